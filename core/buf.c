@@ -1,0 +1,159 @@
+#include "core/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+
+void buf_free(struct buf *b)
+{
+	mem_free(b->p);
+	*b = (struct buf){0};
+}
+
+void buf_wipe(struct buf *b)
+{
+	mem_wipe(b->p, b->cap);
+	buf_free(b);
+}
+
+void buf_clear(struct buf *b)
+{
+	b->n = 0;
+	if (b->p != NULL)
+		b->p[0] = '\0';
+}
+
+struct slice buf_slice(const struct buf *b)
+{
+	return (struct slice){b->p, b->n};
+}
+
+char *buf_reserve(struct buf *b, size_t more)
+{
+	size_t need = b->n + more + 1;
+
+	if (need < more)
+		abort();
+	if (need > b->cap) {
+		size_t cap = b->cap < 64 ? 64 : b->cap * 2;
+
+		if (cap < need)
+			cap = need;
+		b->p = mem_resize(b->p, cap);
+		b->cap = cap;
+	}
+	return b->p + b->n;
+}
+
+void buf_commit(struct buf *b, size_t n)
+{
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void buf_add(struct buf *b, struct slice s)
+{
+	char *at = buf_reserve(b, s.n);
+
+	if (s.n > 0)
+		memcpy(at, s.p, s.n);
+	buf_commit(b, s.n);
+}
+
+void buf_addc(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	buf_commit(b, 1);
+}
+
+void buf_adds(struct buf *b, const char *s)
+{
+	buf_add(b, slice_str(s));
+}
+
+void buf_addu(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_add(b, (struct slice){digits + i, sizeof(digits) - i});
+}
+
+void buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	buf_reserve(b, (size_t)n);
+	va_start(ap, fmt);
+	vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	b->n += (size_t)n;
+}
+
+void buf_drop(struct buf *b, size_t n)
+{
+	b->n -= n;
+	if (b->n > 0)
+		memmove(b->p, b->p + n, b->n);
+	if (b->p != NULL)
+		b->p[b->n] = '\0';
+}
+
+char *buf_take(struct buf *b)
+{
+	char *p = b->p;
+
+	*b = (struct buf){0};
+	return p;
+}
+
+enum err buf_read_file(struct buf *b, const char *path, size_t max)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t start = b->n;
+	enum err e = ERR_OK;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	for (;;) {
+		char *at = buf_reserve(b, 4096);
+		ssize_t n = read(fd, at, 4096);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			e = n == 0 ? ERR_OK : ERR_IO;
+			break;
+		}
+		buf_commit(b, (size_t)n);
+		if (b->n - start > max) {
+			e = ERR_LIMIT;
+			break;
+		}
+	}
+	if (e != ERR_OK && b->p != NULL) {
+		int saved = errno;
+
+		mem_wipe(b->p + start, b->n - start);
+		b->n = start;
+		errno = saved;
+	}
+	close(fd);
+	return e;
+}

@@ -1,0 +1,50 @@
+#ifndef CORE_BUF_H
+#define CORE_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/slice.h"
+
+/*
+ * A growing run of octets with one owner. {0} is an empty buffer. Appending cannot fail: memory exhaustion aborts
+ * (core/mem.h), so whatever a peer can make grow is capped by its caller first. A NUL is kept behind the octets,
+ * not counted, so that text made here can be given to C functions.
+ */
+struct buf {
+	char *p;
+	size_t n;   /* octets in use */
+	size_t cap; /* octets allocated, 0 or > n */
+};
+
+/* buf_free: gives the memory back and leaves an empty buffer. buf_wipe: the same, octets overwritten first. */
+void buf_free(struct buf *b);
+void buf_wipe(struct buf *b);
+
+/* buf_clear: empty, memory kept. */
+void buf_clear(struct buf *b);
+
+/* buf_slice: the octets in use; valid until the next change of b. */
+struct slice buf_slice(const struct buf *b);
+
+/* buf_reserve: room for more octets at the end; returns where they go. buf_commit: n of them were written. */
+char *buf_reserve(struct buf *b, size_t more);
+void buf_commit(struct buf *b, size_t n);
+
+void buf_add(struct buf *b, struct slice s);
+void buf_addc(struct buf *b, char c);
+void buf_adds(struct buf *b, const char *s);
+void buf_addu(struct buf *b, uint64_t v);
+void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* buf_drop: removes the first n octets (n <= b->n) and moves the rest to the front. */
+void buf_drop(struct buf *b, size_t n);
+
+/* buf_take: the octets become the caller's (free with mem_free) and b is empty. NULL when nothing was allocated. */
+char *buf_take(struct buf *b);
+
+/* buf_read_file: appends the whole file, at most max octets. ERR_IO (errno), ERR_LIMIT, ERR_NOTFOUND. */
+MUST_USE enum err buf_read_file(struct buf *b, const char *path, size_t max);
+
+#endif

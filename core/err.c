@@ -1,0 +1,30 @@
+#include "core/err.h"
+
+const char *err_str(enum err e)
+{
+	switch (e) {
+	case ERR_OK:
+		return "no error";
+	case ERR_AGAIN:
+		return "more input is needed";
+	case ERR_SYNTAX:
+		return "malformed input";
+	case ERR_LIMIT:
+		return "over the limit";
+	case ERR_BUSY:
+		return "too busy";
+	case ERR_NOTFOUND:
+		return "not found";
+	case ERR_EXISTS:
+		return "already there";
+	case ERR_IO:
+		return "input/output error";
+	case ERR_CRYPTO:
+		return "cryptographic check failed";
+	case ERR_UNSUPPORTED:
+		return "not supported";
+	case ERR_CLOSED:
+		return "closed by the other side";
+	}
+	return "unknown error";
+}

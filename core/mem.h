@@ -1,0 +1,34 @@
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Allocation that never returns NULL: when memory is exhausted the process aborts with a line on stderr. All state
+ * is on disk and every size that a peer chooses is capped first, so a quick restart is the honest answer, and no
+ * caller carries an error path that no test reaches.
+ */
+
+/* mem_alloc: size octets of zeroed memory; size > 0. Free with mem_free. */
+void *mem_alloc(size_t size);
+
+/* mem_calloc: n elements of size octets each, zeroed; the product is checked for overflow. */
+void *mem_calloc(size_t n, size_t size);
+
+/* mem_resize: p (or NULL) moved to size octets; new octets are not initialised. */
+void *mem_resize(void *p, size_t size);
+
+/* mem_strdup: a copy of the NUL-terminated s. */
+char *mem_strdup(const char *s);
+
+/* mem_free: gives p back; NULL is ignored. */
+void mem_free(void *p);
+
+/* mem_wipe: overwrites n octets with zeroes in a way that the compiler keeps. For keys and passwords. */
+void mem_wipe(void *p, size_t n);
+
+/* mem_equal_ct: compares n octets in a time that does not depend on their values. */
+bool mem_equal_ct(const void *a, const void *b, size_t n);
+
+#endif

@@ -1,0 +1,176 @@
+#include "core/slice.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+
+struct slice slice_of(const void *p, size_t n)
+{
+	return (struct slice){p, n};
+}
+
+struct slice slice_str(const char *s)
+{
+	return s == NULL ? SLICE_NONE : (struct slice){s, strlen(s)};
+}
+
+struct slice slice_sub(struct slice s, size_t from, size_t to)
+{
+	if (to > s.n)
+		to = s.n;
+	if (from > to)
+		from = to;
+	return s.p == NULL ? s : (struct slice){s.p + from, to - from};
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct slice slice_trim(struct slice s)
+{
+	while (s.n > 0 && is_space(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && is_space(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool slice_eq(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool slice_ieq(struct slice a, struct slice b)
+{
+	return a.n == b.n && slice_icmp(a, b) == 0;
+}
+
+int slice_cmp(struct slice a, struct slice b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int d = n == 0 ? 0 : memcmp(a.p, b.p, n);
+
+	if (d != 0)
+		return d;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+int slice_icmp(struct slice a, struct slice b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+
+	for (size_t i = 0; i < n; i++) {
+		int d = (unsigned char)ascii_lower(a.p[i]) - (unsigned char)ascii_lower(b.p[i]);
+
+		if (d != 0)
+			return d;
+	}
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+bool slice_starts(struct slice s, struct slice prefix)
+{
+	return s.n >= prefix.n && slice_eq(slice_sub(s, 0, prefix.n), prefix);
+}
+
+bool slice_istarts(struct slice s, struct slice prefix)
+{
+	return s.n >= prefix.n && slice_ieq(slice_sub(s, 0, prefix.n), prefix);
+}
+
+bool slice_ends(struct slice s, struct slice suffix)
+{
+	return s.n >= suffix.n && slice_eq(slice_sub(s, s.n - suffix.n, s.n), suffix);
+}
+
+size_t slice_chr(struct slice s, char c)
+{
+	const char *hit = s.n == 0 ? NULL : memchr(s.p, c, s.n);
+
+	return hit == NULL ? s.n : (size_t)(hit - s.p);
+}
+
+size_t slice_rchr(struct slice s, char c)
+{
+	const char *hit = s.n == 0 ? NULL : memrchr(s.p, c, s.n);
+
+	return hit == NULL ? s.n : (size_t)(hit - s.p);
+}
+
+size_t slice_find(struct slice s, struct slice needle, size_t from)
+{
+	const char *hit;
+
+	if (from > s.n || s.p == NULL)
+		return s.n;
+	hit = memmem(s.p + from, s.n - from, needle.p, needle.n);
+	return hit == NULL ? s.n : (size_t)(hit - s.p);
+}
+
+bool slice_cut(struct slice s, char c, struct slice *head, struct slice *tail)
+{
+	size_t i = slice_chr(s, c);
+
+	if (i == s.n)
+		return false;
+	*head = slice_sub(s, 0, i);
+	*tail = slice_sub(s, i + 1, s.n);
+	return true;
+}
+
+bool slice_u64(struct slice s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned d = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (d > 9 || d > max || v > (max - d) / 10)
+			return false;
+		v = v * 10 + d;
+	}
+	*out = v;
+	return true;
+}
+
+bool slice_u32(struct slice s, uint32_t max, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!slice_u64(s, max, &v))
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+char *slice_dup(struct slice s)
+{
+	char *p = mem_alloc(s.n + 1);
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+struct slice slice_copy(struct slice s)
+{
+	return (struct slice){slice_dup(s), s.n};
+}
+
+void slice_drop(struct slice *s)
+{
+	/* The octets came from slice_copy, which owns them: taking const off here gives them back. */
+	mem_free((void *)(uintptr_t)s->p);
+	*s = SLICE_NONE;
+}

@@ -1,0 +1,72 @@
+#ifndef CORE_SLICE_H
+#define CORE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+/*
+ * A borrowed run of octets, passed by value. It owns nothing: whoever holds one names the owner of the octets. p may
+ * be NULL only when n is 0. {NULL, 0} is "absent", {p, 0} with p != NULL is "present and empty". Octets are not
+ * NUL-terminated and may contain NUL; print with "%.*s", SLICE_ARG(s) only when they are known to be text.
+ */
+struct slice {
+	const char *p;
+	size_t n;
+};
+
+#define S(lit) ((struct slice){"" lit, sizeof(lit) - 1})
+#define SLICE_NONE ((struct slice){NULL, 0})
+#define SLICE_ARG(s) (int)(s).n, (s).n > 0 ? (s).p : ""
+
+/* slice_of: n octets at p. slice_str: the characters of a NUL-terminated string (NULL gives SLICE_NONE). */
+struct slice slice_of(const void *p, size_t n);
+struct slice slice_str(const char *s);
+
+/* slice_sub: the octets from index from up to (not including) to; both are clamped to s. */
+struct slice slice_sub(struct slice s, size_t from, size_t to);
+
+/* slice_trim: without blanks, tabs, CR and LF at both ends. */
+struct slice slice_trim(struct slice s);
+
+/* slice_eq: octet by octet. slice_ieq: ASCII letters compare without case. slice_cmp: memcmp order, shorter first. */
+bool slice_eq(struct slice a, struct slice b);
+bool slice_ieq(struct slice a, struct slice b);
+int slice_cmp(struct slice a, struct slice b);
+int slice_icmp(struct slice a, struct slice b);
+
+/* slice_starts, slice_istarts, slice_ends: does s begin (end) with prefix (suffix)? */
+bool slice_starts(struct slice s, struct slice prefix);
+bool slice_istarts(struct slice s, struct slice prefix);
+bool slice_ends(struct slice s, struct slice suffix);
+
+/* slice_chr, slice_rchr: index of the first (last) octet c, or s.n when there is none. */
+size_t slice_chr(struct slice s, char c);
+size_t slice_rchr(struct slice s, char c);
+
+/* slice_find: index of the first occurrence of needle at or after from, or s.n. */
+size_t slice_find(struct slice s, struct slice needle, size_t from);
+
+/* slice_cut: splits s at the first c: *head before it, *tail after it. false (both untouched) when c is absent. */
+bool slice_cut(struct slice s, char c, struct slice *head, struct slice *tail);
+
+/*
+ * slice_u32, slice_u64: s is decimal digits only, at least one, and its value is <= max. false otherwise, *out
+ * untouched. No sign, no blank, no overflow.
+ */
+MUST_USE bool slice_u32(struct slice s, uint32_t max, uint32_t *out);
+MUST_USE bool slice_u64(struct slice s, uint64_t max, uint64_t *out);
+
+/* slice_dup: a new octet copy of s with a NUL behind it (which is not counted). Free with mem_free. */
+char *slice_dup(struct slice s);
+
+/* slice_copy: a slice over slice_dup(s); the caller frees .p by slice_drop, which takes NULL too. */
+struct slice slice_copy(struct slice s);
+void slice_drop(struct slice *s);
+
+/* ascii_lower: c, or its lower-case form when it is one of A..Z. Never looks at the locale. */
+char ascii_lower(char c);
+
+#endif

@@ -1,0 +1,214 @@
+#include "core/work.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+
+#define STACK_BYTES (256 * 1024) /* mbedTLS needs well under 64 kB */
+
+struct worker {
+	struct work *work;
+	unsigned index;
+	pthread_t thread;
+};
+
+struct list {
+	struct work_job *first, **last;
+};
+
+struct work {
+	struct loop *loop;
+	struct io *io;
+	int eventfd;
+	int niceness;
+	unsigned queue_max;
+	unsigned pending; /* loop thread only */
+	unsigned thread_count;
+	bool started;
+	struct worker *workers;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	struct list todo, finished;
+	unsigned queued;
+	bool stop;
+};
+
+static void list_put(struct list *l, struct work_job *job)
+{
+	job->next = NULL;
+	*l->last = job;
+	l->last = &job->next;
+}
+
+static struct work_job *list_take(struct list *l)
+{
+	struct work_job *job = l->first;
+
+	if (job != NULL) {
+		l->first = job->next;
+		if (l->first == NULL)
+			l->last = &l->first;
+	}
+	return job;
+}
+
+static void tell_loop(struct work *w)
+{
+	uint64_t one = 1;
+
+	while (write(w->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void *worker_main(void *arg)
+{
+	const struct worker *self = arg;
+	struct work *w = self->work;
+
+	if (w->niceness > 0)
+		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), w->niceness);
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		struct work_job *job = list_take(&w->todo);
+		bool first;
+
+		if (job == NULL) {
+			if (w->stop)
+				break;
+			pthread_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		w->queued--;
+		pthread_mutex_unlock(&w->lock);
+		job->run(job, self->index);
+		pthread_mutex_lock(&w->lock);
+		first = w->finished.first == NULL;
+		list_put(&w->finished, job);
+		if (first)
+			tell_loop(w); /* one wake-up for however many are found then */
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void collect(struct work *w)
+{
+	struct work_job *job;
+
+	pthread_mutex_lock(&w->lock);
+	job = w->finished.first;
+	w->finished.first = NULL;
+	w->finished.last = &w->finished.first;
+	pthread_mutex_unlock(&w->lock);
+	while (job != NULL) {
+		struct work_job *next = job->next;
+
+		w->pending--;
+		job->done(job);
+		job = next;
+	}
+}
+
+static void on_eventfd(void *arg, int events)
+{
+	struct work *w = arg;
+	uint64_t n;
+
+	(void)events;
+	if (read(w->eventfd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		abort();
+	collect(w);
+}
+
+struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int niceness)
+{
+	struct work *w = mem_alloc(sizeof(*w));
+
+	w->loop = l;
+	w->queue_max = queue;
+	w->thread_count = threads;
+	w->niceness = niceness;
+	w->workers = mem_calloc(threads, sizeof(struct worker));
+	w->todo.last = &w->todo.first;
+	w->finished.last = &w->finished.first;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	w->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->eventfd < 0)
+		abort();
+	w->io = io_new(l, w->eventfd, on_eventfd, w);
+	io_want(w->io, IO_READ);
+	return w;
+}
+
+static void start_threads(struct work *w)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+
+	/* Signals are the loop's business: threads start with all of them blocked. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	for (unsigned i = 0; i < w->thread_count; i++) {
+		w->workers[i] = (struct worker){.work = w, .index = i};
+		if (pthread_create(&w->workers[i].thread, &attr, worker_main, &w->workers[i]) != 0)
+			abort();
+	}
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	w->started = true;
+}
+
+enum err work_submit(struct work *w, struct work_job *job)
+{
+	enum err e = ERR_OK;
+
+	if (!w->started)
+		start_threads(w);
+	pthread_mutex_lock(&w->lock);
+	if (w->queued >= w->queue_max || w->stop) {
+		e = ERR_BUSY;
+	} else {
+		list_put(&w->todo, job);
+		w->queued++;
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (e == ERR_OK)
+		w->pending++;
+	return e;
+}
+
+unsigned work_pending(const struct work *w)
+{
+	return w->pending;
+}
+
+void work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; w->started && i < w->thread_count; i++)
+		pthread_join(w->workers[i].thread, NULL);
+	collect(w);
+	io_free(w->io);
+	close(w->eventfd);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	mem_free(w->workers);
+	mem_free(w);
+}
