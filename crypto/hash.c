@@ -1,0 +1,87 @@
+#include "crypto/hash.h"
+
+#include <stdlib.h>
+
+#include <mbedtls/md.h>
+
+#include "crypto/mbed.h"
+
+/* The library fails here only when memory is exhausted: abort as mem_alloc does, callers carry no error path. */
+static void must(int rc)
+{
+	if (rc != 0)
+		abort();
+}
+
+static void digest_parts(enum hash_alg alg, const struct slice *key, const struct slice *parts, size_t n, uint8_t *out)
+{
+	mbedtls_md_context_t md;
+
+	mbedtls_md_init(&md);
+	must(mbedtls_md_setup(&md, mbedtls_md_info_from_type(hash_md(alg)), key != NULL));
+	if (key == NULL)
+		must(mbedtls_md_starts(&md));
+	else
+		must(mbedtls_md_hmac_starts(&md, (const unsigned char *)key->p, key->n));
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char *p = (const unsigned char *)parts[i].p;
+
+		if (parts[i].n > 0)
+			must(key == NULL ? mbedtls_md_update(&md, p, parts[i].n)
+					 : mbedtls_md_hmac_update(&md, p, parts[i].n));
+	}
+	must(key == NULL ? mbedtls_md_finish(&md, out) : mbedtls_md_hmac_finish(&md, out));
+	mbedtls_md_free(&md);
+}
+
+mbedtls_md_type_t hash_md(enum hash_alg alg)
+{
+	switch (alg) {
+	case HASH_MD5:
+		return MBEDTLS_MD_MD5;
+	case HASH_SHA1:
+		return MBEDTLS_MD_SHA1;
+	case HASH_SHA256:
+		break;
+	}
+	return MBEDTLS_MD_SHA256;
+}
+
+size_t hash_size(enum hash_alg alg)
+{
+	switch (alg) {
+	case HASH_MD5:
+		return 16;
+	case HASH_SHA1:
+		return 20;
+	case HASH_SHA256:
+		break;
+	}
+	return 32;
+}
+
+void hash_parts(enum hash_alg alg, const struct slice *parts, size_t n, uint8_t *out)
+{
+	digest_parts(alg, NULL, parts, n, out);
+}
+
+void hash_hex(enum hash_alg alg, const struct slice *parts, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t digest[HASH_MAX];
+	size_t size = hash_size(alg);
+
+	digest_parts(alg, NULL, parts, n, digest);
+	for (size_t i = 0; i < size; i++) {
+		out[2 * i] = digits[digest[i] >> 4];
+		out[2 * i + 1] = digits[digest[i] & 15];
+	}
+	out[2 * size] = '\0';
+}
+
+void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, size_t n, uint8_t *out)
+{
+	if (key.p == NULL)
+		key = S("");
+	digest_parts(alg, &key, parts, n, out);
+}

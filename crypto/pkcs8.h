@@ -1,0 +1,63 @@
+#ifndef CRYPTO_PKCS8_H
+#define CRYPTO_PKCS8_H
+
+#include "core/buf.h"
+#include "crypto/key.h"
+
+/*
+ * PKCS#8 (RFC 5208, RFC 5958) as draft-ietf-sip-certs 7.5/9.5 and RFC 6072 10.5 use it: PrivateKeyInfo, and
+ * EncryptedPrivateKeyInfo by PBES2 with PBKDF2. The library writes no PKCS#8 and lacks key wrap (RFC 5649): both here.
+ */
+
+enum pkcs8_kind {
+	PKCS8_NONE,      /* not PKCS#8: also PKCS#1 and SEC1 keys */
+	PKCS8_PLAIN,     /* PrivateKeyInfo or OneAsymmetricKey, version 0 or 1 */
+	PKCS8_ENCRYPTED, /* EncryptedPrivateKeyInfo */
+};
+
+enum pkcs8_profile {
+	PKCS8_3DES,     /* draft: PBKDF2 with HMAC-SHA1, des-EDE3-CBC */
+	PKCS8_WRAP_PAD, /* RFC 6072: PBKDF2 with HMAC-SHA256, id-aes128-wrap-pad */
+	PKCS8_AES_CBC,  /* PBKDF2 with HMAC-SHA256, AES-256-CBC */
+};
+
+#define PKCS8_ITERATIONS 100000       /* written by default */
+#define PKCS8_ITERATIONS_MAX 10000000 /* more is refused before any work */
+#define PKCS8_DER_MAX 8192            /* octets of an object that is read */
+
+/*
+ * pkcs8_shape: looks only at the outer structure, as the server must (it never decrypts): which kind der is, by the first
+ * inner tag (INTEGER or SEQUENCE). *len is the length of the object, so that CR/LF behind it can be told from the rest.
+ * PKCS8_NONE when the lengths do not nest inside der, or a mandatory field is missing or of a wrong type. Constant
+ * stack, no recursion; BER indefinite lengths are not taken.
+ */
+enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len);
+
+/*
+ * pkcs8_matches: does the plain PrivateKeyInfo hold the private half of spki (DER SubjectPublicKeyInfo)? Compares the
+ * public parts, and for RSA that p * q is n; no private-key operation. ERR_CRYPTO when it does not, ERR_SYNTAX,
+ * ERR_UNSUPPORTED.
+ */
+MUST_USE enum err pkcs8_matches(struct slice der, struct slice spki);
+
+/* pkcs8_write: appends k as DER PrivateKeyInfo, version 0. */
+MUST_USE enum err pkcs8_write(const struct key *k, struct buf *der);
+
+/* pkcs8_encrypt: appends plain (DER PrivateKeyInfo) encrypted under pass (UTF-8 octets) with a new salt and IV. */
+MUST_USE enum err pkcs8_encrypt(struct slice plain, struct slice pass, enum pkcs8_profile profile, uint32_t iterations,
+				struct buf *der);
+
+/*
+ * pkcs8_decrypt: appends the plain PrivateKeyInfo. Reads PBES2 with PBKDF2 (HMAC-SHA1, HMAC-SHA256), and des-EDE3-CBC
+ * (keyLength 16 as K1,K2,K1), AES-128/192/256-CBC, id-aes128/192/256-wrap-pad. ERR_CRYPTO: wrong pass phrase or
+ * damaged (one answer for both); ERR_UNSUPPORTED: another scheme; ERR_LIMIT: too many iterations; ERR_SYNTAX.
+ */
+MUST_USE enum err pkcs8_decrypt(struct slice der, struct slice pass, struct buf *plain);
+
+/*
+ * pkcs8_read: either kind, DER or PEM ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), into a checked key. pass is used for
+ * the encrypted kind only; pass.p == NULL and an encrypted object: ERR_NOTFOUND ("a pass phrase is needed").
+ */
+MUST_USE enum err pkcs8_read(struct slice text, struct slice pass, struct key **out);
+
+#endif

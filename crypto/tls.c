@@ -1,0 +1,284 @@
+#include "crypto/tls.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mbedtls/ssl.h>
+
+#include "core/mem.h"
+#include "crypto/tls_state.h"
+
+/*
+ * MBEDTLS_PLATFORM_MEMORY is not in Debian's builds, so failed allocations inside the library cannot be counted. mbedTLS
+ * before 2.28.10 ignores one while it calculates Finished (CVE-2025-27810). So before each step of a handshake as much as a
+ * step needs is asked for and given back: when memory is exhausted the process ends there, as everywhere in it.
+ */
+#define STEP_MEMORY 32768
+
+struct tls_session {
+	mbedtls_ssl_session saved;
+	struct tls_config *config; /* one reference: a session is good only where its certificate was judged */
+};
+
+static int on_send(void *arg, const unsigned char *p, size_t n)
+{
+	struct tls *t = arg;
+
+	buf_add(&t->out, slice_of(p, n));
+	return (int)n;
+}
+
+static int on_receive(void *arg, unsigned char *p, size_t n)
+{
+	struct tls *t = arg;
+	size_t left = t->in.n - t->taken;
+
+	if (left == 0)
+		return MBEDTLS_ERR_SSL_WANT_READ;
+	if (n > left)
+		n = left;
+	memcpy(p, t->in.p + t->taken, n);
+	t->taken += n;
+	if (t->taken == t->in.n) {
+		/* An idle connection keeps no buffer of ours. */
+		buf_free(&t->in);
+		t->taken = 0;
+	}
+	return (int)n;
+}
+
+static bool is_address(const char *name)
+{
+	uint8_t octets[16];
+
+	return inet_pton(AF_INET, name, octets) == 1 || inet_pton(AF_INET6, name, octets) == 1;
+}
+
+struct tls *tls_new(struct tls_config *c, unsigned slot, struct slice name, enum tls_name_rule rule)
+{
+	struct tls *t = mem_alloc(sizeof(*t));
+	const char *sni = NULL;
+
+	t->config = c;
+	tls_config_ref(c);
+	t->name = slice_copy(name);
+	t->rule = rule;
+	mbedtls_ssl_init(&t->ssl);
+	if (mbedtls_ssl_setup(&t->ssl, &c->slots[slot].ssl) != 0)
+		abort(); /* only for want of memory */
+	mbedtls_ssl_set_bio(&t->ssl, t, on_send, on_receive, NULL);
+	if (!c->server) {
+		if (t->name.n > 0 && !is_address(t->name.p))
+			sni = t->name.p;
+		if (slice_chr(t->name, '\0') < t->name.n || mbedtls_ssl_set_hostname(&t->ssl, sni) != 0) {
+			buf_adds(&t->reason, "the name of the server cannot be a host name");
+			t->failed = ERR_CRYPTO;
+		}
+	}
+	return t;
+}
+
+void tls_free(struct tls *t)
+{
+	if (t == NULL)
+		return;
+	mbedtls_ssl_free(&t->ssl);
+	cert_free(t->leaf);
+	slice_drop(&t->name);
+	buf_wipe(&t->in);
+	buf_free(&t->out);
+	buf_free(&t->reason);
+	tls_config_unref(t->config);
+	mem_free(t);
+}
+
+void tls_input(struct tls *t, struct slice records)
+{
+	if (t->taken > 0) {
+		buf_drop(&t->in, t->taken);
+		t->taken = 0;
+	}
+	if (records.n > 0)
+		buf_add(&t->in, records);
+}
+
+static void note_suite(struct tls *t)
+{
+	const mbedtls_ssl_session *s = mbed_ssl_negotiated(&t->ssl);
+
+	if (s != NULL && s->MBEDTLS_PRIVATE(ciphersuite) != 0)
+		t->suite = s->MBEDTLS_PRIVATE(ciphersuite);
+}
+
+static enum err step(struct tls *t)
+{
+	int before = mbed_ssl_state(&t->ssl), rc;
+	bool server = t->config->server;
+	enum err e;
+
+	if (before == MBEDTLS_SSL_SERVER_CERTIFICATE)
+		t->full = true;
+	if (server && before == MBEDTLS_SSL_CLIENT_CERTIFICATE && t->config->client_auth != TLS_CLIENT_OFF) {
+		e = tls_judge_client(t);
+		if (e != ERR_OK)
+			return e;
+	}
+	mem_free(mem_alloc(STEP_MEMORY));
+	rc = mbedtls_ssl_handshake_step(&t->ssl);
+	note_suite(t);
+	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return ERR_AGAIN;
+	if (rc != 0)
+		return tls_fail_library(t, rc);
+	if (!server && before == MBEDTLS_SSL_SERVER_CERTIFICATE && mbed_ssl_state(&t->ssl) != before)
+		return tls_judge_server(t);
+	return ERR_OK;
+}
+
+enum err tls_handshake(struct tls *t)
+{
+	enum err e = t->failed;
+
+	if (e != ERR_OK || t->over)
+		return e;
+	while (mbed_ssl_state(&t->ssl) != MBEDTLS_SSL_HANDSHAKE_OVER) {
+		e = step(t);
+		if (e != ERR_OK)
+			return e;
+	}
+	e = tls_judge_end(t);
+	if (e == ERR_OK)
+		t->over = true;
+	return e;
+}
+
+struct buf *tls_output(struct tls *t)
+{
+	return &t->out;
+}
+
+/* read_some: one piece of at most max octets. ERR_AGAIN when the input holds no whole record. */
+static enum err read_some(struct tls *t, struct buf *out, size_t max)
+{
+	size_t n;
+	int rc;
+
+	/* Reading nothing decrypts the next record, and its size is known before room for it is made. */
+	rc = mbedtls_ssl_read(&t->ssl, NULL, 0);
+	if (rc >= 0) {
+		n = mbedtls_ssl_get_bytes_avail(&t->ssl);
+		if (n > max)
+			n = max;
+		if (n == 0)
+			return ERR_AGAIN;
+		rc = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf_reserve(out, n), n);
+	}
+	if (rc > 0) {
+		buf_commit(out, (size_t)rc);
+		return ERR_OK;
+	}
+	if (rc == 0 || rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return ERR_AGAIN;
+	return tls_fail_library(t, rc);
+}
+
+enum err tls_read(struct tls *t, struct buf *out, size_t max)
+{
+	size_t start = out->n;
+	enum err e = t->failed;
+
+	if (e == ERR_OK && !t->over)
+		return ERR_AGAIN;
+	while (e == ERR_OK && out->n - start < max)
+		e = read_some(t, out, max - (out->n - start));
+	if (t->out.n == 0)
+		buf_free(&t->out);
+	/* What came before an error is given first; the error is the answer of the next call. */
+	return out->n > start ? ERR_OK : e;
+}
+
+enum err tls_write(struct tls *t, struct slice plain)
+{
+	if (t->failed != ERR_OK)
+		return t->failed;
+	if (!t->over)
+		return ERR_AGAIN;
+	while (plain.n > 0) {
+		int rc = mbedtls_ssl_write(&t->ssl, (const unsigned char *)plain.p, plain.n);
+
+		if (rc <= 0)
+			return tls_fail_library(t, rc);
+		plain = slice_sub(plain, (size_t)rc, plain.n);
+	}
+	return ERR_OK;
+}
+
+void tls_close(struct tls *t)
+{
+	if (t->over && t->failed == ERR_OK)
+		(void)mbedtls_ssl_close_notify(&t->ssl); /* the caller closes the socket in any case */
+}
+
+bool tls_resumed(const struct tls *t)
+{
+	return t->over && !t->full;
+}
+
+const char *tls_version(const struct tls *t)
+{
+	return mbedtls_ssl_get_version(&t->ssl);
+}
+
+const char *tls_suite(const struct tls *t)
+{
+	const char *name = mbedtls_ssl_get_ciphersuite(&t->ssl);
+
+	return name == NULL ? "none" : name;
+}
+
+bool tls_is_static_rsa(const struct tls *t)
+{
+	return is_static_rsa_suite(t->suite);
+}
+
+struct slice tls_peer(const struct tls *t)
+{
+	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
+
+	return crt == NULL || crt->raw.p == NULL ? SLICE_NONE : slice_of(crt->raw.p, crt->raw.len);
+}
+
+struct tls_session *tls_session_save(struct tls *t)
+{
+	struct tls_session *s;
+
+	if (t->config->server || !t->over || t->failed != ERR_OK || strcmp(tls_version(t), "TLSv1.2") != 0)
+		return NULL;
+	s = mem_alloc(sizeof(*s));
+	mbedtls_ssl_session_init(&s->saved);
+	s->config = t->config;
+	tls_config_ref(s->config);
+	/* An empty session id: the server keeps no sessions, RFC 5246 7.4.1.3. */
+	if (mbedtls_ssl_get_session(&t->ssl, &s->saved) != 0 || s->saved.MBEDTLS_PRIVATE(id_len) == 0) {
+		tls_session_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void tls_session_use(struct tls *t, const struct tls_session *s)
+{
+	/* Should the library refuse it, the handshake is a full one. */
+	if (s != NULL && s->config == t->config && !t->over)
+		(void)mbedtls_ssl_set_session(&t->ssl, &s->saved);
+}
+
+void tls_session_free(struct tls_session *s)
+{
+	if (s == NULL)
+		return;
+	mbedtls_ssl_session_free(&s->saved);
+	tls_config_unref(s->config);
+	mem_free(s);
+}

@@ -1,0 +1,106 @@
+#ifndef CRYPTO_TLS_STATE_H
+#define CRYPTO_TLS_STATE_H
+
+#include <stdatomic.h>
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_cache.h>
+
+#include "crypto/mbed.h"
+#include "crypto/tls.h"
+
+/* The insides of tls.h, shared by tls.c (connection), tls_config.c, tls_peer.c (the judge) and tls_reason.c. */
+
+#define TLS_IDS_MAX 8
+#define TLS_SESSION_S 3600 /* a session can be resumed for that long */
+
+/* One slot: the library's configuration with private keys of its own. */
+struct tls_slot {
+	mbedtls_ssl_config ssl;
+	struct key *keys[TLS_IDS_MAX]; /* owned */
+	struct tls_config *config;     /* the one this is part of */
+};
+
+struct tls_own {
+	mbedtls_x509_crt chain; /* what we show; read only, shared by the slots */
+	struct cert *leaf;      /* owned */
+};
+
+struct tls_config {
+	atomic_uint refs;
+	bool server;
+	bool eku_strict;
+	enum tls_client_auth client_auth;
+	const struct trust *trust; /* the caller's; NULL trusts nobody */
+	int64_t (*now)(void);
+	struct tls_own ids[TLS_IDS_MAX];
+	size_t id_count;
+	struct tls_slot *slots; /* owned */
+	size_t slot_count;
+	mbedtls_ssl_cache_context cache;
+};
+
+struct tls {
+	mbedtls_ssl_context ssl;
+	struct tls_config *config; /* one reference */
+	struct slice name;         /* owned; the name that the server must have; empty for a server */
+	enum tls_name_rule rule;
+	struct buf in;    /* records that the library has not read */
+	size_t taken;     /* octets of in that it has */
+	struct buf out;   /* records to send */
+	struct buf reason;
+	struct cert *leaf; /* the certificate that was judged, until the handshake is over */
+	enum err failed;   /* ERR_OK, or what every call answers from now on */
+	int suite;         /* chosen in this handshake; 0 = none yet */
+	bool full;         /* certificates were exchanged: the session is not resumed */
+	bool over;         /* tls_handshake has answered ERR_OK */
+};
+
+/* tls_fail: ends the connection with an alert to the peer and a reason; the answer is always ERR_CRYPTO. */
+enum err tls_fail(struct tls *t, int alert, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* tls_fail_library: the same for an error of the library, which has sent its alert itself. ERR_CLOSED for a close. */
+enum err tls_fail_library(struct tls *t, int rc);
+
+/* tls_judge_server: the certificates that the server has just sent, before anything is done with their keys. */
+MUST_USE enum err tls_judge_server(struct tls *t);
+
+/*
+ * tls_judge_client: reads the client's Certificate message from t->in before the library does (TLS 1.2: it is in the clear)
+ * and judges it. ERR_AGAIN: it is not complete yet.
+ */
+MUST_USE enum err tls_judge_client(struct tls *t);
+
+/* tls_judge_end: at the end of the handshake: the certificate in use is the judged one, or one of a resumed session. */
+MUST_USE enum err tls_judge_end(struct tls *t);
+
+static inline int mbed_ssl_state(const mbedtls_ssl_context *ssl)
+{
+	return ssl->MBEDTLS_PRIVATE(state);
+}
+
+static inline mbedtls_ssl_session *mbed_ssl_negotiated(mbedtls_ssl_context *ssl)
+{
+	return ssl->MBEDTLS_PRIVATE(session_negotiate);
+}
+
+/* mbed_ssl_new_chain: the peer's certificates of the handshake that is going on, or NULL. */
+static inline const mbedtls_x509_crt *mbed_ssl_new_chain(mbedtls_ssl_context *ssl)
+{
+	mbedtls_ssl_session *s = mbed_ssl_negotiated(ssl);
+
+	return s == NULL ? NULL : s->MBEDTLS_PRIVATE(peer_cert);
+}
+
+/* mbed_ssl_alert: the code of the alert that the library has just read. */
+static inline int mbed_ssl_alert(const mbedtls_ssl_context *ssl)
+{
+	return ssl->MBEDTLS_PRIVATE(in_msg) == NULL ? -1 : ssl->MBEDTLS_PRIVATE(in_msg)[1];
+}
+
+static inline bool is_static_rsa_suite(int suite)
+{
+	return suite == MBEDTLS_TLS_RSA_WITH_AES_128_CBC_SHA || suite == MBEDTLS_TLS_RSA_WITH_AES_128_CBC_SHA256;
+}
+
+#endif

@@ -1,0 +1,247 @@
+#include "crypto/cert.h"
+
+#include <string.h>
+
+#include <mbedtls/x509_crt.h>
+
+#include "core/mem.h"
+#include "crypto/cert_state.h"
+#include "crypto/encode.h"
+#include "crypto/mbed.h"
+
+struct trust {
+	mbedtls_x509_crt list; /* as the library wants anchors; an empty list when count is 0 */
+	struct cert **anchors; /* the same ones in our form */
+	size_t count;
+};
+
+struct trust *trust_new(void)
+{
+	struct trust *t = mem_alloc(sizeof(*t));
+
+	mbedtls_x509_crt_init(&t->list);
+	return t;
+}
+
+void trust_free(struct trust *t)
+{
+	if (t == NULL)
+		return;
+	mbedtls_x509_crt_free(&t->list);
+	for (size_t i = 0; i < t->count; i++)
+		cert_free(t->anchors[i]);
+	mem_free(t->anchors);
+	mem_free(t);
+}
+
+/*
+ * warm_up: mbedTLS 2.28 keeps a table of multiples of the base point in the group and fills it at the first use. Anchors
+ * are shared by threads, so it is filled now, by one.
+ */
+static bool warm_up(mbedtls_x509_crt *crt)
+{
+	mbedtls_ecp_point q;
+	mbedtls_mpi d;
+	bool ok;
+
+	if (!mbedtls_pk_can_do(&crt->pk, MBEDTLS_PK_ECKEY))
+		return true;
+	mbedtls_ecp_point_init(&q);
+	mbedtls_mpi_init(&d);
+	ok = mbedtls_ecp_gen_keypair(mbed_ec_group(mbedtls_pk_ec(crt->pk)), &d, &q, rng_mbedtls, NULL) == 0;
+	mbedtls_ecp_point_free(&q);
+	mbedtls_mpi_free(&d);
+	return ok;
+}
+
+enum err trust_add_der(struct trust *t, struct slice der)
+{
+	mbedtls_x509_crt *last = &t->list;
+	struct cert *c;
+	enum err e = cert_read(der, &c);
+
+	if (e != ERR_OK)
+		return e;
+	if (mbedtls_x509_crt_parse_der(&t->list, (const unsigned char *)der.p, der.n) != 0) {
+		cert_free(c);
+		return ERR_SYNTAX;
+	}
+	while (last->next != NULL)
+		last = last->next;
+	if (!warm_up(last)) {
+		cert_free(c);
+		return ERR_CRYPTO;
+	}
+	t->anchors = mem_resize(t->anchors, (t->count + 1) * sizeof(*t->anchors));
+	t->anchors[t->count++] = c;
+	return ERR_OK;
+}
+
+enum err trust_add_pem(struct trust *t, struct slice text, size_t *count)
+{
+	static const char *const labels[] = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", NULL};
+	struct buf der = {0};
+	const char *label;
+	size_t pos = 0, n = 0;
+	enum err e;
+
+	for (;;) {
+		buf_clear(&der);
+		e = pem_read(text, labels, &pos, &label, &der);
+		if (e != ERR_OK)
+			break;
+		e = trust_add_der(t, buf_slice(&der));
+		if (e == ERR_OK)
+			n++;
+		else if (e != ERR_UNSUPPORTED && e != ERR_LIMIT)
+			break;
+	}
+	buf_free(&der);
+	if (e != ERR_NOTFOUND)
+		return e;
+	*count = n;
+	return ERR_OK;
+}
+
+const char *trust_str(enum trust_verdict v)
+{
+	switch (v) {
+	case TRUST_OK:
+		return "trusted";
+	case TRUST_UNTRUSTED:
+		return "not signed by a trusted authority";
+	case TRUST_EXPIRED:
+		return "expired";
+	case TRUST_NOT_YET:
+		return "not valid yet";
+	case TRUST_WEAK:
+		return "a key or signature algorithm that is too weak";
+	case TRUST_CHAIN_TOO_LONG:
+		return "a chain of too many certificates";
+	case TRUST_BAD_USAGE:
+		return "signed by a certificate that may not sign certificates";
+	}
+	return "unknown";
+}
+
+/* What the library's walk from anchor to leaf adds up to. */
+struct walk {
+	int64_t now;
+	int deepest;
+	bool expired;
+	bool not_yet;
+};
+
+static int64_t library_time(const mbedtls_x509_time *t)
+{
+	return civil_to_seconds(t->year, t->mon, t->day, t->hour, t->min, t->sec);
+}
+
+/* judge_one: the library looks at the clock of the system; the dates that count are compared with our now instead. */
+static int judge_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	struct walk *w = arg;
+
+	*flags &= ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
+	w->expired |= w->now > library_time(&crt->valid_to);
+	w->not_yet |= w->now < library_time(&crt->valid_from);
+	if (depth > w->deepest)
+		w->deepest = depth;
+	return 0;
+}
+
+static bool may_sign(const struct cert *issuer, size_t below)
+{
+	return issuer->ca && (!issuer->has_usage || (issuer->usage & CERT_USAGE_CERT_SIGN) != 0) &&
+	       (!issuer->has_path_length || below <= issuer->path_length);
+}
+
+/*
+ * why_untrusted: the library says "no path" for each of these. Follows the names up from the leaf, without any
+ * arithmetic, to tell an operator which it is. below counts the CA certificates under the one looked for.
+ */
+static enum trust_verdict why_untrusted(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
+					size_t n)
+{
+	const struct cert *at = leaf;
+
+	for (size_t below = 0; below < CERT_CHAIN_MAX; below++) {
+		const struct cert *next = NULL;
+		bool named = false;
+
+		for (size_t i = 0; i < t->count + n; i++) {
+			const struct cert *c = i < t->count ? t->anchors[i] : chain[i - t->count];
+
+			if (c == at || !slice_eq(c->subject, at->issuer))
+				continue;
+			named = true;
+			if (next == NULL && may_sign(c, below))
+				next = c;
+		}
+		if (next == NULL)
+			return named ? TRUST_BAD_USAGE : TRUST_UNTRUSTED;
+		if (slice_eq(next->subject, next->issuer))
+			return TRUST_UNTRUSTED;
+		at = next;
+	}
+	return TRUST_CHAIN_TOO_LONG;
+}
+
+static enum trust_verdict verdict_of(const struct walk *w, uint32_t flags)
+{
+	if (w->deepest >= CERT_CHAIN_MAX)
+		return TRUST_CHAIN_TOO_LONG;
+	if ((flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) != 0)
+		return TRUST_WEAK;
+	if (flags != 0)
+		return TRUST_UNTRUSTED;
+	if (w->expired)
+		return TRUST_EXPIRED;
+	return w->not_yet ? TRUST_NOT_YET : TRUST_OK;
+}
+
+static bool parse_all(mbedtls_x509_crt *list, const struct cert *leaf, const struct cert *const *chain, size_t n)
+{
+	bool ok = mbedtls_x509_crt_parse_der(list, (const unsigned char *)leaf->der.p, leaf->der.n) == 0;
+
+	for (size_t i = 0; i < n && ok; i++)
+		ok = mbedtls_x509_crt_parse_der(list, (const unsigned char *)chain[i]->der.p, chain[i]->der.n) == 0;
+	return ok;
+}
+
+enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain, size_t n,
+			       int64_t now, bool sha1)
+{
+	const mbedtls_x509_crt_profile profile = {
+		.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
+			       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512) |
+			       (sha1 ? MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA1) : 0),
+		.allowed_pks = MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS) |
+			       MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
+		.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
+				  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
+		.rsa_min_bitlen = sha1 ? 1024 : 2048,
+	};
+	struct walk w = {.now = now};
+	enum trust_verdict v;
+	mbedtls_x509_crt list, *anchors;
+	uint32_t flags = 0;
+	int rc;
+
+	if (n >= CERT_CHAIN_MAX)
+		return TRUST_CHAIN_TOO_LONG;
+	/* Contexts of our own for this call: the library changes them while it works, and the certificates are shared. */
+	mbedtls_x509_crt_init(&list);
+	if (!parse_all(&list, leaf, chain, n)) {
+		mbedtls_x509_crt_free(&list);
+		return TRUST_UNTRUSTED;
+	}
+	/* The list of anchors is only read, under the locks of its RSA keys. */
+	anchors = t->count == 0 ? NULL : (mbedtls_x509_crt *)(uintptr_t)&t->list;
+	rc = mbedtls_x509_crt_verify_with_profile(&list, anchors, NULL, &profile, NULL, &flags, judge_one, &w);
+	mbedtls_x509_crt_free(&list);
+	if (rc != 0 && rc != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
+		return TRUST_UNTRUSTED;
+	v = (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 ? why_untrusted(t, leaf, chain, n) : verdict_of(&w, flags);
+	return v;
+}
