@@ -1,0 +1,155 @@
+#include "store/commit.h"
+
+#include <stdio.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+#define BATCH_MAX 256 /* replacements that share their fsyncs; also open files */
+
+struct item {
+	struct item *next;
+	char name[FILE_NAME_MAX];
+	struct buf octets;
+	commit_fn done;
+	void *arg;
+	int fd;
+	enum err result;
+};
+
+struct commit {
+	struct work_job job; /* the batch that is on its way */
+	struct work *disk;
+	int dirfd;
+	unsigned max, waiting;
+	bool busy;
+	struct item *todo, **todo_end; /* the next batch */
+	struct item *batch;            /* the worker's while busy */
+};
+
+struct commit *commit_new(struct work *disk, int dirfd, unsigned queue)
+{
+	struct commit *c = mem_alloc(sizeof(*c));
+
+	c->disk = disk;
+	c->dirfd = dirfd;
+	c->max = queue;
+	c->todo_end = &c->todo;
+	return c;
+}
+
+static void item_free(struct item *i)
+{
+	buf_wipe(&i->octets);
+	mem_free(i);
+}
+
+void commit_free(struct commit *c)
+{
+	if (c == NULL)
+		return;
+	while (c->todo != NULL) {
+		struct item *i = c->todo;
+
+		c->todo = i->next;
+		item_free(i);
+	}
+	mem_free(c);
+}
+
+static void run(struct work_job *job, unsigned worker)
+{
+	struct commit *c = (struct commit *)(void *)job;
+	bool shown = false;
+
+	(void)worker;
+	for (struct item *i = c->batch; i != NULL; i = i->next)
+		i->result = file_prepare(c->dirfd, i->name, buf_slice(&i->octets), &i->fd);
+	for (struct item *i = c->batch; i != NULL; i = i->next)
+		if (i->result == ERR_OK)
+			i->result = file_settle(c->dirfd, i->name, i->fd);
+	for (struct item *i = c->batch; i != NULL; i = i->next) {
+		if (i->result == ERR_OK)
+			i->result = file_show(c->dirfd, i->name);
+		shown = shown || i->result == ERR_OK;
+	}
+	if (shown && file_sync_dir(c->dirfd) != ERR_OK)
+		for (struct item *i = c->batch; i != NULL; i = i->next)
+			i->result = ERR_IO;
+}
+
+static void start(struct commit *c);
+
+static void done(struct work_job *job)
+{
+	struct commit *c = (struct commit *)(void *)job;
+	struct item *batch = c->batch;
+
+	c->batch = NULL;
+	c->busy = false;
+	start(c);
+	while (batch != NULL) {
+		struct item *i = batch;
+
+		batch = i->next;
+		c->waiting--;
+		if (i->result != ERR_OK)
+			log_line(LOG_ERROR, "event=store_failed file=%s reason=write", i->name);
+		i->done(i->arg, i->result);
+		item_free(i);
+	}
+}
+
+static bool name_in(const struct item *list, const char *name)
+{
+	for (; list != NULL; list = list->next)
+		if (slice_eq(slice_str(list->name), slice_str(name)))
+			return true;
+	return false;
+}
+
+/* Moves what waits into a batch; a second replacement of one name would write the same temporary file, so it stops
+ * there. */
+static void start(struct commit *c)
+{
+	struct item **end = &c->batch;
+
+	for (unsigned n = 0; c->todo != NULL && n < BATCH_MAX && !name_in(c->batch, c->todo->name); n++) {
+		*end = c->todo;
+		c->todo = c->todo->next;
+		end = &(*end)->next;
+		*end = NULL;
+	}
+	if (c->todo == NULL)
+		c->todo_end = &c->todo;
+	if (c->batch == NULL)
+		return;
+	c->job = (struct work_job){.run = run, .done = done};
+	c->busy = true;
+	if (work_submit(c->disk, &c->job) != ERR_OK) {
+		/* Only when the pool is being closed: nothing was promised yet. */
+		for (struct item *i = c->batch; i != NULL; i = i->next)
+			i->result = ERR_BUSY;
+		done(&c->job);
+	}
+}
+
+enum err commit_file(struct commit *c, const char *name, struct buf *octets, commit_fn done_fn, void *arg)
+{
+	struct item *i;
+
+	if (c->waiting >= c->max)
+		return ERR_BUSY;
+	i = mem_alloc(sizeof(*i));
+	snprintf(i->name, sizeof(i->name), "%s", name);
+	i->octets = *octets;
+	*octets = (struct buf){0};
+	i->done = done_fn;
+	i->arg = arg;
+	*c->todo_end = i;
+	c->todo_end = &i->next;
+	c->waiting++;
+	if (!c->busy)
+		start(c);
+	return ERR_OK;
+}

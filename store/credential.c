@@ -1,0 +1,375 @@
+#include "store/credential.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/hash.h"
+
+#define RECORD_MAX 65536
+#define SUFFIX ".rec"
+#define KEY_LABEL "VOUCH SEALED PRIVATE KEY"
+#define FORMAT "vouch-credential: "
+#define CHECKSUM "checksum: "
+
+struct cred_store {
+	int dirfd;
+	struct commit *commit;
+	uint8_t master[SEAL_KEY];
+	struct map by_aor;
+	struct buf *why;  /* while opening */
+	enum err opening; /* the first failure of opening */
+};
+
+/* A change on its way to the disk, and what the index becomes when it is there. */
+struct pending {
+	struct cred_store *store;
+	struct cred next; /* aor is owned */
+	commit_fn done;
+	void *arg;
+};
+
+static void file_name(const uint8_t *master, struct slice aor, char out[FILE_NAME_MAX])
+{
+	struct slice parts[2] = {S("file name "), aor};
+	uint8_t mac[HASH_MAX];
+	struct buf hex = {0};
+
+	hmac_parts(HASH_SHA256, slice_of(master, SEAL_KEY), parts, 2, mac);
+	hex_encode(&hex, slice_of(mac, 32));
+	snprintf(out, FILE_NAME_MAX, "%s" SUFFIX, hex.p);
+	buf_free(&hex);
+}
+
+/* --- the text of a record --- */
+
+static void write_record(const struct cred_store *s, const struct cred *c, struct slice cert, struct slice key,
+			 struct buf *out)
+{
+	char sum[2 * HASH_MAX + 1];
+	struct slice all;
+
+	buf_addf(out, FORMAT "1\naor: %s\ngeneration: %llu\netag: %s\nstate: %s\n", c->aor,
+		 (unsigned long long)c->generation, c->etag, c->present ? "published" : "revoked");
+	buf_addf(out, "published: %lld\nexpires: %lld\nnot-before: %lld\nnot-after: %lld\nmade-here: %s\n",
+		 (long long)c->published, (long long)c->expires, (long long)c->not_before, (long long)c->not_after,
+		 c->made_here ? "yes" : "no");
+	if (cert.n > 0)
+		pem_write(out, "CERTIFICATE", cert);
+	if (key.n > 0) {
+		struct buf box = {0};
+
+		seal_close(s->master, slice_str(c->aor), key, &box);
+		pem_write(out, KEY_LABEL, buf_slice(&box));
+		buf_free(&box);
+	}
+	all = buf_slice(out);
+	hash_hex(HASH_SHA256, &all, 1, sum);
+	buf_addf(out, CHECKSUM "%s\n", sum);
+}
+
+/* The value of "name: value" when line begins so. */
+static bool value_of(struct slice line, const char *name, struct slice *value)
+{
+	struct slice n = slice_str(name);
+
+	if (!slice_starts(line, n))
+		return false;
+	*value = slice_sub(line, n.n, line.n);
+	return true;
+}
+
+static bool number_of(struct slice line, const char *name, int64_t *out)
+{
+	struct slice value;
+	uint64_t v;
+
+	if (!value_of(line, name, &value) || !slice_u64(value, INT64_MAX, &v))
+		return false;
+	*out = (int64_t)v;
+	return true;
+}
+
+static void take_line(struct slice line, struct cred *c)
+{
+	struct slice v;
+	int64_t n;
+
+	if (value_of(line, "aor: ", &v) && c->aor == NULL)
+		c->aor = slice_dup(v);
+	else if (number_of(line, "generation: ", &n))
+		c->generation = (uint64_t)n;
+	else if (value_of(line, "etag: ", &v) && v.n <= CRED_ETAG)
+		memcpy(c->etag, v.p, v.n);
+	else if (value_of(line, "state: ", &v))
+		c->present = slice_eq(v, S("published"));
+	else if (value_of(line, "made-here: ", &v))
+		c->made_here = slice_eq(v, S("yes"));
+	else if (!number_of(line, "published: ", &c->published) && !number_of(line, "expires: ", &c->expires) &&
+		 !number_of(line, "not-before: ", &c->not_before))
+		(void)number_of(line, "not-after: ", &c->not_after);
+}
+
+static bool checksum_fits(struct slice text, struct slice *covered)
+{
+	size_t at = slice_find(text, S("\n" CHECKSUM), 0);
+	char sum[2 * HASH_MAX + 1];
+	struct slice stored;
+
+	if (at == text.n)
+		return false;
+	*covered = slice_sub(text, 0, at + 1);
+	stored = slice_sub(text, at + 1 + strlen(CHECKSUM), text.n);
+	hash_hex(HASH_SHA256, covered, 1, sum);
+	return stored.n == 65 && stored.p[64] == '\n' && slice_eq(slice_sub(stored, 0, 64), slice_str(sum));
+}
+
+static enum err read_blocks(const uint8_t *master, struct slice text, struct cred *c, struct buf *cert, struct buf *key)
+{
+	static const char *const labels[] = {"CERTIFICATE", KEY_LABEL, NULL};
+	struct buf block = {0};
+	const char *label;
+	size_t pos = 0;
+	enum err e;
+
+	while ((e = pem_read(text, labels, &pos, &label, &block)) == ERR_OK) {
+		if (label == labels[0]) {
+			if (cert != NULL)
+				buf_add(cert, buf_slice(&block));
+		} else {
+			c->has_key = true;
+			if (key != NULL && seal_open(master, slice_str(c->aor), buf_slice(&block), key) != ERR_OK) {
+				e = ERR_CRYPTO;
+				break;
+			}
+		}
+		buf_clear(&block);
+	}
+	buf_free(&block);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err cred_record_read(const uint8_t *master, struct slice text, struct cred *out, struct buf *cert, struct buf *key)
+{
+	struct slice covered, rest, line, version;
+	struct cred c = {0};
+	enum err e;
+
+	if (!value_of(text, FORMAT, &version))
+		return ERR_SYNTAX;
+	if (!slice_starts(version, S("1\n")))
+		return ERR_UNSUPPORTED;
+	if (!checksum_fits(text, &covered))
+		return ERR_CRYPTO;
+	for (rest = covered; slice_cut(rest, '\n', &line, &rest) && !slice_starts(line, S("-----"));)
+		take_line(line, &c);
+	if (c.aor == NULL)
+		return ERR_SYNTAX;
+	/* Certificate and key are opened only for a caller that wants them; what is in the file is known either way. */
+	e = read_blocks(master, covered, &c, cert, key);
+	if (e != ERR_OK) {
+		mem_free(c.aor);
+		return e;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+/* --- opening --- */
+
+static void add_to_index(struct cred_store *s, const struct cred *c)
+{
+	struct cred *own = mem_alloc(sizeof(*own));
+
+	*own = *c;
+	map_add(&s->by_aor, &own->node, slice_str(own->aor));
+}
+
+static bool load_one(void *arg, const char *name)
+{
+	struct cred_store *s = arg;
+	char expected[FILE_NAME_MAX];
+	struct buf text = {0};
+	struct cred c;
+	enum err e;
+
+	if (!slice_ends(slice_str(name), S(SUFFIX)))
+		return true;
+	e = file_read(s->dirfd, name, RECORD_MAX, &text);
+	if (e == ERR_OK)
+		e = cred_record_read(s->master, buf_slice(&text), &c, NULL, NULL);
+	buf_free(&text);
+	if (e == ERR_OK) {
+		file_name(s->master, slice_str(c.aor), expected);
+		if (strcmp(expected, name) == 0) {
+			add_to_index(s, &c);
+			return true;
+		}
+		mem_free(c.aor);
+		e = ERR_CRYPTO; /* a record under the name of another, or of another master key */
+	}
+	if (e == ERR_UNSUPPORTED) {
+		buf_addf(s->why, "the record %s was written by a newer version of this program; nothing was changed",
+			 name);
+		s->opening = e;
+		return false;
+	}
+	log_line(LOG_ERROR, "event=quarantine file=%s reason=%s", name, log_esc(slice_str(err_str(e))).text);
+	file_set_aside(s->dirfd, name);
+	return true;
+}
+
+enum err cred_store_open(int dirfd, struct commit *commit, const uint8_t *master, struct cred_store **out,
+			 struct buf *why)
+{
+	struct cred_store *s = mem_alloc(sizeof(*s));
+	enum err e;
+
+	s->dirfd = dirfd;
+	s->commit = commit;
+	s->why = why;
+	memcpy(s->master, master, SEAL_KEY);
+	map_init(&s->by_aor);
+	e = file_each(dirfd, load_one, s);
+	if (e == ERR_OK)
+		e = s->opening;
+	if (e != ERR_OK) {
+		cred_store_free(s);
+		return e;
+	}
+	s->why = NULL;
+	*out = s;
+	return ERR_OK;
+}
+
+void cred_store_free(struct cred_store *s)
+{
+	struct map_node *n;
+
+	if (s == NULL)
+		return;
+	while ((n = map_first(&s->by_aor)) != NULL) {
+		struct cred *c = MAP_ENTRY(n, struct cred, node);
+
+		map_remove(&s->by_aor, n);
+		mem_free(c->aor);
+		mem_free(c);
+	}
+	map_free(&s->by_aor);
+	mem_wipe(s->master, sizeof(s->master));
+	mem_free(s);
+}
+
+/* --- use --- */
+
+static struct cred *find(const struct cred_store *s, struct slice aor)
+{
+	struct map_node *n = map_find(&s->by_aor, aor);
+
+	return n == NULL ? NULL : MAP_ENTRY(n, struct cred, node);
+}
+
+const struct cred *cred_find(const struct cred_store *s, struct slice aor)
+{
+	return find(s, aor);
+}
+
+enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf *cert, struct buf *key)
+{
+	char name[FILE_NAME_MAX];
+	struct buf text = {0};
+	struct cred stored;
+	enum err e;
+
+	if (!c->present)
+		return ERR_NOTFOUND;
+	file_name(s->master, slice_str(c->aor), name);
+	e = file_read(s->dirfd, name, RECORD_MAX, &text);
+	if (e == ERR_OK) {
+		e = cred_record_read(s->master, buf_slice(&text), &stored, cert, key);
+		if (e == ERR_OK) {
+			/* The file of another generation: somebody else writes here. */
+			if (stored.generation != c->generation)
+				e = ERR_IO;
+			mem_free(stored.aor);
+		}
+	}
+	buf_free(&text);
+	if (e != ERR_OK)
+		log_line(LOG_ERROR, "event=credential_unreadable aor=%s file=%s reason=%s",
+			 log_esc(slice_str(c->aor)).text, name, log_esc(slice_str(err_str(e))).text);
+	return e;
+}
+
+static void on_durable(void *arg, enum err e)
+{
+	struct pending *p = arg;
+	struct cred_store *s = p->store;
+	commit_fn done = p->done;
+	void *done_arg = p->arg;
+
+	if (e == ERR_OK) {
+		struct cred *c = find(s, slice_str(p->next.aor));
+
+		if (c == NULL) {
+			add_to_index(s, &p->next);
+		} else {
+			struct map_node node = c->node;
+			char *aor = c->aor;
+
+			mem_free(p->next.aor);
+			*c = p->next;
+			c->node = node;
+			c->aor = aor;
+		}
+	} else {
+		mem_free(p->next.aor);
+	}
+	mem_free(p);
+	done(done_arg, e);
+}
+
+enum err cred_put(struct cred_store *s, const struct cred_change *change, commit_fn done, void *arg)
+{
+	const struct cred *now = cred_find(s, change->aor);
+	struct pending *p = mem_alloc(sizeof(*p));
+	char name[FILE_NAME_MAX];
+	struct buf text = {0};
+	enum err e;
+
+	*p = (struct pending){.store = s, .done = done, .arg = arg};
+	p->next = (struct cred){.aor = slice_dup(change->aor),
+				.generation = now == NULL ? 1 : now->generation + 1,
+				.present = change->cert.n > 0};
+	if (p->next.present) {
+		p->next.published = change->published;
+		p->next.expires = change->expires;
+		p->next.not_before = change->not_before;
+		p->next.not_after = change->not_after;
+		p->next.has_key = change->key.n > 0;
+		p->next.made_here = change->made_here;
+		memcpy(p->next.etag, change->etag.p, change->etag.n < CRED_ETAG ? change->etag.n : CRED_ETAG);
+	}
+	write_record(s, &p->next, change->cert, p->next.present ? change->key : SLICE_NONE, &text);
+	file_name(s->master, change->aor, name);
+	e = commit_file(s->commit, name, &text, on_durable, p);
+	if (e != ERR_OK) {
+		buf_wipe(&text);
+		mem_free(p->next.aor);
+		mem_free(p);
+	}
+	return e;
+}
+
+void cred_each(const struct cred_store *s, cred_fn fn, void *arg)
+{
+	for (struct map_node *n = map_first(&s->by_aor); n != NULL; n = map_next(&s->by_aor, n))
+		fn(arg, MAP_ENTRY(n, struct cred, node));
+}
+
+size_t cred_count(const struct cred_store *s)
+{
+	return s->by_aor.count;
+}

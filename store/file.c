@@ -1,0 +1,212 @@
+#include "store/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEMPORARY ".tmp"
+
+enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why)
+{
+	struct stat st;
+	int fd;
+
+	if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
+		buf_addf(why, "cannot make the folder %s: %s", path, strerror(errno));
+		return ERR_IO;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		buf_addf(why, "cannot open the folder %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return ERR_IO;
+	}
+	if ((st.st_mode & 077) != 0) {
+		buf_addf(why, "the folder %s is open to others (mode %04o); it holds keys: chmod 0700 it", path,
+			 st.st_mode & 07777);
+		close(fd);
+		return ERR_IO;
+	}
+	*dirfd = fd;
+	return ERR_OK;
+}
+
+enum err file_lock(int dirfd, int *fd)
+{
+	int lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (lock < 0)
+		return ERR_IO;
+	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+		enum err e = errno == EWOULDBLOCK ? ERR_EXISTS : ERR_IO;
+
+		close(lock);
+		return e;
+	}
+	*fd = lock;
+	return ERR_OK;
+}
+
+enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	size_t start = out->n;
+	enum err e = ERR_OK;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	for (;;) {
+		char *at = buf_reserve(out, 8192);
+		ssize_t n = read(fd, at, 8192);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			e = ERR_IO;
+		if (n <= 0)
+			break;
+		buf_commit(out, (size_t)n);
+		if (out->n - start > max) {
+			e = ERR_LIMIT;
+			break;
+		}
+	}
+	close(fd);
+	if (e != ERR_OK)
+		out->n = start;
+	return e;
+}
+
+static void temporary_name(const char *name, char out[FILE_NAME_MAX])
+{
+	snprintf(out, FILE_NAME_MAX, "%s" TEMPORARY, name);
+}
+
+static enum err give_up(int dirfd, const char *temporary, int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		close(fd);
+	unlinkat(dirfd, temporary, 0);
+	errno = saved;
+	return ERR_IO;
+}
+
+enum err file_prepare(int dirfd, const char *name, struct slice octets, int *fd)
+{
+	char temporary[FILE_NAME_MAX];
+	size_t done = 0;
+	int out;
+
+	temporary_name(name, temporary);
+	out = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (out < 0)
+		return ERR_IO;
+	while (done < octets.n) {
+		ssize_t n = write(out, octets.p + done, octets.n - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				errno = ENOSPC;
+			return give_up(dirfd, temporary, out);
+		}
+		done += (size_t)n;
+	}
+	*fd = out;
+	return ERR_OK;
+}
+
+enum err file_settle(int dirfd, const char *name, int fd)
+{
+	char temporary[FILE_NAME_MAX];
+
+	temporary_name(name, temporary);
+	/* A failed fsync is never tried again: the kernel may have dropped the pages and would say yes. */
+	if (fsync(fd) != 0)
+		return give_up(dirfd, temporary, fd);
+	if (close(fd) != 0)
+		return give_up(dirfd, temporary, -1);
+	return ERR_OK;
+}
+
+enum err file_show(int dirfd, const char *name)
+{
+	char temporary[FILE_NAME_MAX];
+
+	temporary_name(name, temporary);
+	if (renameat(dirfd, temporary, dirfd, name) != 0)
+		return give_up(dirfd, temporary, -1);
+	return ERR_OK;
+}
+
+enum err file_sync_dir(int dirfd)
+{
+	return fsync(dirfd) == 0 ? ERR_OK : ERR_IO;
+}
+
+enum err file_replace(int dirfd, const char *name, struct slice octets)
+{
+	enum err e;
+	int fd;
+
+	e = file_prepare(dirfd, name, octets, &fd);
+	if (e == ERR_OK)
+		e = file_settle(dirfd, name, fd);
+	if (e == ERR_OK)
+		e = file_show(dirfd, name);
+	if (e == ERR_OK)
+		e = file_sync_dir(dirfd);
+	return e;
+}
+
+enum err file_each(int dirfd, file_fn fn, void *arg)
+{
+	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (copy < 0)
+		return ERR_IO;
+	dir = fdopendir(copy);
+	if (dir == NULL) {
+		close(copy);
+		return ERR_IO;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.' && !fn(arg, entry->d_name))
+			break;
+	closedir(dir);
+	return ERR_OK;
+}
+
+static bool remove_one(void *arg, const char *name)
+{
+	if (slice_ends(slice_str(name), S(TEMPORARY)))
+		unlinkat(*(int *)arg, name, 0);
+	return true;
+}
+
+void file_remove_temporary(int dirfd)
+{
+	/* A folder that cannot be listed fails at the next step, with a message. */
+	if (file_each(dirfd, remove_one, &dirfd) != ERR_OK)
+		return;
+}
+
+void file_set_aside(int dirfd, const char *name)
+{
+	char bad[FILE_NAME_MAX + 8];
+
+	snprintf(bad, sizeof(bad), "%s.bad", name);
+	if (renameat(dirfd, name, dirfd, bad) != 0)
+		return; /* it stays and is passed over again next time */
+}

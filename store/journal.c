@@ -1,0 +1,219 @@
+#include "store/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/hash.h"
+
+#define FILE_MAX (256u << 20)
+#define COMPACT_FROM (256u << 10) /* octets; below that history is cheaper than a rewrite */
+#define SUM 16                    /* hexadecimal digits of a line's checksum */
+
+struct journal {
+	struct loop *loop;
+	struct commit *commit;
+	journal_snapshot_fn snapshot;
+	void *arg;
+	int dirfd, fd;
+	char name[FILE_NAME_MAX];
+	struct buf waiting; /* for the end of the turn */
+	struct buf since;   /* while a snapshot is on its way: what it does not have */
+	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
+	size_t size, live;  /* octets of the file, and of its last snapshot */
+	bool scheduled, compacting;
+};
+
+static void checksum(struct slice s, char out[2 * HASH_MAX + 1])
+{
+	hash_hex(HASH_SHA256, &s, 1, out);
+	out[SUM] = '\0';
+}
+
+bool journal_line(struct slice line, struct slice *key, struct slice *value)
+{
+	size_t last = slice_rchr(line, ' ');
+	struct slice fields = slice_sub(line, 0, last), rest;
+	char expected[2 * HASH_MAX + 1];
+
+	if (last == line.n)
+		return false;
+	checksum(fields, expected);
+	if (!slice_eq(slice_sub(line, last + 1, line.n), slice_str(expected)))
+		return false;
+	if (slice_starts(fields, S("- "))) {
+		*key = slice_sub(fields, 2, fields.n);
+		*value = SLICE_NONE;
+		return true;
+	}
+	rest = slice_sub(fields, 2, fields.n);
+	return slice_starts(fields, S("+ ")) && slice_cut(rest, ' ', key, value);
+}
+
+static enum err open_file(struct journal *j)
+{
+	int fd = openat(j->dirfd, j->name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return ERR_IO;
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = fd;
+	return ERR_OK;
+}
+
+static void write_all(struct journal *j, const struct buf *b)
+{
+	size_t done = 0;
+
+	while (done < b->n) {
+		ssize_t n = write(j->fd, b->p + done, b->n - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			/* Not acknowledged to anybody as durable; the next snapshot has it. */
+			log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->name,
+				 log_esc(slice_str(strerror(errno))).text);
+			return;
+		}
+		done += (size_t)n;
+	}
+	j->size += done;
+}
+
+static void on_snapshot(void *arg, enum err e)
+{
+	struct journal *j = arg;
+
+	j->compacting = false;
+	if (e == ERR_OK && open_file(j) == ERR_OK) {
+		j->size = j->live;
+		write_all(j, &j->since);
+	}
+	buf_free(&j->since);
+}
+
+static void compact(struct journal *j)
+{
+	struct buf all = {0};
+
+	j->into = &all;
+	j->snapshot(j->arg, j);
+	j->into = &j->waiting;
+	j->live = all.n;
+	j->compacting = true;
+	if (commit_file(j->commit, j->name, &all, on_snapshot, j) != ERR_OK) {
+		j->compacting = false;
+		buf_free(&all);
+	}
+}
+
+static void flush(void *arg)
+{
+	struct journal *j = arg;
+
+	j->scheduled = false;
+	write_all(j, &j->waiting);
+	if (j->compacting)
+		buf_add(&j->since, buf_slice(&j->waiting));
+	buf_free(&j->waiting);
+	if (!j->compacting && j->size > COMPACT_FROM && j->size > 4 * j->live)
+		compact(j);
+}
+
+static void add_line(struct journal *j, char op, struct slice key, struct slice value)
+{
+	struct buf *out = j->into;
+	size_t start = out->n;
+	char sum[2 * HASH_MAX + 1];
+
+	buf_addc(out, op);
+	buf_addc(out, ' ');
+	buf_add(out, key);
+	if (op == '+') {
+		buf_addc(out, ' ');
+		buf_add(out, value);
+	}
+	checksum(slice_of(out->p + start, out->n - start), sum);
+	buf_addf(out, " %s\n", sum);
+	if (out == &j->waiting && !j->scheduled) {
+		j->scheduled = true;
+		loop_defer(j->loop, flush, j);
+	}
+}
+
+void journal_put(struct journal *j, struct slice key, struct slice value)
+{
+	add_line(j, '+', key, value);
+}
+
+void journal_delete(struct journal *j, struct slice key)
+{
+	add_line(j, '-', key, SLICE_NONE);
+}
+
+static void replay_all(struct journal *j, struct slice text, journal_fn replay)
+{
+	struct slice line, key, value;
+	unsigned number = 0;
+
+	while (slice_cut(text, '\n', &line, &text)) {
+		number++;
+		if (journal_line(line, &key, &value))
+			replay(j->arg, key, value);
+		else
+			log_line(LOG_ERROR, "event=bad_journal_line file=%s line=%u", j->name, number);
+	}
+	/* What is left has no line end: the write that a crash interrupted. */
+}
+
+enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, journal_fn replay,
+		      journal_snapshot_fn snapshot, void *arg, struct journal **out)
+{
+	struct journal *j = mem_alloc(sizeof(*j));
+	struct buf text = {0};
+	enum err e;
+
+	j->loop = l;
+	j->commit = commit;
+	j->dirfd = dirfd;
+	j->fd = -1;
+	j->snapshot = snapshot;
+	j->arg = arg;
+	j->into = &j->waiting;
+	snprintf(j->name, sizeof(j->name), "%s", name);
+	e = file_read(dirfd, name, FILE_MAX, &text);
+	if (e == ERR_OK)
+		replay_all(j, buf_slice(&text), replay);
+	if (e == ERR_OK || e == ERR_NOTFOUND) {
+		j->size = text.n;
+		e = open_file(j);
+	}
+	/* A torn last line must not swallow the first new one. */
+	if (e == ERR_OK && text.n > 0 && text.p[text.n - 1] != '\n')
+		buf_addc(&j->waiting, '\n');
+	buf_free(&text);
+	if (e != ERR_OK) {
+		mem_free(j);
+		return e;
+	}
+	*out = j;
+	return ERR_OK;
+}
+
+void journal_free(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	if (j->waiting.n > 0)
+		write_all(j, &j->waiting);
+	close(j->fd);
+	buf_free(&j->waiting);
+	buf_free(&j->since);
+	mem_free(j);
+}

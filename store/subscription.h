@@ -1,0 +1,27 @@
+#ifndef STORE_SUBSCRIPTION_H
+#define STORE_SUBSCRIPTION_H
+
+#include "core/buf.h"
+
+/* A subscription as it is written to the journal: what is needed to go on with its dialog after a restart. */
+struct sub_record {
+	/* Wire text, any octets. Borrowed. */
+	struct slice aor, package, event_id;
+	struct slice call_id, local_tag, remote_tag;
+	struct slice local;   /* value of From of our NOTIFYs, with tag */
+	struct slice remote;  /* value of To, with tag */
+	struct slice target;  /* Request-URI */
+	struct slice contact; /* our Contact value */
+	struct slice routes;  /* header lines */
+	struct slice peer;    /* address that the last SUBSCRIBE came from */
+	uint32_t proto;
+	uint32_t local_cseq, remote_cseq;
+	uint64_t expires; /* seconds since 1970 */
+};
+
+/* sub_record_write: appends one line without line end. sub_record_read: undoes it; texts are slices of *scratch, kept
+ * by the caller. */
+void sub_record_write(const struct sub_record *r, struct buf *out);
+MUST_USE enum err sub_record_read(struct slice line, struct buf *scratch, struct sub_record *out);
+
+#endif

@@ -1,0 +1,52 @@
+#ifndef STORE_USER_H
+#define STORE_USER_H
+
+#include "core/map.h"
+#include "store/file.h"
+
+/*
+ * The file "users": a line "AOR HA1-MD5 HA1-SHA-256 checksum" for each user; HA1 = hash(user part ":" realm ":"
+ * password), the realm being the domain. Passwords are never here. "-" stands for an HA1 that is not known. HA1 values
+ * are as good as passwords: nobody logs them.
+ */
+#define USER_FILE "users"
+
+struct user {
+	struct map_node node;
+	char *aor;
+	char md5[33], sha256[65]; /* lower-case hexadecimal, or "" */
+};
+
+struct users;
+
+struct users *users_new(void);
+void users_free(struct users *u);
+
+/*
+ * users_load: adds what the file has. A damaged line is left out with an error line in the log. ERR_NOTFOUND when there
+ * is no file, ERR_IO.
+ */
+MUST_USE enum err users_load(struct users *u, int dirfd);
+
+/* users_save: replaces the file, durable. */
+MUST_USE enum err users_save(const struct users *u, int dirfd);
+
+const struct user *users_find(const struct users *u, struct slice aor);
+
+/* users_set: adds or replaces. aor: an AOR key (uri_aor): no blanks, no control characters. users_remove: false =
+ * unknown. */
+void users_set(struct users *u, struct slice aor, struct slice md5, struct slice sha256);
+bool users_remove(struct users *u, struct slice aor);
+
+typedef void (*user_fn)(void *arg, const struct user *u);
+void users_each(const struct users *u, user_fn fn, void *arg);
+size_t users_count(const struct users *u);
+
+/* users_ha1: both HA1 of user part, realm and password. */
+void users_ha1(struct slice name, struct slice realm, struct slice password, char md5[33], char sha256[65]);
+
+/* users_line: one line of the file (without its end) into *u: false when it is damaged. For users_load and its fuzzer.
+ */
+bool users_line(struct slice line, struct slice *aor, struct slice *md5, struct slice *sha256);
+
+#endif
