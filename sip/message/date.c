@@ -1,0 +1,101 @@
+#include "sip/message/date.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "sip/message/scan.h"
+
+static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+				     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/* Days since 1970-01-01 of a date of the Gregorian calendar; time_t may have 32 bits, this has 64. */
+static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
+{
+	static const unsigned before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+	int64_t past = y - 1;
+
+	return past * 365 + past / 4 - past / 100 + past / 400 + before[m] + (leap && m > 1) + d - 1 - 719162;
+}
+
+static unsigned month_length(unsigned year, unsigned m)
+{
+	static const unsigned char length[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return length[m] + (leap && m == 1);
+}
+
+void date_format(int64_t t, char out[DATE_SIZE])
+{
+	int64_t day = t / 86400, second = t % 86400;
+	int64_t year;
+	unsigned m = 0;
+
+	if (second < 0) {
+		second += 86400;
+		day--;
+	}
+	year = 1970 + day / 366;
+	while (days_from_civil(year + 1, 0, 1) <= day)
+		year++;
+	while (m < 11 && days_from_civil(year, m + 1, 1) <= day)
+		m++;
+	snprintf(out, DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[(day % 7 + 11) % 7],
+		 (unsigned)(day - days_from_civil(year, m, 1) + 1) % 100, months[m], (unsigned)year % 10000,
+		 (unsigned)(second / 3600) % 100, (unsigned)(second / 60 % 60), (unsigned)(second % 60));
+}
+
+static int find_name(struct slice s, const char *const *names, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (slice_ieq(s, slice_str(names[i])))
+			return (int)i;
+	return -1;
+}
+
+/* Cuts the word in front of *s, which ends at a blank or the end. */
+static struct slice word(struct slice *s)
+{
+	size_t n = 0;
+	struct slice w;
+
+	*s = scan_skip(*s);
+	while (n < s->n && !is_lws(s->p[n]))
+		n++;
+	w = slice_sub(*s, 0, n);
+	*s = slice_sub(*s, n, s->n);
+	return w;
+}
+
+static bool two_digits(struct slice s, size_t at, uint32_t max, uint32_t *out)
+{
+	return at + 2 <= s.n && slice_u32(slice_sub(s, at, at + 2), max, out);
+}
+
+enum err date_parse(struct slice s, int64_t *out)
+{
+	struct slice weekday = word(&s), day = word(&s), month = word(&s), year = word(&s), clock = word(&s),
+		     zone = word(&s);
+	uint32_t d, y, h, min, sec;
+	int64_t number;
+	int wd, m;
+
+	if (weekday.n != 4 || weekday.p[3] != ',' || day.n != 2 || year.n != 4 || clock.n != 8 || scan_skip(s).n != 0 ||
+	    !slice_ieq(zone, S("GMT")))
+		return ERR_SYNTAX;
+	wd = find_name(slice_sub(weekday, 0, 3), days, 7);
+	m = find_name(month, months, 12);
+	if (wd < 0 || m < 0 || !slice_u32(year, 9999, &y) || y == 0 ||
+	    !two_digits(day, 0, month_length(y, (unsigned)m), &d) || d == 0)
+		return ERR_SYNTAX;
+	if (clock.p[2] != ':' || clock.p[5] != ':' || !two_digits(clock, 0, 23, &h) ||
+	    !two_digits(clock, 3, 59, &min) || !two_digits(clock, 6, 60, &sec))
+		return ERR_SYNTAX;
+	number = days_from_civil(y, (unsigned)m, d);
+	if ((number % 7 + 11) % 7 != wd)
+		return ERR_SYNTAX;
+	*out = number * 86400 + (int64_t)h * 3600 + (int64_t)min * 60 + sec;
+	return ERR_OK;
+}

@@ -1,0 +1,20 @@
+#ifndef SIP_MESSAGE_DATE_H
+#define SIP_MESSAGE_DATE_H
+
+#include "core/slice.h"
+
+/* SIP-date, RFC 3261 20.17: "Sat, 13 Nov 2010 23:29:00 GMT", always GMT. Times are seconds since 1970, any
+ * year 1..9999. */
+
+#define DATE_SIZE 30 /* with the NUL */
+
+/* date_format: text of t in out. */
+void date_format(int64_t t, char out[DATE_SIZE]);
+
+/*
+ * date_parse: blanks may be several or a fold, names in any case. ERR_SYNTAX for anything else, a weekday that
+ * does not fit, or a day that does not exist.
+ */
+MUST_USE enum err date_parse(struct slice s, int64_t *out);
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef SIP_MESSAGE_EDIT_H
+#define SIP_MESSAGE_EDIT_H
+
+#include "core/buf.h"
+#include "sip/message/msg.h"
+
+/*
+ * A list of changes to a message, applied to its original octets: what no edit names stays octet for octet as it came,
+ * since RFC 4474 signs octets. The texts of edits are borrowed until edit_apply.
+ */
+#define EDIT_MAX 48
+
+struct edit_list {
+	const struct sip_msg *msg;
+	unsigned count;
+	struct {
+		size_t from, to; /* octets of msg->raw that text replaces */
+		struct slice text;
+	} edits[EDIT_MAX];
+};
+
+void edit_start(struct edit_list *l, const struct sip_msg *m);
+
+/* Each: ERR_LIMIT when EDIT_MAX is used up. Lines come with their CR LF. Edits must not overlap. */
+MUST_USE enum err edit_start_line(struct edit_list *l, struct slice line);
+MUST_USE enum err edit_replace(struct edit_list *l, const struct sip_header *h, struct slice line); /* empty: removes */
+MUST_USE enum err edit_value(struct edit_list *l, struct slice old, struct slice text); /* old: a slice of msg->raw */
+MUST_USE enum err edit_insert(struct edit_list *l, const struct sip_header *before, struct slice line); /* NULL: last */
+
+/* edit_apply: appends the changed message. Several inserts at one place keep the order in which they were made. */
+void edit_apply(struct edit_list *l, struct buf *out);
+
+#endif

@@ -1,0 +1,193 @@
+#include "sip/message/header.h"
+
+#include <string.h>
+
+enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method)
+{
+	struct slice digits, rest = slice_trim(s);
+	uint32_t n;
+	size_t i = 0;
+
+	while (i < rest.n && !is_lws(rest.p[i]))
+		i++;
+	digits = slice_sub(rest, 0, i);
+	rest = scan_skip(slice_sub(rest, i, rest.n));
+	if (!slice_u32(digits, 0x7fffffff, &n) || !is_token(rest))
+		return ERR_SYNTAX;
+	*number = n;
+	*method = rest;
+	return ERR_OK;
+}
+
+enum err delta_parse(struct slice s, uint32_t *seconds)
+{
+	s = slice_trim(s);
+	if (s.n == 0)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return ERR_SYNTAX;
+	if (!slice_u32(s, UINT32_MAX, seconds))
+		*seconds = UINT32_MAX;
+	return ERR_OK;
+}
+
+enum err event_parse(struct slice s, struct event *out)
+{
+	struct event e = {0};
+	struct param id;
+
+	s = slice_trim(s);
+	e.package = scan_token(&s);
+	e.params = scan_skip(s);
+	if (e.package.n == 0 || !params_check(e.params))
+		return ERR_SYNTAX;
+	if (param_find(e.params, S("id"), &id))
+		e.id = id.value;
+	*out = e;
+	return ERR_OK;
+}
+
+enum err media_parse(struct slice s, struct media *out)
+{
+	struct media m = {0};
+
+	s = slice_trim(s);
+	m.type = scan_token(&s);
+	s = scan_skip(s);
+	if (m.type.n == 0 || s.n == 0 || s.p[0] != '/')
+		return ERR_SYNTAX;
+	s = scan_skip(slice_sub(s, 1, s.n));
+	m.subtype = scan_token(&s);
+	m.params = scan_skip(s);
+	if (m.subtype.n == 0 || !params_check(m.params))
+		return ERR_SYNTAX;
+	*out = m;
+	return ERR_OK;
+}
+
+bool media_is(const struct media *m, struct slice type, struct slice subtype)
+{
+	return slice_ieq(m->type, type) && slice_ieq(m->subtype, subtype);
+}
+
+/* qvalue 0, 0.0, 0.00 or 0.000: "not acceptable". */
+static bool is_q_zero(struct slice params)
+{
+	struct param q;
+
+	if (!param_find(params, S("q"), &q) || q.value.n == 0)
+		return false;
+	for (size_t i = 0; i < q.value.n; i++)
+		if (q.value.p[i] != '0' && q.value.p[i] != '.')
+			return false;
+	return true;
+}
+
+bool accept_covers(struct slice accept, struct slice type, struct slice subtype)
+{
+	struct slice item;
+	struct media m;
+	int best = -1; /* the most specific range decides: 0 any, 1 the type, 2 type and subtype */
+	bool allowed = false, bad;
+
+	while (list_next(&accept, &item, &bad)) {
+		int precise;
+
+		if (media_parse(item, &m) != ERR_OK)
+			return false;
+		if (media_is(&m, type, subtype))
+			precise = 2;
+		else if (media_is(&m, type, S("*")))
+			precise = 1;
+		else if (media_is(&m, S("*"), S("*")))
+			precise = 0;
+		else
+			continue;
+		if (precise >= best) {
+			best = precise;
+			allowed = !is_q_zero(m.params);
+		}
+	}
+	return !bad && allowed;
+}
+
+bool disposition_is_optional(struct slice s)
+{
+	struct slice rest = slice_trim(s);
+	struct param handling;
+
+	if (scan_token(&rest).n == 0 || !params_check(rest))
+		return false;
+	return param_find(rest, S("handling"), &handling) && slice_ieq(handling.value, S("optional"));
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} digest_names[] = {
+	{"realm", offsetof(struct digest_params, realm)},
+	{"nonce", offsetof(struct digest_params, nonce)},
+	{"opaque", offsetof(struct digest_params, opaque)},
+	{"algorithm", offsetof(struct digest_params, algorithm)},
+	{"qop", offsetof(struct digest_params, qop)},
+	{"uri", offsetof(struct digest_params, uri)},
+	{"username", offsetof(struct digest_params, username)},
+	{"response", offsetof(struct digest_params, response)},
+	{"cnonce", offsetof(struct digest_params, cnonce)},
+	{"nc", offsetof(struct digest_params, nc)},
+	{"stale", offsetof(struct digest_params, stale)},
+};
+
+static enum err digest_one(struct slice item, struct digest_params *d)
+{
+	struct slice name = scan_token(&item), value, inner;
+
+	item = scan_skip(item);
+	if (name.n == 0 || item.n == 0 || item.p[0] != '=')
+		return ERR_SYNTAX;
+	value = scan_skip(slice_sub(item, 1, item.n));
+	if (value.n > 0 && value.p[0] == '"') {
+		if (!scan_quoted(&value, &inner) || scan_skip(value).n > 0)
+			return ERR_SYNTAX;
+		value = inner;
+	} else if (!is_token(value)) {
+		return ERR_SYNTAX;
+	}
+	for (size_t i = 0; i < sizeof(digest_names) / sizeof(digest_names[0]); i++) {
+		struct slice *field = (struct slice *)(void *)((char *)d + digest_names[i].offset);
+
+		if (!slice_ieq(name, slice_str(digest_names[i].name)))
+			continue;
+		if (field->p != NULL)
+			return ERR_SYNTAX;
+		*field = value;
+	}
+	return ERR_OK;
+}
+
+enum err digest_params_parse(struct slice s, struct digest_params *out)
+{
+	struct digest_params d = {0};
+	struct slice scheme, item;
+	bool bad;
+
+	s = slice_trim(s);
+	scheme = scan_token(&s);
+	if (scheme.n == 0)
+		return ERR_SYNTAX;
+	if (!slice_ieq(scheme, S("Digest")))
+		return ERR_UNSUPPORTED;
+	if (s.n == 0 || !is_lws(s.p[0]))
+		return ERR_SYNTAX;
+	while (list_next(&s, &item, &bad)) {
+		enum err e = digest_one(item, &d);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	if (bad)
+		return ERR_SYNTAX;
+	*out = d;
+	return ERR_OK;
+}

@@ -1,0 +1,48 @@
+#ifndef SIP_MESSAGE_HEADER_H
+#define SIP_MESSAGE_HEADER_H
+
+#include "sip/message/scan.h"
+
+/* The values of single header fields, one function a field. s is the value as msg.h gives it. All slices point into it.
+ */
+
+/* cseq_parse: RFC 3261 20.16, number below 2^31. *method is the token behind it. */
+MUST_USE enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method);
+
+/* delta_parse: delta-seconds; a value over 2^32-1 counts as 2^32-1 (RFC 3261 20.19). ERR_SYNTAX for junk. */
+MUST_USE enum err delta_parse(struct slice s, uint32_t *seconds);
+
+/* Event, RFC 6665 8.4. The package is compared octet by octet. */
+struct event {
+	struct slice package;
+	struct slice id;     /* SLICE_NONE without one */
+	struct slice params; /* from the first ";" */
+};
+MUST_USE enum err event_parse(struct slice s, struct event *out);
+
+/* Content-Type and Accept elements: type "/" subtype *(";" parameter). */
+struct media {
+	struct slice type;
+	struct slice subtype;
+	struct slice params;
+};
+MUST_USE enum err media_parse(struct slice s, struct media *out);
+bool media_is(const struct media *m, struct slice type, struct slice subtype);
+
+/* accept_covers: does an Accept list allow type/subtype (ranges count, q=0 does not)? false for a malformed list. */
+bool accept_covers(struct slice accept, struct slice type, struct slice subtype);
+
+/* disposition_is_optional: Content-Disposition with handling=optional. */
+bool disposition_is_optional(struct slice s);
+
+/*
+ * Digest credentials or a challenge, RFC 3261 22.4, RFC 7616: scheme and comma-separated name=value. Quoted values are
+ * without their quotes, with escapes in. A parameter that is there twice, or an open quote, is ERR_SYNTAX; another
+ * scheme than Digest is ERR_UNSUPPORTED. Absent: SLICE_NONE.
+ */
+struct digest_params {
+	struct slice realm, nonce, opaque, algorithm, qop, uri, username, response, cnonce, nc, stale;
+};
+MUST_USE enum err digest_params_parse(struct slice s, struct digest_params *out);
+
+#endif

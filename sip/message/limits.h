@@ -1,0 +1,25 @@
+#ifndef SIP_MESSAGE_LIMITS_H
+#define SIP_MESSAGE_LIMITS_H
+
+/*
+ * Every size and count that a stranger chooses has its cap here or in the [limits] section of the configuration, and
+ * beyond it a defined answer. Memory is bounded by what these two say.
+ */
+
+#define SIP_MSG_MAX 65536          /* octets of one message unless limits.message says otherwise; beyond: 413 */
+#define SIP_SKIP_MAX (4u << 20)    /* octets of an oversized body that a stream skips to stay usable; beyond: close */
+#define SIP_HEADER_BLOCK_MAX 16384 /* start line and headers: a stranger's Via and Route lists; beyond: 400, close */
+#define SIP_HEADERS_MAX 128        /* header fields: RFC 4475's largest has 40; beyond: 400 */
+#define SIP_HEADER_MAX 8192        /* octets of one header value: Identity of RSA-4096 is 700; beyond: 400 */
+#define SIP_URI_MAX 1024           /* octets of a URI; beyond: 414 in the Request-URI, else 400 */
+#define SIP_VIA_MAX 40             /* hops; Max-Forwards 70 is never spent on real paths; beyond: 400 */
+#define SIP_ROUTE_MAX 20           /* entries of a route set; beyond: 400 */
+#define SIP_PARAMS_MAX 32          /* parameters of one element; beyond: 400 */
+#define SIP_AUTH_MAX 4             /* Authorization header fields; beyond: 400 (security.md 4.3) */
+#define SIP_UDP_SAFE 1300          /* octets that may go over UDP, RFC 3261 18.1.1; beyond: TCP */
+#define SIP_PARTS_MAX 8            /* parts of a multipart body; beyond: 400 */
+#define SIP_MIME_DEPTH 2           /* nested multiparts; beyond: 400 */
+#define SIP_CALLID_MAX 256         /* octets of a Call-ID, tag or branch that is remembered; beyond: 400 */
+#define SIP_AOR_MAX 512            /* octets of a canonical AOR; beyond: 404 */
+
+#endif

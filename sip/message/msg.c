@@ -1,0 +1,340 @@
+#include "sip/message/msg.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "sip/message/header.h"
+#include "sip/message/limits.h"
+
+struct sip_msg *msg_ref(struct sip_msg *m)
+{
+	m->refs++;
+	return m;
+}
+
+void msg_unref(struct sip_msg *m)
+{
+	if (m == NULL || --m->refs > 0)
+		return;
+	mem_free(m->headers);
+	mem_free(m);
+}
+
+static void defect(struct sip_msg *m, unsigned code, const char *reason)
+{
+	if (m->defect_code == 0) {
+		m->defect_code = code;
+		m->defect = reason;
+	}
+}
+
+void msg_refuse(struct sip_msg *m, unsigned code, const char *reason)
+{
+	m->defect_code = code;
+	m->defect = reason;
+}
+
+/* Request-Line: Method SP Request-URI SP SIP-Version, exactly one SP each (RFC 3261 7.1). */
+static enum err parse_request_line(struct sip_msg *m, struct slice line)
+{
+	struct slice rest, version;
+	size_t last = slice_rchr(line, ' ');
+
+	if (!slice_cut(line, ' ', &m->method_name, &rest) || !is_token(m->method_name))
+		return ERR_SYNTAX;
+	if (last <= m->method_name.n)
+		return ERR_SYNTAX;
+	version = slice_sub(line, last + 1, line.n);
+	m->uri_text = slice_sub(line, m->method_name.n + 1, last);
+	m->request = true;
+	m->method = method_of(m->method_name);
+	if (!slice_istarts(version, S("SIP/")))
+		return ERR_SYNTAX;
+	if (!slice_ieq(version, S("SIP/2.0")))
+		defect(m, 505, "Version Not Supported");
+	switch (uri_parse(m->uri_text, &m->uri)) {
+	case ERR_OK:
+		break;
+	case ERR_LIMIT:
+		defect(m, 414, "Request-URI Too Long");
+		break;
+	default:
+		defect(m, 400, "Bad Request-URI");
+	}
+	return ERR_OK;
+}
+
+/* Status-Line: SIP-Version SP Status-Code SP Reason-Phrase. */
+static enum err parse_status_line(struct sip_msg *m, struct slice line)
+{
+	uint32_t code;
+
+	if (line.n < 12 || !slice_istarts(line, S("SIP/2.0 ")) || line.p[11] != ' ' ||
+	    !slice_u32(slice_sub(line, 8, 11), 699, &code) || code < 100)
+		return ERR_SYNTAX;
+	m->status = code;
+	m->reason = slice_sub(line, 12, line.n);
+	return ERR_OK;
+}
+
+/*
+ * End of the field that starts raw: the CR LF that no blank follows. raw.n when it does not end. A lone CR or LF, which
+ * another parser might take for a line end, ends up in the value and is found there.
+ */
+static size_t field_end(struct slice raw)
+{
+	size_t at = 0;
+
+	for (;;) {
+		at = slice_find(raw, S("\r\n"), at);
+		if (at == raw.n)
+			return raw.n;
+		if (at + 2 >= raw.n || (raw.p[at + 2] != ' ' && raw.p[at + 2] != '\t'))
+			return at;
+		at += 2;
+	}
+}
+
+/* No control characters but TAB, folds and what a quoted-pair escapes (RFC 4475 3.1.1.2 has a NUL there). */
+static bool value_is_clean(struct slice v)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (c == '\\' && i + 1 < v.n && v.p[i + 1] != '\r' && v.p[i + 1] != '\n') {
+			i++;
+		} else if (c == '\r' && i + 2 < v.n && v.p[i + 1] == '\n') {
+			i++;
+		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *parse_field(struct sip_header *h, struct slice line)
+{
+	struct slice name;
+
+	*h = (struct sip_header){.name = SLICE_NONE, .line = line};
+	if (!slice_cut(slice_sub(line, 0, line.n - 2), ':', &name, &h->value))
+		return "Header Field Without Colon";
+	/* RFC 3261 25.1 HCOLON allows blanks before the colon, on the same line only. */
+	while (name.n > 0 && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
+		name.n--;
+	if (!is_token(name))
+		return "Bad Header Field Name";
+	h->name = name;
+	h->id = header_of(name);
+	h->value = slice_trim(h->value);
+	if (h->value.n > SIP_HEADER_MAX)
+		return "Header Field Too Long";
+	return value_is_clean(h->value) ? NULL : "Control Character in Header Field";
+}
+
+/* All fields of the block into fields[]; *end is the index behind the empty line. */
+static enum err parse_fields(struct sip_msg *m, struct slice raw, struct sip_header *fields, size_t *at,
+			     const char **why)
+{
+	unsigned n = 0;
+
+	for (;;) {
+		struct slice rest = slice_sub(raw, *at, raw.n);
+		size_t end;
+		const char *bad;
+
+		if (slice_starts(rest, S("\r\n"))) {
+			*at += 2;
+			break;
+		}
+		end = field_end(rest);
+		if (end == rest.n) {
+			*why = "the header block has no end";
+			return ERR_SYNTAX;
+		}
+		if (n == SIP_HEADERS_MAX || *at > SIP_HEADER_BLOCK_MAX) {
+			*why = "too many header fields";
+			return ERR_LIMIT;
+		}
+		bad = parse_field(&fields[n], slice_sub(rest, 0, end + 2));
+		if (bad != NULL)
+			defect(m, 400, bad);
+		if (fields[n].name.p != NULL)
+			n++;
+		*at += end + 2;
+	}
+	m->header_count = n;
+	return ERR_OK;
+}
+
+static void index_fields(struct sip_msg *m)
+{
+	for (unsigned i = 0; i < m->header_count; i++) {
+		enum header id = m->headers[i].id;
+
+		if (m->first[id] == 0)
+			m->first[id] = (unsigned char)(i + 1);
+		else if (header_is_single(id))
+			defect(m, 400, "Duplicate Header Field");
+	}
+}
+
+struct slice msg_value(const struct sip_msg *m, enum header id)
+{
+	return m->first[id] == 0 ? SLICE_NONE : m->headers[m->first[id] - 1].value;
+}
+
+const struct sip_header *msg_each(const struct sip_msg *m, enum header id, const struct sip_header *at)
+{
+	unsigned i;
+
+	if (at != NULL)
+		i = (unsigned)(at - m->headers) + 1;
+	else if (m->first[id] != 0)
+		i = m->first[id] - 1u;
+	else
+		return NULL;
+	for (; i < m->header_count; i++)
+		if (m->headers[i].id == id)
+			return &m->headers[i];
+	return NULL;
+}
+
+unsigned msg_count(const struct sip_msg *m, enum header id)
+{
+	unsigned n = 0;
+
+	for (const struct sip_header *h = msg_each(m, id, NULL); h != NULL; h = msg_each(m, id, h))
+		n++;
+	return n;
+}
+
+unsigned msg_vias(const struct sip_msg *m)
+{
+	unsigned n = 0;
+
+	for (const struct sip_header *h = msg_each(m, HDR_VIA, NULL); h != NULL; h = msg_each(m, HDR_VIA, h)) {
+		struct slice rest = h->value, item;
+		bool bad;
+
+		while (list_next(&rest, &item, &bad))
+			n++;
+	}
+	return n;
+}
+
+bool msg_list_has(const struct sip_msg *m, enum header id, struct slice token)
+{
+	for (const struct sip_header *h = msg_each(m, id, NULL); h != NULL; h = msg_each(m, id, h))
+		if (list_has(h->value, token))
+			return true;
+	return false;
+}
+
+enum err msg_contact(const struct sip_msg *m, struct addr *out)
+{
+	struct slice rest = msg_value(m, HDR_CONTACT), item;
+	bool bad;
+
+	if (rest.p == NULL)
+		return ERR_NOTFOUND;
+	if (msg_count(m, HDR_CONTACT) > 1)
+		return ERR_LIMIT;
+	if (!list_next(&rest, &item, &bad))
+		return ERR_SYNTAX;
+	if (scan_skip(rest).n > 0)
+		return ERR_LIMIT;
+	return addr_parse(item, out);
+}
+
+/* What an answer copies (RFC 3261 8.2.6.2) must be readable, or there is no answer. */
+static const char *parse_routing(struct sip_msg *m)
+{
+	struct slice vias = msg_value(m, HDR_VIA), top, method;
+	bool bad;
+
+	if (vias.p == NULL || !list_next(&vias, &top, &bad) || via_parse(top, &m->via) != ERR_OK)
+		return "no usable Via";
+	m->call_id = msg_value(m, HDR_CALL_ID);
+	if (m->call_id.n == 0 || m->call_id.n > SIP_CALLID_MAX)
+		return "no usable Call-ID";
+	if (msg_value(m, HDR_FROM).p == NULL || msg_value(m, HDR_TO).p == NULL || msg_value(m, HDR_CSEQ).p == NULL)
+		return "From, To or CSeq is missing";
+	if (addr_parse(msg_value(m, HDR_FROM), &m->from) != ERR_OK)
+		defect(m, 400, "Bad From Header Field");
+	if (addr_parse(msg_value(m, HDR_TO), &m->to) != ERR_OK)
+		defect(m, 400, "Bad To Header Field");
+	m->from_tag = addr_tag(&m->from);
+	m->to_tag = addr_tag(&m->to);
+	if (m->from_tag.n > SIP_CALLID_MAX || m->to_tag.n > SIP_CALLID_MAX || m->via.branch.n > SIP_CALLID_MAX)
+		return "a tag or branch is too long";
+	for (size_t i = 0; i < m->call_id.n; i++)
+		if (is_lws(m->call_id.p[i]))
+			defect(m, 400, "Bad Call-ID Header Field");
+	if (cseq_parse(msg_value(m, HDR_CSEQ), &m->cseq, &method) != ERR_OK)
+		defect(m, 400, "Bad CSeq Header Field");
+	else if (!m->request)
+		m->method = method_of(method);
+	else if (!slice_eq(method, m->method_name))
+		defect(m, 400, "CSeq Method Does Not Match Request");
+	return NULL;
+}
+
+static void parse_body(struct sip_msg *m, size_t at)
+{
+	struct slice length = msg_value(m, HDR_CONTENT_LENGTH);
+	uint64_t n;
+
+	m->body = slice_sub(m->raw, at, m->raw.n);
+	if (length.p == NULL)
+		return;
+	if (!slice_u64(length, UINT64_MAX, &n)) {
+		defect(m, 400, "Bad Content-Length Header Field");
+	} else if (n > m->body.n) {
+		defect(m, 400, "Body Shorter Than Content-Length");
+	} else {
+		m->body.n = (size_t)n;
+		m->raw.n = at + (size_t)n;
+	}
+}
+
+enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why)
+{
+	struct sip_header fields[SIP_HEADERS_MAX];
+	struct sip_msg *m = mem_alloc(sizeof(*m) + raw.n + 1);
+	size_t line_end, at;
+	enum err e = ERR_SYNTAX;
+	const char *unanswerable;
+
+	m->refs = 1;
+	memcpy(m + 1, raw.p, raw.n);
+	m->raw = slice_of(m + 1, raw.n);
+	line_end = slice_find(m->raw, S("\r\n"), 0);
+	m->start = slice_sub(m->raw, 0, line_end);
+	*why = "the start line is neither request nor response";
+	if (line_end == raw.n)
+		goto fail;
+	e = slice_istarts(m->start, S("SIP/")) ? parse_status_line(m, m->start) : parse_request_line(m, m->start);
+	if (e != ERR_OK)
+		goto fail;
+	at = line_end + 2;
+	e = parse_fields(m, m->raw, fields, &at, why);
+	if (e != ERR_OK)
+		goto fail;
+	m->headers = fields;
+	index_fields(m);
+	unanswerable = parse_routing(m);
+	if (unanswerable != NULL) {
+		*why = unanswerable;
+		e = ERR_SYNTAX;
+		goto fail;
+	}
+	parse_body(m, at);
+	m->headers = mem_calloc(m->header_count, sizeof(struct sip_header));
+	memcpy(m->headers, fields, m->header_count * sizeof(struct sip_header));
+	*out = m;
+	return ERR_OK;
+fail:
+	mem_free(m);
+	return e;
+}

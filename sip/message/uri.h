@@ -1,0 +1,41 @@
+#ifndef SIP_MESSAGE_URI_H
+#define SIP_MESSAGE_URI_H
+
+#include "core/buf.h"
+
+/* SIP and SIPS URIs, RFC 3261 19.1. Other schemes are kept as text. */
+
+enum uri_scheme { URI_OTHER, URI_SIP, URI_SIPS };
+
+struct uri {
+	struct slice text; /* all of it; the slices below point into it */
+	enum uri_scheme scheme;
+	struct slice user; /* SLICE_NONE without "@"; escapes left in */
+	struct slice password;
+	struct slice host;    /* with brackets for IPv6 */
+	uint32_t port;        /* 0 = none given */
+	struct slice params;  /* from the first ";", or empty */
+	struct slice headers; /* behind "?", or SLICE_NONE */
+};
+
+/* uri_parse: s is exactly one absolute URI, no blanks. ERR_SYNTAX, ERR_LIMIT (SIP_URI_MAX). Slices point into s. */
+MUST_USE enum err uri_parse(struct slice s, struct uri *out);
+
+/* uri_equal: RFC 3261 19.1.4. Other schemes: octet by octet. */
+bool uri_equal(const struct uri *a, const struct uri *b);
+
+/* uri_param: the value of a URI parameter (SLICE_NONE when it has none); false when absent. */
+bool uri_param(const struct uri *u, struct slice name, struct slice *value);
+
+/*
+ * uri_aor: appends the AOR key used to store, authorize and compare: "sip:user@host", scheme sip/sips folded, host in
+ * lower case, port, parameters, password and headers dropped, the user part with the fewest escapes possible (RFC
+ * 3261 10.3 step 5, RFC 5630). Printable without blanks. ERR_UNSUPPORTED for other schemes, ERR_NOTFOUND without a user
+ * part, ERR_LIMIT over SIP_AOR_MAX; out as before.
+ */
+MUST_USE enum err uri_aor(const struct uri *u, struct buf *out);
+
+/* aor_host: the host of an AOR key. */
+struct slice aor_host(struct slice aor);
+
+#endif

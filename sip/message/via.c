@@ -1,0 +1,91 @@
+#include "sip/message/via.h"
+
+#include "sip/message/scan.h"
+
+/* "SIP" SLASH "2.0" SLASH transport LWS; blanks may stand around the slashes. */
+static enum err parse_protocol(struct slice *s, struct slice *transport)
+{
+	struct slice name, version;
+
+	name = scan_token(s);
+	*s = scan_skip(*s);
+	if (s->n == 0 || s->p[0] != '/')
+		return ERR_SYNTAX;
+	*s = scan_skip(slice_sub(*s, 1, s->n));
+	version = scan_token(s);
+	*s = scan_skip(*s);
+	if (s->n == 0 || s->p[0] != '/')
+		return ERR_SYNTAX;
+	*s = scan_skip(slice_sub(*s, 1, s->n));
+	*transport = scan_token(s);
+	if (transport->n == 0 || s->n == 0 || !is_lws(s->p[0]))
+		return ERR_SYNTAX;
+	*s = scan_skip(*s);
+	return slice_ieq(name, S("SIP")) && slice_eq(version, S("2.0")) ? ERR_OK : ERR_UNSUPPORTED;
+}
+
+/* sent-by: host [ COLON port ], blanks allowed around the colon. s goes on at the parameters. */
+static enum err parse_sent_by(struct slice *s, struct via *v)
+{
+	size_t n = 0;
+
+	if (s->n > 0 && s->p[0] == '[')
+		n = slice_chr(*s, ']') + 1;
+	else
+		while (n < s->n && s->p[n] != ':' && s->p[n] != ';' && !is_lws(s->p[n]))
+			n++;
+	if (n > s->n)
+		return ERR_SYNTAX;
+	v->host = slice_sub(*s, 0, n);
+	*s = scan_skip(slice_sub(*s, n, s->n));
+	if (!is_host(v->host))
+		return ERR_SYNTAX;
+	if (s->n > 0 && s->p[0] == ':') {
+		*s = scan_skip(slice_sub(*s, 1, s->n));
+		n = 0;
+		while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
+			n++;
+		if (!slice_u32(slice_sub(*s, 0, n), 65535, &v->port) || v->port == 0)
+			return ERR_SYNTAX;
+		*s = scan_skip(slice_sub(*s, n, s->n));
+	}
+	return ERR_OK;
+}
+
+/* A comment in parentheses may follow the parameters of old implementations (RFC 2543); it says nothing. */
+static struct slice without_comment(struct slice s)
+{
+	size_t open = slice_chr(s, '(');
+
+	return slice_trim(slice_sub(s, 0, open));
+}
+
+enum err via_parse(struct slice s, struct via *out)
+{
+	struct via v = {.text = s};
+	struct slice rest = slice_trim(s);
+	struct param p;
+	enum err e;
+
+	e = parse_protocol(&rest, &v.transport);
+	if (e != ERR_OK)
+		return e;
+	e = parse_sent_by(&rest, &v);
+	if (e != ERR_OK)
+		return e;
+	v.params = without_comment(rest);
+	if (!params_check(v.params))
+		return ERR_SYNTAX;
+	if (param_find(v.params, S("branch"), &p))
+		v.branch = p.value;
+	if (param_find(v.params, S("received"), &p))
+		v.received = p.value;
+	v.rport = param_find(v.params, S("rport"), &p);
+	*out = v;
+	return ERR_OK;
+}
+
+bool via_is_rfc3261(const struct via *v)
+{
+	return v->branch.n > 7 && slice_istarts(v->branch, S("z9hG4bK"));
+}
