@@ -1,0 +1,146 @@
+#include "core/log.h"
+#include "sip/transaction/transaction_private.h"
+
+/* The non-INVITE client transaction, RFC 3261 Figure 6. */
+
+enum event { EV_PROVISIONAL, EV_FINAL, EV_TIMER_E, EV_TIMER_F, EV_TIMER_K, EV_TRANSPORT };
+
+static void enter(struct tx *tx, enum tx_state state)
+{
+	log_line(LOG_DEBUG, "event=nict tx=%llu from=%d to=%d", (unsigned long long)tx->id, tx->state, state);
+	tx->state = state;
+	switch (state) {
+	case TX_TRYING:
+		timer_start(tx->end, 64 * TX_T1_MS); /* Timer F */
+		tx->interval_ms = TX_T1_MS;
+		if (!tx_reliable(tx))
+			timer_start(tx->retransmit, tx->interval_ms);
+		break;
+	case TX_PROCEEDING:
+		break;
+	case TX_COMPLETED:
+		timer_stop(tx->retransmit);
+		timer_stop(tx->end);
+		/* Timer K: T4 to absorb further responses, zero on a reliable transport. */
+		if (tx_reliable(tx))
+			enter(tx, TX_TERMINATED);
+		else
+			timer_start(tx->end, TX_T4_MS);
+		break;
+	case TX_TERMINATED:
+		tx_end(tx);
+		break;
+	}
+}
+
+/* The last thing in every handler: the user may do anything then. */
+static void tell(struct tx *tx, struct sip_msg *response, enum err why)
+{
+	tx_done_fn done = tx->done;
+
+	tx->done = NULL;
+	if (done != NULL)
+		done(tx->arg, tx->id, response, why);
+}
+
+static void over(struct tx *tx, struct sip_msg *response, enum err why)
+{
+	enter(tx, response != NULL ? TX_COMPLETED : TX_TERMINATED);
+	tell(tx, response, why);
+}
+
+static void retransmit(struct tx *tx, uint32_t next_ms)
+{
+	tx->interval_ms = next_ms < TX_T2_MS ? next_ms : TX_T2_MS;
+	timer_start(tx->retransmit, tx->interval_ms);
+	tx_transmit(tx);
+}
+
+static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
+{
+	switch (tx->state) {
+	case TX_TRYING:
+		switch (ev) {
+		case EV_PROVISIONAL:
+			enter(tx, TX_PROCEEDING);
+			break;
+		case EV_FINAL:
+			over(tx, m, ERR_OK);
+			break;
+		case EV_TIMER_E:
+			retransmit(tx, tx->interval_ms * 2);
+			break;
+		case EV_TIMER_F:
+		case EV_TRANSPORT:
+			over(tx, NULL, why);
+			break;
+		case EV_TIMER_K: /* not running */
+			break;
+		}
+		break;
+	case TX_PROCEEDING:
+		switch (ev) {
+		case EV_PROVISIONAL:
+			break;
+		case EV_FINAL:
+			over(tx, m, ERR_OK);
+			break;
+		case EV_TIMER_E: /* 17.1.2.2: in Proceeding always T2 */
+			retransmit(tx, TX_T2_MS);
+			break;
+		case EV_TIMER_F:
+		case EV_TRANSPORT:
+			over(tx, NULL, why);
+			break;
+		case EV_TIMER_K: /* not running */
+			break;
+		}
+		break;
+	case TX_COMPLETED:
+		switch (ev) {
+		case EV_TIMER_K:
+			enter(tx, TX_TERMINATED);
+			break;
+		case EV_PROVISIONAL: /* late copies are what this state is for */
+		case EV_FINAL:
+		case EV_TIMER_E:
+		case EV_TIMER_F:
+		case EV_TRANSPORT:
+			break;
+		}
+		break;
+	case TX_TERMINATED:
+		break;
+	}
+}
+
+static void timer_e(void *arg)
+{
+	event(arg, EV_TIMER_E, NULL, ERR_OK);
+}
+
+/* One timer serves F and K: they never run together. */
+static void timer_f_or_k(void *arg)
+{
+	struct tx *tx = arg;
+
+	event(tx, tx->state == TX_COMPLETED ? EV_TIMER_K : EV_TIMER_F, NULL, tx->lost ? ERR_CLOSED : ERR_AGAIN);
+}
+
+void nict_start(struct tx *tx)
+{
+	tx->retransmit = timer_new(tx->layer->loop, timer_e, tx);
+	tx->end = timer_new(tx->layer->loop, timer_f_or_k, tx);
+	enter(tx, TX_TRYING);
+	tx_transmit(tx);
+}
+
+void nict_response(struct tx *tx, struct sip_msg *m)
+{
+	event(tx, m->status < 200 ? EV_PROVISIONAL : EV_FINAL, m, ERR_OK);
+}
+
+void nict_failed(struct tx *tx, enum err why)
+{
+	event(tx, EV_TRANSPORT, NULL, why);
+}

@@ -1,0 +1,82 @@
+#include "core/log.h"
+#include "sip/transaction/transaction_private.h"
+
+/* The non-INVITE server transaction, RFC 3261 Figure 8 with RFC 4320: nothing is sent before the final response. */
+
+enum event { EV_REQUEST, EV_FINAL, EV_TIMER_J };
+
+static void enter(struct tx *tx, enum tx_state state)
+{
+	log_line(LOG_DEBUG, "event=nist tx=%llu from=%d to=%d", (unsigned long long)tx->id, tx->state, state);
+	tx->state = state;
+	switch (state) {
+	case TX_TRYING:
+	case TX_PROCEEDING:
+		break;
+	case TX_COMPLETED:
+		/* Timer J: 64*T1 to absorb retransmissions, zero on a reliable transport. */
+		if (tx_reliable(tx))
+			enter(tx, TX_TERMINATED);
+		else
+			timer_start(tx->end, 64 * TX_T1_MS);
+		break;
+	case TX_TERMINATED:
+		tx_end(tx);
+		break;
+	}
+}
+
+static void event(struct tx *tx, enum event ev)
+{
+	switch (tx->state) {
+	case TX_TRYING:
+	case TX_PROCEEDING:
+		switch (ev) {
+		case EV_REQUEST: /* the service is still at it: "discarded" */
+		case EV_TIMER_J: /* not running */
+			break;
+		case EV_FINAL:
+			tx_transmit(tx);
+			msg_unref(tx->request);
+			tx->request = NULL;
+			enter(tx, TX_COMPLETED);
+			break;
+		}
+		break;
+	case TX_COMPLETED:
+		switch (ev) {
+		case EV_REQUEST:
+			tx_transmit(tx);
+			break;
+		case EV_FINAL: /* "MUST be discarded": the first final response stands */
+			break;
+		case EV_TIMER_J:
+			enter(tx, TX_TERMINATED);
+			break;
+		}
+		break;
+	case TX_TERMINATED:
+		break;
+	}
+}
+
+static void timer_j(void *arg)
+{
+	event(arg, EV_TIMER_J);
+}
+
+void nist_start(struct tx *tx)
+{
+	tx->end = timer_new(tx->layer->loop, timer_j, tx);
+	enter(tx, TX_TRYING);
+}
+
+void nist_request(struct tx *tx)
+{
+	event(tx, EV_REQUEST);
+}
+
+void nist_reply(struct tx *tx)
+{
+	event(tx, EV_FINAL);
+}

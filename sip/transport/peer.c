@@ -1,0 +1,129 @@
+#include "sip/transport/peer.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+bool peer_of(struct slice host, uint16_t port, struct peer *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct peer p;
+
+	memset(&p, 0, sizeof(p));
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = slice_sub(host, 1, host.n - 1);
+	if (host.n == 0 || host.n >= sizeof(text))
+		return false;
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+	if (strlen(text) != host.n)
+		return false;
+	if (inet_pton(AF_INET, text, &p.u.in.sin_addr) == 1) {
+		p.u.in.sin_family = AF_INET;
+	} else if (inet_pton(AF_INET6, text, &p.u.in6.sin6_addr) == 1) {
+		p.u.in6.sin6_family = AF_INET6;
+	} else {
+		return false;
+	}
+	peer_set_port(&p, port);
+	*out = p;
+	return true;
+}
+
+bool peer_parse(struct slice text, struct peer *out)
+{
+	size_t colon = slice_rchr(text, ':');
+	struct slice host = slice_sub(text, 0, colon);
+	uint32_t port;
+
+	if (colon == text.n || !slice_u32(slice_sub(text, colon + 1, text.n), 65535, &port))
+		return false;
+	/* An IPv6 address needs its brackets, or the port could be a part of it. */
+	if (slice_chr(host, ':') < host.n && host.p[0] != '[')
+		return false;
+	return peer_of(host, (uint16_t)port, out);
+}
+
+socklen_t peer_len(const struct peer *p)
+{
+	return p->u.sa.sa_family == AF_INET ? sizeof(p->u.in) : sizeof(p->u.in6);
+}
+
+uint16_t peer_port(const struct peer *p)
+{
+	return ntohs(p->u.sa.sa_family == AF_INET ? p->u.in.sin_port : p->u.in6.sin6_port);
+}
+
+void peer_set_port(struct peer *p, uint16_t port)
+{
+	if (p->u.sa.sa_family == AF_INET)
+		p->u.in.sin_port = htons(port);
+	else
+		p->u.in6.sin6_port = htons(port);
+}
+
+bool peer_is_any(const struct peer *p)
+{
+	if (p->u.sa.sa_family == AF_INET)
+		return p->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+	return memcmp(&p->u.in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
+}
+
+static bool is_mapped(const struct peer *p)
+{
+	return p->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&p->u.in6.sin6_addr);
+}
+
+/* The octets of the address, an IPv4-mapped one as IPv4. */
+static struct slice octets(const struct peer *p)
+{
+	if (p->u.sa.sa_family == AF_INET)
+		return slice_of(&p->u.in.sin_addr, 4);
+	if (is_mapped(p))
+		return slice_of(&p->u.in6.sin6_addr.s6_addr[12], 4);
+	return slice_of(&p->u.in6.sin6_addr, 16);
+}
+
+bool peer_same_host(const struct peer *a, const struct peer *b)
+{
+	return slice_eq(octets(a), octets(b));
+}
+
+bool peer_same(const struct peer *a, const struct peer *b)
+{
+	return peer_same_host(a, b) && peer_port(a) == peer_port(b);
+}
+
+struct peer_text peer_ip(const struct peer *p)
+{
+	struct peer_text out = {"?"};
+	struct slice a = octets(p);
+
+	inet_ntop(a.n == 4 ? AF_INET : AF_INET6, a.p, out.text, sizeof(out.text));
+	return out;
+}
+
+struct peer_text peer_host(const struct peer *p)
+{
+	struct peer_text ip = peer_ip(p), out;
+
+	if (strchr(ip.text, ':') == NULL)
+		return ip;
+	snprintf(out.text, sizeof(out.text), "[%.60s]", ip.text);
+	return out;
+}
+
+struct peer_text peer_text(const struct peer *p)
+{
+	struct peer_text host = peer_host(p), out;
+
+	snprintf(out.text, sizeof(out.text), "%.56s:%u", host.text, peer_port(p));
+	return out;
+}
+
+struct slice peer_prefix(const struct peer *p)
+{
+	struct slice a = octets(p);
+
+	return slice_sub(a, 0, 8);
+}

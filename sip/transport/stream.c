@@ -1,0 +1,512 @@
+#include "sip/transport/stream.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/transport/stream_private.h"
+
+struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, const struct stream_limits *limits)
+{
+	struct streams *all = mem_alloc(sizeof(*all));
+
+	all->loop = l;
+	all->work = w;
+	all->tls_slots = tls_slots;
+	all->limits = *limits;
+	all->rsa_failures = rate_new(limits->rsa_failures, limits->rsa_failures);
+	map_init(&all->by_id);
+	map_init(&all->sources);
+	return all;
+}
+
+/* --- the list by last activity --- */
+
+static void unlink_activity(struct stream *s)
+{
+	struct streams *all = s->all;
+
+	if (s->older != NULL)
+		s->older->newer = s->newer;
+	else
+		all->oldest = s->newer;
+	if (s->newer != NULL)
+		s->newer->older = s->older;
+	else
+		all->newest = s->older;
+	s->older = s->newer = NULL;
+}
+
+static void link_activity(struct stream *s)
+{
+	struct streams *all = s->all;
+
+	s->older = all->newest;
+	s->newer = NULL;
+	if (all->newest != NULL)
+		all->newest->newer = s;
+	else
+		all->oldest = s;
+	all->newest = s;
+}
+
+static void touch(struct stream *s)
+{
+	s->active_ms = loop_now_ms(s->all->loop);
+	if (s->all->newest != s) {
+		unlink_activity(s);
+		link_activity(s);
+	}
+}
+
+/* --- end of life --- */
+
+static void leave_source(struct stream *s)
+{
+	if (s->source == NULL)
+		return;
+	if (--s->source->count == 0) {
+		map_remove(&s->all->sources, &s->source->node);
+		mem_free(s->source);
+	}
+	s->source = NULL;
+}
+
+void stream_destroy(struct stream *s)
+{
+	tls_free(s->tls);
+	buf_wipe(&s->in);
+	buf_wipe(&s->early);
+	buf_free(&s->out);
+	mem_free(s);
+}
+
+/* Takes the connection out of the world; a worker that still holds its TLS state is waited for. */
+static void detach(struct stream *s)
+{
+	io_free(s->io);
+	timer_free(s->timer);
+	s->io = NULL;
+	s->timer = NULL;
+	close(s->fd);
+	unlink_activity(s);
+	leave_source(s);
+	map_remove(&s->all->by_id, &s->by_id);
+	s->state = OVER;
+}
+
+static void finish(void *arg)
+{
+	struct stream *s = arg;
+
+	if (s->state == OVER)
+		return;
+	s->user->closed(s->arg, s, s->why);
+	detach(s);
+	if (!s->busy)
+		stream_destroy(s);
+}
+
+void streams_free(struct streams *all)
+{
+	if (all == NULL)
+		return;
+	while (all->oldest != NULL) {
+		struct stream *s = all->oldest;
+
+		detach(s);
+		stream_destroy(s);
+	}
+	stream_stop_listening(all);
+	for (unsigned i = 0; i < all->listener_count; i++)
+		if (all->listeners[i].config != NULL)
+			tls_config_unref(all->listeners[i].config);
+	map_free(&all->by_id);
+	map_free(&all->sources);
+	rate_free(all->rsa_failures);
+	mem_free(all);
+}
+
+/* --- time limits --- */
+
+static int64_t deadline(const struct stream *s)
+{
+	const struct stream_limits *l = &s->all->limits;
+
+	switch (s->state) {
+	case CONNECTING:
+	case HANDSHAKE:
+		return s->created_ms + l->handshake_ms;
+	case CLOSING:
+	case OVER:
+		return s->active_ms + CLOSE_LINGER_MS;
+	case OPEN:
+		break;
+	}
+	if (s->begun_ms != 0)
+		return s->begun_ms + l->message_ms;
+	if (s->server && !s->had_message)
+		return s->created_ms + l->first_ms;
+	return s->active_ms + (s->kept > 0 ? l->kept_idle_ms : l->idle_ms);
+}
+
+/* The timer is moved only when it would look too late; when it looks too early it arms itself again. */
+void stream_arm(struct stream *s)
+{
+	int64_t at = deadline(s), now = loop_now_ms(s->all->loop);
+
+	if (timer_running(s->timer) && s->armed_ms <= at)
+		return;
+	s->armed_ms = at;
+	timer_start(s->timer, at > now ? (uint32_t)(at - now) : 0);
+}
+
+static const char *late(const struct stream *s)
+{
+	if (s->state == CONNECTING)
+		return "connecting took too long";
+	if (s->state == HANDSHAKE)
+		return "the TLS handshake took too long";
+	return s->begun_ms != 0 || !s->had_message ? "a message took too long" : "idle for too long";
+}
+
+static void on_timer(void *arg)
+{
+	struct stream *s = arg;
+
+	if (deadline(s) > loop_now_ms(s->all->loop))
+		stream_arm(s);
+	else if (s->state != CLOSING)
+		stream_close(s, late(s));
+	else if (!s->ending)
+		finish(s);
+}
+
+/* --- output --- */
+
+void stream_want(struct stream *s)
+{
+	int events = 0;
+
+	if (s->state == CONNECTING || s->out.n > 0)
+		events |= IO_WRITE;
+	if (!s->busy && (s->state == OPEN || s->state == HANDSHAKE))
+		events |= IO_READ;
+	io_want(s->io, events);
+}
+
+void stream_flush(struct stream *s)
+{
+	size_t sent = 0;
+
+	while (sent < s->out.n) {
+		ssize_t n = send(s->fd, s->out.p + sent, s->out.n - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+			/* The peer is gone: what waits has nowhere to go. */
+			sent = s->out.n;
+			snprintf(s->why, sizeof(s->why), "%s", strerror(errno));
+			s->state = CLOSING;
+			break;
+		}
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	if (sent == s->out.n)
+		buf_free(&s->out);
+	else if (sent > 0)
+		buf_drop(&s->out, sent);
+	if (s->state == CLOSING && s->out.n == 0 && !s->ending) {
+		s->ending = true; /* put off once only: the second call would find freed memory */
+		loop_defer(s->all->loop, finish, s);
+	}
+	stream_want(s);
+}
+
+/* Moves the records that TLS made into the socket's buffer. */
+void stream_take_records(struct stream *s)
+{
+	struct buf *records = tls_output(s->tls);
+
+	if (records->n == 0)
+		return;
+	if (s->out.n == 0) {
+		buf_free(&s->out);
+		s->out = *records;
+		*records = (struct buf){0};
+	} else {
+		buf_add(&s->out, buf_slice(records));
+		buf_free(records);
+	}
+}
+
+enum err stream_send(struct stream *s, struct slice octets)
+{
+	if (s->state == CLOSING || s->state == OVER)
+		return ERR_CLOSED;
+	if (s->out.n + s->early.n + octets.n > STREAM_OUT_MAX) {
+		stream_close(s, "the peer does not read what it is sent");
+		return ERR_LIMIT;
+	}
+	touch(s);
+	if (s->state != OPEN) {
+		buf_add(&s->early, octets);
+		return ERR_OK;
+	}
+	if (s->tls == NULL) {
+		buf_add(&s->out, octets);
+	} else if (tls_write(s->tls, octets) == ERR_OK) {
+		stream_take_records(s);
+	} else {
+		stream_close(s, tls_reason(s->tls));
+		return ERR_CRYPTO;
+	}
+	stream_flush(s);
+	return s->state == OPEN ? ERR_OK : ERR_CLOSED;
+}
+
+void stream_close(struct stream *s, const char *why)
+{
+	if (s->state == CLOSING || s->state == OVER)
+		return;
+	if (s->tls != NULL && s->state == OPEN) {
+		tls_close(s->tls);
+		stream_take_records(s);
+	}
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	s->state = CLOSING;
+	s->active_ms = loop_now_ms(s->all->loop);
+	stream_flush(s);
+	if (s->out.n > 0) {
+		timer_stop(s->timer);
+		stream_arm(s);
+	}
+}
+
+/* --- input --- */
+
+static void deliver(struct stream *s)
+{
+	size_t used;
+
+	if (s->state != OPEN || s->in.n == 0)
+		return;
+	used = s->user->data(s->arg, s, buf_slice(&s->in));
+	if (used >= s->in.n) {
+		buf_free(&s->in);
+		s->begun_ms = 0;
+		return;
+	}
+	buf_drop(&s->in, used);
+	if (s->begun_ms == 0 || used > 0)
+		s->begun_ms = s->active_ms;
+	if (s->state == OPEN)
+		stream_arm(s);
+}
+
+/* Decrypts what came. false when the connection is over. */
+static bool pump_tls(struct stream *s)
+{
+	for (;;) {
+		enum err e = tls_read(s->tls, &s->in, SCRATCH);
+
+		stream_take_records(s);
+		if (e == ERR_AGAIN)
+			return true;
+		if (e != ERR_OK) {
+			deliver(s);
+			stream_close(s, e == ERR_CLOSED ? "closed by the peer" : tls_reason(s->tls));
+			return false;
+		}
+	}
+}
+
+static void on_octets(struct stream *s, struct slice octets)
+{
+	touch(s);
+	if (s->tls == NULL) {
+		buf_add(&s->in, octets);
+	} else {
+		tls_input(s->tls, octets);
+		if (s->state == HANDSHAKE) {
+			stream_handshake(s);
+			return;
+		}
+		if (!pump_tls(s))
+			return;
+	}
+	deliver(s);
+}
+
+static void on_readable(struct stream *s)
+{
+	for (int i = 0; i < READS_A_TURN && !s->busy && (s->state == OPEN || s->state == HANDSHAKE); i++) {
+		ssize_t n = recv(s->fd, s->all->scratch, SCRATCH, 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			break;
+		if (n <= 0) {
+			stream_close(s, n == 0 ? "closed by the peer" : strerror(errno));
+			break;
+		}
+		on_octets(s, slice_of(s->all->scratch, (size_t)n));
+		if ((size_t)n < SCRATCH)
+			break;
+	}
+}
+
+void stream_opened(struct stream *s)
+{
+	struct buf early = s->early;
+
+	s->state = OPEN;
+	s->early = (struct buf){0};
+	touch(s);
+	s->user->opened(s->arg, s);
+	if (s->state == OPEN && early.n > 0 && stream_send(s, buf_slice(&early)) != ERR_OK)
+		log_line(LOG_DEBUG, "event=early_lost peer=%s", peer_text(&s->remote).text);
+	buf_wipe(&early);
+	if (s->state == OPEN && s->tls != NULL && pump_tls(s))
+		deliver(s);
+	if (s->state == OPEN) {
+		timer_stop(s->timer);
+		stream_arm(s);
+		stream_want(s);
+	}
+}
+
+static void on_connected(struct stream *s)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0) {
+		stream_close(s, strerror(error));
+		return;
+	}
+	n = sizeof(s->local.u);
+	if (getsockname(s->fd, &s->local.u.sa, &n) != 0) {
+		stream_close(s, strerror(errno));
+		return;
+	}
+	if (s->tls == NULL) {
+		stream_opened(s);
+		return;
+	}
+	s->state = HANDSHAKE;
+	stream_handshake(s);
+}
+
+static void on_io(void *arg, int events)
+{
+	struct stream *s = arg;
+
+	if (s->state == CONNECTING) {
+		on_connected(s);
+		return;
+	}
+	if (events & IO_WRITE)
+		stream_flush(s);
+	if (events & IO_READ)
+		on_readable(s);
+}
+
+struct stream *stream_add(struct streams *all, int fd, const struct peer *remote, const struct stream_user *user,
+			  void *arg)
+{
+	struct stream *s = mem_alloc(sizeof(*s));
+	int on = 1;
+
+	s->all = all;
+	s->fd = fd;
+	s->remote = *remote;
+	s->user = user;
+	s->arg = arg;
+	s->id = ++all->next_id;
+	s->created_ms = s->active_ms = loop_now_ms(all->loop);
+	s->timer = timer_new(all->loop, on_timer, s);
+	s->io = io_new(all->loop, fd, on_io, s);
+	map_add(&all->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
+	link_activity(s);
+	/* Messages are written whole: waiting for more would only add delay. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return s;
+}
+
+unsigned stream_next_slot(struct streams *all)
+{
+	return all->next_slot++ % all->tls_slots;
+}
+
+/* --- what users ask --- */
+
+struct stream *stream_find(struct streams *all, uint64_t id)
+{
+	struct map_node *node = map_find(&all->by_id, slice_of(&id, sizeof(id)));
+	struct stream *s = node == NULL ? NULL : MAP_ENTRY(node, struct stream, by_id);
+
+	return s == NULL || s->state == CLOSING ? NULL : s;
+}
+
+uint64_t stream_id(const struct stream *s)
+{
+	return s->id;
+}
+
+const struct peer *stream_remote(const struct stream *s)
+{
+	return &s->remote;
+}
+
+const struct peer *stream_local(const struct stream *s)
+{
+	return &s->local;
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+bool stream_is_open(const struct stream *s)
+{
+	return s->state == OPEN;
+}
+
+const struct tls *stream_tls(const struct stream *s)
+{
+	return s->tls;
+}
+
+void stream_set_context(struct stream *s, void *context)
+{
+	s->context = context;
+}
+
+void *stream_context(const struct stream *s)
+{
+	return s->context;
+}
+
+void stream_keep(struct stream *s, int change)
+{
+	s->kept += change;
+}
+
+void stream_progress(struct stream *s)
+{
+	s->had_message = true;
+	s->begun_ms = 0;
+}
+
+unsigned streams_count(const struct streams *all)
+{
+	return (unsigned)all->by_id.count;
+}

@@ -1,0 +1,54 @@
+#include "core/log.h"
+#include "sip/transport/stream_private.h"
+
+/* TLS handshakes, a step at a time in a worker: while one is there the connection's TLS state is the worker's alone. */
+
+static void handshake_failed(struct stream *s)
+{
+	struct streams *all = s->all;
+
+	log_line(LOG_WARN, "event=tls_failed peer=%s reason=%s", peer_text(&s->remote).text,
+		 log_esc(slice_str(tls_reason(s->tls))).text);
+	if (s->server && tls_is_static_rsa(s->tls))
+		rate_take(all->rsa_failures, peer_prefix(&s->remote), loop_now_ms(all->loop));
+	stream_close(s, tls_reason(s->tls));
+}
+
+static void step_done(struct work_job *job)
+{
+	struct stream *s = (struct stream *)(void *)job;
+
+	s->busy = false;
+	if (s->state == OVER) {
+		stream_destroy(s);
+		return;
+	}
+	if (s->state == CLOSING)
+		return;
+	stream_take_records(s);
+	if (s->result == ERR_OK)
+		stream_opened(s);
+	else if (s->result != ERR_AGAIN)
+		handshake_failed(s);
+	if (s->state == OPEN || s->state == HANDSHAKE)
+		stream_flush(s);
+}
+
+static void step_run(struct work_job *job, unsigned worker)
+{
+	struct stream *s = (struct stream *)(void *)job;
+
+	(void)worker;
+	s->result = tls_handshake(s->tls);
+}
+
+void stream_handshake(struct stream *s)
+{
+	s->job = (struct work_job){.run = step_run, .done = step_done};
+	if (work_submit(s->all->work, &s->job) != ERR_OK) {
+		stream_close(s, "too many TLS handshakes at once");
+		return;
+	}
+	s->busy = true;
+	stream_want(s);
+}

@@ -1,0 +1,359 @@
+#include "sip/transport/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/map.h"
+#include "core/mem.h"
+#include "sip/message/limits.h"
+#include "sip/transport/frame.h"
+
+#define LISTENERS_MAX 8
+
+struct listener {
+	enum proto proto;
+	struct peer at;
+	struct udp *udp;
+	struct stream_listener *stream;
+};
+
+/* What a SIP connection needs beyond the stream. */
+struct connection {
+	uint64_t id;
+	struct frame frame;
+	uint64_t skip;         /* octets of an oversized body still to be dropped */
+	struct map_node named; /* in outbound, when key is set */
+	char *key;
+};
+
+struct transport {
+	struct loop *loop;
+	struct streams *streams;
+	size_t max_message;
+	const struct transport_user *user;
+	void *arg;
+	struct listener listeners[LISTENERS_MAX];
+	unsigned listener_count;
+	struct map outbound; /* connections that were made from here, by what they reach */
+};
+
+const char *proto_name(enum proto p)
+{
+	static const char *const names[] = {"UDP", "TCP", "TLS"};
+
+	return names[p];
+}
+
+struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
+				const struct transport_user *user, void *arg)
+{
+	struct transport *t = mem_alloc(sizeof(*t));
+
+	t->loop = l;
+	t->streams = streams;
+	t->max_message = max_message;
+	t->user = user;
+	t->arg = arg;
+	map_init(&t->outbound);
+	return t;
+}
+
+void transport_free(struct transport *t)
+{
+	if (t == NULL)
+		return;
+	for (unsigned i = 0; i < t->listener_count; i++)
+		udp_free(t->listeners[i].udp);
+	map_free(&t->outbound);
+	mem_free(t);
+}
+
+/* Parses and hands up; refuse != 0 replaces whatever defect was found. false: not even an answer is possible. */
+static bool hand_up(struct transport *t, const struct flow *from, struct slice raw, unsigned refuse, const char *reason)
+{
+	struct sip_msg *m;
+	const char *why;
+
+	if (msg_parse(raw, &m, &why) != ERR_OK) {
+		log_line(LOG_WARN, "event=bad_message peer=%s proto=%s octets=%zu reason=%s",
+			 peer_text(&from->remote).text, proto_name(from->proto), raw.n, log_esc(slice_str(why)).text);
+		return false;
+	}
+	if (refuse != 0)
+		msg_refuse(m, refuse, reason);
+	t->user->on_message(t->arg, from, m);
+	msg_unref(m);
+	return true;
+}
+
+static void on_datagram(void *arg, const struct peer *remote, const struct peer *local, struct slice octets)
+{
+	struct transport *t = arg;
+	struct flow from = {.proto = PROTO_UDP, .remote = *remote, .local = *local};
+
+	/* Keep-alives (RFC 5626, CR LF or one octet) and line ends before a message. */
+	while (octets.n > 0 && (octets.p[0] == '\r' || octets.p[0] == '\n'))
+		octets = slice_sub(octets, 1, octets.n);
+	if (octets.n < 12)
+		return;
+	if (octets.n > t->max_message)
+		hand_up(t, &from, octets, 413, "Request Entity Too Large");
+	else
+		hand_up(t, &from, octets, 0, NULL);
+}
+
+static struct flow flow_of(const struct stream *s)
+{
+	return (struct flow){.proto = stream_is_tls(s) ? PROTO_TLS : PROTO_TCP,
+			     .id = stream_id(s),
+			     .remote = *stream_remote(s),
+			     .local = *stream_local(s)};
+}
+
+static struct connection *connection_of(struct stream *s)
+{
+	struct connection *c = stream_context(s);
+
+	if (c == NULL) {
+		c = mem_alloc(sizeof(*c));
+		stream_set_context(s, c);
+	}
+	return c;
+}
+
+/* A head whose body is too long, or of unknown length: answered as far as it can be. false: the connection is to end.
+ */
+static bool refuse_head(struct transport *t, struct connection *c, const struct flow *from, struct slice head,
+			enum frame_found found, uint64_t body)
+{
+	if (found == FRAME_LARGE) {
+		c->skip = body;
+		return hand_up(t, from, head, 413, "Request Entity Too Large") && body <= SIP_SKIP_MAX;
+	}
+	if (head.n > 0)
+		hand_up(t, from, head, 400, "Bad Content-Length Header Field");
+	return false;
+}
+
+/* One step over the octets of s. Returns how many were used, 0 when more are needed. */
+static size_t step(struct transport *t, struct stream *s, struct connection *c, struct slice in)
+{
+	struct flow from = flow_of(s);
+	uint64_t body = 0;
+	size_t n = 0;
+	enum frame_found found;
+
+	if (c->skip > 0) {
+		n = c->skip < in.n ? (size_t)c->skip : in.n;
+		c->skip -= n;
+		return n;
+	}
+	found = frame_next(&c->frame, in, t->max_message, &n, &body);
+	switch (found) {
+	case FRAME_MORE:
+		return 0;
+	case FRAME_BLANK:
+		return n;
+	case FRAME_PING:
+		stream_progress(s);
+		if (stream_send(s, S("\r\n")) != ERR_OK)
+			return 0;
+		return n;
+	case FRAME_MESSAGE:
+		stream_progress(s);
+		if (!hand_up(t, &from, slice_sub(in, 0, n), 0, NULL))
+			stream_close(s, "not a SIP message");
+		return n;
+	case FRAME_LARGE:
+	case FRAME_BAD:
+		if (!refuse_head(t, c, &from, slice_sub(in, 0, n), found, body)) {
+			stream_close(s, "messages cannot be told apart");
+			return in.n;
+		}
+		return n;
+	}
+	return in.n;
+}
+
+static size_t on_data(void *arg, struct stream *s, struct slice in)
+{
+	struct transport *t = arg;
+	struct connection *c = connection_of(s);
+	size_t used = 0;
+
+	while (used < in.n && stream_is_open(s)) {
+		size_t n = step(t, s, c, slice_sub(in, used, in.n));
+
+		if (n == 0)
+			break;
+		used += n;
+	}
+	return used;
+}
+
+static void on_opened(void *arg, struct stream *s)
+{
+	(void)arg;
+	log_line(LOG_DEBUG, "event=connection_open flow=%llu peer=%s tls=%s", (unsigned long long)stream_id(s),
+		 peer_text(stream_remote(s)).text, stream_is_tls(s) ? tls_suite(stream_tls(s)) : "-");
+}
+
+static void on_closed(void *arg, struct stream *s, const char *why)
+{
+	struct transport *t = arg;
+	struct connection *c = stream_context(s);
+
+	log_line(LOG_DEBUG, "event=connection_closed flow=%llu peer=%s reason=%s", (unsigned long long)stream_id(s),
+		 peer_text(stream_remote(s)).text, log_esc(slice_str(why)).text);
+	if (c != NULL && c->key != NULL) {
+		map_remove(&t->outbound, &c->named);
+		mem_free(c->key);
+	}
+	mem_free(c);
+	stream_set_context(s, NULL);
+	t->user->on_closed(t->arg, stream_id(s), why);
+}
+
+static const struct stream_user sip_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
+
+enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config)
+{
+	struct listener *l = &t->listeners[t->listener_count];
+	enum err e;
+
+	if (t->listener_count == LISTENERS_MAX)
+		return ERR_LIMIT;
+	*l = (struct listener){.proto = proto};
+	if (proto == PROTO_UDP)
+		e = udp_new(t->loop, at, on_datagram, t, &l->udp);
+	else
+		e = stream_listen(t->streams, at, config, &sip_user, t, &l->stream);
+	if (e != ERR_OK)
+		return e;
+	l->at = *at;
+	t->listener_count++;
+	return ERR_OK;
+}
+
+void transport_tls(struct transport *t, struct tls_config *config)
+{
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listeners[i].proto == PROTO_TLS)
+			stream_listener_config(t->listeners[i].stream, config);
+}
+
+static struct listener *listener_for(struct transport *t, enum proto proto, const struct peer *p)
+{
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listeners[i].proto == proto && t->listeners[i].at.u.sa.sa_family == p->u.sa.sa_family)
+			return &t->listeners[i];
+	return NULL;
+}
+
+/* The socket that the flow's local address belongs to: answers leave by the port that was asked. */
+static struct listener *udp_listener(struct transport *t, const struct flow *f)
+{
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listeners[i].proto == PROTO_UDP && peer_port(&t->listeners[i].at) == peer_port(&f->local) &&
+		    (peer_is_any(&t->listeners[i].at) || peer_same_host(&t->listeners[i].at, &f->local)))
+			return &t->listeners[i];
+	return listener_for(t, PROTO_UDP, &f->remote);
+}
+
+enum err transport_send(struct transport *t, const struct flow *to, struct slice octets)
+{
+	struct stream *s;
+
+	if (to->proto == PROTO_UDP) {
+		struct listener *l = udp_listener(t, to);
+
+		return l == NULL ? ERR_NOTFOUND : udp_send(l->udp, &to->remote, &to->local, octets);
+	}
+	s = stream_find(t->streams, to->id);
+	return s == NULL ? ERR_CLOSED : stream_send(s, octets);
+}
+
+enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out)
+{
+	struct listener *l = listener_for(t, PROTO_UDP, remote);
+
+	if (l == NULL)
+		return ERR_NOTFOUND;
+	*out = (struct flow){.proto = PROTO_UDP, .remote = *remote, .local = l->at};
+	return ERR_OK;
+}
+
+/* An open connection that was made to the same place under the same name. */
+static struct stream *reusable(struct transport *t, struct slice key)
+{
+	for (struct map_node *n = map_find(&t->outbound, key); n != NULL; n = map_find_next(n)) {
+		struct stream *s = stream_find(t->streams, MAP_ENTRY(n, struct connection, named)->id);
+
+		if (s != NULL)
+			return s;
+	}
+	return NULL;
+}
+
+enum err transport_connect(struct transport *t, enum proto proto, const struct peer *remote, struct tls_config *config,
+			   struct slice name, struct flow *out)
+{
+	struct buf key = {0};
+	struct connection *c;
+	struct stream *s;
+	uint64_t id;
+	enum err e = ERR_OK;
+
+	buf_addf(&key, "%s %s %.*s", proto_name(proto), peer_text(remote).text, SLICE_ARG(name));
+	s = reusable(t, buf_slice(&key));
+	if (s == NULL) {
+		e = stream_connect(t->streams, remote, proto == PROTO_TLS ? config : NULL, name, TLS_NAME_SIP,
+				   &sip_user, t, &id);
+		if (e != ERR_OK)
+			goto out;
+		s = stream_find(t->streams, id);
+		c = connection_of(s);
+		c->id = id;
+		c->key = buf_take(&key);
+		map_add(&t->outbound, &c->named, slice_str(c->key));
+	}
+	*out = flow_of(s);
+out:
+	buf_free(&key);
+	return e;
+}
+
+bool transport_alive(struct transport *t, const struct flow *f)
+{
+	return f->proto == PROTO_UDP || stream_find(t->streams, f->id) != NULL;
+}
+
+void transport_keep(struct transport *t, const struct flow *f, int change)
+{
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+
+	if (s != NULL)
+		stream_keep(s, change);
+}
+
+void transport_close(struct transport *t, const struct flow *f, const char *why)
+{
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+
+	if (s != NULL)
+		stream_close(s, why);
+}
+
+struct peer_text transport_sent_by(struct transport *t, const struct flow *f)
+{
+	struct listener *l = f->proto == PROTO_UDP ? udp_listener(t, f) : listener_for(t, f->proto, &f->remote);
+	struct peer at = f->local;
+
+	if (l != NULL) {
+		if (!peer_is_any(&l->at))
+			at = l->at;
+		peer_set_port(&at, peer_port(&l->at));
+	}
+	return peer_text(&at);
+}

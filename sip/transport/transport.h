@@ -1,0 +1,66 @@
+#ifndef SIP_TRANSPORT_TRANSPORT_H
+#define SIP_TRANSPORT_TRANSPORT_H
+
+#include "sip/message/msg.h"
+#include "sip/transport/stream.h"
+#include "sip/transport/udp.h"
+
+/*
+ * SIP messages over UDP, TCP and TLS, RFC 3261 18. Whole messages go up; octets go down to a flow. Tests put a fake
+ * with the same functions in place of transport.c.
+ */
+enum proto { PROTO_UDP, PROTO_TCP, PROTO_TLS };
+
+/* The way a message came by and answers go back: a UDP address pair, or a connection. Copied freely. */
+struct flow {
+	enum proto proto;
+	uint64_t id; /* of the connection; 0 for UDP */
+	struct peer remote, local;
+};
+
+struct transport;
+
+struct transport_user {
+	/* One message; the reference stays the transport's: msg_ref to keep it. */
+	void (*on_message)(void *arg, const struct flow *from, struct sip_msg *m);
+	/* A connection is gone, or could not be made. */
+	void (*on_closed)(void *arg, uint64_t flow_id, const char *why);
+};
+
+/* max_message: octets (limits.message). The streams are the caller's and shared with other users. */
+struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
+				const struct transport_user *user, void *arg);
+void transport_free(struct transport *t);
+
+/* transport_listen: *at gets the real port. config for PROTO_TLS only. ERR_IO: errno. ERR_LIMIT: too many. */
+MUST_USE enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config);
+
+/* transport_tls: TLS listeners use this configuration for new connections. */
+void transport_tls(struct transport *t, struct tls_config *config);
+
+/* transport_send: ERR_CLOSED when the connection is gone; ERR_IO; ERR_LIMIT. */
+MUST_USE enum err transport_send(struct transport *t, const struct flow *to, struct slice octets);
+
+/* transport_udp: the flow that reaches remote from a listening socket. ERR_NOTFOUND: no UDP listener of its family. */
+MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out);
+
+/*
+ * transport_connect: a connection to remote that serves name (TLS: its certificate must have it), an open one when
+ * there is one. Octets may be sent at once; failure is told by on_closed.
+ */
+MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const struct peer *remote,
+				    struct tls_config *config, struct slice name, struct flow *out);
+
+bool transport_alive(struct transport *t, const struct flow *f);            /* UDP: always */
+void transport_keep(struct transport *t, const struct flow *f, int change); /* stream_keep by flow */
+void transport_close(struct transport *t, const struct flow *f, const char *why);
+
+/*
+ * transport_sent_by: "host:port" under which peers of this flow reach our listener of the same protocol, for Via and
+ * Contact. Without a listener: the local end of the flow.
+ */
+struct peer_text transport_sent_by(struct transport *t, const struct flow *f);
+
+const char *proto_name(enum proto p); /* "UDP", "TCP", "TLS" */
+
+#endif

@@ -1,0 +1,162 @@
+#include "sip/transport/udp.h"
+
+#include <errno.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+
+#define DATAGRAMS_A_TURN 64
+
+struct udp {
+	struct loop *loop;
+	struct io *io;
+	int fd;
+	struct peer at;
+	udp_fn fn;
+	void *arg;
+	char datagram[UDP_MAX];
+};
+
+union control {
+	char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct cmsghdr align;
+};
+
+/* The address that a datagram came to, from its control data; the port is the socket's. */
+static void destination(struct msghdr *m, struct peer *local)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			local->u.in.sin_addr = info.ipi_addr;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			local->u.in6.sin6_addr = info.ipi6_addr;
+		}
+	}
+}
+
+static void on_readable(void *arg, int events)
+{
+	struct udp *u = arg;
+
+	(void)events;
+	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
+		struct peer remote, local = u->at;
+		union control control;
+		struct iovec iov = {u->datagram, sizeof(u->datagram)};
+		struct msghdr m = {.msg_name = &remote.u,
+				   .msg_namelen = sizeof(remote.u),
+				   .msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = &control,
+				   .msg_controllen = sizeof(control)};
+		ssize_t n = recvmsg(u->fd, &m, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return; /* drained; or an ICMP error of an earlier datagram, which a timer finds out too */
+		if (m.msg_flags & MSG_TRUNC)
+			continue;
+		destination(&m, &local);
+		u->fn(u->arg, &remote, &local, slice_of(u->datagram, (size_t)n));
+	}
+}
+
+enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct udp **out)
+{
+	int fd = socket(at->u.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool v6 = at->u.sa.sa_family == AF_INET6;
+	socklen_t n = sizeof(at->u);
+	int on = 1, room = 1 << 20, saved;
+	struct udp *u;
+
+	if (fd < 0)
+		return ERR_IO;
+	if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+		goto fail;
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)) != 0)
+		goto fail;
+	if (bind(fd, &at->u.sa, peer_len(at)) != 0 || getsockname(fd, &at->u.sa, &n) != 0)
+		goto fail;
+	/* A burst must not be lost while the loop is elsewhere; less is what the system grants. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	u = mem_alloc(sizeof(*u));
+	u->loop = l;
+	u->fd = fd;
+	u->at = *at;
+	u->fn = fn;
+	u->arg = arg;
+	u->io = io_new(l, fd, on_readable, u);
+	io_want(u->io, IO_READ);
+	*out = u;
+	return ERR_OK;
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ERR_IO;
+}
+
+void udp_free(struct udp *u)
+{
+	if (u == NULL)
+		return;
+	io_free(u->io);
+	close(u->fd);
+	mem_free(u);
+}
+
+const struct peer *udp_local(const struct udp *u)
+{
+	return &u->at;
+}
+
+/* Puts the source address into the control data, so that an answer comes from where the request went. */
+static void set_source(struct msghdr *m, union control *control, const struct peer *local)
+{
+	struct cmsghdr *c;
+
+	memset(control, 0, sizeof(*control));
+	m->msg_control = control;
+	m->msg_controllen = sizeof(*control);
+	c = CMSG_FIRSTHDR(m);
+	if (local->u.sa.sa_family == AF_INET) {
+		struct in_pktinfo info = {.ipi_spec_dst = local->u.in.sin_addr};
+
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		m->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else {
+		struct in6_pktinfo info = {.ipi6_addr = local->u.in6.sin6_addr};
+
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		m->msg_controllen = CMSG_SPACE(sizeof(info));
+	}
+}
+
+enum err udp_send(struct udp *u, const struct peer *to, const struct peer *local, struct slice octets)
+{
+	struct iovec iov = {(void *)(uintptr_t)octets.p, octets.n};
+	struct peer name = *to;
+	struct msghdr m = {.msg_name = &name.u, .msg_namelen = peer_len(to), .msg_iov = &iov, .msg_iovlen = 1};
+	union control control;
+
+	if (local != NULL && peer_is_any(&u->at))
+		set_source(&m, &control, local);
+	if (sendmsg(u->fd, &m, 0) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
+		return ERR_OK;
+	return ERR_IO;
+}
