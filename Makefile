@@ -1,0 +1,58 @@
+# vouch: one Makefile, no configure step. `make lab` and `make check` install what they need (see tests/deps).
+# User flags come last: make CFLAGS=-O1 LDFLAGS=... PREFIX=/usr DESTDIR=/tmp/pkg
+
+PREFIX ?= /usr/local
+BUILD  ?= build
+CFLAGS ?= -O2 -g
+PYTHON ?= /usr/bin/python3
+
+CORE        = err mem slice buf map log ini loop work rate
+CRYPTO      = cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config tls_peer tls_reason trust 
+STORE       = file commit user credential journal subscription
+MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
+TRANSPORT   = frame peer stream stream_tls stream_listen udp transport
+TRANSACTION = transaction nist nict
+SERVICE     = nonce auth domain_cert signer dialog
+UA          =
+SIP         = config
+
+UNIT  = slice buf map ini encode hash key pkcs8 seal cert cert_make cert_name trust tls
+FUZZ  =
+
+WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
+HARD  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ftrivial-auto-var-init=zero
+HARD += $(shell $(CC) -fstack-clash-protection -fcf-protection -E -x c /dev/null >/dev/null 2>&1 && \
+        echo -fstack-clash-protection -fcf-protection)
+LINK  = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv -lpthread
+
+SRC = $(CORE:%=core/%) $(CRYPTO:%=crypto/%) $(STORE:%=store/%) $(MESSAGE:%=sip/message/%) \
+      $(TRANSPORT:%=sip/transport/%) $(TRANSACTION:%=sip/transaction/%) $(SERVICE:%=sip/service/%) \
+      $(UA:%=sip/ua/%) $(SIP:%=sip/%)
+OBJ = $(SRC:%=$(BUILD)/%.o)
+LIB = $(BUILD)/libvouch.a
+CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) -MMD -MP $(CFLAGS)
+
+all: vouch
+
+vouch: $(BUILD)/sip/main.o $(LIB)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB): $(OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC_ALL) -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/test_%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+unit: $(UNIT:%=$(BUILD)/unit/%)
+
+clean:
+	rm -rf $(BUILD) vouch
+
+.PHONY: all unit clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,402 @@
+#include "sip/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/ini.h"
+#include "core/mem.h"
+
+enum type { TYPE_TEXT, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE };
+
+struct entry {
+	const char *section, *key;
+	enum type type;
+	size_t offset;
+	const char *standard; /* default, as it would stand in the file */
+	uint32_t min, max;    /* numbers */
+	const char *choices;  /* "a|b|c", in the order of the enum */
+	const char *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+#define TEXT(s, k, f, d, h) \
+	{ \
+		s, k, TYPE_TEXT, AT(f), d, 0, 0, NULL, h \
+	}
+#define NUMBER(s, k, f, d, lo, hi, h) \
+	{ \
+		s, k, TYPE_NUMBER, AT(f), d, lo, hi, NULL, h \
+	}
+#define SWITCH(s, k, f, d, h) \
+	{ \
+		s, k, TYPE_SWITCH, AT(f), d, 0, 0, "off|on", h \
+	}
+#define CHOICE(s, k, f, d, c, h) \
+	{ \
+		s, k, TYPE_CHOICE, AT(f), d, 0, 0, c, h \
+	}
+
+#define WEEK 604800
+
+/* clang-format off */
+static const struct entry table[] = {
+TEXT("server", "domain", domain, "", "the SIP domain that is served; the realm of digest"),
+TEXT("server", "listen-udp", listen_udp, "", "addresses host:port for SIP over UDP, comma-separated"),
+TEXT("server", "listen-tcp", listen_tcp, "", "addresses for SIP over TCP"),
+TEXT("server", "listen-tls", listen_tls, "", "addresses for SIP over TLS"),
+TEXT("server", "listen-https", listen_https, "", "addresses for https: the certificate that Identity-Info names"),
+TEXT("server", "listen-http", listen_http, "", "the same over plain http"),
+TEXT("server", "store", store, "store", "folder of all state, mode 0700"),
+TEXT("server", "master-key", master_key, "master.key", "file with 64 hexadecimal digits that seal private keys"),
+NUMBER("server", "workers", workers, "0", 0, 64, "threads for RSA and TLS handshakes; 0 = one for each core"),
+CHOICE("server", "profile", profile, "both", "both|draft06|rfc6072", "whose defaults hold where the two differ"),
+
+TEXT("tls", "ca", tls_ca, "", "PEM file of trust anchors for certificates of peers"),
+TEXT("tls", "certificate", tls_certificate, "", "PEM chains, comma-separated; SNI chooses, the first is the default"),
+TEXT("tls", "key", tls_key, "", "PEM private keys in the same order"),
+CHOICE("tls", "client-certificate", tls_client_certificate, "optional", "off|optional|require", "whether TLS peers show one"),
+SWITCH("tls", "static-rsa", tls_static_rsa, "on", "the two suites without forward secrecy that RFC 6072 demands"),
+SWITCH("tls", "eku-strict", tls_eku_strict, "off", "client certificates need id-kp-sipDomain (RFC 5924)"),
+NUMBER("tls", "sessions", tls_sessions, "1000", 0, 100000, "TLS sessions kept for resumption"),
+
+TEXT("identity", "certificate", identity_certificate, "", "PEM certificate of the domain that signs Identity"),
+TEXT("identity", "key", identity_key, "", "PEM RSA key that belongs to it; not the TLS key"),
+CHOICE("identity", "alg", identity_alg, "rsa-sha1", "rsa-sha1|rsa-sha256", "the signature in Identity"),
+TEXT("identity", "url", identity_url, "", "where this server's https (or http) is reached; default https://DOMAIN:PORT"),
+
+NUMBER("notify", "interval", notify_interval, "60", 0, 86400, "seconds between state-change NOTIFYs; 0 = no limit"),
+SWITCH("notify", "event-etag", notify_event_etag, "on", "the etag parameter of Event in NOTIFY"),
+
+CHOICE("certificate", "anonymous", certificate_anonymous, "persist", "persist|probation", "keep subscriptions without authentication"),
+NUMBER("certificate", "default-expires", certificate_default_expires, "86400", 1, WEEK * 52, "seconds, when SUBSCRIBE has no Expires"),
+NUMBER("certificate", "max-expires", certificate_max_expires, "604800", 1, WEEK * 52, "seconds that are granted at most"),
+NUMBER("certificate", "min-expires", certificate_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
+SWITCH("certificate", "publish", certificate_publish, "off", "PUBLISH with Event: certificate"),
+
+CHOICE("credential", "style", credential_style, "any", "any|1|2|3", "what may be published: 1 certificates, 2 encrypted keys, 3 keys"),
+NUMBER("credential", "default-expires", credential_default_expires, "86400", 1, WEEK, "seconds, when SUBSCRIBE has no Expires"),
+NUMBER("credential", "max-expires", credential_max_expires, "604800", 1, WEEK, "seconds that are granted at most"),
+NUMBER("credential", "min-expires", credential_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
+NUMBER("credential", "publish-min-expires", credential_publish_min_expires, "60", 0, 3600, "seconds of a publication; less is answered 423"),
+SWITCH("credential", "check-san", credential_check_san, "on", "a URI name of the certificate must be the AOR"),
+SWITCH("credential", "san-email", credential_san_email, "off", "an e-mail name user@domain counts too"),
+SWITCH("credential", "direct", credential_direct, "on", "refuse credential requests that came through a proxy"),
+CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", "what PUBLISH without a body means"),
+NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, "smaller RSA keys are answered 437"),
+SWITCH("credential", "create", credential_create, "off", "make a credential at the first SUBSCRIBE of its user (style 3)"),
+NUMBER("credential", "create-days", credential_create_days, "90", 1, 366, "validity of what is made"),
+
+SWITCH("digest", "md5", digest_md5, "on", "offer MD5 beside SHA-256"),
+NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),
+NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, "wrong answers a minute for one account and source; 0 = no limit"),
+
+NUMBER("limits", "message", limit_message, "65536", 4096, 1048576, "octets of a message; more is answered 413"),
+NUMBER("limits", "connections", limit_connections, "8192", 8, 1000000, "TCP and TLS connections in all"),
+NUMBER("limits", "connections-per-source", limit_connections_per_source, "1024", 1, 1000000, "of one address"),
+NUMBER("limits", "transactions", limit_transactions, "65536", 64, 1000000, "server transactions at once; more is answered 503"),
+NUMBER("limits", "queue", limit_queue, "1000", 1, 100000, "jobs that wait for a worker; more is answered 503"),
+NUMBER("limits", "subscriptions", limit_subscriptions, "100000", 1, 10000000, "in all; more is answered 503"),
+NUMBER("limits", "subscriptions-per-source", limit_subscriptions_per_source, "10000", 1, 10000000, "of one address, unauthenticated"),
+NUMBER("limits", "subscriptions-per-aor", limit_subscriptions_per_aor, "10000", 1, 10000000, "to one AOR"),
+NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, "seconds for connect and TLS handshake"),
+NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, "seconds until the first whole message"),
+NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, "seconds for a message once begun"),
+NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, "seconds of silence on a connection"),
+NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, "the same when it carries subscriptions"),
+NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, "failed static-RSA handshakes a minute of one address"),
+
+CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", "what is written to stderr"),
+};
+/* clang-format on */
+
+#define ENTRIES (sizeof(table) / sizeof(table[0]))
+
+struct loading {
+	struct config *config;
+	bool set[ENTRIES]; /* by file or -o, not by default */
+	struct buf *why;
+	const char *where; /* file name, or "-o" */
+};
+
+static bool choice_at(const char *choices, unsigned i, struct slice *out)
+{
+	struct slice rest = slice_str(choices);
+
+	for (;; i--) {
+		size_t end = slice_chr(rest, '|');
+
+		*out = slice_sub(rest, 0, end);
+		if (i == 0)
+			return true;
+		if (end == rest.n)
+			return false;
+		rest = slice_sub(rest, end + 1, rest.n);
+	}
+}
+
+static bool choice_index(const char *choices, struct slice word, uint32_t *out)
+{
+	struct slice choice;
+
+	for (uint32_t i = 0; choice_at(choices, i, &choice); i++) {
+		if (slice_eq(choice, word)) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void *field(struct config *c, const struct entry *e)
+{
+	return (char *)c + e->offset;
+}
+
+/* false when value is not of the entry's type. */
+static bool assign(struct config *c, const struct entry *e, struct slice value)
+{
+	uint32_t n;
+	char **text;
+
+	switch (e->type) {
+	case TYPE_TEXT:
+		text = field(c, e);
+		mem_free(*text);
+		*text = slice_dup(value);
+		return true;
+	case TYPE_NUMBER:
+		if (!slice_u32(value, e->max, &n) || n < e->min)
+			return false;
+		*(uint32_t *)field(c, e) = n;
+		return true;
+	case TYPE_SWITCH:
+		if (!choice_index(e->choices, value, &n))
+			return false;
+		*(bool *)field(c, e) = n != 0;
+		return true;
+	case TYPE_CHOICE:
+		if (!choice_index(e->choices, value, &n))
+			return false;
+		*(uint32_t *)field(c, e) = n;
+		return true;
+	}
+	return false;
+}
+
+static void expected(const struct entry *e, struct buf *out)
+{
+	struct slice choice;
+
+	switch (e->type) {
+	case TYPE_TEXT:
+		buf_adds(out, "text");
+		break;
+	case TYPE_NUMBER:
+		buf_addf(out, "a number from %u to %u", e->min, e->max);
+		break;
+	case TYPE_SWITCH:
+	case TYPE_CHOICE:
+		for (unsigned i = 0; choice_at(e->choices, i, &choice); i++)
+			buf_addf(out, "%s%.*s", i == 0 ? "one of " : ", ", SLICE_ARG(choice));
+		break;
+	}
+}
+
+static const struct entry *find(struct slice section, struct slice key)
+{
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (slice_eq(section, slice_str(table[i].section)) && slice_eq(key, slice_str(table[i].key)))
+			return &table[i];
+	return NULL;
+}
+
+static void explain_unknown(struct slice section, struct slice key, struct buf *why)
+{
+	bool section_known = false;
+
+	for (size_t i = 0; i < ENTRIES; i++)
+		section_known = section_known || slice_eq(section, slice_str(table[i].section));
+	if (!section_known) {
+		buf_addf(why, "there is no section [%.*s]; expected one of", SLICE_ARG(section));
+		for (size_t i = 0; i < ENTRIES; i++)
+			if (i == 0 || strcmp(table[i].section, table[i - 1].section) != 0)
+				buf_addf(why, " [%s]", table[i].section);
+		return;
+	}
+	buf_addf(why, "[%.*s] has no key \"%.*s\"; expected one of", SLICE_ARG(section), SLICE_ARG(key));
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (slice_eq(section, slice_str(table[i].section)))
+			buf_addf(why, " %s", table[i].key);
+}
+
+static bool on_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
+{
+	struct loading *l = arg;
+	const struct entry *e = find(section, key);
+
+	if (e != NULL && assign(l->config, e, value)) {
+		l->set[e - table] = true;
+		return true;
+	}
+	buf_adds(l->why, l->where);
+	if (line > 0)
+		buf_addf(l->why, ":%u", line);
+	buf_adds(l->why, ": ");
+	if (e == NULL) {
+		explain_unknown(section, key, l->why);
+	} else {
+		buf_addf(l->why, "%s.%s = \"%.*s\" is not valid; expected ", e->section, e->key, SLICE_ARG(value));
+		expected(e, l->why);
+	}
+	return false;
+}
+
+static bool load_file(const char *file, struct loading *l)
+{
+	struct buf text = {0};
+	unsigned line;
+	const char *why;
+	enum err e = buf_read_file(&text, file, 1 << 20);
+
+	if (e != ERR_OK) {
+		buf_addf(l->why, "%s: the configuration cannot be read: %s", file,
+			 e == ERR_LIMIT ? "it is larger than 1 MiB" : strerror(errno));
+		return false;
+	}
+	l->where = file;
+	e = ini_parse(buf_slice(&text), on_setting, l, &line, &why);
+	if (e == ERR_SYNTAX)
+		buf_addf(l->why, "%s:%u: expected %s", file, line, why);
+	buf_free(&text);
+	return e == ERR_OK;
+}
+
+static bool load_override(const char *text, struct loading *l)
+{
+	struct slice name, value, section, key;
+
+	l->where = "-o";
+	if (!slice_cut(slice_str(text), '=', &name, &value) || !slice_cut(name, '.', &section, &key)) {
+		buf_addf(l->why, "-o %s: expected section.key=value", text);
+		return false;
+	}
+	return on_setting(l, slice_trim(section), slice_trim(key), slice_trim(value), 0);
+}
+
+/* Where draft-06 and RFC 6072 differ, the profile gives the defaults of keys that nobody set. */
+static void apply_profile(struct loading *l)
+{
+	static const struct {
+		enum config_profile profile;
+		const char *section, *key, *value;
+	} presets[] = {
+		{PROFILE_DRAFT06, "credential", "empty-publish", "draft"},   /* D-03 */
+		{PROFILE_RFC6072, "notify", "event-etag", "off"},            /* D-01 */
+		{PROFILE_RFC6072, "credential", "check-san", "off"},         /* D-05 */
+		{PROFILE_RFC6072, "credential", "empty-publish", "rfc3903"}, /* D-03 */
+	};
+
+	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++) {
+		const struct entry *e = find(slice_str(presets[i].section), slice_str(presets[i].key));
+
+		if (presets[i].profile == l->config->profile && !l->set[e - table] &&
+		    !assign(l->config, e, slice_str(presets[i].value)))
+			return;
+	}
+}
+
+bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why)
+{
+	struct config c = {.file = mem_strdup(file)};
+	struct loading l = {.config = &c, .why = why};
+	bool ok;
+
+	for (size_t i = 0; i < ENTRIES; i++)
+		ok = assign(&c, &table[i], slice_str(table[i].standard));
+	ok = load_file(file, &l);
+	for (; ok && overrides != NULL && *overrides != NULL; overrides++)
+		ok = load_override(*overrides, &l);
+	if (!ok) {
+		config_free(&c);
+		return false;
+	}
+	apply_profile(&l);
+	*out = c;
+	return true;
+}
+
+void config_free(struct config *c)
+{
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (table[i].type == TYPE_TEXT)
+			mem_free(*(char **)field(c, &table[i]));
+	mem_free(c->file);
+	*c = (struct config){0};
+}
+
+void config_path(const struct config *c, const char *value, struct buf *out)
+{
+	struct slice file = slice_str(c->file);
+	size_t slash = slice_rchr(file, '/');
+
+	if (value[0] != '/' && slash < file.n)
+		buf_add(out, slice_sub(file, 0, slash + 1));
+	buf_adds(out, value);
+}
+
+bool config_list(const char *value, unsigned i, struct slice *out)
+{
+	struct slice rest = slice_str(value);
+
+	for (;; i--) {
+		size_t end = slice_chr(rest, ',');
+
+		*out = slice_trim(slice_sub(rest, 0, end));
+		if (i == 0)
+			return out->n > 0;
+		if (end == rest.n)
+			return false;
+		rest = slice_sub(rest, end + 1, rest.n);
+	}
+}
+
+static void dump_value(const struct config *c, const struct entry *e, struct buf *out)
+{
+	const char *at = (const char *)c + e->offset;
+	struct slice choice = S("?");
+
+	switch (e->type) {
+	case TYPE_TEXT:
+		buf_adds(out, *(char *const *)(const void *)at);
+		break;
+	case TYPE_NUMBER:
+		buf_addu(out, *(const uint32_t *)(const void *)at);
+		break;
+	case TYPE_SWITCH:
+		buf_adds(out, *(const bool *)(const void *)at ? "on" : "off");
+		break;
+	case TYPE_CHOICE:
+		choice_at(e->choices, *(const uint32_t *)(const void *)at, &choice);
+		buf_add(out, choice);
+		break;
+	}
+}
+
+void config_dump(const struct config *c, struct buf *out)
+{
+	for (size_t i = 0; i < ENTRIES; i++) {
+		if (i == 0 || strcmp(table[i].section, table[i - 1].section) != 0)
+			buf_addf(out, "%s[%s]\n", i == 0 ? "" : "\n", table[i].section);
+		buf_addf(out, "# %s\n%s = ", table[i].help, table[i].key);
+		dump_value(c, &table[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
+void config_describe(struct buf *out)
+{
+	for (size_t i = 0; i < ENTRIES; i++)
+		buf_addf(out, "%s.%s\t%s\t%s\n", table[i].section, table[i].key, table[i].standard,
+			 table[i].choices != NULL ? table[i].choices : "");
+}

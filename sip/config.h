@@ -1,0 +1,79 @@
+#ifndef SIP_CONFIG_H
+#define SIP_CONFIG_H
+
+#include <stdio.h>
+
+#include "core/buf.h"
+
+/*
+ * The configuration: one table in config.c gives every key its section, type, default, range and help; it drives the
+ * parser, the defaults, "vouch check", -o and (by a test) the manual page vouch.conf.5.
+ */
+enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
+enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };
+enum config_alg { ALG_RSA_SHA1, ALG_RSA_SHA256 };
+enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
+enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
+enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
+enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
+
+struct config {
+	char *file; /* path as given; relative paths in it are relative to its folder */
+
+	char *domain;
+	char *listen_udp, *listen_tcp, *listen_tls, *listen_https, *listen_http; /* comma-separated "host:port" */
+	char *store, *master_key;
+	uint32_t workers; /* 0 = one for each core */
+	uint32_t profile;
+
+	char *tls_ca, *tls_certificate, *tls_key; /* the latter two are comma-separated lists of files */
+	uint32_t tls_client_certificate;
+	bool tls_static_rsa, tls_eku_strict;
+	uint32_t tls_sessions;
+
+	char *identity_certificate, *identity_key, *identity_url;
+	uint32_t identity_alg;
+
+	uint32_t notify_interval;
+	bool notify_event_etag;
+
+	uint32_t certificate_anonymous, certificate_default_expires, certificate_max_expires, certificate_min_expires;
+	bool certificate_publish;
+
+	uint32_t credential_style, credential_default_expires, credential_max_expires, credential_min_expires;
+	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
+	uint32_t credential_create_days;
+	bool credential_check_san, credential_san_email, credential_direct, credential_create;
+
+	bool digest_md5;
+	uint32_t digest_nonce_lifetime, digest_guesses;
+
+	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;
+	uint32_t limit_subscriptions, limit_subscriptions_per_source, limit_subscriptions_per_aor;
+	uint32_t limit_handshake_timeout, limit_first_message_timeout, limit_message_timeout, limit_idle_timeout;
+	uint32_t limit_kept_idle_timeout, limit_rsa_failures;
+
+	uint32_t log_level;
+};
+
+/*
+ * config_load: defaults, then the file, then the overrides ("section.key=value", NULL-terminated or NULL). On failure
+ * false and *why is one sentence with file, line and what is expected; buf_free it. config_free frees what config_load
+ * made.
+ */
+MUST_USE bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why);
+void config_free(struct config *c);
+
+/* config_path: appends value, relative to the folder of the configuration file, with a NUL behind. */
+void config_path(const struct config *c, const char *value, struct buf *out);
+
+/* config_list: the i-th element of a comma-separated value; false when there are fewer. */
+bool config_list(const char *value, unsigned i, struct slice *out);
+
+/* config_dump: every key with its value and help, as an INI file that config_load reads. */
+void config_dump(const struct config *c, struct buf *out);
+
+/* config_describe: "section.key type default range" a line, for tests of the manual page. */
+void config_describe(struct buf *out);
+
+#endif

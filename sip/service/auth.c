@@ -1,0 +1,312 @@
+#include "sip/service/auth.h"
+
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/rate.h"
+#include "crypto/rng.h"
+#include "sip/message/header.h"
+#include "sip/message/limits.h"
+#include "sip/service/nonce.h"
+
+#define REVOKED_MAX 4096 /* AORs whose older nonces are stale; beyond, all older nonces are */
+
+struct revoked {
+	struct map_node node;
+	char *aor;
+	uint64_t floor; /* nonces made up to this one are stale */
+	int64_t at_s;
+};
+
+struct auth {
+	struct loop *loop;
+	struct auth_options options;
+	const struct users *users;
+	struct nonces *nonces;
+	struct rate *guesses;
+	struct map revoked;
+	uint64_t floor;     /* for everybody */
+	uint8_t secret[32]; /* makes HA1 of users that do not exist */
+};
+
+struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct users *users)
+{
+	struct auth *a = mem_alloc(sizeof(*a));
+
+	a->loop = l;
+	a->options = *o;
+	a->users = users;
+	a->nonces = nonces_new(o->realm, o->nonce_lifetime_s);
+	a->guesses = rate_new(o->guesses_per_minute, o->guesses_per_minute);
+	map_init(&a->revoked);
+	rng_fill(a->secret, sizeof(a->secret));
+	return a;
+}
+
+static void forget_revoked(struct auth *a, struct revoked *r)
+{
+	map_remove(&a->revoked, &r->node);
+	mem_free(r->aor);
+	mem_free(r);
+}
+
+void auth_free(struct auth *a)
+{
+	struct map_node *n;
+
+	if (a == NULL)
+		return;
+	while ((n = map_first(&a->revoked)) != NULL)
+		forget_revoked(a, MAP_ENTRY(n, struct revoked, node));
+	map_free(&a->revoked);
+	nonces_free(a->nonces);
+	rate_free(a->guesses);
+	mem_wipe(a->secret, sizeof(a->secret));
+	mem_free(a);
+}
+
+void auth_users(struct auth *a, const struct users *users)
+{
+	a->users = users;
+}
+
+static struct revoked *find_revoked(const struct auth *a, struct slice aor)
+{
+	struct map_node *n = map_find(&a->revoked, aor);
+
+	return n == NULL ? NULL : MAP_ENTRY(n, struct revoked, node);
+}
+
+void auth_revoke(struct auth *a, struct slice aor)
+{
+	struct revoked *r = find_revoked(a, aor);
+	int64_t now = loop_wall_s(a->loop);
+
+	if (r == NULL) {
+		/* Entries are needed only as long as a nonce lives. */
+		for (struct map_node *n = map_first(&a->revoked), *next; n != NULL; n = next) {
+			struct revoked *old = MAP_ENTRY(n, struct revoked, node);
+
+			next = map_next(&a->revoked, n);
+			if (now - old->at_s > a->options.nonce_lifetime_s)
+				forget_revoked(a, old);
+		}
+		if (a->revoked.count >= REVOKED_MAX) {
+			a->floor = nonce_made(a->nonces);
+			return;
+		}
+		r = mem_alloc(sizeof(*r));
+		r->aor = slice_dup(aor);
+		map_add(&a->revoked, &r->node, slice_str(r->aor));
+	}
+	r->floor = nonce_made(a->nonces);
+	r->at_s = now;
+}
+
+static uint64_t scope_of(const struct flow *f)
+{
+	return f->proto == PROTO_UDP ? 0 : f->id;
+}
+
+/* The one answer for our realm among at most SIP_AUTH_MAX. AUTH_OK: *out is it. */
+static struct auth_result find_answer(const struct auth *a, const struct sip_msg *m, enum header which,
+				      struct digest_params *out)
+{
+	struct auth_result r = {.verdict = AUTH_CHALLENGE};
+	unsigned total = 0, ours = 0;
+
+	for (const struct sip_header *h = msg_each(m, which, NULL); h != NULL; h = msg_each(m, which, h)) {
+		struct digest_params d;
+		enum err e = digest_params_parse(h->value, &d);
+
+		if (++total > SIP_AUTH_MAX)
+			return (struct auth_result){AUTH_BAD, "Too Many Authorization Header Fields", NULL};
+		if (e == ERR_UNSUPPORTED) /* Basic and others are as good as nothing (DIG-02) */
+			continue;
+		if (e != ERR_OK)
+			return (struct auth_result){AUTH_BAD, "Bad Authorization Header Field", NULL};
+		if (!slice_eq(d.realm, slice_str(a->options.realm)))
+			continue;
+		if (++ours > 1)
+			return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
+		*out = d;
+	}
+	if (ours == 1)
+		r.verdict = AUTH_OK;
+	return r;
+}
+
+/* Eight hexadecimal digits, RFC 7616 3.4. */
+static bool parse_nc(struct slice s, uint32_t *out)
+{
+	uint32_t v = 0;
+
+	if (s.n != 8)
+		return false;
+	for (size_t i = 0; i < 8; i++) {
+		char c = ascii_lower(s.p[i]);
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint32_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint32_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+static bool same_uri(const struct sip_msg *m, struct slice text)
+{
+	struct uri u;
+
+	if (slice_eq(text, m->uri_text))
+		return true;
+	return uri_parse(text, &u) == ERR_OK && uri_equal(&u, &m->uri);
+}
+
+/* The digest user: user part of an AOR of the domain. NULL: unknown, which nobody may notice. */
+static const struct user *find_user(const struct auth *a, struct slice username)
+{
+	struct buf text = {0}, aor = {0};
+	const struct user *user = NULL;
+	struct uri u;
+
+	buf_addf(&text, "sip:%.*s@%s", SLICE_ARG(username), a->options.realm);
+	if (username.n > 0 && slice_chr(username, '@') == username.n && uri_parse(buf_slice(&text), &u) == ERR_OK &&
+	    uri_aor(&u, &aor) == ERR_OK)
+		user = users_find(a->users, buf_slice(&aor));
+	buf_free(&text);
+	buf_free(&aor);
+	return user;
+}
+
+/* HA1 in hexadecimal; of an unknown user, or one without this algorithm, something that no password gives. */
+static void ha1_of(const struct auth *a, const struct user *user, struct slice username, enum hash_alg alg,
+		   char out[65])
+{
+	uint8_t mac[HASH_MAX];
+	struct slice known = SLICE_NONE;
+
+	hmac_parts(HASH_SHA256, slice_of(a->secret, sizeof(a->secret)), &username, 1, mac);
+	for (size_t i = 0; i < hash_size(alg); i++) {
+		out[2 * i] = "0123456789abcdef"[mac[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[mac[i] & 15];
+	}
+	out[2 * hash_size(alg)] = '\0';
+	if (user != NULL)
+		known = slice_str(alg == HASH_MD5 ? user->md5 : user->sha256);
+	if (known.n == 2 * hash_size(alg))
+		memcpy(out, known.p, known.n);
+}
+
+static bool response_fits(const char *ha1, const struct sip_msg *m, const struct digest_params *d, enum hash_alg alg)
+{
+	struct slice colon = S(":");
+	char ha2[2 * HASH_MAX + 1], body[2 * HASH_MAX + 1], expected[2 * HASH_MAX + 1];
+	struct slice a2[5] = {m->method_name, colon, d->uri, colon, SLICE_NONE};
+	bool with_body = slice_ieq(d->qop, S("auth-int"));
+	bool fits;
+
+	if (with_body) {
+		hash_hex(alg, &m->body, 1, body);
+		a2[4] = slice_str(body);
+	}
+	hash_hex(alg, a2, with_body ? 5 : 3, ha2);
+	const struct slice all[11] = {slice_str(ha1), colon, d->nonce, colon, d->nc,         colon,
+				      d->cnonce,      colon, d->qop,   colon, slice_str(ha2)};
+
+	hash_hex(alg, all, 11, expected);
+	fits = d->response.n == 2 * hash_size(alg);
+	for (size_t i = 0; fits && i < d->response.n; i++)
+		body[i] = ascii_lower(d->response.p[i]);
+	fits = fits && mem_equal_ct(expected, body, d->response.n);
+	mem_wipe(expected, sizeof(expected));
+	return fits;
+}
+
+static bool algorithm_is(struct slice name, enum hash_alg alg)
+{
+	if (name.p == NULL)
+		return alg == HASH_MD5;
+	return slice_ieq(name, alg == HASH_MD5 ? S("MD5") : S("SHA-256"));
+}
+
+/* Who may try how often: the account together with where the attempt comes from, so that nobody locks the owner out. */
+static void guess_key(const struct flow *from, struct slice username, struct buf *out)
+{
+	buf_add(out, peer_prefix(&from->remote));
+	buf_addc(out, ' ');
+	buf_add(out, username);
+}
+
+static bool is_revoked(const struct auth *a, const struct user *user, const struct nonce_info *info)
+{
+	const struct revoked *r = find_revoked(a, slice_str(user->aor));
+
+	return info->count <= a->floor || (r != NULL && info->count <= r->floor);
+}
+
+struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which)
+{
+	const struct auth_result challenge = {.verdict = AUTH_CHALLENGE}, stale = {.verdict = AUTH_STALE};
+	int64_t now = loop_wall_s(a->loop);
+	const struct user *user;
+	struct nonce_info nonce;
+	struct digest_params d = {0};
+	struct buf key = {0};
+	struct auth_result r;
+	char ha1[65];
+	uint32_t nc;
+	bool fits, open;
+
+	r = find_answer(a, m, which, &d);
+	if (r.verdict != AUTH_OK)
+		return r;
+	if (!nonce_read(a->nonces, d.nonce, scope_of(from), now, &nonce) || !algorithm_is(d.algorithm, nonce.alg))
+		return challenge;
+	/* RFC 8760 2.6: qop is always offered, so an answer without it is not one to our challenge. */
+	if ((!slice_ieq(d.qop, S("auth")) && !slice_ieq(d.qop, S("auth-int"))) || d.cnonce.n == 0)
+		return challenge;
+	if (!parse_nc(d.nc, &nc))
+		return (struct auth_result){AUTH_BAD, "Bad Nonce Count", NULL};
+	if (!same_uri(m, d.uri))
+		return (struct auth_result){AUTH_BAD, "Digest URI Is Not The Request-URI", NULL};
+
+	guess_key(from, d.username, &key);
+	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
+	if (open) {
+		user = find_user(a, d.username);
+		ha1_of(a, user, d.username, nonce.alg, ha1);
+		fits = response_fits(ha1, m, &d, nonce.alg) && user != NULL;
+		mem_wipe(ha1, sizeof(ha1));
+		if (!fits)
+			rate_take(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
+	}
+	buf_free(&key);
+	if (!open)
+		return (struct auth_result){.verdict = AUTH_BUSY};
+	if (!fits) {
+		log_line(LOG_WARN, "event=chal_resp_failed user=%s peer=%s", log_esc(d.username).text,
+			 peer_text(&from->remote).text);
+		return challenge;
+	}
+	if (!nonce.fresh || is_revoked(a, user, &nonce) || !nonce_use(a->nonces, &nonce, nc, now))
+		return stale;
+	return (struct auth_result){.verdict = AUTH_OK, .user = user};
+}
+
+void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out)
+{
+	static const enum hash_alg order[] = {HASH_SHA256, HASH_MD5};
+
+	for (unsigned i = 0; i < (a->options.md5 ? 2u : 1u); i++) {
+		buf_addf(out, "%s: Digest realm=\"%s\", nonce=\"",
+			 which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate", a->options.realm);
+		nonce_make(a->nonces, order[i], scope_of(to), loop_wall_s(a->loop), out);
+		buf_addf(out, "\", algorithm=%s, qop=\"auth,auth-int\"%s\r\n", order[i] == HASH_MD5 ? "MD5" : "SHA-256",
+			 stale ? ", stale=true" : "");
+	}
+}

@@ -1,0 +1,50 @@
+#ifndef SIP_SERVICE_AUTH_H
+#define SIP_SERVICE_AUTH_H
+
+#include "core/loop.h"
+#include "sip/transport/transport.h"
+#include "store/user.h"
+
+/*
+ * Digest authentication as the server side, RFC 3261 22, RFC 7616, RFC 8760, security.md 4.3: stateless nonces bound to
+ * the connection, SHA-256 before MD5, replay window for nonces that were used, stale only for a correct answer, and a
+ * limit on wrong answers for each account and source.
+ */
+struct auth;
+
+struct auth_options {
+	const char *realm; /* the domain; kept */
+	bool md5;          /* offer MD5 too */
+	uint32_t nonce_lifetime_s;
+	uint32_t guesses_per_minute; /* 0 = no limit */
+};
+
+enum auth_verdict {
+	AUTH_OK,        /* user is who it says */
+	AUTH_CHALLENGE, /* no usable or a wrong answer: 401 */
+	AUTH_STALE, /* the answer is right, but the nonce is old, used up or of another connection: 401, stale=true */
+	AUTH_BAD,   /* 400: malformed; reason says what */
+	AUTH_BUSY,  /* 503: too many wrong answers of late */
+};
+
+struct auth_result {
+	enum auth_verdict verdict;
+	const char *reason;      /* for AUTH_BAD, static */
+	const struct user *user; /* for AUTH_OK; owned by the table, good until it is replaced */
+};
+
+/* users: the current table, borrowed; auth_users replaces it. */
+struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct users *users);
+void auth_free(struct auth *a);
+void auth_users(struct auth *a, const struct users *users);
+
+/* auth_check: judges the Authorization (or Proxy-Authorization) of m for our realm. */
+struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which);
+
+/* auth_challenge: appends the WWW-Authenticate (or Proxy-Authenticate) lines for an answer to m. */
+void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out);
+
+/* auth_revoke: nonces issued up to now are stale for this AOR (draft 7.8, CRD-23). */
+void auth_revoke(struct auth *a, struct slice aor);
+
+#endif

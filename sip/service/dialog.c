@@ -1,0 +1,167 @@
+#include "sip/service/dialog.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "sip/message/limits.h"
+
+/* RFC 3261 12.1.1: the route set is the list of Record-Route values, in order, every one readable. */
+static enum err collect_routes(const struct sip_msg *m, struct buf *out)
+{
+	unsigned count = 0;
+
+	for (const struct sip_header *h = msg_each(m, HDR_RECORD_ROUTE, NULL); h != NULL;
+	     h = msg_each(m, HDR_RECORD_ROUTE, h)) {
+		struct slice rest = h->value, item;
+		struct addr a;
+		bool bad;
+
+		while (list_next(&rest, &item, &bad)) {
+			if (++count > SIP_ROUTE_MAX || addr_parse(item, &a) != ERR_OK || a.uri.scheme == URI_OTHER)
+				return ERR_SYNTAX;
+			if (out->n > 0)
+				buf_add(out, S(", "));
+			buf_add(out, item);
+		}
+		if (bad)
+			return ERR_SYNTAX;
+	}
+	return ERR_OK;
+}
+
+static enum err read_target(const struct sip_msg *m, struct addr *out, const char **why)
+{
+	enum err e = msg_contact(m, out);
+
+	if (e == ERR_NOTFOUND) {
+		*why = "Missing Contact Header Field";
+		return e;
+	}
+	if (e != ERR_OK || out->uri.scheme == URI_OTHER) {
+		*why = "Bad Contact Header Field";
+		return ERR_SYNTAX;
+	}
+	return ERR_OK;
+}
+
+enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice local_tag, struct slice contact,
+		      const char **why)
+{
+	struct buf routes = {0}, local = {0};
+	struct addr target;
+	enum err e;
+
+	if (m->from_tag.n == 0) {
+		*why = "Missing From Tag";
+		return ERR_SYNTAX;
+	}
+	e = read_target(m, &target, why);
+	if (e != ERR_OK)
+		return e;
+	e = collect_routes(m, &routes);
+	if (e != ERR_OK) {
+		*why = "Bad Record-Route Header Field";
+		buf_free(&routes);
+		return e;
+	}
+	buf_add(&local, msg_value(m, HDR_TO));
+	buf_add(&local, S(";tag="));
+	buf_add(&local, local_tag);
+	*d = (struct dialog){
+		.call_id = slice_dup(m->call_id),
+		.local_tag = slice_dup(local_tag),
+		.remote_tag = slice_dup(m->from_tag),
+		.local = buf_take(&local),
+		.remote = slice_dup(msg_value(m, HDR_FROM)),
+		.target = slice_dup(target.spec),
+		.contact = slice_dup(contact),
+		.routes = routes.n > 0 ? buf_take(&routes) : mem_strdup(""),
+		.remote_cseq = m->cseq,
+	};
+	return ERR_OK;
+}
+
+void dialog_drop(struct dialog *d)
+{
+	mem_free(d->call_id);
+	mem_free(d->local_tag);
+	mem_free(d->remote_tag);
+	mem_free(d->local);
+	mem_free(d->remote);
+	mem_free(d->target);
+	mem_free(d->contact);
+	mem_free(d->routes);
+	*d = (struct dialog){0};
+}
+
+void dialog_key(struct slice call_id, struct slice local_tag, struct slice remote_tag, struct buf *out)
+{
+	/* A Call-ID has no blanks and tags are tokens, so nothing runs into one another. */
+	buf_add(out, call_id);
+	buf_addc(out, ' ');
+	buf_add(out, local_tag);
+	buf_addc(out, ' ');
+	buf_add(out, remote_tag);
+}
+
+enum err dialog_refresh(struct dialog *d, const struct sip_msg *m, const char **why)
+{
+	struct addr target;
+	enum err e;
+
+	if (m->cseq <= d->remote_cseq) {
+		*why = "CSeq Out Of Order";
+		return ERR_EXISTS;
+	}
+	e = read_target(m, &target, why);
+	if (e == ERR_SYNTAX)
+		return e;
+	d->remote_cseq = m->cseq;
+	if (e == ERR_OK) {
+		mem_free(d->target);
+		d->target = slice_dup(target.spec);
+	}
+	return ERR_OK;
+}
+
+static bool first_route(const struct dialog *d, struct addr *out, struct slice *rest)
+{
+	struct slice item;
+	bool bad;
+
+	*rest = slice_str(d->routes);
+	return list_next(rest, &item, &bad) && addr_parse(item, out) == ERR_OK;
+}
+
+enum err dialog_next_hop(const struct dialog *d, struct uri *out)
+{
+	struct slice rest;
+	struct addr route;
+
+	if (first_route(d, &route, &rest)) {
+		*out = route.uri;
+		return ERR_OK;
+	}
+	return uri_parse(slice_str(d->target), out);
+}
+
+void dialog_request(const struct dialog *d, const char *method, const char *proto, const char *sent_by,
+		    struct slice branch, struct buf *out)
+{
+	struct slice target = slice_str(d->target), lr, rest;
+	struct addr route;
+	bool routed = first_route(d, &route, &rest);
+	/* RFC 3261 12.2.1.1: a first route without lr is a strict router: it gets the Request-URI, the target goes
+	 * last. */
+	bool strict = routed && !uri_param(&route.uri, S("lr"), &lr);
+
+	buf_addf(out, "%s %.*s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%.*s;rport\r\nMax-Forwards: 70\r\n", method,
+		 SLICE_ARG(strict ? route.spec : target), proto, sent_by, SLICE_ARG(branch));
+	if (strict)
+		buf_addf(out, "Route: %.*s%s<%s>\r\n", SLICE_ARG(slice_trim(rest)), slice_trim(rest).n > 0 ? ", " : "",
+			 d->target);
+	else if (routed)
+		buf_addf(out, "Route: %s\r\n", d->routes);
+	buf_addf(out, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContact: <%s>\r\n", d->local, d->remote,
+		 d->call_id, d->local_cseq, method, d->contact);
+}

@@ -1,0 +1,186 @@
+#include "sip/service/domain_cert.h"
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+
+#define OLD_MAX 16
+
+struct domain_certs {
+	struct domain_cert *current;
+	struct {
+		struct domain_cert *d;
+		int64_t until;
+	} old[OLD_MAX]; /* newest first */
+	unsigned old_count;
+};
+
+void domain_cert_unref(struct domain_cert *d)
+{
+	if (d == NULL || --d->refs > 0)
+		return;
+	for (unsigned i = 0; i < d->workers; i++)
+		key_free(d->keys[i]);
+	mem_free(d->keys);
+	cert_free(d->cert);
+	mem_free(d->path);
+	mem_free(d->url);
+	mem_free(d);
+}
+
+struct domain_certs *domain_certs_new(void)
+{
+	return mem_alloc(sizeof(struct domain_certs));
+}
+
+void domain_certs_free(struct domain_certs *all)
+{
+	if (all == NULL)
+		return;
+	domain_cert_unref(all->current);
+	for (unsigned i = 0; i < all->old_count; i++)
+		domain_cert_unref(all->old[i].d);
+	mem_free(all);
+}
+
+struct domain_cert *domain_certs_current(const struct domain_certs *all)
+{
+	return all->current;
+}
+
+static struct cert *read_cert(struct slice pem, struct buf *why)
+{
+	static const char *const labels[] = {"CERTIFICATE", NULL};
+	struct buf der = {0};
+	struct cert *cert = NULL;
+	const char *label;
+	size_t pos = 0;
+
+	if (pem_read(pem, labels, &pos, &label, &der) != ERR_OK)
+		buf_adds(why, "the identity certificate is not a PEM certificate");
+	else if (cert_read(buf_slice(&der), &cert) != ERR_OK)
+		buf_adds(why, "the identity certificate cannot be read; expected X.509 v3 with an RSA key");
+	buf_free(&der);
+	return cert;
+}
+
+static bool certificate_fits(const struct cert *c, struct slice domain, int64_t now, struct buf *why)
+{
+	if (cert_key_kind(c) != KEY_RSA || cert_key_bits(c) < 2048)
+		buf_adds(why,
+			 "the identity certificate needs an RSA key of 2048 bits or more (RFC 4474 signs with RSA)");
+	else if (!cert_usage_allows(c, CERT_DIGITAL_SIGNATURE))
+		buf_adds(why, "the identity certificate's key usage does not allow signatures");
+	else if (!cert_matches_host(c, domain, false))
+		buf_addf(why, "the identity certificate is not for the domain %.*s (RFC 4474 13.4)", SLICE_ARG(domain));
+	else if (now < cert_not_before(c))
+		buf_adds(why, "the identity certificate is not valid yet; is the clock right?");
+	else if (now > cert_not_after(c))
+		buf_adds(why, "the identity certificate has expired; a new one is needed");
+	else
+		return true;
+	return false;
+}
+
+static bool key_fits(const struct key *key, const struct cert *cert)
+{
+	struct buf spki = {0};
+	bool same;
+
+	key_spki(key, &spki);
+	same = slice_eq(buf_slice(&spki), cert_spki(cert));
+	buf_free(&spki);
+	return same;
+}
+
+/* Path and URL of the certificate; base may end in a slash. */
+static void name_it(struct domain_cert *d, struct slice base)
+{
+	struct slice der = cert_der(d->cert);
+	char hex[2 * HASH_MAX + 1];
+	struct buf b = {0};
+
+	hash_hex(HASH_SHA256, &der, 1, hex);
+	buf_addf(&b, DOMAIN_CERT_PATH "%.32s.cer", hex);
+	d->path = buf_take(&b);
+	while (base.n > 0 && base.p[base.n - 1] == '/')
+		base.n--;
+	buf_add(&b, base);
+	buf_adds(&b, d->path);
+	d->url = buf_take(&b);
+}
+
+static void retire(struct domain_certs *all, int64_t now)
+{
+	if (all->current == NULL)
+		return;
+	if (all->old_count == OLD_MAX)
+		domain_cert_unref(all->old[--all->old_count].d);
+	for (unsigned i = all->old_count; i > 0; i--)
+		all->old[i] = all->old[i - 1];
+	all->old[0].d = all->current;
+	all->old[0].until = now + DOMAIN_CERT_KEEP_S;
+	all->old_count++;
+	all->current = NULL;
+}
+
+static bool same_cert(const struct domain_certs *all, const struct cert *c)
+{
+	return all->current != NULL && slice_eq(cert_der(all->current->cert), cert_der(c));
+}
+
+bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct slice key_pem, struct slice domain,
+		      struct slice base, unsigned workers, int64_t now, struct buf *why)
+{
+	struct cert *cert = read_cert(cert_pem, why);
+	struct key *key = NULL;
+	struct domain_cert *d;
+
+	if (cert == NULL)
+		return false;
+	if (!certificate_fits(cert, domain, now, why))
+		goto fail;
+	if (pkcs8_read(key_pem, SLICE_NONE, &key) != ERR_OK && key_read_private(key_pem, &key) != ERR_OK) {
+		buf_adds(why, "the identity key cannot be read; expected an unencrypted RSA private key in PEM");
+		goto fail;
+	}
+	if (!key_fits(key, cert)) {
+		buf_adds(why, "the identity key does not belong to the identity certificate");
+		goto fail;
+	}
+	d = mem_alloc(sizeof(*d));
+	d->refs = 1;
+	d->cert = cert;
+	d->workers = workers;
+	d->keys = mem_calloc(workers, sizeof(struct key *));
+	for (unsigned i = 0; i < workers; i++) {
+		if (key_dup(key, &d->keys[i]) != ERR_OK) {
+			buf_adds(why, "the identity key cannot be copied");
+			domain_cert_unref(d);
+			key_free(key);
+			return false;
+		}
+	}
+	key_free(key);
+	name_it(d, base);
+	if (same_cert(all, cert))
+		domain_cert_unref(all->current);
+	else
+		retire(all, now);
+	all->current = d;
+	return true;
+fail:
+	key_free(key);
+	cert_free(cert);
+	return false;
+}
+
+struct slice domain_certs_find(const struct domain_certs *all, struct slice path, int64_t now)
+{
+	if (all->current != NULL && slice_eq(path, slice_str(all->current->path)))
+		return cert_der(all->current->cert);
+	for (unsigned i = 0; i < all->old_count; i++)
+		if (now <= all->old[i].until && slice_eq(path, slice_str(all->old[i].d->path)))
+			return cert_der(all->old[i].d->cert);
+	return SLICE_NONE;
+}

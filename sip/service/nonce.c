@@ -1,0 +1,175 @@
+#include "sip/service/nonce.h"
+
+#include <string.h>
+
+#include "core/map.h"
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/rng.h"
+
+#define TABLE_MAX 16384 /* nonces that were answered and are still alive; beyond, the oldest counts as used up */
+#define PAYLOAD 22      /* version, algorithm, time, counter, scope */
+#define MAC 16
+
+/* A nonce that was answered correctly at least once. */
+struct used {
+	struct map_node node;
+	struct used *newer;
+	uint64_t count; /* which nonce; the key */
+	int64_t made_s;
+	uint32_t highest; /* nc */
+	uint64_t window;  /* bit i: nc highest - i was seen */
+};
+
+struct nonces {
+	uint8_t secret[32];
+	char *realm;
+	uint32_t lifetime_s;
+	uint64_t made;
+	uint64_t floor; /* nonces up to this one fell out of the table */
+	struct map table;
+	struct used *oldest, **newest_end;
+};
+
+struct nonces *nonces_new(const char *realm, uint32_t lifetime_s)
+{
+	struct nonces *n = mem_alloc(sizeof(*n));
+
+	rng_fill(n->secret, sizeof(n->secret));
+	n->realm = mem_strdup(realm);
+	n->lifetime_s = lifetime_s;
+	n->newest_end = &n->oldest;
+	map_init(&n->table);
+	return n;
+}
+
+static void drop_oldest(struct nonces *n)
+{
+	struct used *u = n->oldest;
+
+	n->oldest = u->newer;
+	if (n->oldest == NULL)
+		n->newest_end = &n->oldest;
+	map_remove(&n->table, &u->node);
+	mem_free(u);
+}
+
+void nonces_free(struct nonces *n)
+{
+	while (n->oldest != NULL)
+		drop_oldest(n);
+	map_free(&n->table);
+	mem_wipe(n->secret, sizeof(n->secret));
+	mem_free(n->realm);
+	mem_free(n);
+}
+
+static void put_number(uint8_t *p, uint64_t v, unsigned octets)
+{
+	for (unsigned i = 0; i < octets; i++)
+		p[i] = (uint8_t)(v >> (8 * (octets - 1 - i)));
+}
+
+static uint64_t get_number(const uint8_t *p, unsigned octets)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < octets; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static void sign(const struct nonces *n, const uint8_t *payload, uint8_t mac[HASH_MAX])
+{
+	struct slice parts[2] = {slice_of(payload, PAYLOAD), slice_str(n->realm)};
+
+	hmac_parts(HASH_SHA256, slice_of(n->secret, sizeof(n->secret)), parts, 2, mac);
+}
+
+void nonce_make(struct nonces *n, enum hash_alg alg, uint64_t scope, int64_t now_s, struct buf *out)
+{
+	uint8_t raw[PAYLOAD + HASH_MAX];
+
+	raw[0] = 1;
+	raw[1] = (uint8_t)alg;
+	put_number(raw + 2, (uint64_t)now_s, 4);
+	put_number(raw + 6, ++n->made, 8);
+	put_number(raw + 14, scope, 8);
+	sign(n, raw, raw + PAYLOAD);
+	base64url_encode(out, slice_of(raw, PAYLOAD + MAC));
+}
+
+bool nonce_read(const struct nonces *n, struct slice text, uint64_t scope, int64_t now_s, struct nonce_info *out)
+{
+	uint8_t raw[PAYLOAD + MAC], mac[HASH_MAX];
+	struct buf octets = {0};
+	uint32_t age;
+	bool ok = base64url_decode(&octets, text) == ERR_OK && octets.n == sizeof(raw);
+
+	if (ok)
+		memcpy(raw, octets.p, sizeof(raw));
+	buf_free(&octets);
+	if (!ok)
+		return false;
+	sign(n, raw, mac);
+	if (!mem_equal_ct(mac, raw + PAYLOAD, MAC) || raw[0] != 1 || raw[1] > HASH_SHA256)
+		return false;
+	age = (uint32_t)now_s - (uint32_t)get_number(raw + 2, 4);
+	out->alg = (enum hash_alg)raw[1];
+	out->count = get_number(raw + 6, 8);
+	/* A clock that was set back makes the age huge, so the nonce is old: one more challenge, nothing worse. */
+	out->fresh = age <= n->lifetime_s && get_number(raw + 14, 8) == scope;
+	return true;
+}
+
+static struct used *remember(struct nonces *n, uint64_t count, int64_t now_s)
+{
+	struct used *u = mem_alloc(sizeof(*u));
+
+	while (n->oldest != NULL &&
+	       (now_s - n->oldest->made_s > 2 * (int64_t)n->lifetime_s || n->table.count >= TABLE_MAX)) {
+		if (n->oldest->count > n->floor)
+			n->floor = n->oldest->count;
+		drop_oldest(n);
+	}
+	u->count = count;
+	u->made_s = now_s;
+	map_add(&n->table, &u->node, slice_of(&u->count, sizeof(u->count)));
+	*n->newest_end = u;
+	n->newest_end = &u->newer;
+	return u;
+}
+
+bool nonce_use(struct nonces *n, const struct nonce_info *info, uint32_t nc, int64_t now_s)
+{
+	struct map_node *node = map_find(&n->table, slice_of(&info->count, sizeof(info->count)));
+	struct used *u;
+
+	if (nc == 0)
+		return false;
+	if (node == NULL) {
+		if (info->count <= n->floor)
+			return false;
+		u = remember(n, info->count, now_s);
+		u->highest = nc;
+		u->window = 1;
+		return true;
+	}
+	u = MAP_ENTRY(node, struct used, node);
+	if (nc > u->highest) {
+		uint32_t step = nc - u->highest;
+
+		u->window = step < 64 ? u->window << step | 1 : 1;
+		u->highest = nc;
+		return true;
+	}
+	if (u->highest - nc >= 64 || (u->window >> (u->highest - nc) & 1) != 0)
+		return false;
+	u->window |= (uint64_t)1 << (u->highest - nc);
+	return true;
+}
+
+uint64_t nonce_made(const struct nonces *n)
+{
+	return n->made;
+}

@@ -1,0 +1,130 @@
+#include "sip/service/signer.h"
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "sip/message/digest_string.h"
+#include "sip/message/edit.h"
+
+struct signer {
+	struct work *work;
+	const struct domain_certs *certs;
+	enum hash_alg alg;
+};
+
+struct sign_job {
+	struct work_job job;
+	struct signer *signer;
+	struct domain_cert *cert; /* one reference: the generation that was current when the request was made */
+	struct sip_msg *request;  /* loop thread only */
+	uint8_t digest[HASH_MAX];
+	uint8_t sig[KEY_SIG_MAX];
+	size_t sig_n;
+	enum err result;
+	enum hash_alg alg;
+	uint64_t id;
+	signer_fn done;
+	void *arg;
+};
+
+struct signer *signer_new(struct work *w, const struct domain_certs *certs, enum hash_alg alg)
+{
+	struct signer *s = mem_alloc(sizeof(*s));
+
+	*s = (struct signer){.work = w, .certs = certs, .alg = alg};
+	return s;
+}
+
+void signer_free(struct signer *s)
+{
+	mem_free(s);
+}
+
+bool signer_ready(const struct signer *s, int64_t now)
+{
+	const struct domain_cert *d = domain_certs_current(s->certs);
+
+	return d != NULL && now >= cert_not_before(d->cert) && now <= cert_not_after(d->cert);
+}
+
+static void run(struct work_job *job, unsigned worker)
+{
+	struct sign_job *j = (struct sign_job *)(void *)job;
+
+	j->result = key_sign(j->cert->keys[worker % j->cert->workers], j->alg, j->digest, j->sig, &j->sig_n);
+}
+
+/* Identity, then Identity-Info, behind all other header fields (RFC 4474 5, AUT-08). */
+static enum err add_identity(const struct sign_job *j, struct buf *out)
+{
+	struct edit_list edits;
+	struct buf lines = {0};
+	enum err e;
+
+	buf_adds(&lines, "Identity: \"");
+	base64_encode(&lines, slice_of(j->sig, j->sig_n));
+	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", j->cert->url,
+		 j->alg == HASH_SHA1 ? "rsa-sha1" : "rsa-sha256");
+	edit_start(&edits, j->request);
+	e = edit_insert(&edits, NULL, buf_slice(&lines));
+	if (e == ERR_OK)
+		edit_apply(&edits, out);
+	buf_free(&lines);
+	return e;
+}
+
+static void done(struct work_job *job)
+{
+	struct sign_job *j = (struct sign_job *)(void *)job;
+	struct buf octets = {0};
+	enum err e = j->result;
+
+	if (e == ERR_OK)
+		e = add_identity(j, &octets);
+	j->done(j->arg, j->id, e, &octets);
+	buf_wipe(&octets);
+	msg_unref(j->request);
+	domain_cert_unref(j->cert);
+	mem_free(j);
+}
+
+enum err signer_sign(struct signer *s, struct buf *octets, uint64_t id, signer_fn done_fn, void *arg)
+{
+	struct sign_job *j = mem_alloc(sizeof(*j));
+	struct digest_string ds;
+	struct sip_msg *m;
+	const char *why;
+	enum err e;
+
+	e = msg_parse(buf_slice(octets), &m, &why);
+	if (e != ERR_OK)
+		goto out;
+	/* The octets that go out are read back: what is signed is what a verifier will find. */
+	if (m->defect_code != 0 || msg_count(m, HDR_IDENTITY) > 0)
+		e = ERR_SYNTAX;
+	else
+		e = digest_string(m, &ds);
+	if (e != ERR_OK) {
+		msg_unref(m);
+		goto out;
+	}
+	j->job = (struct work_job){.run = run, .done = done};
+	j->signer = s;
+	j->request = m;
+	j->alg = s->alg;
+	j->id = id;
+	j->done = done_fn;
+	j->arg = arg;
+	j->cert = domain_certs_current(s->certs);
+	j->cert->refs++;
+	hash_parts(s->alg, ds.parts, DIGEST_STRING_PARTS, j->digest);
+	e = work_submit(s->work, &j->job);
+	if (e == ERR_OK) {
+		buf_wipe(octets);
+		return ERR_OK;
+	}
+	msg_unref(m);
+	domain_cert_unref(j->cert);
+out:
+	mem_free(j);
+	return e;
+}
