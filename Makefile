@@ -12,9 +12,9 @@ STORE       = file commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = frame peer stream stream_tls stream_listen udp transport
 TRANSACTION = transaction nist nict
-SERVICE     = nonce auth domain_cert signer dialog
+SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe publish_body credential router web
 UA          =
-SIP         = config
+SIP         = config load serve control setup lab admin
 
 UNIT  = slice buf map ini encode hash key pkcs8 seal cert cert_make cert_name trust tls
 FUZZ  =

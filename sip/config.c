@@ -84,8 +84,6 @@ SWITCH("credential", "san-email", credential_san_email, "off", "an e-mail name u
 SWITCH("credential", "direct", credential_direct, "on", "refuse credential requests that came through a proxy"),
 CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", "what PUBLISH without a body means"),
 NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, "smaller RSA keys are answered 437"),
-SWITCH("credential", "create", credential_create, "off", "make a credential at the first SUBSCRIBE of its user (style 3)"),
-NUMBER("credential", "create-days", credential_create_days, "90", 1, 366, "validity of what is made"),
 
 SWITCH("digest", "md5", digest_md5, "on", "offer MD5 beside SHA-256"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),

@@ -42,8 +42,7 @@ struct config {
 
 	uint32_t credential_style, credential_default_expires, credential_max_expires, credential_min_expires;
 	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
-	uint32_t credential_create_days;
-	bool credential_check_san, credential_san_email, credential_direct, credential_create;
+	bool credential_check_san, credential_san_email, credential_direct;
 
 	bool digest_md5;
 	uint32_t digest_nonce_lifetime, digest_guesses;

@@ -1,0 +1,323 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "sip/control.h"
+#include "sip/load.h"
+#include "sip/message/uri.h"
+#include "sip/verbs.h"
+#include "store/user.h"
+
+/* The verbs of an administrator: check, user, status, revoke, reload. */
+
+#define PASSWORD_MAX 256
+#define CSV_MAX (64u << 20)
+
+struct admin {
+	struct config config;
+	const char *file;
+	bool json, dump;
+	const char *words[4];
+	int count;
+};
+
+/* Options anywhere, words between them. false: said what is wrong, *code is set. */
+static bool begin(const char *verb, const char *usage, int argc, char **argv, int min, int max, struct admin *a,
+		  int *code)
+{
+	static const struct option names[] = {
+		{"json", no_argument, NULL, 'j'}, {"dump", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	struct buf why = {0};
+	bool bad = false;
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:", names, NULL)) != -1) {
+		if (c == 'c')
+			a->file = optarg;
+		else if (c == 'j')
+			a->json = true;
+		else if (c == 'd')
+			a->dump = true;
+		else
+			bad = true;
+	}
+	for (; optind < argc && a->count < 4; optind++)
+		a->words[a->count++] = argv[optind];
+	if (bad || a->file == NULL || a->count < min || a->count > max) {
+		*code = verb_say(verb, 2, "usage: %s", usage);
+		return false;
+	}
+	if (!config_load(a->file, NULL, &a->config, &why)) {
+		*code = verb_say(verb, 1, "%s", why.p);
+		buf_free(&why);
+		return false;
+	}
+	return true;
+}
+
+int verb_check(int argc, char **argv)
+{
+	struct buf why = {0}, text = {0};
+	struct admin a = {0};
+	int code;
+
+	if (!begin("check", "vouch check -c FILE [--dump]", argc, argv, 0, 0, &a, &code))
+		return code;
+	code = 0;
+	if (!load_check(&a.config, (int64_t)time(NULL), &why)) {
+		code = verb_say("check", 1, "%s", why.p);
+	} else if (a.dump) {
+		config_dump(&a.config, &text);
+		fputs(text.p, stdout);
+	} else {
+		printf("%s is fine\n", a.file);
+	}
+	buf_free(&why);
+	buf_free(&text);
+	config_free(&a.config);
+	return code;
+}
+
+/* Asks the running server and prints what it says. */
+static int ask(const char *verb, struct admin *a, const char *line)
+{
+	struct buf answer = {0};
+	bool running;
+	int code = 0;
+
+	if (control_ask(&a->config, line, &answer, &running))
+		fputs(answer.p != NULL ? answer.p : "", stdout);
+	else
+		code = verb_say(verb, running ? 1 : 3, "%.*s", SLICE_ARG(slice_trim(buf_slice(&answer))));
+	buf_free(&answer);
+	config_free(&a->config);
+	return code;
+}
+
+int verb_status(int argc, char **argv)
+{
+	struct admin a = {0};
+	int code;
+
+	if (!begin("status", "vouch status -c FILE [--json]", argc, argv, 0, 0, &a, &code))
+		return code;
+	return ask("status", &a, a.json ? "status json" : "status");
+}
+
+int verb_reload(int argc, char **argv)
+{
+	struct admin a = {0};
+	int code;
+
+	if (!begin("reload", "vouch reload -c FILE", argc, argv, 0, 0, &a, &code))
+		return code;
+	return ask("reload", &a, "reload");
+}
+
+/* The AOR key of a word; "alice" alone is completed with the domain. */
+static bool read_aor(const struct config *c, struct slice word, struct buf *aor)
+{
+	struct buf text = {0};
+	struct uri u;
+	bool ok;
+
+	if (!slice_istarts(word, S("sip:")) && !slice_istarts(word, S("sips:")))
+		buf_adds(&text, "sip:");
+	buf_add(&text, word);
+	if (slice_chr(word, '@') == word.n)
+		buf_addf(&text, "@%s", c->domain);
+	ok = uri_parse(buf_slice(&text), &u) == ERR_OK && uri_aor(&u, aor) == ERR_OK &&
+	     slice_ieq(u.host, slice_str(c->domain));
+	buf_free(&text);
+	return ok;
+}
+
+int verb_revoke(int argc, char **argv)
+{
+	struct buf aor = {0}, line = {0};
+	struct admin a = {0};
+	int code;
+
+	if (!begin("revoke", "vouch revoke AOR -c FILE", argc, argv, 1, 1, &a, &code))
+		return code;
+	if (!read_aor(&a.config, slice_str(a.words[0]), &aor)) {
+		code = verb_say("revoke", 2, "%s is no address of %s", a.words[0], a.config.domain);
+		config_free(&a.config);
+	} else {
+		buf_addf(&line, "revoke %s", aor.p);
+		code = ask("revoke", &a, line.p);
+	}
+	buf_free(&aor);
+	buf_free(&line);
+	return code;
+}
+
+/* One line from stdin, without echo on a terminal. */
+static bool read_password(char out[PASSWORD_MAX])
+{
+	bool terminal = isatty(STDIN_FILENO), ok;
+	struct termios old, quiet;
+
+	if (terminal && tcgetattr(STDIN_FILENO, &old) == 0) {
+		quiet = old;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		fputs("Password: ", stderr);
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	ok = fgets(out, PASSWORD_MAX, stdin) != NULL;
+	if (terminal) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+		fputc('\n', stderr);
+	}
+	if (ok)
+		out[strcspn(out, "\r\n")] = '\0';
+	return ok && out[0] != '\0';
+}
+
+static struct slice user_part(struct slice aor)
+{
+	return slice_sub(aor, 4, slice_rchr(aor, '@'));
+}
+
+static void set_password(struct users *users, const struct config *c, struct slice aor, struct slice password)
+{
+	char md5[33], sha256[65];
+
+	users_ha1(user_part(aor), slice_str(c->domain), password, md5, sha256);
+	users_set(users, aor, slice_str(md5), slice_str(sha256));
+	mem_wipe(md5, sizeof(md5));
+	mem_wipe(sha256, sizeof(sha256));
+}
+
+static void print_user(void *arg, const struct user *u)
+{
+	(void)arg;
+	puts(u->aor);
+}
+
+/* "AOR,password" or "AOR,HA1-MD5,HA1-SHA-256". */
+static bool import_line(struct users *users, const struct config *c, struct slice line)
+{
+	struct slice name, rest, md5, sha256;
+	struct buf aor = {0};
+	bool ok = slice_cut(line, ',', &name, &rest) && rest.n > 0 && read_aor(c, slice_trim(name), &aor);
+
+	if (ok && slice_cut(rest, ',', &md5, &sha256) && md5.n == 32 && sha256.n == 64)
+		users_set(users, buf_slice(&aor), md5, sha256);
+	else if (ok)
+		set_password(users, c, buf_slice(&aor), rest);
+	buf_free(&aor);
+	return ok;
+}
+
+static int import(struct users *users, const struct config *c, const char *file)
+{
+	struct slice rest, line;
+	struct buf text = {0};
+	unsigned number = 0;
+	int code = 0;
+
+	if (buf_read_file(&text, file, CSV_MAX) != ERR_OK)
+		return verb_say("user", 3, "%s cannot be read: %s", file, strerror(errno));
+	if (text.n > 0 && text.p[text.n - 1] != '\n')
+		buf_addc(&text, '\n');
+	for (rest = buf_slice(&text); code == 0 && slice_cut(rest, '\n', &line, &rest);) {
+		number++;
+		line = slice_trim(line);
+		if (line.n > 0 && !import_line(users, c, line))
+			code = verb_say(
+				"user", 1,
+				"%s:%u: expected \"AOR,password\" or \"AOR,HA1-MD5,HA1-SHA-256\" of the domain %s; "
+				"nothing was imported",
+				file, number, c->domain);
+	}
+	buf_wipe(&text);
+	return code;
+}
+
+/* add, passwd and del of one AOR. */
+static int change(struct users *users, const struct config *c, const char *what, const char *word)
+{
+	char password[PASSWORD_MAX];
+	struct buf aor = {0};
+	bool known;
+	int code = 0;
+
+	if (!read_aor(c, slice_str(word), &aor))
+		return verb_say("user", 2, "%s is no address of the domain %s; expected sip:name@%s", word, c->domain,
+				c->domain);
+	known = users_find(users, buf_slice(&aor)) != NULL;
+	if (strcmp(what, "add") == 0 && known)
+		code = verb_say("user", 1, "%s is there already; \"vouch user passwd\" changes its password", aor.p);
+	else if (strcmp(what, "add") != 0 && !known)
+		code = verb_say("user", 1, "there is no user %s", aor.p);
+	else if (strcmp(what, "del") == 0)
+		users_remove(users, buf_slice(&aor));
+	else if (!read_password(password))
+		code = verb_say("user", 3, "no password came on standard input");
+	else
+		set_password(users, c, buf_slice(&aor), slice_str(password));
+	mem_wipe(password, sizeof(password));
+	buf_free(&aor);
+	return code;
+}
+
+static int with_users(struct admin *a, int dirfd)
+{
+	const char *what = a->words[0], *word = a->words[1];
+	struct users *users = users_new();
+	struct buf answer = {0};
+	bool running;
+	int code = 0;
+	enum err e = users_load(users, dirfd);
+
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		code = verb_say("user", 3, "the users cannot be read: %s", strerror(errno));
+	else if (strcmp(what, "list") == 0)
+		users_each(users, print_user, NULL);
+	else
+		code = strcmp(what, "import") == 0 ? import(users, &a->config, word)
+						   : change(users, &a->config, what, word);
+	if (code == 0 && strcmp(what, "list") != 0) {
+		if (users_save(users, dirfd) != ERR_OK)
+			code = verb_say("user", 3, "the users cannot be written: %s", strerror(errno));
+		else if (!control_ask(&a->config, "users", &answer, &running) && running)
+			code = verb_say("user", 1, "stored, but the running server said: %.*s",
+					SLICE_ARG(slice_trim(buf_slice(&answer))));
+	}
+	buf_free(&answer);
+	users_free(users);
+	return code;
+}
+
+int verb_user(int argc, char **argv)
+{
+	static const char usage[] = "vouch user add|del|passwd AOR -c FILE | list -c FILE | import CSV -c FILE";
+	static const char *const known[] = {"add", "del", "passwd", "import", "list"};
+	struct buf why = {0};
+	struct admin a = {0};
+	bool found = false;
+	int code, dirfd;
+
+	if (!begin("user", usage, argc, argv, 1, 2, &a, &code))
+		return code;
+	for (size_t i = 0; i < 5; i++)
+		found = found || (strcmp(a.words[0], known[i]) == 0 && a.count == (i == 4 ? 1 : 2));
+	if (!found) {
+		code = verb_say("user", 2, "usage: %s", usage);
+	} else if (!load_store(&a.config, true, &dirfd, &why)) {
+		code = verb_say("user", 3, "%s", why.p);
+	} else {
+		code = with_users(&a, dirfd);
+		close(dirfd);
+	}
+	buf_free(&why);
+	config_free(&a.config);
+	return code;
+}

@@ -1,0 +1,254 @@
+#include "sip/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/loop.h"
+#include "core/mem.h"
+
+#define LINE_MAX_OCTETS 1024
+#define ASKERS_MAX 8
+#define ASK_TIMEOUT_S 10
+
+struct asker {
+	struct control *control;
+	struct io *io;
+	int fd;
+	struct buf in, out;
+	bool waiting; /* for an answer that comes later */
+};
+
+struct control {
+	struct app *app;
+	struct io *io;
+	int fd;
+	struct sockaddr_un at;
+	struct asker *askers[ASKERS_MAX];
+};
+
+/* sun_path is short: the store's folder may be deep, but its descriptor is not. */
+static bool socket_path(const struct config *c, struct sockaddr_un *at)
+{
+	struct buf path = {0};
+	bool fits;
+
+	config_path(c, c->store, &path);
+	buf_adds(&path, "/control");
+	fits = path.n < sizeof(at->sun_path);
+	memset(at, 0, sizeof(*at));
+	at->sun_family = AF_UNIX;
+	if (fits)
+		memcpy(at->sun_path, path.p, path.n);
+	buf_free(&path);
+	return fits;
+}
+
+static void asker_free(void *arg)
+{
+	struct asker *k = arg;
+
+	io_free(k->io);
+	close(k->fd);
+	buf_free(&k->in);
+	buf_free(&k->out);
+	mem_free(k);
+}
+
+static void drop(struct asker *k)
+{
+	struct control *c = k->control;
+
+	for (unsigned i = 0; i < ASKERS_MAX; i++)
+		if (c->askers[i] == k)
+			c->askers[i] = NULL;
+	io_want(k->io, 0);
+	loop_defer(app_loop(c->app), asker_free, k);
+}
+
+static void flush(struct asker *k)
+{
+	while (k->out.n > 0) {
+		ssize_t n = send(k->fd, k->out.p, k->out.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN) {
+			io_want(k->io, IO_WRITE);
+			return;
+		}
+		if (n <= 0)
+			break;
+		buf_drop(&k->out, (size_t)n);
+	}
+	drop(k);
+}
+
+static void answer(void *arg, bool ok, const char *text)
+{
+	struct asker *k = arg;
+
+	buf_addf(&k->out, "%s\n%s", ok ? "ok" : "error", text);
+	k->waiting = false;
+	flush(k);
+}
+
+static void obey(struct asker *k, struct slice line)
+{
+	struct app *app = k->control->app;
+	struct slice verb = line, rest = SLICE_NONE;
+	struct buf out = {0};
+	bool ok = true;
+
+	slice_cut(line, ' ', &verb, &rest);
+	if (slice_eq(verb, S("revoke"))) {
+		k->waiting = true;
+		app_revoke(app, rest, answer, k);
+		return;
+	}
+	if (slice_eq(verb, S("status"))) {
+		app_status(app, slice_eq(rest, S("json")), &out);
+	} else if (slice_eq(verb, S("reload"))) {
+		ok = app_reload(app, &out);
+	} else if (slice_eq(verb, S("users"))) {
+		ok = app_reload_users(app, &out);
+	} else {
+		ok = false;
+		buf_adds(&out, "unknown command\n");
+	}
+	answer(k, ok, out.p != NULL ? out.p : "");
+	buf_free(&out);
+}
+
+static void on_asker(void *arg, int events)
+{
+	struct asker *k = arg;
+	char octets[LINE_MAX_OCTETS];
+	struct slice line, rest;
+	ssize_t n;
+
+	if (events & IO_WRITE) {
+		flush(k);
+		return;
+	}
+	n = recv(k->fd, octets, sizeof(octets), 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n > 0)
+		buf_add(&k->in, slice_of(octets, (size_t)n));
+	if (n <= 0 || k->in.n > LINE_MAX_OCTETS) {
+		if (!k->waiting)
+			drop(k);
+		else
+			io_want(k->io, 0);
+		return;
+	}
+	if (!k->waiting && slice_cut(buf_slice(&k->in), '\n', &line, &rest)) {
+		io_want(k->io, 0);
+		obey(k, line);
+	}
+}
+
+static void on_accept(void *arg, int events)
+{
+	struct control *c = arg;
+	int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct asker *k;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	for (unsigned i = 0; i < ASKERS_MAX; i++) {
+		if (c->askers[i] != NULL)
+			continue;
+		k = mem_alloc(sizeof(*k));
+		k->control = c;
+		k->fd = fd;
+		k->io = io_new(app_loop(c->app), fd, on_asker, k);
+		io_want(k->io, IO_READ);
+		c->askers[i] = k;
+		return;
+	}
+	close(fd);
+}
+
+bool control_open(struct app *app, int dirfd, const struct config *config, struct control **out, struct buf *why)
+{
+	struct control *c = mem_alloc(sizeof(*c));
+
+	c->app = app;
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (!socket_path(config, &c->at)) {
+		buf_addf(why, "the path of the store %s is too long for its control socket", config->store);
+	} else {
+		/* The store's lock is held: a socket that is there belongs to nobody any more. */
+		unlinkat(dirfd, "control", 0);
+		if (c->fd >= 0 && bind(c->fd, (struct sockaddr *)&c->at, sizeof(c->at)) == 0 && listen(c->fd, 8) == 0) {
+			c->io = io_new(app_loop(app), c->fd, on_accept, c);
+			io_want(c->io, IO_READ);
+			*out = c;
+			return true;
+		}
+		buf_addf(why, "the control socket in %s cannot be made: %s", config->store, strerror(errno));
+	}
+	if (c->fd >= 0)
+		close(c->fd);
+	mem_free(c);
+	return false;
+}
+
+void control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	for (unsigned i = 0; i < ASKERS_MAX; i++)
+		if (c->askers[i] != NULL)
+			asker_free(c->askers[i]);
+	io_free(c->io);
+	close(c->fd);
+	unlink(c->at.sun_path);
+	mem_free(c);
+}
+
+bool control_ask(const struct config *c, const char *line, struct buf *out, bool *running)
+{
+	const struct timeval limit = {.tv_sec = ASK_TIMEOUT_S};
+	struct buf text = {0};
+	struct slice verdict, rest;
+	struct sockaddr_un at;
+	bool ok = false;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*running = false;
+	if (fd < 0 || !socket_path(c, &at) || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0) {
+		buf_addf(out, "no running server answers at %s/control; start it with \"vouch serve\"\n", c->store);
+		goto out;
+	}
+	*running = true;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	buf_addf(&text, "%s\n", line);
+	if (send(fd, text.p, text.n, MSG_NOSIGNAL) != (ssize_t)text.n) {
+		buf_adds(out, "the running server closed the control connection\n");
+		goto out;
+	}
+	buf_clear(&text);
+	for (;;) {
+		ssize_t n = recv(fd, buf_reserve(&text, 4096), 4096, 0);
+
+		if (n <= 0)
+			break;
+		buf_commit(&text, (size_t)n);
+	}
+	if (slice_cut(buf_slice(&text), '\n', &verdict, &rest)) {
+		ok = slice_eq(verdict, S("ok"));
+		buf_add(out, rest);
+	} else {
+		buf_adds(out, "the running server did not answer in time\n");
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	buf_free(&text);
+	return ok;
+}

@@ -1,0 +1,171 @@
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/serve.h"
+#include "sip/setup.h"
+#include "sip/verbs.h"
+
+/* The verbs that run a server or prepare one: lab, serve, init. */
+
+#define OVERRIDES_MAX 64
+#define LAB_OWN 5 /* overrides that lab itself makes */
+
+struct options {
+	const char *config, *dir, *domain;
+	unsigned port;
+	const char *overrides[OVERRIDES_MAX + LAB_OWN + 1];
+	unsigned count;
+};
+
+static bool parse(int argc, char **argv, const char *letters, struct options *o)
+{
+	static const struct option names[] = {{"dir", required_argument, NULL, 'd'},
+					      {"port", required_argument, NULL, 'p'},
+					      {"domain", required_argument, NULL, 'm'},
+					      {NULL, 0, NULL, 0}};
+	uint32_t port;
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'd':
+			o->dir = optarg;
+			break;
+		case 'm':
+			o->domain = optarg;
+			break;
+		case 'p':
+			if (!slice_u32(slice_str(optarg), 65533, &port) || port == 0)
+				return false;
+			o->port = port;
+			break;
+		case 'o':
+			if (o->count == OVERRIDES_MAX + LAB_OWN)
+				return false;
+			o->overrides[o->count++] = optarg;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Runs the server until it is told to stop. */
+static int run(const char *verb, struct config *config, const char *const *overrides, void (*hint)(void *), void *arg)
+{
+	struct buf why = {0}, ready = {0};
+	struct app *app;
+
+	if (!app_new(config, overrides, &app, &why)) {
+		verb_say(verb, 1, "%s", why.p);
+		buf_free(&why);
+		return 1;
+	}
+	app_ready(app, &ready);
+	fputs(ready.p, stdout);
+	fflush(stdout);
+	if (hint != NULL && isatty(STDOUT_FILENO))
+		hint(arg);
+	buf_free(&ready);
+	app_run(app);
+	app_free(app);
+	return 0;
+}
+
+int verb_serve(int argc, char **argv)
+{
+	struct options o = {0};
+	struct buf why = {0};
+	struct config config;
+
+	if (!parse(argc, argv, "c:o:", &o) || o.config == NULL || optind != argc)
+		return verb_say("serve", 2, "usage: vouch serve -c FILE [-o section.key=value]...");
+	if (!config_load(o.config, o.overrides, &config, &why)) {
+		verb_say("serve", 1, "%s", why.p);
+		buf_free(&why);
+		return 1;
+	}
+	return run("serve", &config, o.overrides, NULL, NULL);
+}
+
+static void lab_hint(void *arg)
+{
+	const char *dir = arg;
+
+	printf("\nIn another terminal:\n"
+	       "  vouch publish -a %s/bob.account --new                            Bob makes and publishes a "
+	       "credential\n"
+	       "  vouch certificate -a %s/alice.account sip:bob@example.com       Alice fetches and proves his "
+	       "certificate\n"
+	       "  vouch revoke -a %s/bob.account                                   Bob takes it back\n"
+	       "Ctrl-C ends the lab; what it stored is there again at the next start.\n",
+	       dir, dir, dir);
+	fflush(stdout);
+}
+
+int verb_lab(int argc, char **argv)
+{
+	struct options o = {.dir = "./lab", .domain = "example.com", .port = 5060};
+	char own[LAB_OWN][96];
+	const char *all[OVERRIDES_MAX + LAB_OWN + 1] = {0};
+	struct buf why = {0}, file = {0};
+	struct config config;
+	bool made;
+	int code;
+
+	if (!parse(argc, argv, "o:", &o) || optind != argc)
+		return verb_say("lab", 2,
+				"usage: vouch lab [--dir DIR] [--port N] [--domain D] [-o section.key=value]...");
+	if (!setup_domain(o.dir, o.domain, true, &made, &why) || !setup_accounts(o.dir, o.port + 1, &why)) {
+		code = verb_say("lab", 1, "%s", why.p);
+		buf_free(&why);
+		return code;
+	}
+	snprintf(own[0], sizeof(own[0]), "server.listen-udp=127.0.0.1:%u", o.port);
+	snprintf(own[1], sizeof(own[1]), "server.listen-tcp=127.0.0.1:%u", o.port);
+	snprintf(own[2], sizeof(own[2]), "server.listen-tls=127.0.0.1:%u", o.port + 1);
+	snprintf(own[3], sizeof(own[3]), "server.listen-https=127.0.0.1:%u", o.port + 2);
+	snprintf(own[4], sizeof(own[4]), "identity.url=https://127.0.0.1:%u", o.port + 2);
+	for (unsigned i = 0; i < LAB_OWN; i++)
+		all[i] = own[i];
+	memcpy(all + LAB_OWN, o.overrides, o.count * sizeof(all[0]));
+	buf_addf(&file, "%s/vouch.conf", o.dir);
+	if (!config_load(file.p, all, &config, &why))
+		code = verb_say("lab", 1, "%s", why.p);
+	else
+		code = run("lab", &config, all, lab_hint, (void *)(uintptr_t)o.dir);
+	buf_free(&file);
+	buf_free(&why);
+	return code;
+}
+
+int verb_init(int argc, char **argv)
+{
+	struct options o = {0};
+	struct buf why = {0};
+	bool made;
+
+	if (!parse(argc, argv, "", &o) || o.domain == NULL || optind != argc - 1)
+		return verb_say("init", 2, "usage: vouch init DIR --domain D");
+	if (!setup_domain(argv[optind], o.domain, false, &made, &why)) {
+		verb_say("init", 1, "%s", why.p);
+		buf_free(&why);
+		return 1;
+	}
+	if (!made)
+		return verb_say("init", 1, "%s/vouch.conf is there already; nothing was changed", argv[optind]);
+	printf("%s holds the configuration, keys and store of %s. Next:\n"
+	       "  vouch user add -c %s/vouch.conf sip:alice@%s\n  vouch serve -c %s/vouch.conf\n",
+	       argv[optind], o.domain, argv[optind], o.domain, argv[optind]);
+	return 0;
+}

@@ -1,0 +1,262 @@
+#include "sip/load.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+#include "crypto/seal.h"
+
+#define PEM_MAX (1u << 20)
+#define TLS_IDS_MAX 8
+
+bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
+{
+	struct buf path = {0};
+	struct stat st;
+	bool ok = false;
+
+	config_path(c, value, &path);
+	if (stat(path.p, &st) != 0)
+		buf_addf(why, "%s cannot be read: %s", path.p, strerror(errno));
+	else if (secret && (st.st_mode & 077) != 0)
+		buf_addf(why, "%s holds a secret but others may read it (mode %04o): chmod 0600 it", path.p,
+			 st.st_mode & 07777);
+	else if (buf_read_file(out, path.p, PEM_MAX) != ERR_OK)
+		buf_addf(why, "%s cannot be read: %s", path.p, strerror(errno));
+	else
+		ok = true;
+	buf_free(&path);
+	return ok;
+}
+
+bool load_trust(const struct config *c, struct trust **out, struct buf *why)
+{
+	struct trust *t = trust_new();
+	struct buf pem = {0};
+	size_t count = 0;
+	bool ok = true;
+
+	if (c->tls_ca[0] != '\0') {
+		ok = load_file(c, c->tls_ca, false, &pem, why);
+		if (ok && (trust_add_pem(t, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
+			buf_addf(why, "tls.ca: %s has no certificates that can be read", c->tls_ca);
+			ok = false;
+		}
+	}
+	buf_free(&pem);
+	if (ok)
+		*out = t;
+	else
+		trust_free(t);
+	return ok;
+}
+
+static bool read_key(struct slice pem, struct key **out)
+{
+	return pkcs8_read(pem, SLICE_NONE, out) == ERR_OK || key_read_private(pem, out) == ERR_OK;
+}
+
+static struct cert *leaf_of(struct slice pem)
+{
+	static const char *const labels[] = {"CERTIFICATE", NULL};
+	struct buf der = {0};
+	struct cert *c = NULL;
+	const char *label;
+	size_t pos = 0;
+
+	if (pem_read(pem, labels, &pos, &label, &der) == ERR_OK && cert_read(buf_slice(&der), &c) != ERR_OK)
+		c = NULL;
+	buf_free(&der);
+	return c;
+}
+
+/* TLS-13: what is wrong with the i-th certificate of tls.certificate. */
+static bool leaf_is_fine(const struct config *c, const struct cert *leaf, const char *name, bool first, int64_t now,
+			 struct buf *why)
+{
+	if (leaf == NULL)
+		buf_addf(why, "tls.certificate: %s is not a PEM certificate that can be read", name);
+	else if (now > cert_not_after(leaf))
+		buf_addf(why, "tls.certificate: %s has expired; a new one is needed", name);
+	else if (now < cert_not_before(leaf))
+		buf_addf(why, "tls.certificate: %s is not valid yet; is the clock right?", name);
+	else if (first && !cert_matches_sip_domain(leaf, slice_str(c->domain)))
+		buf_addf(why, "tls.certificate: %s is not for the domain %s (RFC 5922 7.1)", name, c->domain);
+	else if (first && (cert_key_kind(leaf) != KEY_RSA || cert_key_bits(leaf) < 2048))
+		buf_addf(why, "tls.certificate: the first, %s, needs an RSA key of 2048 bits or more", name);
+	else if (first && (!cert_usage_allows(leaf, CERT_DIGITAL_SIGNATURE) ||
+			   (c->tls_static_rsa && !cert_usage_allows(leaf, CERT_KEY_ENCIPHERMENT))))
+		buf_addf(why, "tls.certificate: the key usage of %s must allow digitalSignature and keyEncipherment",
+			 name);
+	else
+		return true;
+	return false;
+}
+
+/* T-30: an oracle on a static-RSA TLS key must not be able to forge Identity. */
+static bool key_is_separate(const struct config *c, const struct key *key, struct buf *why)
+{
+	struct buf pem = {0}, a = {0}, b = {0};
+	struct key *identity = NULL;
+	bool same = false;
+
+	if (c->identity_key[0] == '\0' || !load_file(c, c->identity_key, true, &pem, why) ||
+	    !read_key(buf_slice(&pem), &identity)) {
+		buf_wipe(&pem);
+		return why->n == 0;
+	}
+	key_spki(key, &a);
+	key_spki(identity, &b);
+	same = slice_eq(buf_slice(&a), buf_slice(&b));
+	if (same)
+		buf_adds(why, "tls.key and identity.key are the same key; they must be two (requirement TLS-13)");
+	key_free(identity);
+	buf_wipe(&pem);
+	buf_free(&a);
+	buf_free(&b);
+	return !same;
+}
+
+/* One certificate and its key. The PEM text stays in *chain for the configuration. */
+static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct buf *chain, struct key **key,
+			struct buf *why)
+{
+	struct slice cert_name, key_name;
+	struct buf pem = {0}, spki = {0};
+	struct cert *leaf = NULL;
+	char *cert_file = NULL, *key_file = NULL;
+	bool ok = false;
+
+	if (!config_list(c->tls_certificate, i, &cert_name) || !config_list(c->tls_key, i, &key_name)) {
+		buf_adds(why, "tls.certificate and tls.key must name as many files as each other, at least one");
+		return false;
+	}
+	cert_file = slice_dup(cert_name);
+	key_file = slice_dup(key_name);
+	if (!load_file(c, cert_file, false, chain, why) || !load_file(c, key_file, true, &pem, why))
+		goto out;
+	leaf = leaf_of(buf_slice(chain));
+	if (!leaf_is_fine(c, leaf, cert_file, i == 0, now, why))
+		goto out;
+	if (!read_key(buf_slice(&pem), key)) {
+		buf_addf(why, "tls.key: %s is not an unencrypted private key in PEM", key_file);
+		goto out;
+	}
+	key_spki(*key, &spki);
+	if (!slice_eq(buf_slice(&spki), cert_spki(leaf)))
+		buf_addf(why, "tls.key: %s does not belong to the certificate %s", key_file, cert_file);
+	else
+		ok = key_is_separate(c, *key, why);
+out:
+	cert_free(leaf);
+	buf_wipe(&pem);
+	buf_free(&spki);
+	mem_free(cert_file);
+	mem_free(key_file);
+	return ok;
+}
+
+bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now, struct tls_config **out,
+	      struct buf *why)
+{
+	struct tls_identity ids[TLS_IDS_MAX];
+	struct buf chains[TLS_IDS_MAX] = {{0}};
+	struct key *keys[TLS_IDS_MAX] = {0};
+	struct tls_params p = {.server = true,
+			       .static_rsa = c->tls_static_rsa,
+			       .eku_strict = c->tls_eku_strict,
+			       .ids = ids,
+			       .trust = trust,
+			       .client_auth = (enum tls_client_auth)c->tls_client_certificate,
+			       .slots = slots,
+			       .session_cache = c->tls_sessions};
+	struct slice name;
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < TLS_IDS_MAX && (i == 0 || config_list(c->tls_certificate, i, &name)); i++) {
+		ok = load_tls_id(c, i, now, &chains[i], &keys[i], why);
+		ids[i] = (struct tls_identity){buf_slice(&chains[i]), keys[i]};
+		p.id_count++;
+	}
+	if (ok && tls_config_new(&p, out) != ERR_OK) {
+		buf_adds(why, "the TLS configuration is refused by the library; are certificate and key of one kind?");
+		ok = false;
+	}
+	for (unsigned i = 0; i < TLS_IDS_MAX; i++) {
+		buf_free(&chains[i]);
+		key_free(keys[i]);
+	}
+	return ok;
+}
+
+bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now, struct domain_certs *into,
+		   struct buf *why)
+{
+	struct buf cert = {0}, key = {0};
+	bool ok;
+
+	if (c->identity_certificate[0] == '\0' || c->identity_key[0] == '\0') {
+		buf_adds(why, "identity.certificate and identity.key are needed: every NOTIFY is signed with them");
+		return false;
+	}
+	ok = load_file(c, c->identity_certificate, false, &cert, why) &&
+	     load_file(c, c->identity_key, true, &key, why) &&
+	     domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), slice_str(base), workers,
+			      now, why);
+	buf_free(&cert);
+	buf_wipe(&key);
+	return ok;
+}
+
+bool load_master(const struct config *c, uint8_t *key, struct buf *why)
+{
+	struct buf text = {0}, octets = {0};
+	bool ok = load_file(c, c->master_key, true, &text, why);
+
+	if (ok && (hex_decode(&octets, slice_trim(buf_slice(&text))) != ERR_OK || octets.n != SEAL_KEY)) {
+		buf_addf(why, "server.master-key: %s must be %d hexadecimal digits", c->master_key, 2 * SEAL_KEY);
+		ok = false;
+	}
+	if (ok)
+		memcpy(key, octets.p, SEAL_KEY);
+	buf_wipe(&text);
+	buf_wipe(&octets);
+	return ok;
+}
+
+bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why)
+{
+	struct buf path = {0};
+	enum err e;
+
+	config_path(c, c->store, &path);
+	e = file_open_dir(path.p, create, dirfd, why);
+	buf_free(&path);
+	return e == ERR_OK;
+}
+
+bool load_check(const struct config *c, int64_t now, struct buf *why)
+{
+	struct domain_certs *certs = domain_certs_new();
+	struct tls_config *tls = NULL;
+	struct trust *trust = NULL;
+	uint8_t master[SEAL_KEY];
+	bool ok = false;
+
+	if (c->domain[0] == '\0')
+		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
+	else
+		ok = load_trust(c, &trust, why) &&
+		     (c->tls_certificate[0] == '\0' || load_tls(c, trust, 1, now, &tls, why)) &&
+		     load_identity(c, "https://check", 1, now, certs, why) && load_master(c, master, why);
+	mem_wipe(master, sizeof(master));
+	if (tls != NULL)
+		tls_config_unref(tls);
+	trust_free(trust);
+	domain_certs_free(certs);
+	return ok;
+}

@@ -1,0 +1,31 @@
+#ifndef SIP_LOAD_H
+#define SIP_LOAD_H
+
+#include "crypto/tls.h"
+#include "sip/config.h"
+#include "sip/service/domain_cert.h"
+#include "store/file.h"
+
+/* Everything that a configuration names, read and checked: for serve, reload and check alike. Sentences go to *why. */
+
+/* load_file: a file named by the configuration; secret: refused when others may read it. */
+MUST_USE bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why);
+
+MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf *why);
+
+/* load_tls: the server's TLS configuration; also checks names, dates, key type, and that no TLS key is the Identity
+ * key. */
+MUST_USE bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now,
+		       struct tls_config **out, struct buf *why);
+
+MUST_USE bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now,
+			    struct domain_certs *into, struct buf *why);
+
+/* load_master: SEAL_KEY octets. load_store: opens (create: and makes) the store's folder. */
+MUST_USE bool load_master(const struct config *c, uint8_t *key, struct buf *why);
+MUST_USE bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why);
+
+/* load_check: all of the above without effect, for "vouch check". */
+MUST_USE bool load_check(const struct config *c, int64_t now, struct buf *why);
+
+#endif

@@ -1,0 +1,65 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/tls.h"
+#include "sip/verbs.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} verbs[] = {
+	{"lab", verb_lab, "a running domain from nothing, in the foreground"},
+	{"serve", verb_serve, "the server of a domain"},
+	{"init", verb_init, "make configuration, keys and store of a domain"},
+	{"check", verb_check, "say what is wrong with a configuration"},
+	{"user", verb_user, "add, del, passwd, list, import users"},
+	{"status", verb_status, "what the running server has"},
+	{"revoke", verb_revoke, "take a user's credential back, as administrator"},
+	{"reload", verb_reload, "the running server reads its configuration again"},
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+int verb_say(const char *verb, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "vouch %s: ", verb);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: vouch VERB [options]\n", to);
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("vouch 0.1 with %s\n", crypto_version());
+		return 0;
+	}
+	if (crypto_init() != ERR_OK)
+		return verb_say(argv[1], 3, "the TLS library cannot start");
+	for (size_t i = 0; i < VERBS; i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	usage(stderr);
+	return 2;
+}

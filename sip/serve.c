@@ -1,0 +1,529 @@
+#include "sip/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/control.h"
+#include "sip/load.h"
+#include "sip/service/router.h"
+#include "sip/service/web.h"
+
+#define LISTENERS_MAX 4 /* addresses of one kind */
+
+struct app {
+	struct config config;
+	const char *const *overrides;
+	struct loop *loop;
+	struct work *work, *disk;
+	int dirfd, lock;
+	struct commit *commit;
+	struct users *users;
+	struct cred_store *store;
+	struct auth *auth;
+	struct trust *trust;
+	struct tls_config *server_tls, *client_tls;
+	struct domain_certs *certs;
+	struct signer *signer;
+	struct streams *streams;
+	struct transport *transport;
+	struct tx_layer *transactions;
+	struct credentials *credentials;
+	struct notifier *notifier;
+	struct web *web;
+	struct control *control;
+	struct router router;
+	unsigned workers;
+	struct peer sip, tls, https; /* the first of each, for the ready line */
+};
+
+struct loop *app_loop(struct app *a)
+{
+	return a->loop;
+}
+
+int app_dirfd(const struct app *a)
+{
+	return a->dirfd;
+}
+
+static void on_request(void *arg, struct tx *tx)
+{
+	struct app *a = arg;
+
+	router_request(&a->router, tx);
+}
+
+static void on_closed(void *arg, uint64_t flow_id)
+{
+	struct app *a = arg;
+
+	notifier_flow_closed(a->notifier, flow_id);
+}
+
+static const struct tx_user tx_user = {.on_request = on_request, .on_closed = on_closed};
+
+/* --- starting, in this order; app_free goes back the same way --- */
+
+static bool open_store(struct app *a, struct buf *why)
+{
+	uint8_t master[SEAL_KEY];
+	enum err e;
+	bool ok = false;
+
+	if (!load_master(&a->config, master, why) || !load_store(&a->config, true, &a->dirfd, why))
+		return false;
+	e = file_lock(a->dirfd, &a->lock);
+	if (e != ERR_OK) {
+		buf_addf(why, "the store %s %s", a->config.store,
+			 e == ERR_EXISTS ? "is held by another running vouch; stop that one first"
+					 : "cannot be locked");
+		goto out;
+	}
+	file_remove_temporary(a->dirfd);
+	a->commit = commit_new(a->disk, a->dirfd, a->config.limit_queue);
+	a->users = users_new();
+	e = users_load(a->users, a->dirfd);
+	if (e != ERR_OK && e != ERR_NOTFOUND) {
+		buf_addf(why, "the users in %s cannot be read: %s", a->config.store, strerror(errno));
+		goto out;
+	}
+	if (cred_store_open(a->dirfd, a->commit, master, &a->store, why) != ERR_OK) {
+		if (why->n == 0)
+			buf_addf(why, "the credentials in %s cannot be read: %s", a->config.store, strerror(errno));
+		goto out;
+	}
+	ok = true;
+out:
+	mem_wipe(master, sizeof(master));
+	return ok;
+}
+
+/* "https://DOMAIN:PORT" of the first https (else http) listener, unless identity.url says otherwise. */
+static void identity_base(const struct config *c, struct buf *out)
+{
+	bool https = c->listen_https[0] != '\0';
+	struct slice at = SLICE_NONE;
+	struct peer p;
+
+	if (c->identity_url[0] != '\0') {
+		buf_adds(out, c->identity_url);
+		return;
+	}
+	buf_addf(out, "%s://%s", https ? "https" : "http", c->domain);
+	if (config_list(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
+	    peer_port(&p) != (https ? 443 : 80))
+		buf_addf(out, ":%u", peer_port(&p));
+}
+
+static bool load_keys(struct app *a, struct buf *why)
+{
+	const struct tls_params client = {
+		.static_rsa = a->config.tls_static_rsa, .slots = a->workers, .trust = a->trust};
+	int64_t now = loop_wall_s(a->loop);
+	struct buf base = {0};
+	bool ok;
+
+	identity_base(&a->config, &base);
+	ok = load_identity(&a->config, base.p, a->workers, now, a->certs, why) &&
+	     (a->config.tls_certificate[0] == '\0' ||
+	      load_tls(&a->config, a->trust, a->workers, now, &a->server_tls, why));
+	buf_free(&base);
+	if (ok && tls_config_new(&client, &a->client_tls) != ERR_OK) {
+		buf_adds(why, "the TLS library refuses the client configuration");
+		ok = false;
+	}
+	return ok;
+}
+
+static bool cannot_listen(const char *key, struct slice at, struct buf *why)
+{
+	buf_addf(why, "server.%s: cannot listen on %.*s: %s%s", key, SLICE_ARG(at), strerror(errno),
+		 errno == EADDRINUSE ? "; another program has the port" : "");
+	return false;
+}
+
+static bool next_address(const char *key, const char *value, unsigned i, struct slice *at, struct peer *p, bool *bad,
+			 struct buf *why)
+{
+	*bad = false;
+	if (!config_list(value, i, at))
+		return false;
+	if (i < LISTENERS_MAX && peer_parse(*at, p))
+		return true;
+	buf_addf(why, "server.%s: \"%.*s\" is not valid; expected up to %d addresses like 127.0.0.1:5060 or [::1]:5060",
+		 key, SLICE_ARG(*at), LISTENERS_MAX);
+	*bad = true;
+	return false;
+}
+
+static bool listen_sip(struct app *a, enum proto proto, const char *key, const char *value, struct peer *first,
+		       struct buf *why)
+{
+	struct slice at;
+	struct peer p;
+	bool bad;
+
+	for (unsigned i = 0; next_address(key, value, i, &at, &p, &bad, why); i++) {
+		if (proto == PROTO_TLS && a->server_tls == NULL) {
+			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
+			return false;
+		}
+		if (transport_listen(a->transport, proto, &p, a->server_tls) != ERR_OK)
+			return cannot_listen(key, at, why);
+		if (i == 0 && first != NULL)
+			*first = p;
+	}
+	return !bad;
+}
+
+static bool listen_web(struct app *a, const char *key, const char *value, bool tls, struct buf *why)
+{
+	struct stream_listener *l;
+	struct slice at;
+	struct peer p;
+	bool bad;
+
+	for (unsigned i = 0; next_address(key, value, i, &at, &p, &bad, why); i++) {
+		if (tls && a->server_tls == NULL) {
+			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
+			return false;
+		}
+		if (stream_listen(a->streams, &p, tls ? a->server_tls : NULL, &web_user, a->web, &l) != ERR_OK)
+			return cannot_listen(key, at, why);
+		if (i == 0 && tls)
+			a->https = p;
+	}
+	return !bad;
+}
+
+static bool listen_all(struct app *a, struct buf *why)
+{
+	const struct config *c = &a->config;
+
+	return listen_sip(a, PROTO_UDP, "listen-udp", c->listen_udp, &a->sip, why) &&
+	       listen_sip(a, PROTO_TCP, "listen-tcp", c->listen_tcp, NULL, why) &&
+	       listen_sip(a, PROTO_TLS, "listen-tls", c->listen_tls, &a->tls, why) &&
+	       listen_web(a, "listen-https", c->listen_https, true, why) &&
+	       listen_web(a, "listen-http", c->listen_http, false, why);
+}
+
+static void build_layers(struct app *a)
+{
+	const struct config *c = &a->config;
+	const struct auth_options auth = {.realm = c->domain,
+					  .md5 = c->digest_md5,
+					  .nonce_lifetime_s = c->digest_nonce_lifetime,
+					  .guesses_per_minute = c->digest_guesses};
+	const struct stream_limits limits = {.connections = c->limit_connections,
+					     .per_source = c->limit_connections_per_source,
+					     .handshake_ms = c->limit_handshake_timeout * 1000,
+					     .first_ms = c->limit_first_message_timeout * 1000,
+					     .message_ms = c->limit_message_timeout * 1000,
+					     .idle_ms = c->limit_idle_timeout * 1000,
+					     .kept_idle_ms = c->limit_kept_idle_timeout * 1000,
+					     .rsa_failures = c->limit_rsa_failures};
+
+	a->auth = auth_new(a->loop, &auth, a->users);
+	a->signer = signer_new(a->work, a->certs, c->identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256);
+	a->web = web_new(a->loop, a->certs);
+	a->streams = streams_new(a->loop, a->work, a->workers, &limits);
+	a->transactions = tx_layer_new(a->loop, c->limit_transactions, &tx_user, a);
+	a->transport = transport_new(a->loop, a->streams, c->limit_message, &tx_transport_user, a->transactions);
+	tx_layer_attach(a->transactions, a->transport);
+}
+
+static bool build_services(struct app *a, struct buf *why)
+{
+	const struct access access = {.config = &a->config, .auth = a->auth};
+	const struct credentials_deps credentials = {
+		.loop = a->loop, .transactions = a->transactions, .access = access, .store = a->store};
+	const struct notifier_deps notifier = {.loop = a->loop,
+					       .transactions = a->transactions,
+					       .transport = a->transport,
+					       .client_tls = a->client_tls,
+					       .signer = a->signer,
+					       .access = access,
+					       .commit = a->commit,
+					       .dirfd = a->dirfd,
+					       .source = &credentials_source};
+	struct notifier_deps with_source = notifier;
+
+	a->credentials = credentials_new(&credentials);
+	with_source.source_arg = a->credentials;
+	if (notifier_new(&with_source, &a->notifier) != ERR_OK) {
+		buf_addf(why, "the subscriptions in %s cannot be read: %s", a->config.store, strerror(errno));
+		return false;
+	}
+	credentials_attach(a->credentials, a->notifier);
+	a->router = (struct router){.domain = a->config.domain, .credentials = a->credentials, .notifier = a->notifier};
+	return true;
+}
+
+static void on_hangup(void *arg)
+{
+	struct buf out = {0};
+
+	app_reload(arg, &out);
+	buf_free(&out);
+}
+
+static void on_stop(void *arg)
+{
+	struct app *a = arg;
+
+	loop_stop(a->loop);
+}
+
+/* security.md 4.1: no core file, no debugger: memory holds keys. */
+static void harden(void)
+{
+	const struct rlimit none = {0, 0};
+
+	umask(077);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static bool start(struct app *a, struct buf *why)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	harden();
+	log_set((enum log_level)a->config.log_level);
+	if (a->config.domain[0] == '\0') {
+		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", a->config.file);
+		return false;
+	}
+	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
+	a->loop = loop_new();
+	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
+	a->disk = work_new(a->loop, 1, 4, 0);
+	a->certs = domain_certs_new();
+	if (!load_trust(&a->config, &a->trust, why) || !load_keys(a, why) || !open_store(a, why))
+		return false;
+	build_layers(a);
+	if (!listen_all(a, why) || !build_services(a, why))
+		return false;
+	if (!control_open(a, a->dirfd, &a->config, &a->control, why))
+		return false;
+	if (loop_signal(a->loop, SIGTERM, on_stop, a) != ERR_OK || loop_signal(a->loop, SIGINT, on_stop, a) != ERR_OK ||
+	    loop_signal(a->loop, SIGHUP, on_hangup, a) != ERR_OK) {
+		buf_adds(why, "signals cannot be handled");
+		return false;
+	}
+	return true;
+}
+
+bool app_new(struct config *config, const char *const *overrides, struct app **out, struct buf *why)
+{
+	struct app *a = mem_alloc(sizeof(*a));
+
+	a->config = *config;
+	*config = (struct config){0};
+	a->overrides = overrides;
+	a->dirfd = a->lock = -1;
+	if (!start(a, why)) {
+		app_free(a);
+		return false;
+	}
+	*out = a;
+	return true;
+}
+
+void app_free(struct app *a)
+{
+	if (a->streams != NULL)
+		stream_stop_listening(a->streams);
+	/* All jobs end first: what they belong to is still there for their done(). */
+	work_free(a->work);
+	work_free(a->disk);
+	control_free(a->control);
+	notifier_free(a->notifier);
+	credentials_free(a->credentials);
+	tx_layer_free(a->transactions);
+	streams_free(a->streams);
+	transport_free(a->transport);
+	web_free(a->web);
+	signer_free(a->signer);
+	auth_free(a->auth);
+	cred_store_free(a->store);
+	users_free(a->users);
+	commit_free(a->commit);
+	domain_certs_free(a->certs);
+	if (a->server_tls != NULL)
+		tls_config_unref(a->server_tls);
+	if (a->client_tls != NULL)
+		tls_config_unref(a->client_tls);
+	trust_free(a->trust);
+	if (a->loop != NULL)
+		loop_free(a->loop);
+	if (a->lock >= 0)
+		close(a->lock);
+	if (a->dirfd >= 0)
+		close(a->dirfd);
+	config_free(&a->config);
+	mem_free(a);
+}
+
+void app_run(struct app *a)
+{
+	loop_run(a->loop);
+}
+
+void app_ready(const struct app *a, struct buf *out)
+{
+	buf_addf(out, "ready sip=%s", a->sip.u.sa.sa_family == 0 ? "-" : peer_text(&a->sip).text);
+	buf_addf(out, " tls=%s", a->tls.u.sa.sa_family == 0 ? "-" : peer_text(&a->tls).text);
+	buf_addf(out, " https=%s", a->https.u.sa.sa_family == 0 ? "-" : peer_text(&a->https).text);
+	buf_addf(out, " domain=%s\n", a->config.domain);
+}
+
+/* --- what the control socket asks --- */
+
+struct listing {
+	struct app *app;
+	struct buf *out;
+	bool json, first;
+};
+
+static void list_one(void *arg, const struct cred *c)
+{
+	struct listing *l = arg;
+	struct buf der = {0}, print = {0};
+	struct cert *cert = NULL;
+
+	if (!c->present || cred_read(l->app->store, c, &der, NULL) != ERR_OK)
+		return;
+	if (cert_read(buf_slice(&der), &cert) == ERR_OK)
+		cert_fingerprint(cert, HASH_SHA256, &print);
+	if (l->json)
+		buf_addf(l->out, "%s{\"aor\":\"%s\",\"expires\":%lld,\"key\":%s,\"sha256\":\"%s\"}",
+			 l->first ? "" : ",", c->aor, (long long)c->expires, c->has_key ? "true" : "false",
+			 print.n > 0 ? print.p : "");
+	else
+		buf_addf(l->out, "  %s  %s  %s\n", c->aor, c->has_key ? "certificate+key" : "certificate",
+			 print.n > 0 ? print.p : "?");
+	l->first = false;
+	cert_free(cert);
+	buf_free(&der);
+	buf_free(&print);
+}
+
+void app_status(struct app *a, bool json, struct buf *out)
+{
+	struct listing l = {.app = a, .out = out, .json = json, .first = true};
+
+	buf_addf(out,
+		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
+			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"credentials\":["
+		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
+			"credential subscriptions %u\ncredentials\n",
+		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
+		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL));
+	cred_each(a->store, list_one, &l);
+	if (json)
+		buf_adds(out, "]}\n");
+}
+
+struct comparison {
+	struct app *app;
+	const struct users *next;
+};
+
+static void compare_user(void *arg, const struct user *u)
+{
+	const struct comparison *c = arg;
+	const struct user *next = users_find(c->next, slice_str(u->aor));
+
+	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
+		notifier_deactivate(c->app->notifier, slice_str(u->aor));
+}
+
+bool app_reload_users(struct app *a, struct buf *out)
+{
+	struct users *next = users_new(), *old = a->users;
+	struct comparison c = {.app = a, .next = next};
+	enum err e = users_load(next, a->dirfd);
+
+	if (e != ERR_OK && e != ERR_NOTFOUND) {
+		buf_addf(out, "the users cannot be read: %s; the old ones stay\n", strerror(errno));
+		users_free(next);
+		return false;
+	}
+	auth_users(a->auth, next);
+	a->users = next;
+	users_each(old, compare_user, &c);
+	users_free(old);
+	buf_addf(out, "%zu users\n", users_count(next));
+	return true;
+}
+
+/* New users, Identity and TLS certificates. Other settings need a restart; a wrong file changes nothing. */
+bool app_reload(struct app *a, struct buf *out)
+{
+	struct buf why = {0}, base = {0};
+	struct tls_config *tls = NULL;
+	int64_t now = loop_wall_s(a->loop);
+	struct config next;
+	bool ok = config_load(a->config.file, a->overrides, &next, &why);
+
+	if (ok) {
+		identity_base(&next, &base);
+		ok = (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
+		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
+		if (ok)
+			log_set((enum log_level)next.log_level);
+		config_free(&next);
+	}
+	if (ok && tls != NULL) {
+		transport_tls(a->transport, tls);
+		tls_config_unref(a->server_tls);
+		a->server_tls = tls;
+	} else if (tls != NULL) {
+		tls_config_unref(tls);
+	}
+	if (ok)
+		ok = app_reload_users(a, out);
+	else
+		buf_addf(out, "not reloaded: %s\n", why.p);
+	log_line(ok ? LOG_INFO : LOG_ERROR, "event=reload ok=%d reason=%s", ok, log_esc(buf_slice(&why)).text);
+	buf_free(&why);
+	buf_free(&base);
+	return ok;
+}
+
+struct revoking {
+	app_done_fn done;
+	void *arg;
+};
+
+static void on_revoked(void *arg, enum err e)
+{
+	struct revoking *r = arg;
+
+	r->done(r->arg, e == ERR_OK, e == ERR_OK ? "revoked\n" : "the revocation could not be stored\n");
+	mem_free(r);
+}
+
+void app_revoke(struct app *a, struct slice aor, app_done_fn done, void *arg)
+{
+	struct revoking *r = mem_alloc(sizeof(*r));
+	enum err e;
+
+	*r = (struct revoking){done, arg};
+	e = credentials_revoke(a->credentials, aor, on_revoked, r);
+	if (e == ERR_OK)
+		return;
+	mem_free(r);
+	done(arg, false, e == ERR_NOTFOUND ? "there is no credential to revoke\n" : "busy; try again\n");
+}

@@ -1,0 +1,27 @@
+#ifndef SIP_SERVICE_ACCESS_H
+#define SIP_SERVICE_ACCESS_H
+
+#include "sip/config.h"
+#include "sip/service/auth.h"
+#include "sip/transaction/transaction.h"
+
+/* "May I" for requests: apart from what is then done. Each check answers the request itself when it says no. */
+struct access {
+	const struct config *config;
+	struct auth *auth;
+};
+
+/* access_require: 420 for any Require (none is supported here). */
+bool access_require(struct tx *tx);
+
+/*
+ * access_owner: only the owner of the AOR, over TLS, straight from the UA (T-15's order): 403 TLS Required, 403 Direct
+ * TLS Connection Required, then digest 401/400/503, then 403 for another user. Each request anew (TLS-14).
+ */
+bool access_owner(const struct access *a, struct tx *tx, struct slice aor);
+
+/* access_sealed: the part of access_owner before digest, so that a service can put a check between. */
+bool access_sealed(const struct access *a, struct tx *tx);
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef SIP_SERVICE_NOTIFIER_H
+#define SIP_SERVICE_NOTIFIER_H
+
+#include "sip/service/access.h"
+#include "sip/service/signer.h"
+#include "store/commit.h"
+
+/*
+ * The notifier, RFC 6665 4.2, of the packages "certificate" and "credential" (draft 6 and 7): subscriptions, their
+ * NOTIFYs (each signed by the authentication service), coalescing, and what survives a restart. What a NOTIFY says
+ * comes from the source, asked at the moment of sending.
+ */
+enum package { PACKAGE_CERTIFICATE, PACKAGE_CREDENTIAL, PACKAGE_COUNT };
+
+#define ALLOW_EVENTS "certificate, credential"
+
+/* package_of: by the exact token; PACKAGE_COUNT when it is neither. */
+enum package package_of(struct slice token);
+
+struct notifier_source {
+	/* Appends header lines and body of the AOR's state; empty body: nothing there. etag: CRED_ETAG digits and NUL
+	 * or "". */
+	enum err (*state)(void *arg, enum package p, struct slice aor, struct buf *headers, struct buf *body,
+			  char *etag);
+	/* How long, in wall-clock seconds, the state may be told to subscribers; INT64_MAX: no limit. */
+	int64_t (*valid_until)(void *arg, enum package p, struct slice aor);
+};
+
+struct notifier;
+
+struct notifier_deps {
+	struct loop *loop;
+	struct tx_layer *transactions;
+	struct transport *transport;
+	struct tls_config *client_tls; /* for sips targets; may be NULL */
+	struct signer *signer;
+	struct access access;
+	struct commit *commit;
+	int dirfd; /* of the store */
+	const struct notifier_source *source;
+	void *source_arg;
+};
+
+/* notifier_new: also brings back the subscriptions of the last run. deps are kept by value. */
+MUST_USE enum err notifier_new(const struct notifier_deps *deps, struct notifier **out);
+void notifier_free(struct notifier *n);
+
+/* notifier_subscribe: one SUBSCRIBE, whose AOR the router knows to be of the domain (or empty: in-dialog). Answers it.
+ */
+void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor);
+
+/* notifier_changed: the AOR has a new state: tell everybody, at most once an interval. */
+void notifier_changed(struct notifier *n, struct slice aor);
+
+/* notifier_revoked: certificate subscribers are told at once that there is nothing; credential subscriptions end
+ * "deactivated". */
+void notifier_revoked(struct notifier *n, struct slice aor);
+
+/* notifier_deactivate: the secret of this AOR changed: its credential subscriptions end (CRD-24). */
+void notifier_deactivate(struct notifier *n, struct slice aor);
+
+void notifier_flow_closed(struct notifier *n, uint64_t flow_id);
+
+unsigned notifier_count(const struct notifier *n, enum package p);
+
+#endif

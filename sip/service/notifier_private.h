@@ -1,0 +1,73 @@
+#ifndef SIP_SERVICE_NOTIFIER_PRIVATE_H
+#define SIP_SERVICE_NOTIFIER_PRIVATE_H
+
+#include "core/map.h"
+#include "sip/service/dialog.h"
+#include "sip/service/notifier.h"
+#include "store/credential.h"
+#include "store/journal.h"
+
+/* What notifier.c (tables, life, journal), subscribe.c (requests) and notify.c (NOTIFYs) share. Nobody else includes
+ * this. */
+
+/* Why a subscription ends; SUB_LIVES: it does not. The words of RFC 6665 4.1.3. */
+enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
+
+struct sub {
+	struct map_node by_dialog, by_aor, by_id;
+	struct notifier *notifier;
+	uint64_t id;
+	enum package package;
+	char *key; /* of the dialog */
+	char *aor;
+	char *event_id; /* NULL without one */
+	struct dialog dialog;
+	struct flow flow; /* of the latest SUBSCRIBE */
+	struct timer *expiry;
+	struct timer *pause;           /* until the next state-change NOTIFY; made when first needed */
+	int64_t expires_s;             /* wall clock */
+	int64_t told_ms;               /* the last state-change NOTIFY, monotonic; 0 = never */
+	char told_etag[CRED_ETAG + 1]; /* what was delivered last */
+	enum sub_end end;              /* set: the next NOTIFY is the last */
+	uint64_t request;              /* client transaction of the NOTIFY under way */
+	bool busy;                     /* a NOTIFY is being signed or waits for its answer */
+	bool due;                      /* another is to follow */
+	bool kept;                     /* its connection is kept for it */
+	bool journaled;
+	bool sent_final;
+	bool anonymous; /* counts for its source */
+};
+
+struct source_count {
+	struct map_node node;
+	unsigned count;
+	char key[16];
+};
+
+struct notifier {
+	struct notifier_deps d;
+	struct map by_dialog, by_aor, by_id, sources;
+	struct journal *journal;
+	uint64_t next_id;
+	unsigned counts[PACKAGE_COUNT];
+};
+
+extern const char *const package_names[PACKAGE_COUNT];
+
+/* notifier.c */
+struct sub *sub_new(struct notifier *n, enum package p, struct slice aor, struct slice event_id);
+void sub_enter(struct sub *s); /* its dialog is set: into the tables */
+void sub_free(struct sub *s);  /* out of all tables, at once; nobody may use s afterwards */
+void sub_set_flow(struct sub *s, const struct flow *f);
+void sub_set_expiry(struct sub *s, int64_t expires_s); /* wall clock; arms the timer */
+void sub_save(struct sub *s);
+struct sub *sub_by_id(struct notifier *n, uint64_t id);
+bool source_enter(struct notifier *n, const struct peer *p, unsigned max);
+void source_leave(struct notifier *n, const struct peer *p);
+
+/* notify.c */
+void sub_notify(struct sub *s);                   /* now, or as soon as the one under way is done */
+void sub_change(struct sub *s);                   /* a state change: now or when the interval allows */
+void sub_finish(struct sub *s, enum sub_end end); /* one last NOTIFY, then gone */
+
+#endif

@@ -1,0 +1,277 @@
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/message/date.h"
+#include "sip/message/limits.h"
+#include "sip/service/notifier_private.h"
+
+/* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */
+
+#define CSEQ_EPOCH 1577836800 /* 2020-01-01: CSeq grows with the clock, so that it grows over restarts too */
+#define PROBATION_RETRY_S 3600
+
+static void send_next(struct sub *s);
+
+/* RFC 6665 4.2.2: these answers to NOTIFY end the subscription; others (437 among them, T-24) do not. */
+static bool ends_subscription(unsigned status)
+{
+	static const unsigned short codes[] = {404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i] == status)
+			return true;
+	return false;
+}
+
+static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
+{
+	struct sub *s = arg;
+
+	(void)id;
+	s->request = 0;
+	s->busy = false;
+	if (response == NULL) {
+		log_line(LOG_INFO, "event=notify_failed aor=%s reason=%s", log_esc(slice_str(s->aor)).text,
+			 why == ERR_AGAIN ? "no_answer" : "connection_lost");
+		if (why == ERR_AGAIN || s->package == PACKAGE_CREDENTIAL || s->sent_final) {
+			sub_free(s);
+			return;
+		}
+	} else if (s->sent_final || ends_subscription(response->status)) {
+		sub_free(s);
+		return;
+	}
+	if (s->due)
+		send_next(s);
+}
+
+/* Where the NOTIFY goes when its connection is gone or it is too long for UDP: the address of the next hop, by TCP or
+ * TLS. */
+static enum err route(struct sub *s, size_t octets, struct flow *out)
+{
+	struct notifier *n = s->notifier;
+	struct slice transport = SLICE_NONE;
+	struct peer to;
+	struct uri hop;
+
+	if (s->flow.proto != PROTO_UDP && s->flow.id != 0 && transport_alive(n->d.transport, &s->flow)) {
+		*out = s->flow;
+		return ERR_OK;
+	}
+	if (s->package == PACKAGE_CREDENTIAL)
+		return ERR_CLOSED;
+	if (dialog_next_hop(&s->dialog, &hop) != ERR_OK || hop.scheme == URI_OTHER)
+		return ERR_SYNTAX;
+	uri_param(&hop, S("transport"), &transport);
+	if (!peer_of(hop.host, (uint16_t)(hop.port != 0 ? hop.port : hop.scheme == URI_SIPS ? 5061 : 5060), &to))
+		return ERR_NOTFOUND;
+	if (hop.scheme == URI_SIPS)
+		return n->d.client_tls == NULL
+			       ? ERR_UNSUPPORTED
+			       : transport_connect(n->d.transport, PROTO_TLS, &to, n->d.client_tls, hop.host, out);
+	/* Over UDP nobody has proven its address: nothing leaves but towards where the request came from. */
+	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
+		to = s->flow.remote;
+	if (s->flow.proto == PROTO_UDP && !slice_ieq(transport, S("tcp")) && octets <= SIP_UDP_SAFE) {
+		*out = s->flow;
+		out->remote = to;
+		return ERR_OK;
+	}
+	return transport_connect(n->d.transport, PROTO_TCP, &to, NULL, SLICE_NONE, out);
+}
+
+static const char *const end_words[] = {
+	[SUB_LIVES] = "", [SUB_TIMEOUT] = "timeout", [SUB_DEACTIVATED] = "deactivated", [SUB_PROBATION] = "probation"};
+
+static void add_state(const struct sub *s, struct buf *out)
+{
+	int64_t left = s->expires_s - loop_wall_s(s->notifier->d.loop);
+
+	if (s->end == SUB_LIVES)
+		buf_addf(out, "Subscription-State: active;expires=%lld\r\n", (long long)(left > 0 ? left : 0));
+	else if (s->end == SUB_PROBATION)
+		buf_addf(out, "Subscription-State: terminated;reason=probation;retry-after=%d\r\n", PROBATION_RETRY_S);
+	else
+		buf_addf(out, "Subscription-State: terminated;reason=%s\r\n", end_words[s->end]);
+}
+
+static void add_event(const struct sub *s, const char *etag, struct buf *out)
+{
+	buf_addf(out, "Event: %s", package_names[s->package]);
+	if (s->event_id != NULL)
+		buf_addf(out, ";id=%s", s->event_id);
+	if (etag[0] != '\0' && s->notifier->d.access.config->notify_event_etag)
+		buf_addf(out, ";etag=%s", etag);
+	buf_adds(out, "\r\n");
+}
+
+static void next_cseq(struct sub *s)
+{
+	int64_t clock = loop_wall_s(s->notifier->d.loop) - CSEQ_EPOCH;
+
+	s->dialog.local_cseq++;
+	if (clock > s->dialog.local_cseq && clock < INT32_MAX)
+		s->dialog.local_cseq = (uint32_t)clock;
+}
+
+/* The whole unsigned NOTIFY with today's state; *branch is the Via branch in it. */
+static enum err build(struct sub *s, const struct flow *to, struct buf *branch, struct buf *out)
+{
+	struct notifier *n = s->notifier;
+	struct buf headers = {0}, body = {0};
+	char date[DATE_SIZE], etag[CRED_ETAG + 1] = "";
+	enum err e = ERR_OK;
+
+	/* CRD-22: a deactivation carries nothing. */
+	if (s->end != SUB_DEACTIVATED)
+		e = n->d.source->state(n->d.source_arg, s->package, slice_str(s->aor), &headers, &body, etag);
+	if (e == ERR_OK) {
+		next_cseq(s);
+		tx_branch(branch);
+		date_format(loop_wall_s(n->d.loop), date);
+		dialog_request(&s->dialog, "NOTIFY", proto_name(to->proto), transport_sent_by(n->d.transport, to).text,
+			       buf_slice(branch), out);
+		buf_addf(out, "Date: %s\r\n", date);
+		add_event(s, etag, out);
+		add_state(s, out);
+		buf_add(out, buf_slice(&headers));
+		build_end(out, buf_slice(&body));
+		memcpy(s->told_etag, etag, sizeof(etag));
+	}
+	buf_free(&headers);
+	buf_wipe(&body);
+	return e;
+}
+
+/* What must wait for the signature: where the octets go and by which branch. */
+struct sending {
+	struct notifier *notifier;
+	struct flow to;
+	struct buf branch;
+};
+
+static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
+{
+	struct sending *w = arg;
+	struct sub *s = sub_by_id(w->notifier, id);
+
+	if (s != NULL && e == ERR_OK && s->package == PACKAGE_CREDENTIAL && w->to.id != s->flow.id) {
+		e = ERR_CLOSED; /* refreshed over another connection meanwhile: made anew */
+		s->due = true;
+	}
+	if (s != NULL && e == ERR_OK) {
+		s->sent_final = s->end != SUB_LIVES;
+		s->request = tx_send(w->notifier->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY,
+				     on_answer, s);
+	} else if (s != NULL) {
+		s->busy = false;
+		if (s->due)
+			send_next(s);
+	}
+	buf_free(&w->branch);
+	mem_free(w);
+}
+
+/* A NOTIFY that cannot be made or sent: the subscription stays for the next one, unless it was the last. */
+static void failed(struct sub *s, enum err e)
+{
+	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
+		 peer_text(&s->flow.remote).text, log_esc(slice_str(err_str(e))).text);
+	s->busy = false;
+	if (s->end != SUB_LIVES || e == ERR_CLOSED)
+		sub_free(s);
+}
+
+static void send_next(struct sub *s)
+{
+	struct notifier *n = s->notifier;
+	struct sending *w = mem_alloc(sizeof(*w));
+	struct buf octets = {0};
+	enum err e;
+
+	s->due = false;
+	s->busy = true;
+	w->notifier = n;
+	e = route(s, 0, &w->to);
+	if (e == ERR_OK)
+		e = build(s, &w->to, &w->branch, &octets);
+	/* Identity and Identity-Info are still to come: RSA-4096 in base64 and the URL. */
+	if (e == ERR_OK && w->to.proto == PROTO_UDP && octets.n + 900 > SIP_UDP_SAFE) {
+		buf_clear(&octets);
+		buf_clear(&w->branch);
+		e = route(s, SIP_UDP_SAFE + 1, &w->to);
+		if (e == ERR_OK)
+			e = build(s, &w->to, &w->branch, &octets);
+	}
+	if (e == ERR_OK)
+		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
+	if (e != ERR_OK) {
+		buf_wipe(&octets);
+		buf_free(&w->branch);
+		mem_free(w);
+		failed(s, e);
+	}
+}
+
+void sub_notify(struct sub *s)
+{
+	if (s->sent_final)
+		return;
+	if (s->busy)
+		s->due = true;
+	else
+		send_next(s);
+}
+
+static void on_pause_over(void *arg)
+{
+	struct sub *s = arg;
+	const struct notifier *n = s->notifier;
+	char etag[CRED_ETAG + 1] = "";
+	struct buf headers = {0}, body = {0};
+	bool news;
+
+	/* Nothing new since the last NOTIFY of whatever reason: skip (T-04). */
+	news = n->d.source->state(n->d.source_arg, s->package, slice_str(s->aor), &headers, &body, etag) != ERR_OK ||
+	       strcmp(etag, s->told_etag) != 0;
+	buf_free(&headers);
+	buf_wipe(&body);
+	if (!news)
+		return;
+	s->told_ms = loop_now_ms(n->d.loop);
+	sub_notify(s);
+}
+
+void sub_change(struct sub *s)
+{
+	struct notifier *n = s->notifier;
+	int64_t interval = (int64_t)n->d.access.config->notify_interval * 1000, now = loop_now_ms(n->d.loop);
+	int64_t until = n->d.source->valid_until(n->d.source_arg, s->package, slice_str(s->aor));
+
+	if (s->end != SUB_LIVES)
+		return;
+	/* CRD-18: the new certificate may expire before the subscription. */
+	if (until < s->expires_s)
+		sub_set_expiry(s, until);
+	if (s->told_ms == 0 || now - s->told_ms >= interval) {
+		s->told_ms = now;
+		sub_notify(s);
+		return;
+	}
+	if (s->pause == NULL)
+		s->pause = timer_new(n->d.loop, on_pause_over, s);
+	if (!timer_running(s->pause))
+		timer_start(s->pause, (uint32_t)(interval - (now - s->told_ms)));
+}
+
+void sub_finish(struct sub *s, enum sub_end end)
+{
+	if (s->end != SUB_LIVES)
+		return;
+	s->end = end;
+	timer_stop(s->expiry);
+	if (s->pause != NULL)
+		timer_stop(s->pause);
+	sub_notify(s);
+}

@@ -1,0 +1,30 @@
+#ifndef SIP_SERVICE_PUBLISH_BODY_H
+#define SIP_SERVICE_PUBLISH_BODY_H
+
+#include "crypto/cert.h"
+#include "sip/config.h"
+#include "sip/message/msg.h"
+
+/* The body of a PUBLISH of credentials, draft 7.9 and 7.10: a certificate, or a certificate and its PKCS#8 key in a
+ * multipart. */
+struct published {
+	struct cert *cert;
+	struct buf key; /* PKCS#8 DER; n = 0: none */
+};
+
+/* Why a body is refused; code 0: it is not. */
+struct refusal {
+	unsigned code;
+	const char *reason;  /* NULL: the default phrase */
+	const char *headers; /* further header lines, or NULL */
+};
+
+/*
+ * publish_read: the parts of m's body, decoded and well-formed: 400, 413, 415. published_check: what the server must
+ * check before it takes them for aor at time now: 403, 437, 400. Free with published_free in every case.
+ */
+struct refusal publish_read(const struct sip_msg *m, const struct config *c, struct published *out);
+struct refusal published_check(const struct published *p, const struct config *c, struct slice aor, int64_t now);
+void published_free(struct published *p);
+
+#endif

@@ -1,0 +1,79 @@
+#include "sip/service/router.h"
+
+#define ALLOW "Allow: OPTIONS, PUBLISH, SUBSCRIBE\r\n"
+
+/* ESC-15: what this server does. */
+static void options(struct tx *tx)
+{
+	tx_reply(tx, &(struct build_reply){.code = 200,
+					   .headers = S(ALLOW "Allow-Events: " ALLOW_EVENTS "\r\n"
+							      "Accept: multipart/mixed, application/pkix-cert, "
+							      "application/pkcs8\r\nAccept-Encoding: identity\r\n")});
+}
+
+/* The AOR key of the Request-URI when it is of our domain. false: answered. */
+static bool local_aor(const struct router *r, struct tx *tx, struct buf *aor)
+{
+	const struct uri *u = &tx_request(tx)->uri;
+
+	if (u->scheme == URI_OTHER) {
+		tx_reply_code(tx, 416, NULL);
+		return false;
+	}
+	if (!slice_ieq(u->host, slice_str(r->domain))) {
+		tx_reply_code(tx, 404, "Not A Domain Of This Server");
+		return false;
+	}
+	if (uri_aor(u, aor) != ERR_OK) {
+		tx_reply_code(tx, 404, NULL);
+		return false;
+	}
+	return true;
+}
+
+static void subscribe(const struct router *r, struct tx *tx)
+{
+	struct buf aor = {0};
+
+	/* In a dialog the Request-URI is our Contact: the dialog says which AOR it is about. */
+	if (tx_request(tx)->to_tag.n > 0 || local_aor(r, tx, &aor))
+		notifier_subscribe(r->notifier, tx, buf_slice(&aor));
+	buf_free(&aor);
+}
+
+static void publish(const struct router *r, struct tx *tx)
+{
+	struct buf aor = {0};
+
+	if (local_aor(r, tx, &aor))
+		credentials_publish(r->credentials, tx, buf_slice(&aor));
+	buf_free(&aor);
+}
+
+void router_request(const struct router *r, struct tx *tx)
+{
+	const struct sip_msg *m = tx_request(tx);
+
+	if (!access_require(tx))
+		return;
+	switch (m->method) {
+	case METHOD_SUBSCRIBE:
+		subscribe(r, tx);
+		break;
+	case METHOD_PUBLISH:
+		publish(r, tx);
+		break;
+	case METHOD_OPTIONS:
+		options(tx);
+		break;
+	case METHOD_NOTIFY: /* this server subscribes to nothing */
+	case METHOD_BYE:
+		tx_reply_code(tx, 481, NULL);
+		break;
+	case METHOD_UNKNOWN:
+		tx_reply(tx, &(struct build_reply){.code = 501, .headers = S(ALLOW)});
+		break;
+	default:
+		tx_reply(tx, &(struct build_reply){.code = 405, .headers = S(ALLOW)});
+	}
+}

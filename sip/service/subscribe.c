@@ -1,0 +1,284 @@
+#include <stdio.h>
+
+#include "core/mem.h"
+#include "crypto/rng.h"
+#include "sip/message/header.h"
+#include "sip/message/limits.h"
+#include "sip/service/notifier_private.h"
+
+/* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of requirements.md T-15. */
+
+/* CRT-04: no body is defined for SUBSCRIBE; one that may be ignored is. */
+static bool body_is_fine(struct tx *tx)
+{
+	const struct sip_msg *m = tx_request(tx);
+
+	if (m->body.n == 0 || disposition_is_optional(msg_value(m, HDR_CONTENT_DISPOSITION)))
+		return true;
+	tx_reply(tx, &(struct build_reply){.code = 415,
+					   .headers = S("Accept: application/pkix-cert, multipart/mixed\r\n")});
+	return false;
+}
+
+/* CRT-12, CRD-08, T-42: the type of the whole body decides. */
+static bool accept_is_fine(struct tx *tx, enum package p)
+{
+	const struct sip_msg *m = tx_request(tx);
+	const struct sip_header *h = msg_each(m, HDR_ACCEPT, NULL);
+
+	if (h == NULL)
+		return true;
+	for (; h != NULL; h = msg_each(m, HDR_ACCEPT, h))
+		if (p == PACKAGE_CERTIFICATE ? accept_covers(h->value, S("application"), S("pkix-cert"))
+					     : accept_covers(h->value, S("multipart"), S("mixed")))
+			return true;
+	tx_reply_code(tx, 406, NULL);
+	return false;
+}
+
+/* The duration to grant. false: answered. */
+static bool duration(struct notifier *n, struct tx *tx, enum package p, struct slice aor, uint32_t *out)
+{
+	const struct config *c = n->d.access.config;
+	bool secret = p == PACKAGE_CREDENTIAL;
+	uint32_t asked = secret ? c->credential_default_expires : c->certificate_default_expires;
+	uint32_t min = secret ? c->credential_min_expires : c->certificate_min_expires;
+	uint32_t max = secret ? c->credential_max_expires : c->certificate_max_expires;
+	struct slice text = msg_value(tx_request(tx), HDR_EXPIRES);
+	int64_t left;
+
+	if (text.p != NULL && delta_parse(text, &asked) != ERR_OK) {
+		tx_reply_code(tx, 400, "Bad Expires Header Field");
+		return false;
+	}
+	if (asked > 0 && asked < min && asked < 3600 && text.p != NULL) {
+		char line[48];
+
+		snprintf(line, sizeof(line), "Min-Expires: %u\r\n", min);
+		tx_reply(tx, &(struct build_reply){.code = 423, .headers = slice_str(line)});
+		return false;
+	}
+	if (asked > max)
+		asked = max;
+	/* CRD-16: never longer than the certificate is valid. */
+	left = n->d.source->valid_until(n->d.source_arg, p, aor);
+	if (left != INT64_MAX) {
+		left -= loop_wall_s(n->d.loop);
+		if (left < asked)
+			asked = left > 0 ? (uint32_t)left : 0;
+	}
+	*out = asked;
+	return true;
+}
+
+static void accept_it(struct tx *tx, const struct sub *s, uint32_t expires)
+{
+	struct buf lines = {0};
+
+	buf_addf(&lines, "Contact: <%s>\r\nExpires: %u\r\n", s->dialog.contact, expires);
+	/* RFC 3261 12.1.1: the route set goes back as it came. */
+	for (const struct sip_header *h = msg_each(tx_request(tx), HDR_RECORD_ROUTE, NULL); h != NULL;
+	     h = msg_each(tx_request(tx), HDR_RECORD_ROUTE, h))
+		build_header(&lines, "Record-Route", h->value);
+	tx_reply(tx, &(struct build_reply){
+			     .code = 200, .to_tag = slice_str(s->dialog.local_tag), .headers = buf_slice(&lines)});
+	buf_free(&lines);
+}
+
+static void busy(struct tx *tx)
+{
+	tx_reply(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 60\r\n")});
+}
+
+/* After the 200: what the duration means, and the NOTIFY that must follow at once. */
+static void begin(struct sub *s, uint32_t expires)
+{
+	const struct notifier *n = s->notifier;
+	bool probation =
+		s->package == PACKAGE_CERTIFICATE && n->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION;
+
+	sub_set_expiry(s, loop_wall_s(n->d.loop) + expires);
+	if (s->pause != NULL)
+		timer_stop(s->pause);
+	if (expires == 0) {
+		sub_finish(s, SUB_TIMEOUT);
+	} else if (probation) {
+		sub_finish(s, SUB_PROBATION);
+	} else {
+		sub_save(s);
+		sub_notify(s);
+	}
+}
+
+/* CRT-22: another copy of a SUBSCRIBE that made a subscription already. */
+static bool is_copy(struct notifier *n, const struct sip_msg *m, struct slice aor)
+{
+	for (struct map_node *node = map_find(&n->by_aor, aor); node != NULL; node = map_find_next(node)) {
+		const struct sub *s = MAP_ENTRY(node, struct sub, by_aor);
+
+		if (slice_eq(slice_str(s->dialog.call_id), m->call_id) && s->dialog.remote_cseq == m->cseq &&
+		    slice_eq(slice_str(s->dialog.remote_tag), m->from_tag))
+			return true;
+	}
+	return false;
+}
+
+static unsigned count_of(struct notifier *n, struct slice aor)
+{
+	unsigned count = 0;
+
+	for (struct map_node *node = map_find(&n->by_aor, aor); node != NULL; node = map_find_next(node))
+		count++;
+	return count;
+}
+
+/* T-06: who subscribes to one AOR must not get the signature of another. */
+static bool to_is_fine(struct tx *tx, struct slice aor)
+{
+	struct buf to = {0};
+	bool same = uri_aor(&tx_request(tx)->to.uri, &to) == ERR_OK && slice_eq(buf_slice(&to), aor);
+
+	buf_free(&to);
+	if (!same)
+		tx_reply_code(tx, 403, "To Is Not The Request-URI");
+	return same;
+}
+
+/* "sip:cred-TAG@host:port;gr" (T-43); sips when the request was (RFC 5630). */
+static void own_contact(struct notifier *n, struct tx *tx, const char *tag, struct buf *out)
+{
+	bool secure = tx_request(tx)->uri.scheme == URI_SIPS;
+	const struct flow *f = tx_flow(tx);
+
+	buf_addf(out, "%s:cred-%s@%s;gr", secure ? "sips" : "sip", tag, transport_sent_by(n->d.transport, f).text);
+	if (f->proto == PROTO_TCP)
+		buf_adds(out, ";transport=tcp");
+}
+
+static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool anonymous)
+{
+	const struct config *c = n->d.access.config;
+
+	if (n->by_id.count >= c->limit_subscriptions || count_of(n, aor) >= c->limit_subscriptions_per_aor)
+		return false;
+	return !anonymous || source_enter(n, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
+}
+
+static void create(struct notifier *n, struct tx *tx, struct slice aor, enum package p, const struct event *ev,
+		   uint32_t expires)
+{
+	struct buf contact = {0}, tag = {0};
+	bool anonymous = p == PACKAGE_CERTIFICATE;
+	const char *why;
+	struct sub *s;
+
+	if (is_copy(n, tx_request(tx), aor)) {
+		tx_reply_code(tx, 482, NULL);
+		return;
+	}
+	if (!signer_ready(n->d.signer, loop_wall_s(n->d.loop))) {
+		tx_reply_code(tx, 500, "No Valid Domain Certificate");
+		return;
+	}
+	if (!room_for(n, tx, aor, anonymous)) {
+		busy(tx);
+		return;
+	}
+	rng_hex(&tag, 12);
+	own_contact(n, tx, tag.p, &contact);
+	s = sub_new(n, p, aor, ev->id);
+	if (dialog_start(&s->dialog, tx_request(tx), buf_slice(&tag), buf_slice(&contact), &why) != ERR_OK) {
+		if (anonymous)
+			source_leave(n, &tx_flow(tx)->remote);
+		timer_free(s->expiry);
+		mem_free(s->aor);
+		mem_free(s->event_id);
+		mem_free(s);
+		tx_reply_code(tx, 400, why);
+	} else {
+		s->anonymous = anonymous;
+		s->flow = *tx_flow(tx);
+		sub_enter(s);
+		if (expires > 0)
+			sub_set_flow(s, tx_flow(tx));
+		accept_it(tx, s,
+			  s->notifier->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION && anonymous
+				  ? 0
+				  : expires);
+		begin(s, expires);
+	}
+	buf_free(&tag);
+	buf_free(&contact);
+}
+
+/* A SUBSCRIBE in the dialog of a subscription: refresh or end. */
+static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const struct event *ev)
+{
+	const char *why;
+	uint32_t expires;
+	enum err e;
+
+	if (package_of(ev->package) != s->package || !slice_eq(ev->id, slice_str(s->event_id))) {
+		tx_reply_code(tx, 403, "Dialog Sharing Not Supported");
+		return;
+	}
+	if (s->package == PACKAGE_CREDENTIAL && !access_owner(&n->d.access, tx, slice_str(s->aor)))
+		return;
+	if (!duration(n, tx, s->package, slice_str(s->aor), &expires) || !body_is_fine(tx) ||
+	    !accept_is_fine(tx, s->package))
+		return;
+	e = dialog_refresh(&s->dialog, tx_request(tx), &why);
+	if (e != ERR_OK) {
+		tx_reply_code(tx, e == ERR_EXISTS ? 500 : 400, why);
+		return;
+	}
+	sub_set_flow(s, tx_flow(tx));
+	accept_it(tx, s, expires);
+	begin(s, expires);
+}
+
+static struct sub *find(struct notifier *n, const struct sip_msg *m)
+{
+	struct buf key = {0};
+	struct map_node *node;
+
+	dialog_key(m->call_id, m->to_tag, m->from_tag, &key);
+	node = map_find(&n->by_dialog, buf_slice(&key));
+	buf_free(&key);
+	return node == NULL ? NULL : MAP_ENTRY(node, struct sub, by_dialog);
+}
+
+void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
+{
+	const struct sip_msg *m = tx_request(tx);
+	struct event ev = {0};
+	uint32_t expires;
+	enum package p;
+
+	if (msg_value(m, HDR_EVENT).p != NULL && event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK) {
+		tx_reply_code(tx, 400, "Bad Event Header Field");
+		return;
+	}
+	p = package_of(ev.package);
+	if (m->to_tag.n > 0) {
+		struct sub *s = find(n, m);
+
+		if (s == NULL || s->end != SUB_LIVES)
+			tx_reply_code(tx, 481, "Subscription Does Not Exist");
+		else
+			refresh(n, tx, s, &ev);
+		return;
+	}
+	if (p == PACKAGE_COUNT) {
+		tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " ALLOW_EVENTS "\r\n")});
+		return;
+	}
+	if (p == PACKAGE_CREDENTIAL && !access_sealed(&n->d.access, tx))
+		return;
+	if (!to_is_fine(tx, aor))
+		return;
+	if (p == PACKAGE_CREDENTIAL && !access_digest(&n->d.access, tx, aor))
+		return;
+	if (duration(n, tx, p, aor, &expires) && body_is_fine(tx) && accept_is_fine(tx, p))
+		create(n, tx, aor, p, &ev, expires);
+}

@@ -1,0 +1,268 @@
+#include "sip/setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/ini.h"
+#include "core/mem.h"
+#include "crypto/cert.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+#include "crypto/rng.h"
+#include "crypto/seal.h"
+#include "store/file.h"
+#include "store/user.h"
+
+#define DAY 86400
+#define CA_DAYS 3650
+#define CERT_DAYS 825
+
+static const char *const lab_users[] = {"alice", "bob", "carol"};
+
+struct making {
+	int dirfd;
+	const char *dir, *domain;
+	bool lab;
+	struct buf *why;
+	struct key *ca_key;
+	struct cert *ca;
+};
+
+static bool fail(struct making *m, const char *what)
+{
+	buf_addf(m->why, "%s: cannot make %s: %s", m->dir, what, strerror(errno));
+	return false;
+}
+
+static bool write_file(struct making *m, const char *name, struct slice text)
+{
+	return file_replace(m->dirfd, name, text) == ERR_OK || fail(m, name);
+}
+
+static bool write_pem(struct making *m, const char *name, const char *label, struct slice der)
+{
+	struct buf pem = {0};
+	bool ok;
+
+	pem_write(&pem, label, der);
+	ok = write_file(m, name, buf_slice(&pem));
+	buf_wipe(&pem);
+	return ok;
+}
+
+static bool write_key(struct making *m, const char *name, const struct key *key)
+{
+	struct buf der = {0};
+	bool ok = pkcs8_write(key, &der) == ERR_OK && write_pem(m, name, "PRIVATE KEY", buf_slice(&der));
+
+	buf_wipe(&der);
+	return ok;
+}
+
+static bool make_ca(struct making *m)
+{
+	struct buf der = {0}, name = {0};
+	int64_t now = time(NULL);
+	struct cert_params p = {
+		.not_before = now - DAY, .not_after = now + (int64_t)CA_DAYS * DAY, .ca = true, .alg = HASH_SHA256};
+	bool ok;
+
+	buf_addf(&name, "%s vouch CA", m->domain);
+	p.common_name = buf_slice(&name);
+	ok = key_generate(KEY_EC, 256, &m->ca_key) == ERR_OK &&
+	     cert_make(&p, m->ca_key, NULL, m->ca_key, &der) == ERR_OK && cert_read(buf_slice(&der), &m->ca) == ERR_OK;
+	ok = ok && write_key(m, "ca.key", m->ca_key) && write_pem(m, "ca.crt", "CERTIFICATE", buf_slice(&der));
+	buf_free(&der);
+	buf_free(&name);
+	return ok;
+}
+
+/* stem.crt and stem.key: an RSA certificate of the domain under the CA. */
+static bool make_cert(struct making *m, const char *stem, bool web)
+{
+	struct buf uri = {0}, der = {0}, name = {0};
+	struct slice uris[2], dns[3] = {slice_str(m->domain), SLICE_NONE, SLICE_NONE};
+	struct slice ips[2] = {S("127.0.0.1"), SLICE_NONE};
+	int64_t now = time(NULL);
+	struct key *key = NULL;
+	bool ok;
+
+	buf_addf(&uri, "sip:%s", m->domain);
+	uris[0] = buf_slice(&uri);
+	uris[1] = SLICE_NONE;
+	if (web && m->lab)
+		dns[1] = S("localhost");
+	const struct cert_params p = {.common_name = slice_str(m->domain),
+				      .uris = uris,
+				      .dns = dns,
+				      .ips = web && m->lab ? ips : NULL,
+				      .not_before = now - DAY,
+				      .not_after = now + (int64_t)CERT_DAYS * DAY,
+				      .sip_domain = true,
+				      .alg = HASH_SHA256};
+
+	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && cert_make(&p, key, m->ca, m->ca_key, &der) == ERR_OK;
+	buf_addf(&name, "%s.key", stem);
+	ok = ok && write_key(m, name.p, key);
+	buf_clear(&name);
+	buf_addf(&name, "%s.crt", stem);
+	ok = ok && write_pem(m, name.p, "CERTIFICATE", buf_slice(&der));
+	key_free(key);
+	buf_free(&uri);
+	buf_free(&der);
+	buf_free(&name);
+	return ok || (m->why->n > 0 ? false : fail(m, stem));
+}
+
+static bool make_master(struct making *m)
+{
+	struct buf hex = {0};
+	bool ok;
+
+	rng_hex(&hex, SEAL_KEY);
+	buf_addc(&hex, '\n');
+	ok = write_file(m, "master.key", buf_slice(&hex));
+	buf_wipe(&hex);
+	return ok;
+}
+
+static bool make_users(struct making *m)
+{
+	struct users *users = users_new();
+	int store = -1;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < sizeof(lab_users) / sizeof(lab_users[0]); i++) {
+		struct buf password = {0}, account = {0}, aor = {0}, name = {0};
+		char md5[33], sha256[65];
+
+		rng_hex(&password, 10);
+		buf_addf(&aor, "sip:%s@%s", lab_users[i], m->domain);
+		buf_addf(&name, "%s.account", lab_users[i]);
+		buf_addf(&account, "aor = %s\npassword = %s\nserver = tls:127.0.0.1:5061\nca = ca.crt\n", aor.p,
+			 password.p);
+		users_ha1(slice_str(lab_users[i]), slice_str(m->domain), buf_slice(&password), md5, sha256);
+		users_set(users, buf_slice(&aor), slice_str(md5), slice_str(sha256));
+		ok = write_file(m, name.p, buf_slice(&account));
+		buf_wipe(&password);
+		buf_wipe(&account);
+		buf_free(&aor);
+		buf_free(&name);
+	}
+	if (ok) {
+		store = openat(m->dirfd, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ok = store >= 0 && users_save(users, store) == ERR_OK;
+		if (!ok)
+			fail(m, "users");
+	}
+	if (store >= 0)
+		close(store);
+	users_free(users);
+	return ok;
+}
+
+static bool make_config(struct making *m)
+{
+	const char *host = m->lab ? "127.0.0.1" : "0.0.0.0";
+	struct buf text = {0};
+	bool ok;
+
+	buf_addf(&text,
+		 "# vouch.conf(5) explains every key.\n"
+		 "[server]\ndomain = %s\nlisten-udp = %s:5060\nlisten-tcp = %s:5060\nlisten-tls = %s:5061\n"
+		 "listen-https = %s:%u\nstore = store\nmaster-key = master.key\n\n"
+		 "[tls]\nca = ca.crt\ncertificate = tls.crt\nkey = tls.key\n\n"
+		 "[identity]\ncertificate = identity.crt\nkey = identity.key\n",
+		 m->domain, host, host, host, host, m->lab ? 5062 : 443);
+	ok = write_file(m, "vouch.conf", buf_slice(&text));
+	buf_free(&text);
+	return ok;
+}
+
+static bool domain_is_fine(const char *domain)
+{
+	struct slice s = slice_str(domain);
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-' &&
+		    s.p[i] != '.')
+			return false;
+	return s.n > 0 && s.n < 200 && s.p[0] != '.' && s.p[0] != '-';
+}
+
+bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, struct buf *why)
+{
+	struct making m = {.dirfd = -1, .dir = dir, .domain = domain, .lab = lab, .why = why};
+	struct stat st;
+	bool ok;
+
+	if (!domain_is_fine(domain)) {
+		buf_addf(why, "--domain %s: expected a DNS name in lower case, like example.com", domain);
+		return false;
+	}
+	if (file_open_dir(dir, true, &m.dirfd, why) != ERR_OK)
+		return false;
+	*made = fstatat(m.dirfd, "vouch.conf", &st, 0) != 0;
+	ok = true;
+	if (*made) {
+		if (mkdirat(m.dirfd, "store", 0700) != 0 && errno != EEXIST)
+			ok = fail(&m, "store");
+		/* The configuration last: its presence says that the rest is there. */
+		ok = ok && make_ca(&m) && make_cert(&m, "tls", true) && make_cert(&m, "identity", false) &&
+		     make_master(&m) && (!lab || make_users(&m)) && make_config(&m);
+		if (!ok && why->n == 0)
+			fail(&m, "keys and certificates");
+	}
+	key_free(m.ca_key);
+	cert_free(m.ca);
+	close(m.dirfd);
+	return ok;
+}
+
+struct account_text {
+	struct buf out;
+	unsigned port;
+};
+
+static bool copy_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
+{
+	struct account_text *a = arg;
+
+	(void)section;
+	(void)line;
+	if (slice_eq(key, S("server")))
+		buf_addf(&a->out, "server = tls:127.0.0.1:%u\n", a->port);
+	else
+		buf_addf(&a->out, "%.*s = %.*s\n", SLICE_ARG(key), SLICE_ARG(value));
+	return true;
+}
+
+bool setup_accounts(const char *dir, unsigned tls_port, struct buf *why)
+{
+	struct making m = {.dir = dir, .why = why};
+	bool ok = true;
+
+	if (file_open_dir(dir, false, &m.dirfd, why) != ERR_OK)
+		return false;
+	for (size_t i = 0; ok && i < sizeof(lab_users) / sizeof(lab_users[0]); i++) {
+		struct account_text a = {.port = tls_port};
+		struct buf text = {0}, name = {0};
+		unsigned line;
+		const char *expected;
+
+		buf_addf(&name, "%s.account", lab_users[i]);
+		if (file_read(m.dirfd, name.p, 4096, &text) == ERR_OK &&
+		    ini_parse(buf_slice(&text), copy_setting, &a, &line, &expected) == ERR_OK &&
+		    !slice_eq(buf_slice(&a.out), buf_slice(&text)))
+			ok = write_file(&m, name.p, buf_slice(&a.out));
+		buf_wipe(&text);
+		buf_wipe(&a.out);
+		buf_free(&name);
+	}
+	close(m.dirfd);
+	return ok;
+}

@@ -1,0 +1,20 @@
+#ifndef SIP_VERBS_H
+#define SIP_VERBS_H
+
+/*
+ * The verbs of the command line. Each gets its own arguments (argv[0] is the verb) and returns the exit code: 0 done, 1
+ * refused or could not start, 2 usage, 3 local error.
+ */
+int verb_lab(int argc, char **argv);
+int verb_serve(int argc, char **argv);
+int verb_init(int argc, char **argv);
+int verb_check(int argc, char **argv);
+int verb_user(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_revoke(int argc, char **argv);
+int verb_reload(int argc, char **argv);
+
+/* verb_say: "vouch VERB: sentence" on stderr; returns code. */
+int verb_say(const char *verb, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
