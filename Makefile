@@ -20,9 +20,11 @@ UNIT  = slice buf map ini encode hash key pkcs8 seal cert cert_make cert_name tr
 FUZZ  =
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
-HARD  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ftrivial-auto-var-init=zero
-HARD += $(shell $(CC) -fstack-clash-protection -fcf-protection -E -x c /dev/null >/dev/null 2>&1 && \
-        echo -fstack-clash-protection -fcf-protection)
+# Each flag only where the compiler has it (clang 14 lacks one, small targets another).
+try   = $(shell $(CC) -Werror $(1) -c -x c /dev/null -o /dev/null >/dev/null 2>&1 && echo $(1))
+HARD := -fstack-protector-strong -fPIE $(call try,-fstack-clash-protection) $(call try,-fcf-protection) \
+        $(call try,-ftrivial-auto-var-init=zero)
+FORTIFY ?= -D_FORTIFY_SOURCE=2
 LINK  = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv -lpthread
 
@@ -31,7 +33,7 @@ SRC = $(CORE:%=core/%) $(CRYPTO:%=crypto/%) $(STORE:%=store/%) $(MESSAGE:%=sip/m
       $(UA:%=sip/ua/%) $(SIP:%=sip/%)
 OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
-CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) -MMD -MP $(CFLAGS)
+CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)
 
 all: vouch
 

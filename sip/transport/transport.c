@@ -228,7 +228,7 @@ enum err transport_listen(struct transport *t, enum proto proto, struct peer *at
 	if (proto == PROTO_UDP)
 		e = udp_new(t->loop, at, on_datagram, t, &l->udp);
 	else
-		e = stream_listen(t->streams, at, config, &sip_user, t, &l->stream);
+		e = stream_listen(t->streams, at, proto == PROTO_TLS ? config : NULL, &sip_user, t, &l->stream);
 	if (e != ERR_OK)
 		return e;
 	l->at = *at;
