@@ -103,11 +103,9 @@ static void lab_hint(void *arg)
 	const char *dir = arg;
 
 	printf("\nIn another terminal:\n"
-	       "  vouch publish -a %s/bob.account --new                            Bob makes and publishes a "
-	       "credential\n"
-	       "  vouch certificate -a %s/alice.account sip:bob@example.com       Alice fetches and proves his "
-	       "certificate\n"
-	       "  vouch revoke -a %s/bob.account                                   Bob takes it back\n"
+	       "  vouch status -c %s/vouch.conf            what the server has\n"
+	       "  vouch user add sip:dave@example.com -c %s/vouch.conf\n"
+	       "Users and their passwords: %s/alice.account, bob.account, carol.account.\n"
 	       "Ctrl-C ends the lab; what it stored is there again at the next start.\n",
 	       dir, dir, dir);
 	fflush(stdout);

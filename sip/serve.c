@@ -447,6 +447,9 @@ static void compare_user(void *arg, const struct user *u)
 
 	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
 		notifier_deactivate(c->app->notifier, slice_str(u->aor));
+	/* T-48: who is no user any more has no credential either. */
+	if (next == NULL && credentials_revoke(c->app->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
+		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
 }
 
 bool app_reload_users(struct app *a, struct buf *out)
@@ -525,5 +528,5 @@ void app_revoke(struct app *a, struct slice aor, app_done_fn done, void *arg)
 	if (e == ERR_OK)
 		return;
 	mem_free(r);
-	done(arg, false, e == ERR_NOTFOUND ? "there is no credential to revoke\n" : "busy; try again\n");
+	done(arg, e == ERR_NOTFOUND, e == ERR_NOTFOUND ? "there was nothing to revoke\n" : "busy; try again\n");
 }

@@ -8,7 +8,7 @@
 
 /* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */
 
-#define CSEQ_EPOCH 1577836800 /* 2020-01-01: CSeq grows with the clock, so that it grows over restarts too */
+#define CSEQ_EPOCH 1577836800 /* 2020-01-01, what the first CSeq counts from */
 #define PROBATION_RETRY_S 3600
 
 static void send_next(struct sub *s);
@@ -108,11 +108,13 @@ static void add_event(const struct sub *s, const char *etag, struct buf *out)
 
 static void next_cseq(struct sub *s)
 {
-	int64_t clock = loop_wall_s(s->notifier->d.loop) - CSEQ_EPOCH;
-
-	s->dialog.local_cseq++;
-	if (clock > s->dialog.local_cseq && clock < INT32_MAX)
-		s->dialog.local_cseq = (uint32_t)clock;
+	/* RFC 3261 8.1.1.5 begins with a clock; from then on one more each time, also over a restart (the journal has it). */
+	if (s->dialog.local_cseq == 0)
+		s->dialog.local_cseq = (uint32_t)(loop_wall_s(s->notifier->d.loop) - CSEQ_EPOCH) & INT32_MAX;
+	else
+		s->dialog.local_cseq++;
+	if (s->journaled)
+		sub_save(s);
 }
 
 /* The whole unsigned NOTIFY with today's state; *branch is the Via branch in it. */
@@ -196,10 +198,10 @@ static void send_next(struct sub *s)
 	e = route(s, 0, &w->to);
 	if (e == ERR_OK)
 		e = build(s, &w->to, &w->branch, &octets);
-	/* Identity and Identity-Info are still to come: RSA-4096 in base64 and the URL. */
-	if (e == ERR_OK && w->to.proto == PROTO_UDP && octets.n + 900 > SIP_UDP_SAFE) {
+	if (e == ERR_OK && w->to.proto == PROTO_UDP && octets.n + signer_overhead(n->d.signer) > SIP_UDP_SAFE) {
 		buf_clear(&octets);
 		buf_clear(&w->branch);
+		s->dialog.local_cseq--; /* of the one that is not sent */
 		e = route(s, SIP_UDP_SAFE + 1, &w->to);
 		if (e == ERR_OK)
 			e = build(s, &w->to, &w->branch, &octets);

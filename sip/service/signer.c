@@ -1,5 +1,7 @@
 #include "sip/service/signer.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "sip/message/digest_string.h"
@@ -44,6 +46,14 @@ bool signer_ready(const struct signer *s, int64_t now)
 	const struct domain_cert *d = domain_certs_current(s->certs);
 
 	return d != NULL && now >= cert_not_before(d->cert) && now <= cert_not_after(d->cert);
+}
+
+size_t signer_overhead(const struct signer *s)
+{
+	const struct domain_cert *d = domain_certs_current(s->certs);
+	size_t sig = (cert_key_bits(d->cert) + 7) / 8;
+
+	return sizeof("Identity: \"\"\r\nIdentity-Info: <>;alg=rsa-sha256\r\n") + (sig + 2) / 3 * 4 + strlen(d->url);
 }
 
 static void run(struct work_job *job, unsigned worker)

@@ -16,6 +16,9 @@ void signer_free(struct signer *s);
 /* signer_ready: may a message dated now be signed (AUT-07)? */
 bool signer_ready(const struct signer *s, int64_t now);
 
+/* signer_overhead: octets that signing adds to a request. */
+size_t signer_overhead(const struct signer *s);
+
 /*
  * done: ERR_OK and octets is the signed request, whose memory is the callee's to take; else octets is empty. id is what
  * was given: whoever asked finds its object by it, or drops the result.

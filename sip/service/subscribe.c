@@ -93,7 +93,7 @@ static void busy(struct tx *tx)
 /* After the 200: what the duration means, and the NOTIFY that must follow at once. */
 static void begin(struct sub *s, uint32_t expires)
 {
-	const struct notifier *n = s->notifier;
+	struct notifier *n = s->notifier;
 	bool probation =
 		s->package == PACKAGE_CERTIFICATE && n->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION;
 
@@ -105,8 +105,12 @@ static void begin(struct sub *s, uint32_t expires)
 	} else if (probation) {
 		sub_finish(s, SUB_PROBATION);
 	} else {
-		sub_save(s);
+		uint64_t id = s->id;
+
 		sub_notify(s);
+		/* Saved with the CSeq of that NOTIFY, unless it could not even be begun. */
+		if (sub_by_id(n, id) != NULL)
+			sub_save(s);
 	}
 }
 
