@@ -111,6 +111,21 @@ static bool list_of(struct slice value, uint8_t tag, struct slice *out)
 	return true;
 }
 
+/* RFC 5280 4.2.1.6: an iPAddress has 4 or 16 octets. */
+static bool alternative_names(struct cert *c, struct slice value)
+{
+	struct slice rest, name;
+	uint8_t tag;
+
+	if (!list_of(value, 0, &c->san))
+		return false;
+	for (rest = c->san; der_next(&rest, &tag, &name);) {
+		if (tag == DER_CONTEXT(7) && name.n != 4 && name.n != 16)
+			return false;
+	}
+	return true;
+}
+
 static enum err extension(struct cert *c, struct slice oid, bool critical, struct slice value)
 {
 	bool ok = true;
@@ -120,7 +135,7 @@ static enum err extension(struct cert *c, struct slice oid, bool critical, struc
 	else if (slice_eq(oid, OID_EXT_USAGE))
 		ok = key_usage(c, value);
 	else if (slice_eq(oid, OID_EXT_SAN))
-		ok = list_of(value, 0, &c->san);
+		ok = alternative_names(c, value);
 	else if (slice_eq(oid, OID_EXT_EKU))
 		ok = list_of(value, DER_OID, &c->eku);
 	else if (slice_eq(oid, OID_EXT_KEY_ID) && !critical)
@@ -182,7 +197,6 @@ static enum err read_tbs(struct cert *c, struct slice tbs)
 {
 	struct slice field, validity;
 	uint32_t version;
-	enum err e;
 
 	if (!der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &field))
 		return der_is(tbs, DER_INTEGER) ? ERR_UNSUPPORTED : ERR_SYNTAX; /* version 1 has no such field */
@@ -203,8 +217,7 @@ static enum err read_tbs(struct cert *c, struct slice tbs)
 		return ERR_OK;
 	if (!der_take(&tbs, DER_CONTEXT_CONSTRUCTED(3), &field) || tbs.n > 0)
 		return ERR_SYNTAX;
-	e = extensions(c, field);
-	return e;
+	return extensions(c, field);
 }
 
 /* library_agrees: mbedTLS must read it too, now and not when a chain is checked. */
@@ -219,7 +232,7 @@ static enum err library_agrees(struct slice der)
 	if (rc == 0)
 		return ERR_OK;
 	return rc == MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG || rc == MBEDTLS_ERR_X509_SIG_MISMATCH ? ERR_UNSUPPORTED
-											      : ERR_SYNTAX;
+											     : ERR_SYNTAX;
 }
 
 enum err cert_read(struct slice der, struct cert **out)

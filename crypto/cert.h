@@ -18,8 +18,8 @@ struct cert;
 
 /*
  * cert_read: der is exactly one certificate: octets behind it are ERR_SYNTAX. ERR_LIMIT over CERT_DER_MAX;
- * ERR_UNSUPPORTED for a version below 3 or a public key that key.h does not take (RSA under 1024 or over 4096 bits, odd
- * curves ...). Copies der. *out: the caller's, cert_free.
+ * ERR_UNSUPPORTED for a version below 3, a public key that key.h does not take (RSA under 1024 or over 4096 bits, odd
+ * curves ...), a critical extension not known here, or name constraints. Copies der. *out: the caller's, cert_free.
  */
 MUST_USE enum err cert_read(struct slice der, struct cert **out);
 void cert_free(struct cert *c);
@@ -49,20 +49,25 @@ bool cert_usage_allows(const struct cert *c, enum cert_usage usage);
  */
 bool cert_purpose_tls(const struct cert *c, bool server, bool strict);
 
-/* Subject alternative names in the order of the certificate; the text may hold any octet, NUL too: compare by length. */
+/*
+ * Subject alternative names in the order of the certificate: cert_san gives the i-th of that type, false when there is no
+ * more. The text may hold any octet, NUL too: compare by length. cert_has_san: is the extension there?
+ * cert_common_name: the most specific CN of the subject, false when there is none.
+ */
 enum cert_name { CERT_URI, CERT_DNS, CERT_EMAIL };
-bool cert_san(const struct cert *c, enum cert_name type, size_t i, struct slice *out); /* i-th of type; false = no more */
-bool cert_has_san(const struct cert *c);                                              /* the extension is present */
-bool cert_common_name(const struct cert *c, struct slice *out);                        /* most specific CN */
+bool cert_san(const struct cert *c, enum cert_name type, size_t i, struct slice *out);
+bool cert_has_san(const struct cert *c);
+bool cert_common_name(const struct cert *c, struct slice *out);
 
 /* cert_fingerprint: appends "AB:CD:..." of the digest of the DER. */
 void cert_fingerprint(const struct cert *c, enum hash_alg alg, struct buf *out);
 
 /*
- * Two matchers, on purpose (requirements.md T-31). Both compare whole names without ASCII case and refuse names with NUL.
- * cert_matches_sip_domain, RFC 5922 7.1/7.2: URI names "sip:domain" without user part; DNS names only if there is no such
- * URI; CN only if there is no subjectAltName; no wildcard. cert_matches_host, RFC 2818 3.1 for web servers and Identity
- * signers: dNSName, else CN; a wildcard stands for the left-most label when wildcard is set; also a URI "sip:host".
+ * Two matchers, on purpose (requirements.md T-31). Both compare whole names without ASCII case and refuse names with
+ * NUL. cert_matches_sip_domain, RFC 5922 7.1/7.2: URI names "sip:domain" without user part; DNS names only if there is
+ * no such URI; CN only if there is no subjectAltName; no wildcard. cert_matches_host, RFC 2818 3.1 for web servers and
+ * Identity signers: dNSName, else CN; a wildcard stands for the left-most label when wildcard is set; also a URI
+ * "sip:host".
  */
 bool cert_matches_sip_domain(const struct cert *c, struct slice domain);
 bool cert_matches_host(const struct cert *c, struct slice host, bool wildcard);
@@ -72,7 +77,7 @@ bool cert_matches_ip(const struct cert *c, struct slice text);
 
 /* What a new certificate says. Lists end with a slice whose p is NULL; NULL = none. */
 struct cert_params {
-	struct slice common_name; /* subject CN, printable text; any other octet is ERR_SYNTAX */
+	struct slice common_name; /* subject CN, printable ASCII, else ERR_SYNTAX; 64 octets are written at most */
 	const struct slice *uris;
 	const struct slice *dns;
 	const struct slice *ips; /* text form */
@@ -87,7 +92,8 @@ struct cert_params {
 /*
  * cert_make: appends the DER of a v3 certificate for the public half of subject, random 128-bit positive serial, signed
  * by issuer_key; issuer is the CA's certificate, or NULL for self-signed (issuer_key is then the subject's own).
- * notBefore and notAfter as UTCTime up to 2049. Subject and authority key identifiers are there.
+ * notBefore and notAfter as UTCTime up to 2049. Subject and authority key identifiers are there. ERR_SYNTAX for names
+ * or times that cannot be written, ERR_LIMIT for a CN over 64 octets with no other name beside it.
  */
 MUST_USE enum err cert_make(const struct cert_params *p, const struct key *subject, const struct cert *issuer,
 			    struct key *issuer_key, struct buf *der);
@@ -97,27 +103,32 @@ struct trust;
 struct trust *trust_new(void);
 void trust_free(struct trust *t);
 
-/* trust_add_pem: every CERTIFICATE block of text; *count is how many. trust_add_der: one. */
+/*
+ * trust_add_pem: every CERTIFICATE block of text; *count is how many. Those that cert_read does not support are passed
+ * over, since bundles of systems have such; ERR_SYNTAX for a malformed one. trust_add_der: one, with the errors of
+ * cert_read.
+ */
 MUST_USE enum err trust_add_pem(struct trust *t, struct slice text, size_t *count);
 MUST_USE enum err trust_add_der(struct trust *t, struct slice der);
 
 enum trust_verdict {
 	TRUST_OK,
-	TRUST_UNTRUSTED,     /* no path to an anchor, or a bad signature in it */
-	TRUST_EXPIRED,       /* now is after a notAfter */
-	TRUST_NOT_YET,       /* now is before a notBefore */
-	TRUST_WEAK,          /* a key or hash in the path that is not taken */
+	TRUST_UNTRUSTED, /* no path to an anchor, or a bad signature in it */
+	TRUST_EXPIRED,   /* now is after a notAfter */
+	TRUST_NOT_YET,   /* now is before a notBefore */
+	TRUST_WEAK,      /* a key or hash in the path that is not taken */
 	TRUST_CHAIN_TOO_LONG,
-	TRUST_BAD_USAGE,     /* an issuer that is no CA, or path length exceeded */
+	TRUST_BAD_USAGE, /* an issuer that is no CA, or path length exceeded */
 };
 const char *trust_str(enum trust_verdict v);
 
 /*
  * trust_check: RFC 5280 path from leaf (with n further certificates offered by the peer, in any order) to an anchor, at
- * time now. Chains need SHA-256 or better; sha1 = true lets SHA-1 through (old labs). Self-signed leaves are TRUST_UNTRUSTED
- * unless the very certificate is an anchor. No name check: the caller does that.
+ * time now. Chains need SHA-256 or better and RSA keys of 2048 bits; sha1 = true lets SHA-1 and 1024 bits through (old
+ * labs). Self-signed leaves are TRUST_UNTRUSTED unless the very certificate is an anchor. CERT_CHAIN_MAX or more
+ * further certificates are TRUST_CHAIN_TOO_LONG. No name check: the caller does that.
  */
-enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain, size_t n,
-			       int64_t now, bool sha1);
+enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
+			       size_t n, int64_t now, bool sha1);
 
 #endif

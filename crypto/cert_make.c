@@ -124,8 +124,8 @@ static void put_basic(struct buf *out, bool ca)
 }
 
 /*
- * RFC 5280 4.2.1.3, as octets of a BIT STRING behind its count of unused bits. What encrypts to an EC key is agreement on
- * a key, never encipherment of one (RFC 5480 3).
+ * RFC 5280 4.2.1.3, as octets of a BIT STRING behind its count of unused bits. What encrypts to an EC key is agreement
+ * on a key, never encipherment of one (RFC 5480 3).
  */
 static struct slice usage_bits(const struct cert_params *p, enum key_kind kind)
 {

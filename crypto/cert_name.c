@@ -80,8 +80,8 @@ static bool same_name(struct slice found, struct slice wanted)
 }
 
 /*
- * sip_domain_of: RFC 5922 7.1: the host of a URI name whose scheme is sip and that has no user part. Port and parameters
- * say nothing about who the host is.
+ * sip_domain_of: RFC 5922 7.1: the host of a URI name whose scheme is sip and that has no user part. Port and
+ * parameters say nothing about who the host is.
  */
 static bool sip_domain_of(struct slice uri, struct slice *domain)
 {

@@ -13,9 +13,9 @@ struct cert {
 	struct slice issuer; /* whole Name elements */
 	struct slice subject;
 	struct slice spki;
-	struct slice san;      /* body of GeneralNames; p NULL: no such extension */
-	struct slice eku;      /* body of ExtKeyUsageSyntax; p NULL: no such extension */
-	struct slice key_id;   /* subjectKeyIdentifier octets; p NULL: none */
+	struct slice san;    /* body of GeneralNames; p NULL: no such extension */
+	struct slice eku;    /* body of ExtKeyUsageSyntax; p NULL: no such extension */
+	struct slice key_id; /* subjectKeyIdentifier octets; p NULL: none */
 	int64_t not_before;
 	int64_t not_after;
 	bool ca;

@@ -7,8 +7,8 @@
 #include "core/buf.h"
 
 /*
- * DER (X.690) for the files of this folder: a strict reader over slices and a writer. Strict means single-octet tags and
- * minimal definite lengths of at most four octets; BER's other forms are refused, so that one object has one form.
+ * DER (X.690) for the files of this folder: a strict reader over slices and a writer. Strict means single-octet tags
+ * and minimal definite lengths of at most four octets; BER's other forms are refused, so that one object has one form.
  */
 enum {
 	DER_BOOLEAN = 0x01,
@@ -35,7 +35,7 @@ enum {
 #define OID_P256 S("\x2a\x86\x48\xce\x3d\x03\x01\x07")
 #define OID_P384 S("\x2b\x81\x04\x00\x22")
 
-/* der_next: takes the element that *in starts with off *in. false (all untouched) when it is malformed or cut. */
+/* der_next: takes the first element off *in; body is another slice. false (all untouched): it is malformed or cut. */
 bool der_next(struct slice *in, uint8_t *tag, struct slice *body);
 
 /* der_is: does in start with an element of that tag? der_take: der_next for that tag only. */

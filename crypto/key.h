@@ -26,7 +26,7 @@ MUST_USE enum err key_generate(enum key_kind kind, unsigned bits, struct key **o
  */
 MUST_USE enum err key_read_private(struct slice text, struct key **out);
 
-/* key_read_public: SubjectPublicKeyInfo in DER. */
+/* key_read_public: SubjectPublicKeyInfo in DER, EC points uncompressed and on the curve. ERR_SYNTAX, ERR_UNSUPPORTED. */
 MUST_USE enum err key_read_public(struct slice spki, struct key **out);
 
 /* key_dup: an independent copy. key_free: wipes and frees; NULL is ignored. */
@@ -42,7 +42,7 @@ void key_spki(const struct key *k, struct buf *out);
 /*
  * key_sign: signs a digest that was made with alg: RSASSA-PKCS1-v1_5 (deterministic) or ECDSA (DER form). *n octets
  * (at most KEY_SIG_MAX) are written to sig. key_verify: ERR_OK or ERR_CRYPTO; for RSA the padding is compared whole,
- * never parsed.
+ * never parsed. MD5 is never signed (ERR_UNSUPPORTED, as for a public half alone) nor taken (ERR_CRYPTO).
  */
 MUST_USE enum err key_sign(struct key *k, enum hash_alg alg, const uint8_t *digest, uint8_t *sig, size_t *n);
 MUST_USE enum err key_verify(struct key *k, enum hash_alg alg, const uint8_t *digest, struct slice sig);

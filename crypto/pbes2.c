@@ -107,7 +107,8 @@ static void cbc(const struct pbes2 *p, const uint8_t *key, bool encrypt, struct 
 	mbedtls_cipher_init(&c);
 	rc = mbedtls_cipher_setup(&c, mbedtls_cipher_info_from_type(p->scheme->cipher));
 	if (rc == 0)
-		rc = mbedtls_cipher_setkey(&c, key, (int)p->scheme->key * 8, encrypt ? MBEDTLS_ENCRYPT : MBEDTLS_DECRYPT);
+		rc = mbedtls_cipher_setkey(&c, key, (int)p->scheme->key * 8,
+					   encrypt ? MBEDTLS_ENCRYPT : MBEDTLS_DECRYPT);
 	if (rc == 0)
 		rc = mbedtls_cipher_set_padding_mode(&c, MBEDTLS_PADDING_NONE);
 	if (rc == 0)
@@ -223,9 +224,8 @@ static enum err read_scheme(struct slice body, struct pbes2 *p)
 	if (p->scheme == NULL)
 		return ERR_UNSUPPORTED;
 	p->iv = SLICE_NONE;
-	if (p->scheme->iv > 0 && (!der_take(&body, DER_OCTETS, &p->iv) || p->iv.n != p->scheme->iv))
-		return ERR_SYNTAX;
-	if (body.n > 0)
+	/* Key wrap has no parameters, but OpenSSL 3.0 writes octets without meaning there: they are passed over. */
+	if (p->scheme->iv > 0 && (!der_take(&body, DER_OCTETS, &p->iv) || p->iv.n != p->scheme->iv || body.n > 0))
 		return ERR_SYNTAX;
 	if (p->key == 0)
 		p->key = p->scheme->key;
@@ -296,7 +296,8 @@ static void put_algorithm(const struct pbes2 *p, struct buf *out)
 	der_close(out, all);
 }
 
-void pbes2_close(enum pkcs8_profile profile, struct slice pass, uint32_t iterations, struct slice plain, struct buf *out)
+void pbes2_close(enum pkcs8_profile profile, struct slice pass, uint32_t iterations, struct slice plain,
+		 struct buf *out)
 {
 	static const struct {
 		size_t prf;

@@ -26,31 +26,34 @@ enum pkcs8_profile {
 #define PKCS8_DER_MAX 8192            /* octets of an object that is read */
 
 /*
- * pkcs8_shape: looks only at the outer structure, as the server must (it never decrypts): which kind der is, by the first
- * inner tag (INTEGER or SEQUENCE). *len is the length of the object, so that CR/LF behind it can be told from the rest.
- * PKCS8_NONE when the lengths do not nest inside der, or a mandatory field is missing or of a wrong type. Constant
- * stack, no recursion; BER indefinite lengths are not taken.
+ * pkcs8_shape: looks only at the outer structure, as the server must (it never decrypts): which kind der is, by the
+ * first inner tag (INTEGER or SEQUENCE). *len is the length of the object, so that CR/LF behind it can be told from the
+ * rest. PKCS8_NONE when the lengths do not nest inside der, or a mandatory field is missing or of a wrong type.
+ * Constant stack, no recursion; BER indefinite lengths are not taken.
  */
 enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len);
 
 /*
- * pkcs8_matches: does the plain PrivateKeyInfo hold the private half of spki (DER SubjectPublicKeyInfo)? Compares the
- * public parts, and for RSA that p * q is n; no private-key operation. ERR_CRYPTO when it does not, ERR_SYNTAX,
- * ERR_UNSUPPORTED.
+ * pkcs8_matches: does the plain PrivateKeyInfo hold the private half of spki (DER SubjectPublicKeyInfo)? Reads the key
+ * with all checks of key_read_private and compares the public parts; nothing is signed or decrypted. ERR_CRYPTO when it
+ * does not, ERR_SYNTAX, ERR_UNSUPPORTED.
  */
 MUST_USE enum err pkcs8_matches(struct slice der, struct slice spki);
 
 /* pkcs8_write: appends k as DER PrivateKeyInfo, version 0. */
 MUST_USE enum err pkcs8_write(const struct key *k, struct buf *der);
 
-/* pkcs8_encrypt: appends plain (DER PrivateKeyInfo) encrypted under pass (UTF-8 octets) with a new salt and IV. */
+/*
+ * pkcs8_encrypt: appends plain (DER PrivateKeyInfo, else ERR_SYNTAX) encrypted under pass (UTF-8 octets) with a new
+ * salt and IV. ERR_LIMIT for iterations under 1000 or over PKCS8_ITERATIONS_MAX.
+ */
 MUST_USE enum err pkcs8_encrypt(struct slice plain, struct slice pass, enum pkcs8_profile profile, uint32_t iterations,
 				struct buf *der);
 
 /*
- * pkcs8_decrypt: appends the plain PrivateKeyInfo. Reads PBES2 with PBKDF2 (HMAC-SHA1, HMAC-SHA256), and des-EDE3-CBC
- * (keyLength 16 as K1,K2,K1), AES-128/192/256-CBC, id-aes128/192/256-wrap-pad. ERR_CRYPTO: wrong pass phrase or
- * damaged (one answer for both); ERR_UNSUPPORTED: another scheme; ERR_LIMIT: too many iterations; ERR_SYNTAX.
+ * pkcs8_decrypt: appends the plain PrivateKeyInfo. Reads PBES2 with PBKDF2 (HMAC-SHA1, -SHA256, -SHA512), and
+ * des-EDE3-CBC (keyLength 16 as K1,K2,K1), AES-128/192/256-CBC, id-aes128/192/256-wrap-pad. ERR_CRYPTO: wrong pass
+ * phrase or damaged (one answer for both); ERR_UNSUPPORTED: another scheme; ERR_LIMIT: too many iterations; ERR_SYNTAX.
  */
 MUST_USE enum err pkcs8_decrypt(struct slice der, struct slice pass, struct buf *plain);
 

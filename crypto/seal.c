@@ -49,8 +49,8 @@ enum err seal_open(const uint8_t key[SEAL_KEY], struct slice context, struct sli
 	n = box.n - SEAL_OVERHEAD;
 	at = (unsigned char *)buf_reserve(out, n);
 	gcm_start(&gcm, key);
-	rc = mbedtls_gcm_auth_decrypt(&gcm, n, octets(box), NONCE, octets(context), context.n,
-				      octets(box) + NONCE + n, TAG, octets(box) + NONCE, at);
+	rc = mbedtls_gcm_auth_decrypt(&gcm, n, octets(box), NONCE, octets(context), context.n, octets(box) + NONCE + n,
+				      TAG, octets(box) + NONCE, at);
 	mbedtls_gcm_free(&gcm);
 	if (rc != 0) {
 		mem_wipe(at, n);

@@ -10,7 +10,7 @@
 #define SEAL_KEY 32      /* octets of a sealing key */
 #define SEAL_OVERHEAD 28 /* nonce and tag */
 
-/* seal_close: appends nonce, ciphertext and tag of plain. context is authenticated, not stored: give the same to open. */
+/* seal_close: appends nonce, ciphertext and tag of plain. context is authenticated, not stored: open wants the same. */
 void seal_close(const uint8_t key[SEAL_KEY], struct slice context, struct slice plain, struct buf *out);
 
 /* seal_open: appends the plain octets. ERR_CRYPTO when box, context and key do not belong together; out as before. */

@@ -10,9 +10,10 @@
 #include "crypto/tls_state.h"
 
 /*
- * MBEDTLS_PLATFORM_MEMORY is not in Debian's builds, so failed allocations inside the library cannot be counted. mbedTLS
- * before 2.28.10 ignores one while it calculates Finished (CVE-2025-27810). So before each step of a handshake as much as a
- * step needs is asked for and given back: when memory is exhausted the process ends there, as everywhere in it.
+ * MBEDTLS_PLATFORM_MEMORY is not in Debian's builds, so failed allocations inside the library cannot be counted.
+ * mbedTLS before 2.28.10 ignores one while it calculates Finished (CVE-2025-27810). So before each step of a handshake
+ * as much as a step needs is asked for and given back: when memory is exhausted the process ends there, as everywhere
+ * in it.
  */
 #define STEP_MEMORY 32768
 
@@ -64,6 +65,7 @@ struct tls *tls_new(struct tls_config *c, unsigned slot, struct slice name, enum
 	tls_config_ref(c);
 	t->name = slice_copy(name);
 	t->rule = rule;
+	t->first = -1;
 	mbedtls_ssl_init(&t->ssl);
 	if (mbedtls_ssl_setup(&t->ssl, &c->slots[slot].ssl) != 0)
 		abort(); /* only for want of memory */
@@ -99,8 +101,11 @@ void tls_input(struct tls *t, struct slice records)
 		buf_drop(&t->in, t->taken);
 		t->taken = 0;
 	}
-	if (records.n > 0)
-		buf_add(&t->in, records);
+	if (records.n == 0)
+		return;
+	if (t->first < 0)
+		t->first = (unsigned char)records.p[0];
+	buf_add(&t->in, records);
 }
 
 static void note_suite(struct tls *t)
@@ -269,8 +274,13 @@ struct tls_session *tls_session_save(struct tls *t)
 
 void tls_session_use(struct tls *t, const struct tls_session *s)
 {
-	/* Should the library refuse it, the handshake is a full one. */
-	if (s != NULL && s->config == t->config && !t->over)
+	const mbedtls_x509_crt *crt;
+
+	if (s == NULL || s->config != t->config || t->over)
+		return;
+	crt = s->saved.MBEDTLS_PRIVATE(peer_cert);
+	/* Where it does not fit, or should the library refuse it, the handshake is a full one. */
+	if (crt != NULL && tls_judge_session(t, slice_of(crt->raw.p, crt->raw.len)))
 		(void)mbedtls_ssl_set_session(&t->ssl, &s->saved);
 }
 

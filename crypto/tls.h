@@ -9,13 +9,16 @@
 #include "crypto/key.h"
 
 /*
- * TLS 1.2 and, with mbedTLS 3.6, 1.3, between buffers: no socket is touched, so a handshake can run in a worker thread and
- * records on the loop. A struct tls is used by one thread at a time; a struct tls_config is immutable once the first
- * connection was made from it, shared by all threads, and must outlive its connections (it counts references).
+ * TLS 1.2 and, with mbedTLS 3.6, 1.3, between buffers: no socket is touched, so a handshake can run in a worker thread
+ * and records on the loop. A struct tls is used by one thread at a time; a struct tls_config is immutable once the
+ * first connection was made from it, shared by all threads, and must outlive its connections (it counts references).
  *
- * Suites: ECDHE with ECDSA or RSA and AES-GCM or ChaCha20-Poly1305, groups X25519, P-256, P-384; and last, when static_rsa
- * is set, TLS_RSA_WITH_AES_128_CBC_SHA256 and TLS_RSA_WITH_AES_128_CBC_SHA (draft 9.5, RFC 6072 10.5). No renegotiation, no
- * tickets, no compression, no NULL suites, nothing below 1.2. A ClientHello without signature_algorithms works.
+ * Suites: ECDHE with ECDSA or RSA and AES-GCM or ChaCha20-Poly1305, groups X25519, P-256, P-384; and last, when
+ * static_rsa is set, TLS_RSA_WITH_AES_128_CBC_SHA256 and TLS_RSA_WITH_AES_128_CBC_SHA (draft 9.5, RFC 6072 10.5); then
+ * a ClientHello without signature_algorithms works, too. No renegotiation, no tickets, no compression, no NULL suites,
+ * nothing below 1.2. TLS 1.3 is for clients, and for servers that neither ask for client certificates nor keep
+ * sessions: it resumes by tickets only, and its client certificates cannot be judged before the library calculates with
+ * their keys.
  */
 struct tls_config;
 struct tls;
@@ -30,18 +33,20 @@ struct tls_identity {
 struct tls_params {
 	bool server;
 	bool static_rsa;
-	bool eku_strict;                 /* cert_purpose_tls's strict */
-	const struct tls_identity *ids;  /* server: the certificates by SNI, the first is the default; client: 0 or 1 */
-	size_t id_count;                 /* <= 8 */
-	const struct trust *trust;       /* anchors for the peer's certificate; kept, not copied; NULL only for a server with OFF */
+	bool eku_strict;                /* cert_purpose_tls's strict */
+	const struct tls_identity *ids; /* server: the certificates by SNI, the first is the default; client: 0 or 1 */
+	size_t id_count;                /* <= 8 */
+	const struct trust
+		*trust; /* anchors for the peer's certificate; kept, not copied; NULL only for a server with OFF */
 	enum tls_client_auth client_auth;
-	unsigned slots;                  /* independent copies of keys, so that that many handshakes sign at once; >= 1 */
-	unsigned session_cache;          /* server: sessions kept for resumption by id; 0 = none */
+	unsigned slots;         /* independent copies of keys, so that that many handshakes sign at once; >= 1 */
+	unsigned session_cache; /* server: sessions kept for resumption by id, for an hour; 0 = none */
 };
 
 /*
- * tls_config_new: ERR_SYNTAX or ERR_UNSUPPORTED for a chain that cannot be read, ERR_CRYPTO for a key that does not belong
- * to its certificate. *out has one reference. A server picks the identity whose leaf names the SNI host by
+ * tls_config_new: ERR_SYNTAX or ERR_UNSUPPORTED for a chain that cannot be read (or of more than CERT_CHAIN_MAX),
+ * ERR_CRYPTO for a key that does not belong to its certificate. Without trust nobody is trusted. Chains need SHA-256,
+ * RSA 2048. *out has one reference. A server picks the identity whose leaf names the SNI host by
  * cert_matches_sip_domain or cert_matches_host; without SNI, or when none matches, the first. Among several that
  * match, an ECDSA one is preferred when the client can verify it.
  */
@@ -58,8 +63,9 @@ enum tls_name_rule {
 };
 
 /*
- * tls_new: a connection in the handshake. slot < slots picks the key copy. A client gives the name that the server's
- * certificate must have (and that goes out as SNI unless it is an IP address); a server gives SLICE_NONE.
+ * tls_new: a connection in the handshake. slot < slots picks the key copy; two handshakes of one slot at the same time
+ * are safe, but sign one after the other. A client gives the name that the server's certificate must have (and that
+ * goes out as SNI unless it is an IP address); a server gives SLICE_NONE.
  */
 struct tls *tls_new(struct tls_config *c, unsigned slot, struct slice name, enum tls_name_rule rule);
 void tls_free(struct tls *t);
@@ -75,13 +81,14 @@ void tls_input(struct tls *t, struct slice records);
  */
 MUST_USE enum err tls_handshake(struct tls *t);
 
-/* tls_output: records to be sent, the caller's buffer to drain with buf_drop/buf_clear. */
+/* tls_output: records to be sent, to drain with buf_drop/buf_clear; its memory is given back when it is found empty. */
 struct buf *tls_output(struct tls *t);
 
-/* tls_read: appends decrypted octets, at most max in this call. ERR_AGAIN: none now. ERR_CLOSED: close_notify. ERR_CRYPTO. */
+/* tls_read: appends decrypted octets, at most max in this call. ERR_AGAIN: none now. ERR_CLOSED: close_notify.
+ * ERR_CRYPTO. */
 MUST_USE enum err tls_read(struct tls *t, struct buf *out, size_t max);
 
-/* tls_write: encrypts all of plain into tls_output. tls_close: adds close_notify. */
+/* tls_write: encrypts all of plain into tls_output; ERR_AGAIN in the handshake. tls_close: adds close_notify. */
 MUST_USE enum err tls_write(struct tls *t, struct slice plain);
 void tls_close(struct tls *t);
 
@@ -94,16 +101,22 @@ bool tls_is_static_rsa(const struct tls *t); /* also during a handshake that fai
 /* tls_peer: DER of the peer's certificate, or SLICE_NONE; valid as long as t. */
 struct slice tls_peer(const struct tls *t);
 
-/* tls_reason: why the handshake or a record failed, one plain English clause ("certificate has expired"), never NULL. */
+/* tls_reason: why the handshake or a record failed, one plain English clause ("certificate has expired"), never NULL.
+ */
 const char *tls_reason(const struct tls *t);
 
-/* Client side resumption: tls_session_save after a handshake (NULL when not resumable), tls_session_use before one. */
+/*
+ * Client side resumption: tls_session_save after a handshake, once a connection (NULL when not resumable),
+ * tls_session_use before one. A session of another tls_config, or whose certificate does not fit the name or the time,
+ * is not used.
+ */
 struct tls_session;
 struct tls_session *tls_session_save(struct tls *t);
 void tls_session_use(struct tls *t, const struct tls_session *s);
 void tls_session_free(struct tls_session *s);
 
-/* crypto_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here. crypto_version: text. */
+/* crypto_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here. crypto_version:
+ * text. */
 MUST_USE enum err crypto_init(void);
 const char *crypto_version(void);
 

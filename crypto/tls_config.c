@@ -61,10 +61,10 @@ static const uint16_t groups[] = {
 };
 
 #define SIG(hash, kind) ((MBEDTLS_SSL_HASH_##hash << 8) | MBEDTLS_SSL_SIG_##kind)
-#define SIGS_2                                                                                                         \
-	MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,                          \
-		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,                        \
-		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,                           \
+#define SIGS_2 \
+	MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384, \
+		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384, \
+		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, \
 		MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512
 static const uint16_t signatures[] = {SIGS_2, MBEDTLS_TLS1_3_SIG_NONE};
 static const uint16_t signatures_sha1[] = {SIGS_2, SIG(SHA1, ECDSA), SIG(SHA1, RSA), MBEDTLS_TLS1_3_SIG_NONE};
@@ -93,9 +93,9 @@ static void set_lists(mbedtls_ssl_config *ssl, bool sha1)
 }
 
 /*
- * set_versions: a server that asks for client certificates stays with TLS 1.2, where the certificate comes in the clear and
- * is judged before the library calculates with a key in it: a hostile one costs ten thousand times as much. So does one that
- * keeps sessions: TLS 1.3 resumes by tickets only.
+ * set_versions: a server that asks for client certificates stays with TLS 1.2, where the certificate comes in the clear
+ * and is judged before the library calculates with a key in it: a hostile one costs ten thousand times as much. So does
+ * one that keeps sessions: TLS 1.3 resumes by tickets only.
  */
 static void set_versions(mbedtls_ssl_config *ssl, const struct tls_params *p)
 {
@@ -143,11 +143,11 @@ static enum err slot_start(struct tls_config *c, struct tls_slot *slot, const st
 	mbedtls_ssl_conf_ciphersuites(ssl, p->static_rsa ? suites_with_static_rsa : suites_forward_secret);
 	mbedtls_ssl_conf_renegotiation(ssl, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 	/*
-	 * A client's NONE leaves the whole judgement to tls_peer.c, which comes before any use of the server's key. For a
-	 * server NONE would mean that no certificate is asked for; OPTIONAL asks, and tls_peer.c judges first.
+	 * A client's NONE leaves the whole judgement to tls_peer.c, which comes before any use of the server's key. For
+	 * a server NONE would mean that no certificate is asked for; OPTIONAL asks, and tls_peer.c judges first.
 	 */
 	mbedtls_ssl_conf_authmode(ssl, p->server && p->client_auth != TLS_CLIENT_OFF ? MBEDTLS_SSL_VERIFY_OPTIONAL
-										      : MBEDTLS_SSL_VERIFY_NONE);
+										     : MBEDTLS_SSL_VERIFY_NONE);
 	if (p->server) {
 		/* The names of all authorities would cost kilobytes in every handshake; an empty list means any. */
 		mbedtls_ssl_conf_cert_req_ca_list(ssl, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
@@ -215,6 +215,7 @@ static enum err read_identity(const struct tls_identity *id, struct tls_own *own
 		return e == ERR_LIMIT ? ERR_UNSUPPORTED : e;
 	if (own->leaf == NULL)
 		return ERR_SYNTAX;
+	mbed_crt_forget_purpose(&own->chain);
 	return key_belongs(id->key, own->leaf) ? ERR_OK : ERR_CRYPTO;
 }
 

@@ -6,8 +6,8 @@
 #include "crypto/tls_state.h"
 
 /*
- * The judge of the peer's certificate. The library would check a chain only after it has calculated with every key in it, and
- * a hostile key costs ten thousand times a normal one; so it is told not to check, and this comes first.
+ * The judge of the peer's certificate. The library would check a chain only after it has calculated with every key in
+ * it, and a hostile key costs ten thousand times a normal one; so it is told not to check, and this comes first.
  */
 
 #define MESSAGE_MAX 16384 /* octets of the Certificate message; the library takes no more */
@@ -75,6 +75,23 @@ static bool name_fits(const struct tls *t, const struct cert *leaf)
 	return cert_matches_host(leaf, t->name, true) || cert_matches_ip(leaf, t->name);
 }
 
+/* leaf_fault: what concerns the leaf alone, since it is looked at again when a session is resumed. NULL: nothing. */
+static const char *leaf_fault(const struct tls *t, const struct cert *leaf)
+{
+	bool server = !t->config->server; /* the peer is one */
+
+	if (!cert_purpose_tls(leaf, server, t->config->eku_strict))
+		return server ? "the peer's certificate is not for a TLS server"
+			      : "the peer's certificate is not for a TLS client";
+	if (server && is_static_rsa_suite(t->suite)) {
+		if (!cert_usage_allows(leaf, CERT_KEY_ENCIPHERMENT))
+			return "the key usage of the peer's certificate does not allow key encipherment";
+	} else if (!cert_usage_allows(leaf, CERT_DIGITAL_SIGNATURE)) {
+		return "the key usage of the peer's certificate does not allow digital signatures";
+	}
+	return NULL;
+}
+
 static enum err wrong_chain(struct tls *t, const struct cert *leaf, enum trust_verdict v, int64_t now)
 {
 	switch (v) {
@@ -107,28 +124,21 @@ static enum err wrong_chain(struct tls *t, const struct cert *leaf, enum trust_v
 	return ERR_OK;
 }
 
-/* judge_leaf: what concerns the leaf alone; done again when a session is resumed. */
 static enum err judge_leaf(struct tls *t, const struct cert *leaf)
 {
-	bool server = !t->config->server; /* the peer is one */
-	enum cert_usage usage =
-		server && is_static_rsa_suite(t->suite) ? CERT_KEY_ENCIPHERMENT : CERT_DIGITAL_SIGNATURE;
+	const char *fault = leaf_fault(t, leaf);
 
-	if (!cert_purpose_tls(leaf, server, t->config->eku_strict))
-		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT, "the peer's certificate is not for a TLS %s",
-				server ? "server" : "client");
-	if (!cert_usage_allows(leaf, usage))
-		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT,
-				"the key usage of the peer's certificate does not allow %s",
-				usage == CERT_KEY_ENCIPHERMENT ? "key encipherment" : "digital signatures");
-	if (server && !name_fits(t, leaf))
+	if (fault != NULL)
+		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT, "%s", fault);
+	if (!t->config->server && !name_fits(t, leaf))
 		return wrong_name(t, leaf);
 	return ERR_OK;
 }
 
 static enum err unreadable(struct tls *t, enum err e)
 {
-	return tls_fail(t, e == ERR_UNSUPPORTED ? MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT : MBEDTLS_SSL_ALERT_MSG_BAD_CERT,
+	return tls_fail(t,
+			e == ERR_UNSUPPORTED ? MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT : MBEDTLS_SSL_ALERT_MSG_BAD_CERT,
 			e == ERR_UNSUPPORTED ? "the peer's certificate is of a kind that is not taken"
 			: e == ERR_LIMIT     ? "the peer's certificate is too large"
 					     : "the peer's certificate cannot be read");
@@ -181,8 +191,8 @@ enum err tls_judge_server(struct tls *t)
 }
 
 /*
- * gather: the handshake message at the front of the input, joined from its records into msg with its head. ERR_NOTFOUND:
- * something else comes, which the library will refuse or understand.
+ * gather: the handshake message at the front of the input, joined from its records into msg with its head.
+ * ERR_NOTFOUND: something else comes, which the library will refuse or understand.
  */
 static enum err gather(struct slice in, struct buf *msg)
 {
@@ -240,7 +250,8 @@ enum err tls_judge_client(struct tls *t)
 		return ERR_OK; /* judged; the library is still waiting for the rest of the record */
 	/* The message must begin with the next record: nothing of it may lie in the library's buffer already. */
 	if (mbedtls_ssl_check_pending(&t->ssl) != 0)
-		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE, "the peer sent a TLS message out of order");
+		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE,
+				"the peer sent a TLS message out of order");
 	e = gather(slice_sub(buf_slice(&t->in), t->taken, t->in.n), &msg);
 	if (e == ERR_OK && msg.p[0] != MESSAGE_CERTIFICATE)
 		e = ERR_NOTFOUND;
@@ -283,6 +294,19 @@ static enum err judge_resumed(struct tls *t, struct slice der)
 		e = judge_leaf(t, leaf);
 	cert_free(leaf);
 	return e;
+}
+
+bool tls_judge_session(const struct tls *t, struct slice der)
+{
+	int64_t now = t->config->now();
+	struct cert *leaf;
+	bool good;
+
+	if (cert_read(der, &leaf) != ERR_OK)
+		return false;
+	good = now >= cert_not_before(leaf) && now <= cert_not_after(leaf) && name_fits(t, leaf);
+	cert_free(leaf);
+	return good;
 }
 
 enum err tls_judge_end(struct tls *t)

@@ -51,7 +51,8 @@ static const struct phrase errors[] = {
 	{MBEDTLS_ERR_SSL_UNEXPECTED_RECORD, "the peer sent a TLS message out of order"},
 	{MBEDTLS_ERR_SSL_ALLOC_FAILED, "out of memory"},
 	{MBEDTLS_ERR_X509_ALLOC_FAILED, "out of memory"},
-	{MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH, "the peer's certificate has a key of a kind that the cipher suite cannot use"},
+	{MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH,
+	 "the peer's certificate has a key of a kind that the cipher suite cannot use"},
 	{MBEDTLS_ERR_SSL_PRIVATE_KEY_REQUIRED, "no private key for the cipher suite"},
 	{MBEDTLS_ERR_SSL_COUNTER_WRAPPING, "the connection has carried too many records"},
 	{MBEDTLS_ERR_RSA_VERIFY_FAILED, "the peer's signature in the handshake is wrong"},
@@ -77,7 +78,8 @@ static const struct phrase errors[] = {
 	{MBEDTLS_ERR_SSL_BAD_CERTIFICATE, "a malformed certificate message"},
 #else
 	{MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN, "no cipher suite in common"},
-	{MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE, "no cipher suite in common that fits our certificate and the peer's wishes"},
+	{MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE,
+	 "no cipher suite in common that fits our certificate and the peer's wishes"},
 	{MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION, "no TLS version in common (1.2 is the least)"},
 	{MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO, "a malformed ClientHello"},
 	{MBEDTLS_ERR_SSL_BAD_HS_SERVER_HELLO, "a malformed ServerHello"},
@@ -117,8 +119,7 @@ enum err tls_fail(struct tls *t, int alert, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	set_reason(t, text);
-	/* A refusal of this call changes nothing: the connection ends either way. */
-	(void)mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, (unsigned char)alert);
+	mbed_ssl_send_fatal(&t->ssl, alert);
 	t->failed = ERR_CRYPTO;
 	return ERR_CRYPTO;
 }
@@ -132,12 +133,13 @@ enum err tls_fail_library(struct tls *t, int rc)
 	t->failed = ERR_CRYPTO;
 	if (rc == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
 		t->failed = ERR_CLOSED;
-		set_reason(t, t->over ? "the peer closed the connection" : "the peer closed the connection in the handshake");
+		set_reason(t, t->over ? "the peer closed the connection"
+				      : "the peer closed the connection in the handshake");
 	} else if (rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
 		alert = mbed_ssl_alert(&t->ssl);
 		text = phrase_of(alerts, alert);
 		buf_addf(&t->reason, "the peer sent alert %d (%s)", alert, text == NULL ? "unknown" : text);
-	} else if (high == MBEDTLS_ERR_SSL_INVALID_RECORD && mbed_ssl_state(&t->ssl) <= MBEDTLS_SSL_SERVER_HELLO) {
+	} else if (t->first >= 0 && (t->first < 20 || t->first > 23)) {
 		set_reason(t, "the peer does not speak TLS");
 	} else {
 		text = phrase_of(errors, high);

@@ -2,6 +2,7 @@
 #define CRYPTO_TLS_STATE_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_cache.h>
@@ -45,13 +46,14 @@ struct tls {
 	struct tls_config *config; /* one reference */
 	struct slice name;         /* owned; the name that the server must have; empty for a server */
 	enum tls_name_rule rule;
-	struct buf in;    /* records that the library has not read */
-	size_t taken;     /* octets of in that it has */
-	struct buf out;   /* records to send */
+	struct buf in;  /* records that the library has not read */
+	size_t taken;   /* octets of in that it has */
+	struct buf out; /* records to send */
 	struct buf reason;
 	struct cert *leaf; /* the certificate that was judged, until the handshake is over */
 	enum err failed;   /* ERR_OK, or what every call answers from now on */
 	int suite;         /* chosen in this handshake; 0 = none yet */
+	int first;         /* the very first octet from the peer, -1 = none yet: TLS begins with a record type */
 	bool full;         /* certificates were exchanged: the session is not resumed */
 	bool over;         /* tls_handshake has answered ERR_OK */
 };
@@ -65,9 +67,12 @@ enum err tls_fail_library(struct tls *t, int rc);
 /* tls_judge_server: the certificates that the server has just sent, before anything is done with their keys. */
 MUST_USE enum err tls_judge_server(struct tls *t);
 
+/* tls_judge_session: is a session with that certificate still good for this connection? Changes nothing. */
+bool tls_judge_session(const struct tls *t, struct slice der);
+
 /*
- * tls_judge_client: reads the client's Certificate message from t->in before the library does (TLS 1.2: it is in the clear)
- * and judges it. ERR_AGAIN: it is not complete yet.
+ * tls_judge_client: reads the client's Certificate message from t->in before the library does (TLS 1.2: it is in the
+ * clear) and judges it. ERR_AGAIN: it is not complete yet.
  */
 MUST_USE enum err tls_judge_client(struct tls *t);
 
@@ -92,10 +97,36 @@ static inline const mbedtls_x509_crt *mbed_ssl_new_chain(mbedtls_ssl_context *ss
 	return s == NULL ? NULL : s->MBEDTLS_PRIVATE(peer_cert);
 }
 
+/*
+ * mbed_crt_forget_purpose: for our own certificate. The library's server does not show one whose extendedKeyUsage lacks
+ * serverAuth, and the purpose of a SIP domain (RFC 5924) is none that it knows.
+ */
+static inline void mbed_crt_forget_purpose(mbedtls_x509_crt *crt)
+{
+	crt->MBEDTLS_PRIVATE(ext_types) &= ~MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE;
+}
+
 /* mbed_ssl_alert: the code of the alert that the library has just read. */
 static inline int mbed_ssl_alert(const mbedtls_ssl_context *ssl)
 {
 	return ssl->MBEDTLS_PRIVATE(in_msg) == NULL ? -1 : ssl->MBEDTLS_PRIVATE(in_msg)[1];
+}
+
+/*
+ * mbed_ssl_send_fatal: a fatal alert. A TLS 1.3 client of the library reads with the keys of the handshake when it has
+ * the server's certificate, but would still write in the clear, which the server takes for a damaged record: so it
+ * writes with the same keys.
+ */
+static inline void mbed_ssl_send_fatal(mbedtls_ssl_context *ssl, int alert)
+{
+#if MBED_3
+	if (ssl->MBEDTLS_PRIVATE(transform_out) == NULL && ssl->MBEDTLS_PRIVATE(transform_in) != NULL) {
+		ssl->MBEDTLS_PRIVATE(transform_out) = ssl->MBEDTLS_PRIVATE(transform_in);
+		memset(ssl->MBEDTLS_PRIVATE(cur_out_ctr), 0, sizeof(ssl->MBEDTLS_PRIVATE(cur_out_ctr)));
+	}
+#endif
+	/* A refusal of this call changes nothing: the connection ends either way. */
+	(void)mbedtls_ssl_send_alert_message(ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, (unsigned char)alert);
 }
 
 static inline bool is_static_rsa_suite(int suite)

@@ -35,8 +35,8 @@ void trust_free(struct trust *t)
 }
 
 /*
- * warm_up: mbedTLS 2.28 keeps a table of multiples of the base point in the group and fills it at the first use. Anchors
- * are shared by threads, so it is filled now, by one.
+ * warm_up: mbedTLS 2.28 keeps a table of multiples of the base point in the group and fills it at the first use.
+ * Anchors are shared by threads, so it is filled now, by one.
  */
 static bool warm_up(mbedtls_x509_crt *crt)
 {
@@ -200,17 +200,31 @@ static enum trust_verdict verdict_of(const struct walk *w, uint32_t flags)
 	return w->not_yet ? TRUST_NOT_YET : TRUST_OK;
 }
 
+/*
+ * parse_all: the library looks for an issuer only behind the certificate that it has at hand, so each is followed by
+ * those that may have signed it. What nobody in the list names is left out.
+ */
 static bool parse_all(mbedtls_x509_crt *list, const struct cert *leaf, const struct cert *const *chain, size_t n)
 {
-	bool ok = mbedtls_x509_crt_parse_der(list, (const unsigned char *)leaf->der.p, leaf->der.n) == 0;
+	const struct cert *order[CERT_CHAIN_MAX] = {leaf};
+	bool used[CERT_CHAIN_MAX] = {false};
+	size_t count = 1;
 
-	for (size_t i = 0; i < n && ok; i++)
-		ok = mbedtls_x509_crt_parse_der(list, (const unsigned char *)chain[i]->der.p, chain[i]->der.n) == 0;
-	return ok;
+	for (size_t at = 0; at < count; at++) {
+		for (size_t i = 0; i < n; i++) {
+			if (!used[i] && slice_eq(chain[i]->subject, order[at]->issuer)) {
+				used[i] = true;
+				order[count++] = chain[i];
+			}
+		}
+		if (mbedtls_x509_crt_parse_der(list, (const unsigned char *)order[at]->der.p, order[at]->der.n) != 0)
+			return false;
+	}
+	return true;
 }
 
-enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain, size_t n,
-			       int64_t now, bool sha1)
+enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
+			       size_t n, int64_t now, bool sha1)
 {
 	const mbedtls_x509_crt_profile profile = {
 		.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
@@ -218,8 +232,8 @@ enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, c
 			       (sha1 ? MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA1) : 0),
 		.allowed_pks = MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS) |
 			       MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
-		.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
-				  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
+		.allowed_curves =
+			MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) | MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
 		.rsa_min_bitlen = sha1 ? 1024 : 2048,
 	};
 	struct walk w = {.now = now};
@@ -230,7 +244,8 @@ enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, c
 
 	if (n >= CERT_CHAIN_MAX)
 		return TRUST_CHAIN_TOO_LONG;
-	/* Contexts of our own for this call: the library changes them while it works, and the certificates are shared. */
+	/* Contexts of our own for this call: the library changes them while it works, and the certificates are shared.
+	 */
 	mbedtls_x509_crt_init(&list);
 	if (!parse_all(&list, leaf, chain, n)) {
 		mbedtls_x509_crt_free(&list);
