@@ -16,8 +16,7 @@ SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscr
 UA          =
 SIP         = config load serve control setup lab admin
 
-UNIT  = slice buf map ini encode hash key pkcs8 seal cert cert_make cert_name trust tls
-FUZZ  =
+UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
@@ -53,8 +52,29 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/test_%.o $(LIB)
 
 unit: $(UNIT:%=$(BUILD)/unit/%)
 
+
+# What a build and the tests need, by Debian package. `make deps` installs what is missing, or names it elsewhere.
+DEPS_BUILD = gcc make libc6-dev libmbedtls-dev libevent-dev
+DEPS_CHECK = $(DEPS_BUILD) libcmocka-dev python3 python3-pytest python3-cryptography openssl
+
+deps:
+	@tests/deps $(DEPS_BUILD)
+
+lab:
+	@tests/deps $(DEPS_BUILD)
+	@$(MAKE) --no-print-directory vouch
+	./vouch lab
+
+check:
+	@tests/deps $(DEPS_CHECK)
+	@$(MAKE) --no-print-directory vouch unit
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(UNIT)
+
+install: vouch
+	install -D -m 755 vouch $(DESTDIR)$(PREFIX)/bin/vouch
+
 clean:
 	rm -rf $(BUILD) vouch
 
-.PHONY: all unit clean
+.PHONY: all unit deps lab check install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -50,8 +50,8 @@ bool cert_usage_allows(const struct cert *c, enum cert_usage usage);
 bool cert_purpose_tls(const struct cert *c, bool server, bool strict);
 
 /*
- * Subject alternative names in the order of the certificate: cert_san gives the i-th of that type, false when there is no
- * more. The text may hold any octet, NUL too: compare by length. cert_has_san: is the extension there?
+ * Subject alternative names in the order of the certificate: cert_san gives the i-th of that type, false when there is
+ * no more. The text may hold any octet, NUL too: compare by length. cert_has_san: is the extension there?
  * cert_common_name: the most specific CN of the subject, false when there is none.
  */
 enum cert_name { CERT_URI, CERT_DNS, CERT_EMAIL };

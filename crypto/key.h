@@ -26,7 +26,7 @@ MUST_USE enum err key_generate(enum key_kind kind, unsigned bits, struct key **o
  */
 MUST_USE enum err key_read_private(struct slice text, struct key **out);
 
-/* key_read_public: SubjectPublicKeyInfo in DER, EC points uncompressed and on the curve. ERR_SYNTAX, ERR_UNSUPPORTED. */
+/* key_read_public: SubjectPublicKeyInfo in DER, an EC point uncompressed. ERR_SYNTAX, ERR_UNSUPPORTED. */
 MUST_USE enum err key_read_public(struct slice spki, struct key **out);
 
 /* key_dup: an independent copy. key_free: wipes and frees; NULL is ignored. */

@@ -88,7 +88,7 @@ void tls_free(struct tls *t)
 	mbedtls_ssl_free(&t->ssl);
 	cert_free(t->leaf);
 	slice_drop(&t->name);
-	buf_wipe(&t->in);
+	buf_free(&t->in);
 	buf_free(&t->out);
 	buf_free(&t->reason);
 	tls_config_unref(t->config);

@@ -36,8 +36,7 @@ struct tls_params {
 	bool eku_strict;                /* cert_purpose_tls's strict */
 	const struct tls_identity *ids; /* server: the certificates by SNI, the first is the default; client: 0 or 1 */
 	size_t id_count;                /* <= 8 */
-	const struct trust
-		*trust; /* anchors for the peer's certificate; kept, not copied; NULL only for a server with OFF */
+	const struct trust *trust;      /* anchors for the peer's certificate; kept, not copied; NULL trusts nobody */
 	enum tls_client_auth client_auth;
 	unsigned slots;         /* independent copies of keys, so that that many handshakes sign at once; >= 1 */
 	unsigned session_cache; /* server: sessions kept for resumption by id, for an hour; 0 = none */
@@ -45,10 +44,10 @@ struct tls_params {
 
 /*
  * tls_config_new: ERR_SYNTAX or ERR_UNSUPPORTED for a chain that cannot be read (or of more than CERT_CHAIN_MAX),
- * ERR_CRYPTO for a key that does not belong to its certificate. Without trust nobody is trusted. Chains need SHA-256,
- * RSA 2048. *out has one reference. A server picks the identity whose leaf names the SNI host by
- * cert_matches_sip_domain or cert_matches_host; without SNI, or when none matches, the first. Among several that
- * match, an ECDSA one is preferred when the client can verify it.
+ * ERR_CRYPTO for a key that does not belong to its certificate. Chains of peers need SHA-256 and RSA 2048. *out has one
+ * reference. A server picks the identity whose leaf names the SNI host by cert_matches_sip_domain or cert_matches_host;
+ * without SNI, or when none matches, the first. Among several that match, an ECDSA one is preferred when the client can
+ * verify it.
  */
 MUST_USE enum err tls_config_new(const struct tls_params *p, struct tls_config **out);
 void tls_config_ref(struct tls_config *c);
@@ -84,8 +83,10 @@ MUST_USE enum err tls_handshake(struct tls *t);
 /* tls_output: records to be sent, to drain with buf_drop/buf_clear; its memory is given back when it is found empty. */
 struct buf *tls_output(struct tls *t);
 
-/* tls_read: appends decrypted octets, at most max in this call. ERR_AGAIN: none now. ERR_CLOSED: close_notify.
- * ERR_CRYPTO. */
+/*
+ * tls_read: appends decrypted octets, at most max in this call; there may be more until it answers ERR_AGAIN.
+ * ERR_CLOSED: close_notify. ERR_CRYPTO.
+ */
 MUST_USE enum err tls_read(struct tls *t, struct buf *out, size_t max);
 
 /* tls_write: encrypts all of plain into tls_output; ERR_AGAIN in the handshake. tls_close: adds close_notify. */
@@ -101,8 +102,7 @@ bool tls_is_static_rsa(const struct tls *t); /* also during a handshake that fai
 /* tls_peer: DER of the peer's certificate, or SLICE_NONE; valid as long as t. */
 struct slice tls_peer(const struct tls *t);
 
-/* tls_reason: why the handshake or a record failed, one plain English clause ("certificate has expired"), never NULL.
- */
+/* tls_reason: why the handshake or a record failed, a clause ("the peer's certificate has expired"), never NULL. */
 const char *tls_reason(const struct tls *t);
 
 /*
@@ -115,8 +115,10 @@ struct tls_session *tls_session_save(struct tls *t);
 void tls_session_use(struct tls *t, const struct tls_session *s);
 void tls_session_free(struct tls_session *s);
 
-/* crypto_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here. crypto_version:
- * text. */
+/*
+ * crypto_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here. crypto_version: the
+ * library's name and version.
+ */
 MUST_USE enum err crypto_init(void);
 const char *crypto_version(void);
 

@@ -10,9 +10,11 @@
  * it, and a hostile key costs ten thousand times a normal one; so it is told not to check, and this comes first.
  */
 
-#define MESSAGE_MAX 16384 /* octets of the Certificate message; the library takes no more */
+#define MESSAGE_MAX 16384        /* octets of the Certificate message; the library takes no more */
+#define RECORD_MAX (16384 + 256) /* octets of a record in the clear; the library refuses more */
+#define RECORDS_MAX 32           /* records that are looked through again with each piece of input */
 
-enum { RECORD_HANDSHAKE = 22, MESSAGE_CERTIFICATE = 11 };
+enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, MESSAGE_CERTIFICATE = 11 };
 
 static size_t number(struct slice s, size_t at, size_t octets)
 {
@@ -191,19 +193,22 @@ enum err tls_judge_server(struct tls *t)
 }
 
 /*
- * gather: the handshake message at the front of the input, joined from its records into msg with its head.
- * ERR_NOTFOUND: something else comes, which the library will refuse or understand.
+ * gather: the next handshake message of the input, joined from its records into msg with its head. Alerts before it are
+ * passed over, as the library does with warnings. ERR_NOTFOUND: something else comes, which the library will refuse.
  */
 static enum err gather(struct slice in, struct buf *msg)
 {
-	while (in.n >= 5) {
+	for (size_t records = 0; in.n >= 5; records++) {
 		size_t n = number(in, 3, 2);
 
-		if (in.p[0] != RECORD_HANDSHAKE || n == 0)
+		if ((in.p[0] != RECORD_HANDSHAKE && in.p[0] != RECORD_ALERT) || n > RECORD_MAX)
 			return ERR_NOTFOUND;
+		if (n == 0 || records == RECORDS_MAX)
+			return ERR_LIMIT;
 		if (in.n < 5 + n)
 			return ERR_AGAIN;
-		buf_add(msg, slice_sub(in, 5, 5 + n));
+		if (in.p[0] == RECORD_HANDSHAKE)
+			buf_add(msg, slice_sub(in, 5, 5 + n));
 		in = slice_sub(in, 5 + n, in.n);
 		if (msg->n < 4)
 			continue;

@@ -1,0 +1,131 @@
+"""Fixtures: servers of the program under test, and the sockets of one test.
+
+The program is ./vouch of the repository, or the file named by the environment variable VOUCH."""
+
+import os
+
+import certs
+import lab as program
+import pytest
+from identity import Judge
+from sipclient import Net
+from stub import Domain, Stub
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory):
+    """The generated lab and its copies."""
+    assert os.access(program.BINARY, os.X_OK), f"no program {program.BINARY}: build it, or set VOUCH"
+    return program.Labs(tmp_path_factory.mktemp("v"))
+
+
+def running(labs, *options):
+    """The life of one server: for fixtures."""
+    started = labs.server(*options).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(labs):
+    """The server that most tests share; every test makes users of its own. No limit on the rate of NOTIFYs."""
+    yield from running(labs, "notify.interval=0")
+
+
+@pytest.fixture(scope="session")
+def plain(labs):
+    """A server without any option: the defaults."""
+    yield from running(labs)
+
+
+@pytest.fixture(scope="session")
+def quick(labs):
+    """A server that grants short lifetimes."""
+    yield from running(labs, "notify.interval=0", "certificate.min-expires=1", "credential.min-expires=1",
+                       "credential.publish-min-expires=1")
+
+
+@pytest.fixture(scope="session")
+def paced(labs):
+    """A server that sends a state change at most every 2 s to each subscription."""
+    yield from running(labs, "notify.interval=2")
+
+
+@pytest.fixture
+def server(labs):
+    """Makes servers that end with the test: server("section.key=value", ...)."""
+    made = []
+
+    def make(*options, **more):
+        made.append(labs.server(*options, **more))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def net():
+    """The sockets of the test."""
+    sockets = Net()
+    yield sockets
+    sockets.close()
+
+
+@pytest.fixture(scope="session")
+def judge(labs):
+    """The RFC 4474 judge of all labs, which have one CA."""
+    return Judge(labs.template.ca)
+
+
+@pytest.fixture
+def user(lab):
+    """A user of the shared server that no other test uses."""
+    return lab.user()
+
+
+@pytest.fixture
+def owner(lab, net, user):
+    """The agent of that user, on TLS."""
+    return lab.agent(net, user)
+
+
+@pytest.fixture
+def pair(user):
+    """A certificate of that user with its key as PKCS#8."""
+    return certs.pair(user.aor)
+
+
+@pytest.fixture
+def other_pair(user):
+    """Another one, with another key."""
+    return certs.pair(user.aor, 1)
+
+
+@pytest.fixture
+def watcher(lab, net):
+    """Somebody without a password, on TCP."""
+    return lab.agent(net, transport="tcp")
+
+
+@pytest.fixture(scope="session")
+def domain(tmp_path_factory):
+    """A CA, certificates and a web server of the tests' own, for stubs."""
+    made = Domain(tmp_path_factory.mktemp("domain"))
+    yield made
+    made.web.close()
+
+
+@pytest.fixture
+def stubs(domain):
+    """Makes SIP servers of the tests' own: stubs(script), with another certificate, or (None) without TLS."""
+    made = []
+
+    def make(script, tls=domain.tls):
+        made.append(Stub(script, *(tls or ())))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
