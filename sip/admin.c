@@ -120,18 +120,14 @@ int verb_reload(int argc, char **argv)
 	return ask("reload", &a, "reload");
 }
 
-/* The AOR key of a word; "alice" alone is completed with the domain. */
+/* The AOR key of a word that is an address of the domain. */
 static bool read_aor(const struct config *c, struct slice word, struct buf *aor)
 {
 	struct buf text = {0};
 	struct uri u;
 	bool ok;
 
-	if (!slice_istarts(word, S("sip:")) && !slice_istarts(word, S("sips:")))
-		buf_adds(&text, "sip:");
 	buf_add(&text, word);
-	if (slice_chr(word, '@') == word.n)
-		buf_addf(&text, "@%s", c->domain);
 	ok = uri_parse(buf_slice(&text), &u) == ERR_OK && uri_aor(&u, aor) == ERR_OK &&
 	     slice_ieq(u.host, slice_str(c->domain));
 	buf_free(&text);
@@ -147,7 +143,7 @@ int verb_revoke(int argc, char **argv)
 	if (!begin("revoke", "vouch revoke AOR -c FILE", argc, argv, 1, 1, &a, &code))
 		return code;
 	if (!read_aor(&a.config, slice_str(a.words[0]), &aor)) {
-		code = verb_say("revoke", 2, "%s is no address of %s", a.words[0], a.config.domain);
+		code = verb_say("revoke", 1, "%s is no address of %s", a.words[0], a.config.domain);
 		config_free(&a.config);
 	} else {
 		buf_addf(&line, "revoke %s", aor.p);

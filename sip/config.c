@@ -250,6 +250,19 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 	return false;
 }
 
+static struct slice line_at(struct slice text, unsigned number)
+{
+	struct slice line = text, rest = text;
+
+	for (; number > 0; number--) {
+		size_t end = slice_chr(rest, '\n');
+
+		line = slice_sub(rest, 0, end < 80 ? end : 80);
+		rest = slice_sub(rest, end + 1, rest.n);
+	}
+	return slice_trim(line);
+}
+
 static bool load_file(const char *file, struct loading *l)
 {
 	struct buf text = {0};
@@ -265,7 +278,8 @@ static bool load_file(const char *file, struct loading *l)
 	l->where = file;
 	e = ini_parse(buf_slice(&text), on_setting, l, &line, &why);
 	if (e == ERR_SYNTAX)
-		buf_addf(l->why, "%s:%u: expected %s", file, line, why);
+		buf_addf(l->why, "%s:%u: \"%.*s\": expected %s", file, line, SLICE_ARG(line_at(buf_slice(&text), line)),
+			 why);
 	buf_free(&text);
 	return e == ERR_OK;
 }

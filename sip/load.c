@@ -113,7 +113,10 @@ static bool key_is_separate(const struct config *c, const struct key *key, struc
 	key_spki(identity, &b);
 	same = slice_eq(buf_slice(&a), buf_slice(&b));
 	if (same)
-		buf_adds(why, "tls.key and identity.key are the same key; they must be two (requirement TLS-13)");
+		buf_addf(why,
+			 "tls.key and identity.key %s are the same key; they must be two, so that an attack on the one "
+			 "cannot forge with the other",
+			 c->identity_key);
 	key_free(identity);
 	buf_wipe(&pem);
 	buf_free(&a);
@@ -196,17 +199,21 @@ bool load_tls(const struct config *c, const struct trust *trust, unsigned slots,
 bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now, struct domain_certs *into,
 		   struct buf *why)
 {
-	struct buf cert = {0}, key = {0};
+	struct buf cert = {0}, key = {0}, reason = {0};
 	bool ok;
 
 	if (c->identity_certificate[0] == '\0' || c->identity_key[0] == '\0') {
 		buf_adds(why, "identity.certificate and identity.key are needed: every NOTIFY is signed with them");
 		return false;
 	}
-	ok = load_file(c, c->identity_certificate, false, &cert, why) &&
-	     load_file(c, c->identity_key, true, &key, why) &&
-	     domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), slice_str(base), workers,
-			      now, why);
+	ok = load_file(c, c->identity_certificate, false, &cert, why) && load_file(c, c->identity_key, true, &key, why);
+	if (ok && !domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), slice_str(base),
+				    workers, now, &reason)) {
+		buf_addf(why, "identity.certificate %s, identity.key %s: %s", c->identity_certificate, c->identity_key,
+			 reason.p);
+		ok = false;
+	}
+	buf_free(&reason);
 	buf_free(&cert);
 	buf_wipe(&key);
 	return ok;

@@ -82,7 +82,10 @@ static bool open_store(struct app *a, struct buf *why)
 		return false;
 	e = file_lock(a->dirfd, &a->lock);
 	if (e != ERR_OK) {
-		buf_addf(why, "the store %s %s", a->config.store,
+		struct buf path = {0};
+
+		config_path(&a->config, a->config.store, &path);
+		buf_addf(why, "the store %s %s", path.p,
 			 e == ERR_EXISTS ? "is held by another running vouch; stop that one first"
 					 : "cannot be locked");
 		goto out;

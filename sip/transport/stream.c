@@ -302,6 +302,8 @@ static void deliver(struct stream *s)
 	if (used >= s->in.n) {
 		buf_free(&s->in);
 		s->begun_ms = 0;
+		if (s->state == OPEN)
+			stream_arm(s); /* being idle may have a shorter limit than what was waited for */
 		return;
 	}
 	buf_drop(&s->in, used);
