@@ -33,7 +33,7 @@ static int on_send(void *arg, const unsigned char *p, size_t n)
 static int on_receive(void *arg, unsigned char *p, size_t n)
 {
 	struct tls *t = arg;
-	size_t left = t->in.n - t->taken;
+	size_t left = (t->fence > 0 ? t->fence : t->in.n) - t->taken;
 
 	if (left == 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;
@@ -119,7 +119,7 @@ static void note_suite(struct tls *t)
 static enum err step(struct tls *t)
 {
 	int before = mbed_ssl_state(&t->ssl), rc;
-	bool server = t->config->server;
+	bool server = t->config->server, more;
 	enum err e;
 
 	if (before == MBEDTLS_SSL_SERVER_CERTIFICATE)
@@ -131,9 +131,11 @@ static enum err step(struct tls *t)
 	}
 	mem_free(mem_alloc(STEP_MEMORY));
 	rc = mbedtls_ssl_handshake_step(&t->ssl);
+	more = t->fence > 0 && t->in.n > t->taken;
+	t->fence = 0;
 	note_suite(t);
 	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
-		return ERR_AGAIN;
+		return more ? ERR_OK : ERR_AGAIN;
 	if (rc != 0)
 		return tls_fail_library(t, rc);
 	if (!server && before == MBEDTLS_SSL_SERVER_CERTIFICATE && mbed_ssl_state(&t->ssl) != before)

@@ -13,6 +13,7 @@
 #define MESSAGE_MAX 16384        /* octets of the Certificate message; the library takes no more */
 #define RECORD_MAX (16384 + 256) /* octets of a record in the clear; the library refuses more */
 #define RECORDS_MAX 32           /* records that are looked through again with each piece of input */
+#define RECORD_HEAD 5            /* octets before the body of a record */
 
 enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, MESSAGE_CERTIFICATE = 11 };
 
@@ -193,34 +194,50 @@ enum err tls_judge_server(struct tls *t)
 }
 
 /*
- * gather: the next handshake message of the input, joined from its records into msg with its head. Alerts before it are
- * passed over, as the library does with warnings. ERR_NOTFOUND: something else comes, which the library will refuse.
+ * gather: the next handshake message of the input, joined from its records into msg with its head. ERR_NOTFOUND:
+ * something else comes, which the library will refuse.
  */
 static enum err gather(struct slice in, struct buf *msg)
 {
-	for (size_t records = 0; in.n >= 5; records++) {
+	for (size_t records = 0; in.n >= RECORD_HEAD; records++) {
 		size_t n = number(in, 3, 2);
 
-		if ((in.p[0] != RECORD_HANDSHAKE && in.p[0] != RECORD_ALERT) || n > RECORD_MAX)
-			return ERR_NOTFOUND;
+		if (in.p[0] != RECORD_HANDSHAKE || n > RECORD_MAX)
+			return records == 0 ? ERR_NOTFOUND : ERR_SYNTAX;
 		if (n == 0 || records == RECORDS_MAX)
-			return ERR_LIMIT;
-		if (in.n < 5 + n)
+			return ERR_SYNTAX;
+		if (in.n < RECORD_HEAD + n)
 			return ERR_AGAIN;
-		if (in.p[0] == RECORD_HANDSHAKE)
-			buf_add(msg, slice_sub(in, 5, 5 + n));
-		in = slice_sub(in, 5 + n, in.n);
+		buf_add(msg, slice_sub(in, RECORD_HEAD, RECORD_HEAD + n));
+		in = slice_sub(in, RECORD_HEAD + n, in.n);
 		if (msg->n < 4)
 			continue;
 		n = number(buf_slice(msg), 1, 3);
 		if (n > MESSAGE_MAX)
-			return ERR_LIMIT;
+			return ERR_SYNTAX;
 		if (msg->n >= 4 + n) {
 			msg->n = 4 + n;
 			return ERR_OK;
 		}
 	}
 	return ERR_AGAIN;
+}
+
+/*
+ * fence_alert: the library passes over a warning and would read on, into what has not been judged. It gets whole alerts
+ * alone; true when there is one at the front of the input.
+ */
+static bool fence_alert(struct tls *t, struct slice in)
+{
+	size_t whole;
+
+	if (in.n < RECORD_HEAD || in.p[0] != RECORD_ALERT)
+		return false;
+	whole = RECORD_HEAD + number(in, 3, 2);
+	if (in.n < whole)
+		return false;
+	t->fence = t->taken + whole;
+	return true;
 }
 
 /* RFC 5246 7.4.2: a list of certificates, each behind its length in three octets, as is the list. */
@@ -246,7 +263,7 @@ static enum err split_list(struct slice msg, struct slice *ders, size_t *n)
 
 enum err tls_judge_client(struct tls *t)
 {
-	struct slice ders[CERT_CHAIN_MAX + 1];
+	struct slice ders[CERT_CHAIN_MAX + 1], in;
 	struct buf msg = {0};
 	size_t n = 0;
 	enum err e;
@@ -257,7 +274,10 @@ enum err tls_judge_client(struct tls *t)
 	if (mbedtls_ssl_check_pending(&t->ssl) != 0)
 		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE,
 				"the peer sent a TLS message out of order");
-	e = gather(slice_sub(buf_slice(&t->in), t->taken, t->in.n), &msg);
+	in = slice_sub(buf_slice(&t->in), t->taken, t->in.n);
+	if (fence_alert(t, in))
+		return ERR_OK;
+	e = in.n > 0 && in.p[0] == RECORD_ALERT ? ERR_AGAIN : gather(in, &msg);
 	if (e == ERR_OK && msg.p[0] != MESSAGE_CERTIFICATE)
 		e = ERR_NOTFOUND;
 	if (e == ERR_OK)

@@ -48,6 +48,7 @@ struct tls {
 	enum tls_name_rule rule;
 	struct buf in;  /* records that the library has not read */
 	size_t taken;   /* octets of in that it has */
+	size_t fence;   /* octets of in that it may have in this step; 0 = all */
 	struct buf out; /* records to send */
 	struct buf reason;
 	struct cert *leaf; /* the certificate that was judged, until the handshake is over */
@@ -72,7 +73,8 @@ bool tls_judge_session(const struct tls *t, struct slice der);
 
 /*
  * tls_judge_client: reads the client's Certificate message from t->in before the library does (TLS 1.2: it is in the
- * clear) and judges it. ERR_AGAIN: it is not complete yet.
+ * clear) and judges it. An alert in front of it is fenced off: the library gets it alone. ERR_AGAIN: more input is
+ * needed.
  */
 MUST_USE enum err tls_judge_client(struct tls *t);
 
