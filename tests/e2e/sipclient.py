@@ -355,6 +355,7 @@ class StreamPeer(Peer):
         super().__init__(net, transport, inbox)
         self.sock, self.buffer = sock, b""
         self.address = "%s:%d" % sock.getsockname()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         net.add(sock, self)
 
     def send(self, data, _to=None):

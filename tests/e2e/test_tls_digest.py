@@ -1,6 +1,5 @@
 """Transport security (rows TLS) and digest authentication (rows DIG), as seen at the server."""
 
-import socket
 import ssl
 
 import certs
@@ -127,7 +126,6 @@ def test_TLS_15_several_requests_in_one_segment_and_one_in_many(lab, net):
     agent.peer.send(b"\r\n\r\n".join(request.encode() for request in requests))
     assert [agent.final(request).code for request in requests] == [200] * 3
     slow = agent.new("OPTIONS", "sip:example.com")
-    agent.peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for octet in slow.encode():
         agent.peer.send(bytes([octet]))
     assert agent.final(slow).code == 200
