@@ -33,7 +33,7 @@ static int on_send(void *arg, const unsigned char *p, size_t n)
 static int on_receive(void *arg, unsigned char *p, size_t n)
 {
 	struct tls *t = arg;
-	size_t left = (t->fence > 0 ? t->fence : t->in.n) - t->taken;
+	size_t end = t->fence > 0 && t->fence < t->in.n ? t->fence : t->in.n, left = end - t->taken;
 
 	if (left == 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;

@@ -5,6 +5,10 @@
 /* ESC-15: what this server does. */
 static void options(struct tx *tx)
 {
+	if (tx_request(tx)->uri.scheme == URI_OTHER) {
+		tx_reply_code(tx, 416, NULL);
+		return;
+	}
 	tx_reply(tx, &(struct build_reply){.code = 200,
 					   .headers = S(ALLOW "Allow-Events: " ALLOW_EVENTS "\r\n"
 							      "Accept: multipart/mixed, application/pkix-cert, "

@@ -492,10 +492,17 @@ class Agent:
         return self.pick(refused)
 
     def run(self, request, timeout=10):
-        """Send and, if challenged and a password is there, send once more. Gives (last request, response)."""
+        """Send and, if challenged and a password is there, send again. Gives (last request, response).
+
+        As any client it also obeys one stale=true: a nonce may die while the answer to it is under way."""
         response = self.exchange(request, timeout)
-        if response.code == 401 and self.password is not None:
-            request = self.authorize(request, self.pick(response))
+        for attempt in range(2):
+            if response.code != 401 or self.password is None:
+                break
+            challenge = self.pick(response)
+            if attempt and challenge.get("stale", "").lower() != "true":
+                break
+            request = self.authorize(request, challenge)
             response = self.exchange(request, timeout)
         return request, response
 

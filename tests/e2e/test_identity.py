@@ -33,7 +33,7 @@ def test_AUT_07_AUT_06_date_lies_in_the_life_of_the_domain_certificate(labs, ser
     other = server(f"identity.certificate={certificate}", f"identity.key={key}", directory=directory)
     watcher = other.agent(net, transport="tcp")
     assert watcher.subscribe("sip:alice@example.com").notify.body == b""
-    net.idle(4)
+    net.idle(5)
     assert watcher.try_subscribe("sip:alice@example.com").code == 500
 
 

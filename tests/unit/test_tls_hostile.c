@@ -187,11 +187,46 @@ static void hostile_clients(void **state)
 		assert_int_equal(tls_handshake(t), ERR_CRYPTO);
 		if (strcmp(tls_reason(t), rows[i].reason) != 0)
 			fail_msg("row %zu: %s", i, tls_reason(t));
+		tls_free(t);
+		t = at_certificate(sc);
+		for (size_t at = 0; at < records.n; at++) {
+			tls_input(t, slice_sub(buf_slice(&records), at, at + 1));
+			if (tls_handshake(t) != ERR_AGAIN)
+				break;
+		}
+		assert_int_equal(tls_handshake(t), ERR_CRYPTO);
+		if (strcmp(tls_reason(t), rows[i].reason) != 0)
+			fail_msg("row %zu, octet by octet: %s", i, tls_reason(t));
 		buf_free(&der);
 		buf_free(&msg);
 		buf_free(&records);
 		tls_free(t);
 	}
+	tls_config_unref(sc);
+}
+
+/* A certificate in the record of the ClientHello, where nobody could look at it in time. */
+static void certificate_in_hello(void **state)
+{
+	const struct made *who = &ec_server;
+	struct tls_config *sc = config(
+		(struct tls_params){.server = true, .trust = trust, .client_auth = TLS_CLIENT_OPTIONAL}, &who, 1);
+	struct tls *t = tls_new(sc, 0, SLICE_NONE, TLS_NAME_SIP);
+	struct buf b = hello((const uint16_t[]){0xc02b}, 1, true, 3), der = vector_file("certs/leaf.der");
+	struct buf msg = certificate_message(buf_slice(&der), 1, 0);
+	size_t n = b.n - 5 + msg.n;
+
+	(void)state;
+	b.p[3] = (char)(n >> 8);
+	b.p[4] = (char)n;
+	buf_add(&b, buf_slice(&msg));
+	tls_input(t, buf_slice(&b));
+	assert_int_equal(tls_handshake(t), ERR_CRYPTO);
+	print_message("%s\n", tls_reason(t));
+	tls_free(t);
+	buf_free(&b);
+	buf_free(&der);
+	buf_free(&msg);
 	tls_config_unref(sc);
 }
 
@@ -383,9 +418,13 @@ static void changed_records(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hellos),           cmocka_unit_test(hostile_clients),
-		cmocka_unit_test(not_certificates), cmocka_unit_test(hostile_server),
-		cmocka_unit_test(garbage),          cmocka_unit_test(changed_handshakes),
+		cmocka_unit_test(hellos),
+		cmocka_unit_test(hostile_clients),
+		cmocka_unit_test(certificate_in_hello),
+		cmocka_unit_test(not_certificates),
+		cmocka_unit_test(hostile_server),
+		cmocka_unit_test(garbage),
+		cmocka_unit_test(changed_handshakes),
 		cmocka_unit_test(changed_records),
 	};
 
