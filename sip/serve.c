@@ -474,7 +474,22 @@ bool app_reload_users(struct app *a, struct buf *out)
 	return true;
 }
 
-/* New users, Identity and TLS certificates. Other settings need a restart; a wrong file changes nothing. */
+/* What is looked up when it is needed changes at once; the domain's text is borrowed by others and stays where it is.
+ */
+static void take_settings(struct app *a, struct config *next)
+{
+	struct config old = a->config;
+	char *domain = next->domain;
+
+	next->domain = old.domain;
+	old.domain = domain;
+	a->config = *next;
+	*next = old;
+	log_set((enum log_level)a->config.log_level);
+}
+
+/* Users, certificates, and all settings but listeners, store and limits, which need a restart. A wrong file changes
+ * nothing. */
 bool app_reload(struct app *a, struct buf *out)
 {
 	struct buf why = {0}, base = {0};
@@ -483,12 +498,17 @@ bool app_reload(struct app *a, struct buf *out)
 	struct config next;
 	bool ok = config_load(a->config.file, a->overrides, &next, &why);
 
+	if (ok && strcmp(next.domain, a->config.domain) != 0) {
+		buf_adds(&why, "server.domain cannot change while the server runs; restart it");
+		config_free(&next);
+		ok = false;
+	}
 	if (ok) {
 		identity_base(&next, &base);
 		ok = (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
 		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
 		if (ok)
-			log_set((enum log_level)next.log_level);
+			take_settings(a, &next);
 		config_free(&next);
 	}
 	if (ok && tls != NULL) {

@@ -144,16 +144,25 @@ static int by_aor(const void *a, const void *b)
 	return strcmp((*(const struct user *const *)a)->aor, (*(const struct user *const *)b)->aor);
 }
 
-enum err users_save(const struct users *u, int dirfd)
+/* All users in the order of their AORs; mem_free the list, not the users. */
+static const struct user **sorted_users(const struct users *u)
 {
 	const struct user **sorted = mem_calloc(u->by_aor.count, sizeof(*sorted));
-	struct buf text = {0};
 	size_t count = 0;
-	enum err e;
 
 	for (struct map_node *n = map_first(&u->by_aor); n != NULL; n = map_next(&u->by_aor, n))
 		sorted[count++] = MAP_ENTRY(n, struct user, node);
 	qsort(sorted, count, sizeof(*sorted), by_aor);
+	return sorted;
+}
+
+enum err users_save(const struct users *u, int dirfd)
+{
+	const struct user **sorted = sorted_users(u);
+	size_t count = u->by_aor.count;
+	struct buf text = {0};
+	enum err e;
+
 	buf_adds(&text, "# AOR HA1-MD5 HA1-SHA-256 checksum; changed by \"vouch user\", not by hand\n");
 	for (size_t i = 0; i < count; i++) {
 		size_t start = text.n;
@@ -166,14 +175,17 @@ enum err users_save(const struct users *u, int dirfd)
 	}
 	e = file_replace(dirfd, USER_FILE, buf_slice(&text));
 	buf_wipe(&text);
-	mem_free(sorted);
+	mem_free((void *)sorted);
 	return e;
 }
 
 void users_each(const struct users *u, user_fn fn, void *arg)
 {
-	for (struct map_node *n = map_first(&u->by_aor); n != NULL; n = map_next(&u->by_aor, n))
-		fn(arg, MAP_ENTRY(n, struct user, node));
+	const struct user **sorted = sorted_users(u);
+
+	for (size_t i = 0; i < u->by_aor.count; i++)
+		fn(arg, sorted[i]);
+	mem_free((void *)sorted);
 }
 
 size_t users_count(const struct users *u)

@@ -38,6 +38,7 @@ const struct user *users_find(const struct users *u, struct slice aor);
 void users_set(struct users *u, struct slice aor, struct slice md5, struct slice sha256);
 bool users_remove(struct users *u, struct slice aor);
 
+/* users_each: in the order of their AORs; fn must not change the table. */
 typedef void (*user_fn)(void *arg, const struct user *u);
 void users_each(const struct users *u, user_fn fn, void *arg);
 size_t users_count(const struct users *u);
