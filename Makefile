@@ -16,7 +16,7 @@ SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscr
 UA          =
 SIP         = config load serve control setup lab admin
 
-UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls
+UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
