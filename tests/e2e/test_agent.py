@@ -124,10 +124,11 @@ def test_PUB_01_PUB_02_certificate_only(device, service):
 @pytest.fixture(scope="module")
 def generated(domain, tmp_path_factory):
     """Two credentials that `publish --new` made, the first one with a pass phrase."""
-    device = Device(domain, lambda script: Stub(script, *domain.tls), tmp_path_factory.mktemp("generated"))
     services = []
-    for words in (["--passphrase-file", device.phrase_file], []):
+    for encrypted in (True, False):
+        device = Device(domain, lambda script: Stub(script, *domain.tls), tmp_path_factory.mktemp("generated"))
         service = CredentialService(domain)
+        words = ["--passphrase-file", device.phrase_file] if encrypted else []
         done = device.run("publish", service, "--new", *words)
         assert done.returncode == 0, done.stderr
         service.request = accepted(device.stub, "PUBLISH")[-1]
