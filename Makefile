@@ -8,13 +8,13 @@ PYTHON ?= /usr/bin/python3
 
 CORE        = err mem slice buf map log ini loop work rate
 CRYPTO      = cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config tls_peer tls_reason trust 
-STORE       = file commit user credential journal subscription
+STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = frame peer stream stream_tls stream_listen udp transport
+TRANSPORT   = frame peer resolve stream stream_tls stream_listen udp transport
 TRANSACTION = transaction nist nict
-SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe publish_body credential router web
-UA          =
-SIP         = config load serve control setup lab admin
+SERVICE     = fetch user_cert replay verifier nonce auth access domain_cert signer dialog notifier notify subscribe publish_body credential router web
+UA          = account agent answer trace subscriber command report fetcher publish credential certificate
+SIP         = prompt config load serve control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile
 

@@ -56,3 +56,16 @@ enum err ini_parse(struct slice text, ini_fn fn, void *arg, unsigned *line, cons
 	}
 	return ERR_OK;
 }
+
+struct slice ini_line(struct slice text, unsigned number)
+{
+	struct slice line = text, rest = text;
+
+	for (; number > 0; number--) {
+		size_t end = slice_chr(rest, '\n');
+
+		line = slice_sub(rest, 0, end < 80 ? end : 80);
+		rest = slice_sub(rest, end + 1, rest.n);
+	}
+	return slice_trim(line);
+}

@@ -17,4 +17,7 @@ typedef bool (*ini_fn)(void *arg, struct slice section, struct slice key, struct
  */
 MUST_USE enum err ini_parse(struct slice text, ini_fn fn, void *arg, unsigned *line, const char **why);
 
+/* ini_line: the line of that number (from 1), its first 80 octets without blanks around; for error messages. */
+struct slice ini_line(struct slice text, unsigned number);
+
 #endif

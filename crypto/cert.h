@@ -67,7 +67,7 @@ void cert_fingerprint(const struct cert *c, enum hash_alg alg, struct buf *out);
  * NUL. cert_matches_sip_domain, RFC 5922 7.1/7.2: URI names "sip:domain" without user part; DNS names only if there is
  * no such URI; CN only if there is no subjectAltName; no wildcard. cert_matches_host, RFC 2818 3.1 for web servers and
  * Identity signers: dNSName, else CN; a wildcard stands for the left-most label when wildcard is set; also a URI
- * "sip:host".
+ * "sip:host". CN does not count beside a SIP URI: that is a certificate of another domain, or of a user.
  */
 bool cert_matches_sip_domain(const struct cert *c, struct slice domain);
 bool cert_matches_host(const struct cert *c, struct slice host, bool wildcard);

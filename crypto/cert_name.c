@@ -178,7 +178,11 @@ bool cert_matches_host(const struct cert *c, struct slice host, bool wildcard)
 	}
 	if (uri_names(c, host, &any_uri))
 		return true;
-	return !any_dns && cert_common_name(c, &name) && host_fits(name, host, wildcard);
+	/* A certificate that names a SIP domain or user says so there; its CN may be anything. */
+	rest = c->san;
+	while (san_next(&rest, NAME_URI, &name))
+		any_uri = any_uri || slice_istarts(name, S("sip:")) || slice_istarts(name, S("sips:"));
+	return !any_dns && !any_uri && cert_common_name(c, &name) && host_fits(name, host, wildcard);
 }
 
 bool cert_matches_ip(const struct cert *c, struct slice text)

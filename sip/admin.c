@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "sip/control.h"
 #include "sip/load.h"
 #include "sip/message/uri.h"
+#include "sip/prompt.h"
 #include "sip/verbs.h"
 #include "store/user.h"
 
@@ -134,13 +134,13 @@ static bool read_aor(const struct config *c, struct slice word, struct buf *aor)
 	return ok;
 }
 
-int verb_revoke(int argc, char **argv)
+int verb_revoke_as_admin(int argc, char **argv)
 {
 	struct buf aor = {0}, line = {0};
 	struct admin a = {0};
 	int code;
 
-	if (!begin("revoke", "vouch revoke AOR -c FILE", argc, argv, 1, 1, &a, &code))
+	if (!begin("revoke", "vouch revoke AOR -c FILE, or with an account: vouch revoke -a ACCOUNT", argc, argv, 1, 1, &a, &code))
 		return code;
 	if (!read_aor(&a.config, slice_str(a.words[0]), &aor)) {
 		code = verb_say("revoke", 1, "%s is no address of %s", a.words[0], a.config.domain);
@@ -152,28 +152,6 @@ int verb_revoke(int argc, char **argv)
 	buf_free(&aor);
 	buf_free(&line);
 	return code;
-}
-
-/* One line from stdin, without echo on a terminal. */
-static bool read_password(char out[PASSWORD_MAX])
-{
-	bool terminal = isatty(STDIN_FILENO), ok;
-	struct termios old, quiet;
-
-	if (terminal && tcgetattr(STDIN_FILENO, &old) == 0) {
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		fputs("Password: ", stderr);
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
-	ok = fgets(out, PASSWORD_MAX, stdin) != NULL;
-	if (terminal) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-		fputc('\n', stderr);
-	}
-	if (ok)
-		out[strcspn(out, "\r\n")] = '\0';
-	return ok && out[0] != '\0';
 }
 
 static struct slice user_part(struct slice aor)
@@ -255,7 +233,7 @@ static int change(struct users *users, const struct config *c, const char *what,
 		code = verb_say("user", 1, "there is no user %s", aor.p);
 	else if (strcmp(what, "del") == 0)
 		users_remove(users, buf_slice(&aor));
-	else if (!read_password(password))
+	else if (!prompt_secret("Password: ", password, sizeof(password)))
 		code = verb_say("user", 3, "no password came on standard input");
 	else
 		set_password(users, c, buf_slice(&aor), slice_str(password));

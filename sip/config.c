@@ -6,6 +6,7 @@
 
 #include "core/ini.h"
 #include "core/mem.h"
+#include "store/named.h"
 
 enum type { TYPE_TEXT, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE };
 
@@ -250,19 +251,6 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 	return false;
 }
 
-static struct slice line_at(struct slice text, unsigned number)
-{
-	struct slice line = text, rest = text;
-
-	for (; number > 0; number--) {
-		size_t end = slice_chr(rest, '\n');
-
-		line = slice_sub(rest, 0, end < 80 ? end : 80);
-		rest = slice_sub(rest, end + 1, rest.n);
-	}
-	return slice_trim(line);
-}
-
 static bool load_file(const char *file, struct loading *l)
 {
 	struct buf text = {0};
@@ -278,7 +266,7 @@ static bool load_file(const char *file, struct loading *l)
 	l->where = file;
 	e = ini_parse(buf_slice(&text), on_setting, l, &line, &why);
 	if (e == ERR_SYNTAX)
-		buf_addf(l->why, "%s:%u: \"%.*s\": expected %s", file, line, SLICE_ARG(line_at(buf_slice(&text), line)),
+		buf_addf(l->why, "%s:%u: \"%.*s\": expected %s", file, line, SLICE_ARG(ini_line(buf_slice(&text), line)),
 			 why);
 	buf_free(&text);
 	return e == ERR_OK;
@@ -349,12 +337,7 @@ void config_free(struct config *c)
 
 void config_path(const struct config *c, const char *value, struct buf *out)
 {
-	struct slice file = slice_str(c->file);
-	size_t slash = slice_rchr(file, '/');
-
-	if (value[0] != '/' && slash < file.n)
-		buf_add(out, slice_sub(file, 0, slash + 1));
-	buf_adds(out, value);
+	named_beside(c->file, value, out);
 }
 
 bool config_list(const char *value, unsigned i, struct slice *out)

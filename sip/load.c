@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "crypto/seal.h"
+#include "store/named.h"
 
 #define PEM_MAX (1u << 20)
 #define TLS_IDS_MAX 8
@@ -16,19 +16,10 @@
 bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
 {
 	struct buf path = {0};
-	struct stat st;
-	bool ok = false;
+	bool ok;
 
 	config_path(c, value, &path);
-	if (stat(path.p, &st) != 0)
-		buf_addf(why, "%s cannot be read: %s", path.p, strerror(errno));
-	else if (secret && (st.st_mode & 077) != 0)
-		buf_addf(why, "%s holds a secret but others may read it (mode %04o): chmod 0600 it", path.p,
-			 st.st_mode & 07777);
-	else if (buf_read_file(out, path.p, PEM_MAX) != ERR_OK)
-		buf_addf(why, "%s cannot be read: %s", path.p, strerror(errno));
-	else
-		ok = true;
+	ok = named_read(path.p, secret, PEM_MAX, out, why);
 	buf_free(&path);
 	return ok;
 }

@@ -5,6 +5,15 @@
 #include "crypto/tls.h"
 #include "sip/verbs.h"
 
+/* One word for two people: the administrator names a configuration, a user an account. */
+static int verb_revoke(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "-c", 2) == 0)
+			return verb_revoke_as_admin(argc, argv);
+	return verb_revoke_own(argc, argv);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -16,8 +25,11 @@ static const struct {
 	{"check", verb_check, "say what is wrong with a configuration"},
 	{"user", verb_user, "add, del, passwd, list, import users"},
 	{"status", verb_status, "what the running server has"},
-	{"revoke", verb_revoke, "take a user's credential back, as administrator"},
 	{"reload", verb_reload, "the running server reads its configuration again"},
+	{"publish", verb_publish, "publish a certificate, and its private key for your other devices"},
+	{"credential", verb_credential, "fetch your own certificate and private key"},
+	{"certificate", verb_certificate, "fetch and prove the certificate of somebody"},
+	{"revoke", verb_revoke, "take your certificate back; with -c FILE that of a user"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -38,7 +50,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: vouch VERB [options]\n", to);
 	for (size_t i = 0; i < VERBS; i++)
-		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
 }
 
 int main(int argc, char **argv)

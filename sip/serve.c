@@ -61,10 +61,11 @@ static void on_request(void *arg, struct tx *tx)
 	router_request(&a->router, tx);
 }
 
-static void on_closed(void *arg, uint64_t flow_id)
+static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct app *a = arg;
 
+	(void)why;
 	notifier_flow_closed(a->notifier, flow_id);
 }
 

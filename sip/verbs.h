@@ -11,8 +11,14 @@ int verb_init(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_user(int argc, char **argv);
 int verb_status(int argc, char **argv);
-int verb_revoke(int argc, char **argv);
+int verb_revoke_as_admin(int argc, char **argv);
 int verb_reload(int argc, char **argv);
+
+/* The verbs of a user, with an account file. Exit codes: sip/ua/command.h. */
+int verb_publish(int argc, char **argv);
+int verb_credential(int argc, char **argv);
+int verb_certificate(int argc, char **argv);
+int verb_revoke_own(int argc, char **argv);
 
 /* verb_say: "vouch VERB: sentence" on stderr; returns code. */
 int verb_say(const char *verb, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEMPORARY ".tmp"
-
 enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why)
 {
 	struct stat st;
@@ -85,7 +83,7 @@ enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
 
 static void temporary_name(const char *name, char out[FILE_NAME_MAX])
 {
-	snprintf(out, FILE_NAME_MAX, "%s" TEMPORARY, name);
+	snprintf(out, FILE_NAME_MAX, "%s" FILE_TEMPORARY, name);
 }
 
 static enum err give_up(int dirfd, const char *temporary, int fd)
@@ -190,7 +188,7 @@ enum err file_each(int dirfd, file_fn fn, void *arg)
 
 static bool remove_one(void *arg, const char *name)
 {
-	if (slice_ends(slice_str(name), S(TEMPORARY)))
+	if (slice_ends(slice_str(name), S(FILE_TEMPORARY)))
 		unlinkat(*(int *)arg, name, 0);
 	return true;
 }

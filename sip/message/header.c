@@ -48,6 +48,32 @@ enum err event_parse(struct slice s, struct event *out)
 	return ERR_OK;
 }
 
+/* A parameter that holds seconds. false: it is there and is no number. */
+static bool seconds_param(struct slice params, struct slice name, bool *has, uint32_t *out)
+{
+	struct param p;
+
+	*has = param_find(params, name, &p);
+	return !*has || delta_parse(p.value, out) == ERR_OK;
+}
+
+enum err substate_parse(struct slice s, struct substate *out)
+{
+	struct substate st = {0};
+	struct param reason;
+
+	s = slice_trim(s);
+	st.state = scan_token(&s);
+	s = scan_skip(s);
+	if (st.state.n == 0 || !params_check(s) || !seconds_param(s, S("expires"), &st.has_expires, &st.expires) ||
+	    !seconds_param(s, S("retry-after"), &st.has_retry_after, &st.retry_after))
+		return ERR_SYNTAX;
+	if (param_find(s, S("reason"), &reason))
+		st.reason = reason.value;
+	*out = st;
+	return ERR_OK;
+}
+
 enum err media_parse(struct slice s, struct media *out)
 {
 	struct media m = {0};

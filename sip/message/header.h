@@ -20,6 +20,15 @@ struct event {
 };
 MUST_USE enum err event_parse(struct slice s, struct event *out);
 
+/* Subscription-State, RFC 6665 8.4. state and reason are tokens, compared without case. */
+struct substate {
+	struct slice state;
+	struct slice reason; /* SLICE_NONE without one */
+	bool has_expires, has_retry_after;
+	uint32_t expires, retry_after; /* seconds */
+};
+MUST_USE enum err substate_parse(struct slice s, struct substate *out);
+
 /* Content-Type and Accept elements: type "/" subtype *(";" parameter). */
 struct media {
 	struct slice type;

@@ -7,8 +7,8 @@
 #include "core/mem.h"
 #include "crypto/rng.h"
 #include "sip/message/header.h"
-#include "sip/message/mime.h"
 #include "sip/service/publish_body.h"
+#include "sip/service/user_cert.h"
 
 #define PARKED_MAX 16             /* PUBLISHes of one AOR that wait for the one before; beyond: 503 */
 #define LOOK_AGAIN_S (20 * 86400) /* the longest that the expiry timer sleeps */
@@ -125,20 +125,6 @@ static const struct cred *current(const struct credentials *all, struct slice ao
 	int64_t now = loop_wall_s(all->d.loop);
 
 	return c != NULL && c->present && now < end_of(c) && now >= c->not_before ? c : NULL;
-}
-
-static void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body)
-{
-	struct buf boundary = {0};
-
-	/* 128 random bits do not occur in a part by chance, and nobody can aim at them. */
-	rng_hex(&boundary, 16);
-	mime_add_part(body, buf_slice(&boundary), "application/pkix-cert", cert);
-	if (key.n > 0)
-		mime_add_part(body, buf_slice(&boundary), "application/pkcs8", key);
-	mime_close(body, buf_slice(&boundary));
-	buf_addf(headers, "Content-Type: multipart/mixed;boundary=%s\r\n", boundary.p);
-	buf_free(&boundary);
 }
 
 static enum err source_state(void *arg, enum package p, struct slice aor, struct buf *headers, struct buf *body,

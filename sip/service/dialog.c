@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "crypto/rng.h"
 #include "sip/message/limits.h"
 
 /* RFC 3261 12.1.1: the route set is the list of Record-Route values, in order, every one readable. */
@@ -78,6 +79,53 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 		.routes = routes.n > 0 ? buf_take(&routes) : mem_strdup(""),
 		.remote_cseq = m->cseq,
 	};
+	return ERR_OK;
+}
+
+void dialog_open(struct dialog *d, struct slice local, struct slice remote, struct slice target)
+{
+	struct buf call_id = {0}, tag = {0}, from = {0}, to = {0};
+
+	rng_hex(&call_id, 16);
+	rng_hex(&tag, 8);
+	buf_addf(&from, "<%.*s>;tag=%s", SLICE_ARG(local), tag.p);
+	buf_addf(&to, "<%.*s>", SLICE_ARG(remote));
+	*d = (struct dialog){
+		.call_id = buf_take(&call_id),
+		.local_tag = buf_take(&tag),
+		.local = buf_take(&from),
+		.remote = buf_take(&to),
+		.target = slice_dup(target),
+		.routes = mem_strdup(""),
+	};
+}
+
+enum err dialog_complete(struct dialog *d, const struct sip_msg *m, const char **why)
+{
+	struct buf routes = {0};
+	struct addr target;
+	enum err e;
+
+	if (m->from_tag.n == 0) {
+		*why = "Missing From Tag";
+		return ERR_SYNTAX;
+	}
+	e = read_target(m, &target, why);
+	if (e != ERR_OK)
+		return e;
+	if (collect_routes(m, &routes) != ERR_OK) {
+		*why = "Bad Record-Route Header Field";
+		buf_free(&routes);
+		return ERR_SYNTAX;
+	}
+	mem_free(d->remote);
+	mem_free(d->target);
+	mem_free(d->routes);
+	d->remote_tag = slice_dup(m->from_tag);
+	d->remote = slice_dup(msg_value(m, HDR_FROM));
+	d->target = slice_dup(target.spec);
+	d->routes = routes.n > 0 ? buf_take(&routes) : mem_strdup("");
+	d->remote_cseq = m->cseq;
 	return ERR_OK;
 }
 
@@ -162,6 +210,8 @@ void dialog_request(const struct dialog *d, const char *method, const char *prot
 			 d->target);
 	else if (routed)
 		buf_addf(out, "Route: %s\r\n", d->routes);
-	buf_addf(out, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContact: <%s>\r\n", d->local, d->remote,
-		 d->call_id, d->local_cseq, method, d->contact);
+	buf_addf(out, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n", d->local, d->remote, d->call_id,
+		 d->local_cseq, method);
+	if (d->contact != NULL)
+		buf_addf(out, "Contact: <%s>\r\n", d->contact);
 }

@@ -3,13 +3,17 @@
 
 #include "sip/message/msg.h"
 
-/* A dialog as its UAS, RFC 3261 12: made by a request with a 2xx, then used to send requests the other way. */
+/*
+ * A dialog, RFC 3261 12, and what requests of ours in it look like. A notifier makes one from a SUBSCRIBE; a subscriber
+ * makes one before its SUBSCRIBE, and the first NOTIFY completes it (RFC 6665 4.4.1). A request outside of any dialog
+ * is the first request of one that is never completed.
+ */
 struct dialog {
-	char *call_id, *local_tag, *remote_tag; /* one allocation each, owned */
-	char *local;   /* From of our requests: To of the request with our tag, octet for octet (T-05) */
-	char *remote;  /* To of our requests: From of the request */
-	char *target;  /* the peer's Contact URI; Request-URI of our requests */
-	char *contact; /* our Contact URI, without brackets */
+	char *call_id, *local_tag, *remote_tag; /* one allocation each, owned; remote_tag NULL: not complete */
+	char *local;   /* From of our requests with our tag; a notifier's is To of the SUBSCRIBE octet for octet (T-05) */
+	char *remote;  /* To of our requests */
+	char *target;  /* Request-URI of our requests: the peer's Contact once it is known */
+	char *contact; /* our Contact URI, without brackets; NULL: requests carry none */
 	char *routes;  /* values of Record-Route in order, comma-separated; "" = none */
 	uint32_t local_cseq, remote_cseq;
 };
@@ -21,6 +25,14 @@ struct dialog {
 MUST_USE enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice local_tag, struct slice contact,
 			       const char **why);
 void dialog_drop(struct dialog *d);
+
+/*
+ * dialog_open: of a request that we send first: from us, the URI local, to the URI remote, at the Request-URI target; a
+ * new Call-ID and local tag; no routes. dialog_complete: by the first request of the peer in it, whose To tag is ours.
+ * ERR_NOTFOUND, ERR_SYNTAX as dialog_start.
+ */
+void dialog_open(struct dialog *d, struct slice local, struct slice remote, struct slice target);
+MUST_USE enum err dialog_complete(struct dialog *d, const struct sip_msg *m, const char **why);
 
 /* dialog_key: appends what identifies the dialog: Call-ID, local tag, remote tag. */
 void dialog_key(struct slice call_id, struct slice local_tag, struct slice remote_tag, struct buf *out);

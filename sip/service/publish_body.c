@@ -6,6 +6,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/limits.h"
 #include "sip/message/mime.h"
+#include "sip/service/user_cert.h"
 
 #define ACCEPT_ALL "Accept: multipart/mixed, application/pkix-cert, application/pkcs8\r\n"
 #define ACCEPT_CERT "Accept: application/pkix-cert\r\n"
@@ -187,33 +188,6 @@ struct refusal publish_read(const struct sip_msg *m, const struct config *c, str
 	return r;
 }
 
-/* T-28: a URI name whose AOR key is that of the Request-URI. */
-static bool names_aor(const struct cert *cert, const struct config *c, struct slice aor)
-{
-	struct slice name;
-	bool found = false;
-
-	for (size_t i = 0; !found && cert_san(cert, CERT_URI, i, &name); i++) {
-		struct buf key = {0};
-		struct uri u;
-
-		found = uri_parse(name, &u) == ERR_OK && uri_aor(&u, &key) == ERR_OK && slice_eq(buf_slice(&key), aor);
-		buf_free(&key);
-	}
-	for (size_t i = 0; !found && c->credential_san_email && cert_san(cert, CERT_EMAIL, i, &name); i++) {
-		struct buf text = {0}, key = {0};
-		struct uri u;
-
-		buf_adds(&text, "sip:");
-		buf_add(&text, name);
-		found = uri_parse(buf_slice(&text), &u) == ERR_OK && uri_aor(&u, &key) == ERR_OK &&
-			slice_eq(buf_slice(&key), aor);
-		buf_free(&text);
-		buf_free(&key);
-	}
-	return found;
-}
-
 static struct refusal check_key(const struct published *p, const struct config *c)
 {
 	size_t n;
@@ -232,16 +206,20 @@ static struct refusal check_key(const struct published *p, const struct config *
 	}
 }
 
+static const char *const warnings[] = {
+	[USER_CERT_NOT_YET] = WARN "\"the certificate is not valid yet\"\r\n",
+	[USER_CERT_EXPIRED] = WARN "\"the certificate has expired\"\r\n",
+	[USER_CERT_AUTHORITY] = WARN "\"the certificate is one of an authority (CA=TRUE)\"\r\n",
+};
+
 struct refusal published_check(const struct published *p, const struct config *c, struct slice aor, int64_t now)
 {
-	if (c->credential_check_san && !names_aor(p->cert, c, aor))
+	enum user_cert_fault fault = user_cert_check(p->cert, now);
+
+	if (c->credential_check_san && !user_cert_names(p->cert, aor, c->credential_san_email))
 		return refuse(403, "SubjectAltName Mismatch");
-	if (cert_not_before(p->cert) > now)
-		return (struct refusal){437, NULL, WARN "\"the certificate is not valid yet\"\r\n"};
-	if (cert_not_after(p->cert) <= now)
-		return (struct refusal){437, NULL, WARN "\"the certificate has expired\"\r\n"};
-	if (cert_is_ca(p->cert))
-		return (struct refusal){437, NULL, WARN "\"the certificate is one of an authority (CA=TRUE)\"\r\n"};
+	if (fault != USER_CERT_FINE)
+		return (struct refusal){437, NULL, warnings[fault]};
 	if (cert_key_kind(p->cert) == KEY_RSA && cert_key_bits(p->cert) < c->credential_min_rsa_bits)
 		return (struct refusal){437, NULL, WARN "\"the key of the certificate is too small\"\r\n"};
 	return check_key(p, c);

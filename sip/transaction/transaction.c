@@ -294,7 +294,6 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	struct tx_layer *t = arg;
 	struct map_node *n;
 
-	(void)why;
 	while ((n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
 		struct tx *tx = MAP_ENTRY(n, struct tx, by_flow);
 
@@ -302,7 +301,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 		tx->on_flow = false;
 		nict_failed(tx, ERR_CLOSED);
 	}
-	t->user->on_closed(t->arg, flow_id);
+	t->user->on_closed(t->arg, flow_id, why);
 }
 
 const struct transport_user tx_transport_user = {.on_message = on_message, .on_closed = on_closed};

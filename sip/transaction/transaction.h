@@ -22,8 +22,8 @@ struct tx; /* one server transaction */
 struct tx_user {
 	/* A new request without defect. The service answers it once, now or later by id. */
 	void (*on_request)(void *arg, struct tx *tx);
-	/* A connection is gone (after the transactions on it have been told). */
-	void (*on_closed)(void *arg, uint64_t flow_id);
+	/* A connection is gone, or could not be made (after the transactions on it have been told). why: a clause. */
+	void (*on_closed)(void *arg, uint64_t flow_id, const char *why);
 };
 
 /* tx_layer_new: max: server transactions that are remembered at once; beyond, 503. */

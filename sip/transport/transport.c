@@ -36,6 +36,8 @@ struct transport {
 	struct listener listeners[LISTENERS_MAX];
 	unsigned listener_count;
 	struct map outbound; /* connections that were made from here, by what they reach */
+	transport_trace_fn trace;
+	void *trace_arg;
 };
 
 const char *proto_name(enum proto p)
@@ -59,6 +61,12 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 	return t;
 }
 
+void transport_trace(struct transport *t, transport_trace_fn fn, void *arg)
+{
+	t->trace = fn;
+	t->trace_arg = arg;
+}
+
 void transport_free(struct transport *t)
 {
 	if (t == NULL)
@@ -75,6 +83,8 @@ static bool hand_up(struct transport *t, const struct flow *from, struct slice r
 	struct sip_msg *m;
 	const char *why;
 
+	if (t->trace != NULL)
+		t->trace(t->trace_arg, from, false, raw);
 	if (msg_parse(raw, &m, &why) != ERR_OK) {
 		log_line(LOG_WARN, "event=bad_message peer=%s proto=%s octets=%zu reason=%s",
 			 peer_text(&from->remote).text, proto_name(from->proto), raw.n, log_esc(slice_str(why)).text);
@@ -265,6 +275,8 @@ enum err transport_send(struct transport *t, const struct flow *to, struct slice
 {
 	struct stream *s;
 
+	if (t->trace != NULL)
+		t->trace(t->trace_arg, to, true, octets);
 	if (to->proto == PROTO_UDP) {
 		struct listener *l = udp_listener(t, to);
 

@@ -32,6 +32,10 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 				const struct transport_user *user, void *arg);
 void transport_free(struct transport *t);
 
+/* transport_trace: fn sees every message as it is on the wire, both ways, secrets and all. */
+typedef void (*transport_trace_fn)(void *arg, const struct flow *f, bool sent, struct slice octets);
+void transport_trace(struct transport *t, transport_trace_fn fn, void *arg);
+
 /* transport_listen: *at gets the real port. config for PROTO_TLS only. ERR_IO: errno. ERR_LIMIT: too many. */
 MUST_USE enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config);
 

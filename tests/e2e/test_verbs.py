@@ -59,7 +59,8 @@ def test_DEP_04_UAK_20_publish_credential_certificate_revoke(lab, device, user, 
     certificate, key = device.credential()
     assert certificate == published and certs.same_key(key, x509.load_der_x509_certificate(published))
 
-    other = Device(lab, lab.lab_user("carol"), tmp_path)
+    (tmp_path / "carol").mkdir()
+    other = Device(lab, lab.lab_user("carol"), tmp_path / "carol")
     out = tmp_path / "found.crt"
     said = other.ok("certificate", user.aor, "-o", out)
     assert out.read_bytes() == certs.pem(published)

@@ -38,10 +38,10 @@ static const struct row rows[] = {
 	{"uri", "example.co", false, false},
 	{"uri", "example.com.", false, false},
 	{"uri", "sip:example.com", false, false},
-	{"uri", "x", false, true}, /* RFC 2818: no dNSName, so the CN counts there */
+	{"uri", "x", false, false}, /* the CN, which counts only where no SIP URI says more */
 	{"uri", "", false, false},
 	{"uri-upper", "example.com", true, true},
-	{"uri-user", "example.com", false, true}, /* as above: the CN */
+	{"uri-user", "example.com", false, false}, /* a user's certificate, whatever its CN */
 	{"uri-user", "alice@example.com", false, false},
 	{"uri-sips", "example.com", false, false},
 	{"uri-port", "example.com", true, true},

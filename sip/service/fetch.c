@@ -1,0 +1,326 @@
+#include "sip/service/fetch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "sip/message/scan.h"
+#include "sip/transport/resolve.h"
+
+#define HEAD_MAX 8192 /* octets of the answer's status line and headers */
+
+struct fetch {
+	const struct fetch_deps *deps;
+	fetch_fn done;
+	void *arg;
+	char *text; /* of the URL */
+	struct fetch_url url;
+	struct timer *timer;
+	struct resolved at;
+	unsigned next; /* of at, to be tried */
+	unsigned redirects;
+	uint64_t stream; /* 0: none */
+	bool resolving, over, freed;
+	bool redirected; /* the connection is to end, then the new URL is asked for */
+	struct buf came; /* of the answer so far */
+};
+
+/* --- URLs --- */
+
+static bool printable(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
+bool fetch_url(struct slice url, struct fetch_url *out)
+{
+	struct fetch_url u = {.https = slice_istarts(url, S("https://"))};
+	struct slice rest = slice_sub(url, u.https ? 8 : 7, url.n);
+	size_t end = 0, colon;
+	uint32_t port;
+
+	if (url.n > FETCH_URL_MAX || !printable(url) || (!u.https && !slice_istarts(url, S("http://"))))
+		return false;
+	while (end < rest.n && rest.p[end] != '/' && rest.p[end] != '?' && rest.p[end] != '#')
+		end++;
+	u.authority = slice_sub(rest, 0, end);
+	rest = slice_sub(rest, end, rest.n);
+	u.target = slice_sub(rest, 0, slice_chr(rest, '#'));
+	u.host = u.authority;
+	u.port = u.https ? 443 : 80;
+	colon = slice_rchr(u.authority, ':');
+	/* A colon inside of brackets is one of an IPv6 address. */
+	if (colon < u.authority.n &&
+	    slice_chr(slice_sub(u.authority, colon, u.authority.n), ']') == u.authority.n - colon) {
+		if (!slice_u32(slice_sub(u.authority, colon + 1, u.authority.n), 65535, &port) || port == 0)
+			return false;
+		u.port = (uint16_t)port;
+		u.host = slice_sub(u.authority, 0, colon);
+	}
+	if (!is_host(u.host)) /* also "user@host" */
+		return false;
+	if (u.host.p[0] == '[')
+		u.host = slice_sub(u.host, 1, u.host.n - 1);
+	*out = u;
+	return true;
+}
+
+/* --- the end --- */
+
+static void destroy(void *arg)
+{
+	struct fetch *f = arg;
+
+	timer_free(f->timer);
+	buf_free(&f->came);
+	mem_free(f->text);
+	mem_free(f);
+}
+
+/* Whoever holds f last (the resolver, the connection) lets it be freed. */
+static void release(struct fetch *f)
+{
+	if (f->freed || !f->over || f->resolving || f->stream != 0)
+		return;
+	f->freed = true;
+	loop_defer(f->deps->loop, destroy, f);
+}
+
+static void finish(struct fetch *f, struct slice body, const char *why)
+{
+	struct stream *s;
+
+	if (f->over)
+		return;
+	f->over = true;
+	timer_stop(f->timer);
+	f->done(f->arg, body, why);
+	s = f->stream != 0 ? stream_find(f->deps->streams, f->stream) : NULL;
+	if (s != NULL)
+		stream_close(s, "fetched");
+	release(f);
+}
+
+static void on_timer(void *arg)
+{
+	finish(arg, SLICE_NONE, "no complete answer came within 5 seconds");
+}
+
+/* --- the answer --- */
+
+/* The value of the first header field of that name in the lines of head. */
+static struct slice header(struct slice head, struct slice name)
+{
+	struct slice line, key, value;
+
+	while (head.n > 0) {
+		size_t end = slice_chr(head, '\n');
+
+		line = slice_trim(slice_sub(head, 0, end));
+		head = slice_sub(head, end + 1, head.n);
+		if (slice_cut(line, ':', &key, &value) && slice_ieq(key, name))
+			return slice_trim(value);
+	}
+	return SLICE_NONE;
+}
+
+/* To the same host and scheme only: anything else is a way around whoever checked the first URL. */
+static const char *redirect(struct fetch *f, struct slice to)
+{
+	struct buf absolute = {0};
+	struct fetch_url url;
+
+	if (f->redirects++ == FETCH_REDIRECTS)
+		return "too many redirections";
+	if (to.n > 0 && to.p[0] == '/' && !slice_starts(to, S("//")))
+		buf_addf(&absolute, "%s://%.*s", f->url.https ? "https" : "http", SLICE_ARG(f->url.authority));
+	buf_add(&absolute, to);
+	if (!fetch_url(buf_slice(&absolute), &url) || url.https != f->url.https || url.port != f->url.port ||
+	    !slice_ieq(url.host, f->url.host)) {
+		buf_free(&absolute);
+		return "a redirection to another server";
+	}
+	mem_free(f->text);
+	f->text = buf_take(&absolute);
+	return fetch_url(slice_str(f->text), &f->url) ? NULL : "a redirection to another server";
+}
+
+static bool read_status(struct slice head, uint32_t *status)
+{
+	struct slice version, rest;
+
+	return slice_starts(head, S("HTTP/1.")) &&
+	       slice_cut(slice_sub(head, 0, slice_chr(head, '\r')), ' ', &version, &rest) &&
+	       slice_u32(slice_sub(rest, 0, 3), 999, status);
+}
+
+/* An answer of 200. all: there will be no more of it. */
+static void take_body(struct fetch *f, struct slice head, struct slice body, bool all)
+{
+	struct slice length = header(head, S("Content-Length"));
+	uint32_t n = 0;
+
+	if (header(head, S("Transfer-Encoding")).p != NULL || header(head, S("Content-Encoding")).p != NULL)
+		finish(f, SLICE_NONE, "the answer is in an encoding that was not asked for");
+	else if ((length.p != NULL && !slice_u32(length, FETCH_MAX, &n)) || body.n > FETCH_MAX)
+		finish(f, SLICE_NONE, "the answer is larger than 16 kB");
+	else if (length.p != NULL && body.n >= n)
+		finish(f, slice_sub(body, 0, n), NULL);
+	else if (all && length.p == NULL)
+		finish(f, body, NULL);
+	else if (all)
+		finish(f, SLICE_NONE, "the answer is cut short");
+}
+
+static void look(struct fetch *f, bool all)
+{
+	struct slice in = buf_slice(&f->came);
+	size_t end = slice_find(in, S("\r\n\r\n"), 0);
+	struct slice head = slice_sub(in, 0, end), location;
+	char text[48];
+	uint32_t status;
+
+	if (end == in.n) {
+		if (all || in.n > HEAD_MAX)
+			finish(f, SLICE_NONE, "what came is no HTTP answer");
+		return;
+	}
+	if (!read_status(head, &status)) {
+		finish(f, SLICE_NONE, "what came is no HTTP answer");
+		return;
+	}
+	location = header(head, S("Location"));
+	if (status > 300 && status < 309 && location.n > 0) {
+		const char *why = redirect(f, location);
+
+		f->redirected = why == NULL;
+		if (why != NULL)
+			finish(f, SLICE_NONE, why);
+	} else if (status != 200) {
+		snprintf(text, sizeof(text), "the server answered %u", status);
+		finish(f, SLICE_NONE, text);
+	} else {
+		take_body(f, head, slice_sub(in, end + 4, in.n), all);
+	}
+}
+
+/* --- the connection --- */
+
+static void on_opened(void *arg, struct stream *s)
+{
+	struct fetch *f = arg;
+	struct buf out = {0};
+
+	buf_addf(&out, "GET %.*s HTTP/1.0\r\nHost: %.*s\r\nAccept: application/pkix-cert\r\nConnection: close\r\n\r\n",
+		 SLICE_ARG(f->url.target.n > 0 ? f->url.target : S("/")), SLICE_ARG(f->url.authority));
+	/* A failure shows as closed. */
+	if (!f->over && stream_send(s, buf_slice(&out)) != ERR_OK)
+		stream_close(s, "the request could not be sent");
+	buf_free(&out);
+}
+
+static size_t on_data(void *arg, struct stream *s, struct slice in)
+{
+	struct fetch *f = arg;
+
+	buf_add(&f->came, in);
+	if (!f->over && !f->redirected)
+		look(f, false);
+	if (f->redirected)
+		stream_close(s, "redirected");
+	return in.n;
+}
+
+static void start(struct fetch *f);
+
+static void on_closed(void *arg, struct stream *s, const char *why)
+{
+	struct fetch *f = arg;
+
+	(void)s;
+	f->stream = 0;
+	if (!f->over && !f->redirected && f->came.n > 0)
+		look(f, true);
+	buf_clear(&f->came);
+	if (f->over) {
+		release(f);
+		return;
+	}
+	if (f->redirected)
+		f->next = 0;
+	f->redirected = false;
+	if (f->next < f->at.count)
+		start(f);
+	else
+		finish(f, SLICE_NONE, why);
+}
+
+static const struct stream_user http_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
+
+/* Connects to the next address. */
+static void start(struct fetch *f)
+{
+	const struct fetch_deps *d = f->deps;
+	enum err e = ERR_IO;
+
+	while (e != ERR_OK && f->next < f->at.count)
+		e = stream_connect(d->streams, &f->at.peers[f->next++], f->url.https ? d->tls : NULL,
+				   f->url.https ? f->url.host : SLICE_NONE, TLS_NAME_WEB, &http_user, f, &f->stream);
+	if (e != ERR_OK)
+		finish(f, SLICE_NONE, e == ERR_IO ? strerror(errno) : err_str(e));
+}
+
+static void on_resolved(void *arg, const struct resolved *r, const char *why)
+{
+	struct fetch *f = arg;
+
+	f->resolving = false;
+	f->at = *r;
+	if (f->over)
+		release(f);
+	else if (r->count == 0)
+		finish(f, SLICE_NONE, why);
+	else
+		start(f);
+}
+
+/* In the loop, so that a failure never comes from within fetch_start. */
+static void begin(void *arg)
+{
+	struct fetch *f = arg;
+	enum err e;
+
+	if (!fetch_url(slice_str(f->text), &f->url)) {
+		finish(f, SLICE_NONE, "it is no http or https URL");
+		return;
+	}
+	f->resolving = true;
+	e = resolve_host(f->deps->work, f->url.host, f->url.port, on_resolved, f);
+	if (e == ERR_OK)
+		return;
+	f->resolving = false;
+	finish(f, SLICE_NONE, e == ERR_BUSY ? "too much to do at once" : "its host is no DNS name");
+}
+
+void fetch_free(struct fetch *f)
+{
+	destroy(f);
+}
+
+struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg)
+{
+	struct fetch *f = mem_alloc(sizeof(*f));
+
+	f->deps = deps;
+	f->done = done;
+	f->arg = arg;
+	f->text = slice_dup(url);
+	f->timer = timer_new(deps->loop, on_timer, f);
+	timer_start(f->timer, FETCH_MS);
+	loop_defer(deps->loop, begin, f);
+	return f;
+}

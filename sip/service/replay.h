@@ -1,0 +1,28 @@
+#ifndef SIP_SERVICE_REPLAY_H
+#define SIP_SERVICE_REPLAY_H
+
+#include "core/err.h"
+#include "core/slice.h"
+
+/*
+ * Memory of signed requests that were accepted, RFC 4474 13.1: the same one again is a replay. A request is known by
+ * what the signature covers, From, Call-ID, CSeq number and method (requirements.md T-07), kept as a keyed hash for
+ * REPLAY_S seconds. Nothing living is ever forgotten to make room.
+ */
+#define REPLAY_S 3700 /* longer than a Date is believed, either way */
+
+struct replay;
+
+/* replay_new: max: requests that are remembered at once. */
+struct replay *replay_new(unsigned max);
+void replay_free(struct replay *r);
+
+struct replay_key {
+	struct slice from, call_id, method;
+	uint32_t cseq;
+};
+
+/* replay_enter: ERR_EXISTS: it was here before; ERR_BUSY: the memory is full. now_ms: monotonic. */
+MUST_USE enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms);
+
+#endif

@@ -1,0 +1,68 @@
+#include "sip/service/user_cert.h"
+
+#include "crypto/rng.h"
+#include "sip/message/mime.h"
+#include "sip/message/uri.h"
+
+enum user_cert_fault user_cert_check(const struct cert *c, int64_t now)
+{
+	if (cert_not_before(c) > now)
+		return USER_CERT_NOT_YET;
+	if (cert_not_after(c) <= now)
+		return USER_CERT_EXPIRED;
+	if (cert_is_ca(c))
+		return USER_CERT_AUTHORITY;
+	return USER_CERT_FINE;
+}
+
+const char *user_cert_str(enum user_cert_fault f)
+{
+	static const char *const texts[] = {[USER_CERT_FINE] = "it is fine",
+					    [USER_CERT_NOT_YET] = "the certificate is not valid yet",
+					    [USER_CERT_EXPIRED] = "the certificate has expired",
+					    [USER_CERT_AUTHORITY] = "the certificate is one of an authority (CA=TRUE)"};
+
+	return texts[f];
+}
+
+static bool has_aor(struct slice name, struct slice aor)
+{
+	struct buf key = {0};
+	struct uri u;
+	bool same = uri_parse(name, &u) == ERR_OK && uri_aor(&u, &key) == ERR_OK && slice_eq(buf_slice(&key), aor);
+
+	buf_free(&key);
+	return same;
+}
+
+bool user_cert_names(const struct cert *c, struct slice aor, bool email)
+{
+	struct slice name;
+	bool found = false;
+
+	for (size_t i = 0; !found && cert_san(c, CERT_URI, i, &name); i++)
+		found = has_aor(name, aor);
+	for (size_t i = 0; !found && email && cert_san(c, CERT_EMAIL, i, &name); i++) {
+		struct buf text = {0};
+
+		buf_adds(&text, "sip:");
+		buf_add(&text, name);
+		found = has_aor(buf_slice(&text), aor);
+		buf_free(&text);
+	}
+	return found;
+}
+
+void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body)
+{
+	struct buf boundary = {0};
+
+	/* 128 random bits do not occur in a part by chance, and nobody can aim at them. */
+	rng_hex(&boundary, 16);
+	mime_add_part(body, buf_slice(&boundary), "application/pkix-cert", cert);
+	if (key.n > 0)
+		mime_add_part(body, buf_slice(&boundary), "application/pkcs8", key);
+	mime_close(body, buf_slice(&boundary));
+	buf_addf(headers, "Content-Type: multipart/mixed;boundary=%s\r\n", boundary.p);
+	buf_free(&boundary);
+}

@@ -1,0 +1,28 @@
+#ifndef SIP_SERVICE_USER_CERT_H
+#define SIP_SERVICE_USER_CERT_H
+
+#include "core/buf.h"
+#include "crypto/cert.h"
+
+/*
+ * Certificates of users and their credentials: what the server checks before it takes one and a user agent before it
+ * sends or uses one (draft 7.10, 9.3), and the body in which certificate and key travel (draft 7.5).
+ */
+enum user_cert_fault { USER_CERT_FINE, USER_CERT_NOT_YET, USER_CERT_EXPIRED, USER_CERT_AUTHORITY };
+
+enum user_cert_fault user_cert_check(const struct cert *c, int64_t now);
+const char *user_cert_str(enum user_cert_fault f); /* a clause about "the certificate" */
+
+/*
+ * user_cert_names: does a URI name of the certificate have this AOR key (requirements.md T-28)? email: an rfc822Name
+ * counts too, as if "sip:" stood before it.
+ */
+bool user_cert_names(const struct cert *c, struct slice aor, bool email);
+
+/*
+ * credential_body: appends a multipart/mixed of cert and key (n = 0: none), both DER, to body, and its Content-Type
+ * line to headers.
+ */
+void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body);
+
+#endif

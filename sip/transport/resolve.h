@@ -1,0 +1,30 @@
+#ifndef SIP_TRANSPORT_RESOLVE_H
+#define SIP_TRANSPORT_RESOLVE_H
+
+#include "core/work.h"
+#include "sip/transport/peer.h"
+
+/*
+ * Names to addresses, in worker threads: the resolver of libc blocks. What comes from the DNS is believed only as far
+ * as an address goes; who answers there is for TLS to prove.
+ */
+#define RESOLVE_MAX 16        /* addresses of one answer, in the order in which they are to be tried */
+#define RESOLVE_RECORDS_MAX 8 /* NAPTR or SRV records of one answer that are followed */
+
+struct resolved {
+	unsigned count;
+	struct peer peers[RESOLVE_MAX];
+};
+
+/* Called once, in the loop. r->count 0: *why is a clause that says what was asked and what came back. */
+typedef void (*resolve_fn)(void *arg, const struct resolved *r, const char *why);
+
+/*
+ * resolve_host: the A and AAAA records (or /etc/hosts) of host, which may be a literal address, at that port.
+ * resolve_sips: RFC 3263 4.1 and 4.2 for a sips URI with that domain and no port: NAPTR records for SIPS+D2T, else SRV
+ * of _sips._tcp, else the domain itself at port 5061. ERR_BUSY: the queue is full; ERR_LIMIT: no such name exists.
+ */
+MUST_USE enum err resolve_host(struct work *w, struct slice host, uint16_t port, resolve_fn done, void *arg);
+MUST_USE enum err resolve_sips(struct work *w, struct slice domain, resolve_fn done, void *arg);
+
+#endif

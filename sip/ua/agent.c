@@ -1,0 +1,497 @@
+#include "sip/ua/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/transport/resolve.h"
+#include "sip/ua/answer.h"
+#include "sip/ua/trace.h"
+#include "store/named.h"
+
+#define WORKERS 2
+#define QUEUE 16
+#define MESSAGE_MAX 65536
+#define CA_MAX (4u << 20)
+#define CHALLENGES_MAX 3 /* that one request answers: the first, and stale ones */
+#define DATE_SKEW_S 3600 /* RFC 4474 13.1 */
+#define REPLAY_MAX 65536 /* NOTIFYs that one watching process remembers */
+#define END_MS 2000      /* the longest that closing the connection may take */
+
+/* A request on its way: through resolving, connecting, challenges. */
+struct call {
+	struct call *next;
+	struct agent *agent;
+	struct agent_request r; /* headers and body are copies */
+	unsigned challenges;
+	bool waiting; /* for a connection */
+	bool lost;    /* its connection went while it waited for an answer */
+};
+
+struct agent {
+	const struct account *account;
+	struct agent_options options;
+	const struct agent_user *user;
+	void *arg;
+	struct loop *loop;
+	struct work *work;
+	struct trust *trust;
+	struct tls_config *tls;
+	struct streams *streams;
+	struct tx_layer *transactions;
+	struct transport *transport;
+	struct verifier *verifier;
+	struct answer answer;
+	struct resolved targets;
+	unsigned target;  /* that the connection goes to, or went to last */
+	struct flow flow; /* id 0: none */
+	bool resolving;
+	bool spoke; /* the server has said something on this connection */
+	struct call *calls;
+	struct timer *ending;
+	int code;
+};
+
+/* --- the end of a call --- */
+
+static void remove_call(struct call *c)
+{
+	struct call **at = &c->agent->calls;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+}
+
+static void free_call(struct call *c)
+{
+	mem_wipe((void *)(uintptr_t)c->r.body.p, c->r.body.n);
+	slice_drop(&c->r.headers);
+	slice_drop(&c->r.body);
+	mem_free(c);
+}
+
+static void end_call(struct call *c, struct sip_msg *response, const char *why)
+{
+	remove_call(c);
+	c->r.done(c->r.arg, response, why);
+	free_call(c);
+}
+
+/* Calls that wait for a connection or have lost theirs. */
+static void fail_calls(struct agent *a, const char *why)
+{
+	struct call *next;
+
+	for (struct call *c = a->calls; c != NULL; c = next) {
+		next = c->next;
+		if (c->waiting || c->lost)
+			end_call(c, NULL, why);
+	}
+}
+
+/* --- requests --- */
+
+static void transmit(struct call *c);
+
+static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
+{
+	struct call *c = arg;
+	struct agent *a = c->agent;
+	bool stale, first = c->challenges == 0;
+
+	(void)id;
+	if (response == NULL && why != ERR_AGAIN) {
+		c->lost = true; /* on_closed follows, and knows why */
+		return;
+	}
+	if (response == NULL) {
+		end_call(c, NULL, "the server did not answer within 32 seconds");
+		return;
+	}
+	a->spoke = true;
+	if (response->status != 401 && response->status != 407) {
+		end_call(c, response, NULL);
+		return;
+	}
+	if (a->flow.proto != PROTO_TLS) {
+		/* DIG-08: an answer in the clear is an invitation to guess the password. */
+		end_call(c, NULL,
+			 "the server asks for the password over a connection that is not TLS; nothing was answered");
+		return;
+	}
+	if (a->account->password == NULL || !answer_take(&a->answer, response, &stale) || (!first && !stale) ||
+	    c->challenges++ >= CHALLENGES_MAX) {
+		answer_drop(&a->answer);
+		end_call(c, response, NULL);
+		return;
+	}
+	transmit(c);
+}
+
+static void contact_of(const struct agent *a, const struct agent_request *r, struct buf *out)
+{
+	bool sips = slice_istarts(slice_str(r->dialog->target), S("sips:"));
+
+	buf_addf(out, "%s:%.*s@%s", sips ? "sips" : "sip", SLICE_ARG(a->account->user),
+		 transport_sent_by(a->transport, &a->flow).text);
+	if (a->flow.proto == PROTO_TCP)
+		buf_adds(out, ";transport=tcp");
+}
+
+static void transmit(struct call *c)
+{
+	struct agent *a = c->agent;
+	struct dialog *d = c->r.dialog;
+	struct buf branch = {0}, octets = {0};
+	struct uri target;
+
+	if (c->r.contact) {
+		struct buf contact = {0};
+
+		contact_of(a, &c->r, &contact);
+		mem_free(d->contact);
+		d->contact = buf_take(&contact);
+	}
+	d->local_cseq++;
+	tx_branch(&branch);
+	dialog_request(d, method_name(c->r.method), proto_name(a->flow.proto),
+		       transport_sent_by(a->transport, &a->flow).text, buf_slice(&branch), &octets);
+	if (a->answer.nonce != NULL && dialog_next_hop(d, &target) == ERR_OK) {
+		const struct answer_request answer = {.user = a->account->user,
+						      .password = slice_str(a->account->password),
+						      .method = slice_str(method_name(c->r.method)),
+						      .uri = slice_str(d->target),
+						      .body = c->r.body};
+
+		answer_make(&a->answer, &answer, &octets);
+	}
+	buf_add(&octets, c->r.headers);
+	build_end(&octets, c->r.body);
+	c->waiting = false;
+	tx_send(a->transactions, &a->flow, &octets, buf_slice(&branch), c->r.method, on_answer, c);
+	buf_free(&branch);
+}
+
+/* --- the connection --- */
+
+/* "tls:192.0.2.1:5061 (example.com): WHY" */
+static void no_connection(struct agent *a, const char *why)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "no connection to %s:%s for %.*s: %s", a->account->proto == PROTO_TLS ? "tls" : "tcp",
+		 peer_text(&a->targets.peers[a->target < a->targets.count ? a->target : a->targets.count - 1]).text,
+		 SLICE_ARG(a->account->domain), why);
+	fail_calls(a, text.p);
+	buf_free(&text);
+}
+
+static void send_waiting(struct agent *a)
+{
+	struct call *next;
+
+	for (struct call *c = a->calls; c != NULL; c = next) {
+		next = c->next;
+		if (c->waiting || c->lost) {
+			c->lost = false;
+			transmit(c);
+		}
+	}
+}
+
+/* A new connection, to the current target or those behind it: whatever the last one knew of nonces is void. */
+static void connect_now(struct agent *a)
+{
+	const struct account *acc = a->account;
+	bool tls = acc->proto == PROTO_TLS;
+	enum err e;
+
+	answer_drop(&a->answer);
+	a->spoke = false;
+	for (;; a->target++) {
+		e = transport_connect(a->transport, acc->proto, &a->targets.peers[a->target], tls ? a->tls : NULL,
+				      tls ? acc->domain : SLICE_NONE, &a->flow);
+		if (e == ERR_OK || a->target + 1 >= a->targets.count)
+			break;
+	}
+	if (e == ERR_OK) {
+		send_waiting(a);
+		return;
+	}
+	a->flow = (struct flow){0};
+	no_connection(a, e == ERR_IO ? strerror(errno) : err_str(e));
+}
+
+static void on_resolved(void *arg, const struct resolved *r, const char *why)
+{
+	struct agent *a = arg;
+
+	a->resolving = false;
+	a->targets = *r;
+	a->target = 0;
+	if (r->count > 0)
+		connect_now(a);
+	else
+		fail_calls(a, why);
+}
+
+/* In the loop, so that a failure never comes from within agent_request. */
+static void find_server(void *arg)
+{
+	struct agent *a = arg;
+	const struct account *acc = a->account;
+	struct resolved r = {.count = 1};
+	enum err e;
+
+	if (acc->has_server && peer_of(slice_str(acc->host), acc->port, &r.peers[0])) {
+		on_resolved(a, &r, NULL);
+		return;
+	}
+	e = acc->has_server ? resolve_host(a->work, slice_str(acc->host), acc->port, on_resolved, a)
+			    : resolve_sips(a->work, acc->domain, on_resolved, a);
+	if (e != ERR_OK)
+		on_resolved(a, &(struct resolved){0}, "the name of the server is no DNS name");
+}
+
+void agent_request(struct agent *a, const struct agent_request *r)
+{
+	struct call *c = mem_alloc(sizeof(*c));
+
+	c->agent = a;
+	c->r = *r;
+	c->r.headers = slice_copy(r->headers);
+	c->r.body = slice_copy(r->body);
+	c->next = a->calls;
+	a->calls = c;
+	if (a->flow.id != 0 && transport_alive(a->transport, &a->flow)) {
+		transmit(c);
+		return;
+	}
+	c->waiting = true;
+	if (!a->resolving) {
+		a->resolving = true;
+		loop_defer(a->loop, find_server, a);
+	}
+}
+
+static void on_closed(void *arg, uint64_t flow_id, const char *why)
+{
+	struct agent *a = arg;
+	bool had_calls = false;
+
+	if (flow_id != a->flow.id)
+		return;
+	a->flow = (struct flow){0};
+	if (a->ending != NULL) {
+		loop_stop(a->loop);
+		return;
+	}
+	for (const struct call *c = a->calls; c != NULL; c = c->next)
+		had_calls |= c->lost;
+	if (!had_calls && a->user->on_lost != NULL)
+		a->user->on_lost(a->arg, why);
+	else if (!a->spoke && ++a->target < a->targets.count)
+		connect_now(a); /* RFC 3263 4.3: the next address, as if this one had never been */
+	else
+		no_connection(a, why);
+}
+
+/* --- requests from the server --- */
+
+static void on_request(void *arg, struct tx *tx)
+{
+	struct agent *a = arg;
+
+	if (tx_request(tx)->method == METHOD_NOTIFY)
+		a->user->on_request(a->arg, tx);
+	else if (tx_request(tx)->method == METHOD_OPTIONS)
+		tx_reply(tx, &(struct build_reply){.code = 200, .headers = S("Allow: NOTIFY, OPTIONS\r\n")});
+	else
+		tx_reply(tx, &(struct build_reply){.code = 405, .headers = S("Allow: NOTIFY, OPTIONS\r\n")});
+}
+
+static const struct tx_user tx_user = {.on_request = on_request, .on_closed = on_closed};
+
+/* --- life --- */
+
+static void on_signal(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->user != NULL && a->user->on_stop != NULL)
+		a->user->on_stop(a->arg);
+	else
+		agent_finish(a, 3);
+}
+
+static bool load_anchors(struct agent *a, struct buf *why)
+{
+	struct buf pem = {0};
+	size_t count = 0;
+	bool ok;
+
+	a->trust = trust_new();
+	ok = named_read(a->account->ca, false, CA_MAX, &pem, why);
+	if (ok && (trust_add_pem(a->trust, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
+		buf_addf(why, "%s: %s has no certificates that can be read; expected PEM", a->account->file,
+			 a->account->ca);
+		ok = false;
+	}
+	buf_free(&pem);
+	return ok;
+}
+
+static bool build(struct agent *a, struct buf *why)
+{
+	static const struct stream_limits limits = {.connections = 16,
+						    .per_source = 16,
+						    .handshake_ms = 10000,
+						    .first_ms = 32000,
+						    .message_ms = 32000,
+						    .idle_ms = 120000,
+						    .kept_idle_ms = INT32_MAX};
+	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->trust};
+
+	if (tls_config_new(&tls, &a->tls) != ERR_OK) {
+		buf_adds(why, "the TLS library refuses the client configuration");
+		return false;
+	}
+	a->streams = streams_new(a->loop, a->work, 1, &limits);
+	a->transactions = tx_layer_new(a->loop, 64, &tx_user, a);
+	a->transport = transport_new(a->loop, a->streams, MESSAGE_MAX, &tx_transport_user, a->transactions);
+	tx_layer_attach(a->transactions, a->transport);
+	a->verifier = verifier_new(&(struct verifier_deps){
+		.fetch = {.loop = a->loop, .work = a->work, .streams = a->streams, .tls = a->tls},
+		.trust = a->trust,
+		.date_skew_s = DATE_SKEW_S,
+		.wildcard = true,
+		.replay_max = REPLAY_MAX});
+	if (a->options.verbose)
+		transport_trace(a->transport, trace_message, NULL);
+	if (loop_signal(a->loop, SIGTERM, on_signal, a) != ERR_OK ||
+	    loop_signal(a->loop, SIGINT, on_signal, a) != ERR_OK) {
+		buf_adds(why, "signals cannot be handled");
+		return false;
+	}
+	return true;
+}
+
+bool agent_new(const struct account *account, const struct agent_options *o, struct agent **out, struct buf *why)
+{
+	struct agent *a;
+
+	if (account->has_server && account->proto == PROTO_UDP) {
+		buf_addf(why,
+			 "%s: server = udp:... is not enough: signed NOTIFYs do not fit into a datagram; use "
+			 "tls:host:port",
+			 account->file);
+		return false;
+	}
+	if (o->secure && account->has_server && account->proto != PROTO_TLS) {
+		buf_addf(why, "%s: private keys and passwords go over TLS only; use server = tls:host:port",
+			 account->file);
+		return false;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	log_set(LOG_ERROR);
+	a = mem_alloc(sizeof(*a));
+	a->account = account;
+	a->options = *o;
+	a->loop = loop_new();
+	a->work = work_new(a->loop, WORKERS, QUEUE, 0);
+	if (!load_anchors(a, why) || !build(a, why)) {
+		agent_free(a);
+		return false;
+	}
+	*out = a;
+	return true;
+}
+
+void agent_user(struct agent *a, const struct agent_user *user, void *arg)
+{
+	a->user = user;
+	a->arg = arg;
+}
+
+int agent_run(struct agent *a)
+{
+	loop_run(a->loop);
+	/* From here on nothing calls back: users may free what their callbacks use. */
+	work_free(a->work);
+	a->work = NULL;
+	return a->code;
+}
+
+static void on_end(void *arg)
+{
+	struct agent *a = arg;
+
+	loop_stop(a->loop);
+}
+
+void agent_finish(struct agent *a, int code)
+{
+	if (a->ending != NULL)
+		return;
+	a->code = code;
+	a->ending = timer_new(a->loop, on_end, a);
+	timer_start(a->ending, a->flow.id == 0 ? 0 : END_MS);
+	if (a->flow.id != 0)
+		transport_close(a->transport, &a->flow, "done");
+}
+
+void agent_free(struct agent *a)
+{
+	if (a->work != NULL)
+		work_free(a->work);
+	tx_layer_free(a->transactions);
+	streams_free(a->streams);
+	transport_free(a->transport);
+	verifier_free(a->verifier);
+	while (a->calls != NULL) {
+		struct call *c = a->calls;
+
+		remove_call(c);
+		free_call(c);
+	}
+	answer_drop(&a->answer);
+	timer_free(a->ending);
+	if (a->tls != NULL)
+		tls_config_unref(a->tls);
+	trust_free(a->trust);
+	loop_free(a->loop);
+	mem_free(a);
+}
+
+const struct account *agent_account(const struct agent *a)
+{
+	return a->account;
+}
+
+struct loop *agent_loop(struct agent *a)
+{
+	return a->loop;
+}
+
+struct tx_layer *agent_transactions(struct agent *a)
+{
+	return a->transactions;
+}
+
+const struct trust *agent_trust(const struct agent *a)
+{
+	return a->trust;
+}
+
+struct verifier *agent_verifier(struct agent *a)
+{
+	return a->verifier;
+}
+
+bool agent_is_current(const struct agent *a, const struct tx *tx)
+{
+	return tx_flow(tx)->id == a->flow.id;
+}

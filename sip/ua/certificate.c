@@ -1,0 +1,181 @@
+#include <string.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "sip/message/header.h"
+#include "sip/service/user_cert.h"
+#include "sip/ua/fetcher.h"
+#include "sip/verbs.h"
+#include "store/named.h"
+
+/* certificate: draft 6.9 and 9.3: the certificate of somebody, proven by the domain of its address. */
+
+static const struct command_form form = {.verb = "certificate",
+					 .usage = "-a ACCOUNT AOR [-o FILE] [--watch] [--json] [-v]",
+					 .letters = "aovjw",
+					 .words = 1};
+
+#define LOOK_AGAIN_S (20 * 86400) /* the longest that the timer of the end of validity sleeps */
+
+struct certificate {
+	struct fetcher f; /* first: the judge gets it */
+	struct timer *expiry;
+	int64_t not_after; /* of what is in the file; 0: nothing */
+};
+
+static const struct judgement fine = {.code = 200, .exit = EXIT_DONE};
+
+static struct judgement refuse(struct certificate *k, unsigned code, int exit, const char *text)
+{
+	command_say(&k->f.c, 0, "the certificate of %s cannot be used: %s", k->f.c.words[0], text);
+	return (struct judgement){.code = code, .exit = exit};
+}
+
+/* What is not valid any more does not stay where a program would find it (UAC-11, SEC-06). */
+static void withdraw(struct certificate *k)
+{
+	struct buf why = {0};
+	bool gone = false;
+
+	k->not_after = 0;
+	timer_stop(k->expiry);
+	if (k->f.c.out != NULL && !named_remove(k->f.c.out, &gone, &why))
+		command_say(&k->f.c, 0, "%s", why.p);
+	else if (gone)
+		command_say(&k->f.c, 0, "%s was removed", k->f.c.out);
+	buf_free(&why);
+}
+
+static struct judgement nothing(struct certificate *k)
+{
+	struct report r = {0};
+
+	if (!fetcher_news(&k->f, SLICE_NONE))
+		return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
+	if (k->f.c.watch) {
+		report_start(&r, k->f.c.json, "no-certificate", k->f.c.words[0]);
+		report_end(&r);
+	} else {
+		command_say(&k->f.c, 0, "%s has no certificate, or has revoked it", k->f.c.words[0]);
+	}
+	withdraw(k);
+	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
+}
+
+static void arm_expiry(struct certificate *k)
+{
+	int64_t left = k->not_after - loop_wall_s(agent_loop(k->f.c.agent));
+
+	if (left < 0)
+		left = 0;
+	timer_start(k->expiry, (uint32_t)(left < LOOK_AGAIN_S ? left : LOOK_AGAIN_S) * 1000);
+}
+
+static void on_expiry(void *arg)
+{
+	struct certificate *k = arg;
+
+	if (k->not_after > loop_wall_s(agent_loop(k->f.c.agent))) {
+		arm_expiry(k);
+		return;
+	}
+	command_say(&k->f.c, 0, "the certificate of %s has expired", k->f.c.words[0]);
+	withdraw(k);
+}
+
+static void tell(struct certificate *k, const struct cert *cert, struct slice pem)
+{
+	enum trust_verdict t =
+		trust_check(agent_trust(k->f.c.agent), cert, NULL, 0, loop_wall_s(agent_loop(k->f.c.agent)), true);
+	struct report r = {0};
+	struct buf print = {0};
+
+	cert_fingerprint(cert, HASH_SHA256, &print);
+	report_start(&r, k->f.c.json, "certificate", k->f.c.words[0]);
+	report_text(&r, "sha256", buf_slice(&print));
+	report_time(&r, "valid-until", cert_not_after(cert));
+	report_text(&r, "vouched-by", k->f.vouched_by);
+	report_bool(&r, "ca-validated", t == TRUST_OK); /* SEC-14 */
+	if (k->f.c.out != NULL)
+		report_text(&r, "file", slice_str(k->f.c.out));
+	else
+		report_block(&r, "pem", pem);
+	report_end(&r);
+	buf_free(&print);
+}
+
+static struct judgement keep(struct certificate *k, const struct cert *cert)
+{
+	struct judgement j = fine;
+	struct buf pem = {0}, why = {0};
+
+	pem_write(&pem, "CERTIFICATE", cert_der(cert));
+	if (k->f.c.out == NULL || named_replace(k->f.c.out, buf_slice(&pem), &why)) {
+		k->not_after = cert_not_after(cert);
+		if (k->f.c.watch)
+			arm_expiry(k);
+		if (fetcher_news(&k->f, cert_der(cert)))
+			tell(k, cert, buf_slice(&pem));
+	} else {
+		command_say(&k->f.c, 0, "%s", why.p);
+		j.exit = EXIT_LOCAL;
+	}
+	buf_free(&pem);
+	buf_free(&why);
+	return j;
+}
+
+/* Sender and integrity are proven. Content-Type is not signed: the octets decide (T-40). */
+static struct judgement judge(struct fetcher *f, struct sip_msg *m)
+{
+	struct certificate *k = (struct certificate *)(void *)f;
+	enum user_cert_fault fault;
+	struct judgement j;
+	struct cert *cert;
+	struct media media;
+
+	if (m->body.n == 0)
+		return nothing(k);
+	if (media_parse(msg_value(m, HDR_CONTENT_TYPE), &media) != ERR_OK ||
+	    !media_is(&media, S("application"), S("pkix-cert")))
+		return refuse(k, 415, EXIT_UNTRUSTED, "the server sent something else");
+	switch (cert_read(m->body, &cert)) {
+	case ERR_OK:
+		break;
+	case ERR_UNSUPPORTED:
+		return refuse(k, 437, EXIT_UNTRUSTED, "its key is too small or of an unknown kind");
+	default:
+		return refuse(k, 437, EXIT_UNTRUSTED, "it is not exactly one DER certificate");
+	}
+	fault = user_cert_check(cert, loop_wall_s(agent_loop(f->c.agent)));
+	if (fault == USER_CERT_NOT_YET || fault == USER_CERT_EXPIRED)
+		j = refuse(k, 437, EXIT_UNTRUSTED, user_cert_str(fault));
+	else
+		j = keep(k, cert);
+	cert_free(cert);
+	return j;
+}
+
+static const struct fetcher_user user = {
+	.package = "certificate", .what = "the certificate of", .expires = 86400, .judge = judge};
+
+int verb_certificate(int argc, char **argv)
+{
+	struct certificate k = {.f.user = &user};
+	struct uri aor;
+	int code;
+
+	if (!command_words(&k.f.c, &form, argc, argv, &code))
+		return code;
+	if (uri_parse(slice_str(k.f.c.words[0]), &aor) != ERR_OK || aor.scheme == URI_OTHER || aor.user.n == 0)
+		return command_say(&k.f.c, EXIT_USAGE, "%s is no address; expected sip:user@domain", k.f.c.words[0]);
+	if (command_open(&k.f.c, false, &code)) {
+		buf_adds(&k.f.resource, k.f.c.words[0]);
+		k.expiry = timer_new(agent_loop(k.f.c.agent), on_expiry, &k);
+		code = fetcher_run(&k.f);
+		timer_free(k.expiry);
+	}
+	command_close(&k.f.c);
+	buf_free(&k.f.resource);
+	return code;
+}

@@ -1,0 +1,207 @@
+#include "sip/ua/command.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "sip/prompt.h"
+#include "store/named.h"
+
+#define PHRASE_MAX 1024
+
+static const struct option names[] = {
+	{"cert", required_argument, NULL, 'c'},
+	{"cert-only", no_argument, NULL, 'C'},
+	{"hash", required_argument, NULL, 'h'},
+	{"json", no_argument, NULL, 'j'},
+	{"key", required_argument, NULL, 'k'},
+	{"new", no_argument, NULL, 'n'},
+	{"passphrase-file", required_argument, NULL, 'p'},
+	{"pkcs8", required_argument, NULL, 'P'},
+	{"watch", no_argument, NULL, 'w'},
+	{NULL, 0, NULL, 0},
+};
+
+int command_say(const struct command *c, int code, const char *fmt, ...)
+{
+	struct buf text = {0};
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* One line, whatever a server wrote into its reason phrase. */
+	for (size_t i = 0; line[i] != '\0'; i++)
+		buf_addc(&text, (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i]);
+	fprintf(stderr, "vouch %s: %s\n", c->form->verb, text.n > 0 ? text.p : "");
+	buf_free(&text);
+	return code;
+}
+
+int command_refused(const struct command *c, const char *what, const struct sip_msg *response)
+{
+	static const struct {
+		unsigned status;
+		const char *hint;
+	} hints[] = {
+		{401, "; is the password in the account file right?"},
+		{404, "; the server does not serve that domain or address"},
+		{423, "; the certificate is valid for too short a time for this server"},
+		{437, "; the server does not take this certificate"},
+		{503, "; try again later"},
+	};
+	struct slice warning = msg_value(response, HDR_WARNING);
+	const char *hint = "";
+
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (hints[i].status == response->status)
+			hint = hints[i].hint;
+	return command_say(c, EXIT_REFUSED, "%s: the server answered %u %.*s%s%.*s%s", what, response->status,
+			   SLICE_ARG(response->reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
+}
+
+static bool take(struct command *c, int letter, const char *value)
+{
+	switch (letter) {
+	case 'a':
+		c->account_file = value;
+		return true;
+	case 'o':
+		c->out = value;
+		return true;
+	case 'v':
+		c->verbose = true;
+		return true;
+	case 'c':
+		c->cert = value;
+		return true;
+	case 'C':
+		c->cert_only = true;
+		return true;
+	case 'h':
+		c->hash = value;
+		return true;
+	case 'j':
+		c->json = true;
+		return true;
+	case 'k':
+		c->key = value;
+		return true;
+	case 'n':
+		c->fresh = true;
+		return true;
+	case 'p':
+		c->phrase_file = value;
+		return true;
+	case 'P':
+		c->profile = value;
+		return true;
+	case 'w':
+		c->watch = true;
+		return true;
+	}
+	return false;
+}
+
+bool command_words(struct command *c, const struct command_form *form, int argc, char **argv, int *code)
+{
+	bool ok = true;
+	int letter;
+
+	*c = (struct command){.form = form};
+	opterr = 0;
+	optind = 1;
+	while (ok && (letter = getopt_long(argc, argv, "a:o:v", names, NULL)) != -1)
+		ok = letter != '?' && strchr(form->letters, letter) != NULL && take(c, letter, optarg);
+	for (; ok && optind < argc && c->count < 2; optind++)
+		c->words[c->count++] = argv[optind];
+	if (ok && optind == argc && c->count == form->words && c->account_file != NULL)
+		return true;
+	*code = command_say(c, EXIT_USAGE, "usage: vouch %s %s", form->verb, form->usage);
+	return false;
+}
+
+/* The text of the file without the line end behind it; blanks belong to a pass phrase. */
+static bool read_phrase(struct command *c, struct buf *why)
+{
+	if (!named_read(c->phrase_file, true, PHRASE_MAX, &c->phrase, why))
+		return false;
+	while (c->phrase.n > 0 && (c->phrase.p[c->phrase.n - 1] == '\n' || c->phrase.p[c->phrase.n - 1] == '\r'))
+		c->phrase.n--;
+	if (c->phrase.n > 0 && slice_chr(buf_slice(&c->phrase), '\n') == c->phrase.n)
+		return true;
+	buf_addf(why, "%s: expected a pass phrase on one line", c->phrase_file);
+	return false;
+}
+
+static bool has_password(const struct command *c, bool secure, struct buf *why)
+{
+	if (!secure || c->account.password != NULL)
+		return true;
+	buf_addf(why, "%s: there is no line \"password = ...\"", c->account_file);
+	return false;
+}
+
+/* FMT-16, draft 9.5: whoever learns the password must not have the keys as well. */
+static bool phrase_is_own(const struct command *c, struct buf *why)
+{
+	if (c->phrase.n == 0 || !slice_eq(buf_slice(&c->phrase), slice_str(c->account.password)))
+		return true;
+	buf_addf(why,
+		 "the pass phrase in %s is the password of the account: choose another, or the server could read the "
+		 "key",
+		 c->phrase_file);
+	return false;
+}
+
+bool command_open(struct command *c, bool secure, int *code)
+{
+	const struct agent_options o = {.secure = secure, .verbose = c->verbose};
+	struct buf why = {0};
+	bool ok = account_load(c->account_file, &c->account, &why) && has_password(c, secure, &why) &&
+		  (c->phrase_file == NULL || read_phrase(c, &why)) && phrase_is_own(c, &why) &&
+		  agent_new(&c->account, &o, &c->agent, &why);
+
+	if (!ok)
+		*code = command_say(c, EXIT_LOCAL, "%s", why.p);
+	buf_free(&why);
+	return ok;
+}
+
+void command_close(struct command *c)
+{
+	if (c->agent != NULL)
+		agent_free(c->agent);
+	buf_wipe(&c->phrase);
+	account_free(&c->account);
+}
+
+bool command_prompt(struct command *c)
+{
+	char line[PHRASE_MAX];
+	bool ok = isatty(STDIN_FILENO) && prompt_secret("Pass phrase of the private key: ", line, sizeof(line));
+
+	buf_wipe(&c->phrase);
+	if (ok)
+		buf_adds(&c->phrase, line);
+	mem_wipe(line, sizeof(line));
+	return ok;
+}
+
+void command_sips(const struct command *c, struct buf *out)
+{
+	buf_addf(out, "sips:%s", c->account.aor + sizeof("sip:") - 1);
+}
+
+void command_aor(const struct command *c, struct buf *out)
+{
+	struct uri u;
+
+	/* account_load has parsed it, so both succeed. */
+	if (uri_parse(slice_str(c->account.aor), &u) != ERR_OK || uri_aor(&u, out) != ERR_OK)
+		buf_clear(out);
+}

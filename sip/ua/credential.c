@@ -1,0 +1,268 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+#include "sip/message/header.h"
+#include "sip/service/publish_body.h"
+#include "sip/service/user_cert.h"
+#include "sip/ua/fetcher.h"
+#include "sip/verbs.h"
+#include "store/named.h"
+
+/* credential: draft 7.6 and 7.11: the user's own certificate and private key, as another device published them. */
+
+static const struct command_form form = {.verb = "credential",
+					 .usage =
+						 "-a ACCOUNT [--passphrase-file F] [-o PREFIX] [--watch] [--json] [-v]",
+					 .letters = "aovjwp"};
+
+struct credential {
+	struct fetcher f;    /* first: the judge gets it */
+	struct buf crt, key; /* paths */
+	bool prompted;
+};
+
+static struct judgement refuse(struct credential *k, int exit, const char *text)
+{
+	command_say(&k->f.c, 0, "the credential of %s cannot be used: %s; what is stored here stays",
+		    k->f.c.account.aor, text);
+	/* UAK-11, draft 7.11: 437 also when it is the key that cannot be used. */
+	return (struct judgement){.code = 437, .exit = exit};
+}
+
+/* --- files --- */
+
+static bool write_pem(struct credential *k, const char *path, const char *label, struct slice der)
+{
+	struct buf pem = {0}, why = {0};
+	bool ok;
+
+	pem_write(&pem, label, der);
+	ok = named_replace(path, buf_slice(&pem), &why);
+	if (!ok)
+		command_say(&k->f.c, 0, "%s", why.p);
+	buf_wipe(&pem);
+	buf_free(&why);
+	return ok;
+}
+
+/*
+ * An encrypted key as it was published. A plain one in its oldest form, which every program reads, and encrypted when
+ * there is a pass phrase for it (UAK-26).
+ */
+static bool write_key(struct credential *k, struct slice der)
+{
+	struct buf plain = {0}, sealed = {0};
+	struct key *key = NULL;
+	size_t n;
+	bool ok;
+
+	if (pkcs8_shape(der, &n) == PKCS8_ENCRYPTED)
+		return write_pem(k, k->key.p, "ENCRYPTED PRIVATE KEY", der);
+	ok = pkcs8_read(der, SLICE_NONE, &key) == ERR_OK && pkcs8_write(key, &plain) == ERR_OK;
+	if (ok && k->f.c.phrase.n == 0)
+		ok = write_pem(k, k->key.p, "PRIVATE KEY", buf_slice(&plain));
+	else if (ok)
+		ok = pkcs8_encrypt(buf_slice(&plain), buf_slice(&k->f.c.phrase), PKCS8_3DES, PKCS8_ITERATIONS,
+				   &sealed) == ERR_OK &&
+		     write_pem(k, k->key.p, "ENCRYPTED PRIVATE KEY", buf_slice(&sealed));
+	key_free(key);
+	buf_wipe(&plain);
+	buf_free(&sealed);
+	return ok;
+}
+
+static struct judgement store(struct credential *k, const struct published *p)
+{
+	struct report r = {0};
+	struct buf print = {0};
+
+	/* The key first: a certificate without its key invites mail that nobody can read. */
+	if ((p->key.n > 0 && !write_key(k, buf_slice(&p->key))) ||
+	    !write_pem(k, k->crt.p, "CERTIFICATE", cert_der(p->cert)))
+		return (struct judgement){.code = 200, .exit = EXIT_LOCAL};
+	if (!fetcher_news(&k->f, cert_der(p->cert)))
+		return (struct judgement){.code = 200, .exit = EXIT_DONE};
+	cert_fingerprint(p->cert, HASH_SHA256, &print);
+	report_start(&r, k->f.c.json, "credential", k->f.c.account.aor);
+	report_text(&r, "sha256", buf_slice(&print));
+	report_time(&r, "valid-until", cert_not_after(p->cert));
+	report_text(&r, "certificate", buf_slice(&k->crt));
+	report_text(&r, "key", p->key.n > 0 ? buf_slice(&k->key) : S("not published; one that is here stays"));
+	report_end(&r);
+	buf_free(&print);
+	return (struct judgement){.code = 200, .exit = EXIT_DONE};
+}
+
+/* --- checks --- */
+
+/* ERR_OK: it is the private half of the certificate. */
+static enum err key_fits(struct credential *k, const struct published *p)
+{
+	struct slice der = buf_slice(&p->key);
+	struct buf plain = {0};
+	enum err e;
+	size_t n;
+
+	if (p->key.n == 0)
+		return ERR_OK;
+	if (pkcs8_shape(der, &n) != PKCS8_ENCRYPTED)
+		return pkcs8_matches(der, cert_spki(p->cert)) == ERR_OK ? ERR_OK : ERR_SYNTAX;
+	if (k->f.c.phrase.n == 0)
+		return ERR_NOTFOUND;
+	e = pkcs8_decrypt(der, buf_slice(&k->f.c.phrase), &plain);
+	if (e == ERR_OK && pkcs8_matches(buf_slice(&plain), cert_spki(p->cert)) != ERR_OK)
+		e = ERR_SYNTAX;
+	buf_wipe(&plain);
+	return e;
+}
+
+static void ask_phrase(void *arg)
+{
+	struct credential *k = arg;
+
+	if (command_prompt(&k->f.c)) {
+		fetcher_again(&k->f);
+	} else {
+		command_say(&k->f.c, 0, "no pass phrase, no private key");
+		agent_finish(k->f.c.agent, EXIT_LOCAL);
+	}
+}
+
+/* UAK-13, T-25: the NOTIFY is answered first; asking a person takes longer than a transaction lives. */
+static struct judgement wrong_phrase(struct credential *k, const char *text)
+{
+	if (k->prompted || !isatty(STDIN_FILENO))
+		return refuse(k, EXIT_LOCAL, text);
+	k->prompted = true;
+	k->f.over = true; /* of this round */
+	loop_defer(agent_loop(k->f.c.agent), ask_phrase, k);
+	return (struct judgement){.code = 437, .exit = EXIT_LOCAL};
+}
+
+static struct judgement check(struct credential *k, const struct published *p)
+{
+	enum user_cert_fault fault = user_cert_check(p->cert, loop_wall_s(agent_loop(k->f.c.agent)));
+	struct buf aor = {0};
+	bool own;
+
+	command_aor(&k->f.c, &aor);
+	own = user_cert_names(p->cert, buf_slice(&aor), false);
+	buf_free(&aor);
+	if (!own)
+		return refuse(k, EXIT_UNTRUSTED, "the certificate is somebody else's");
+	if (fault != USER_CERT_FINE)
+		return refuse(k, EXIT_UNTRUSTED, user_cert_str(fault));
+	switch (key_fits(k, p)) {
+	case ERR_OK:
+		return store(k, p);
+	case ERR_NOTFOUND:
+		return wrong_phrase(k, "its private key is encrypted; give the pass phrase with --passphrase-file");
+	case ERR_CRYPTO:
+		return wrong_phrase(k, "the pass phrase does not open its private key");
+	case ERR_LIMIT:
+		return refuse(k, EXIT_UNTRUSTED, "its private key asks for more iterations than are reasonable");
+	case ERR_UNSUPPORTED:
+		return refuse(k, EXIT_UNTRUSTED, "its private key is encrypted in a way that is not known here");
+	default:
+		return refuse(k, EXIT_UNTRUSTED, "the private key does not belong to the certificate");
+	}
+}
+
+/* Nothing there, or no more: programs must not go on using the certificate. The key stays: old mail needs it. */
+static struct judgement nothing(struct credential *k)
+{
+	struct buf why = {0};
+	struct report r = {0};
+	bool gone = false;
+
+	if (!fetcher_news(&k->f, SLICE_NONE))
+		return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
+	if (k->f.c.watch) {
+		report_start(&r, k->f.c.json, "no-credential", k->f.c.account.aor);
+		report_end(&r);
+	} else {
+		command_say(&k->f.c, 0, "%s has no credential; \"vouch publish\" makes one", k->f.c.account.aor);
+	}
+	if (!named_remove(k->crt.p, &gone, &why))
+		command_say(&k->f.c, 0, "%s", why.p);
+	else if (gone)
+		command_say(&k->f.c, 0, "%s was removed; the key stays", k->crt.p);
+	buf_free(&why);
+	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
+}
+
+static void learn_etag(struct credential *k, const struct sip_msg *m)
+{
+	struct slice etag = SLICE_NONE;
+	struct buf why = {0};
+	struct event ev;
+	struct param p;
+
+	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && param_find(ev.params, S("etag"), &p))
+		etag = p.value;
+	if (!account_learn(&k->f.c.account, etag, &why))
+		command_say(&k->f.c, 0, "%s", why.p);
+	buf_free(&why);
+}
+
+static struct judgement judge(struct fetcher *f, struct sip_msg *m)
+{
+	const struct config any = {.credential_style = STYLE_ANY};
+	struct credential *k = (struct credential *)(void *)f;
+	struct published p = {0};
+	struct judgement j;
+	struct refusal r;
+
+	if (m->body.n == 0) {
+		learn_etag(k, m);
+		return nothing(k);
+	}
+	r = publish_read(m, &any, &p);
+	if (r.code != 0)
+		j = refuse(k, EXIT_UNTRUSTED, r.reason != NULL ? r.reason : "what the server sent is no credential");
+	else
+		j = check(k, &p);
+	if (j.code == 200)
+		learn_etag(k, m);
+	published_free(&p);
+	return j;
+}
+
+static const struct fetcher_user user = {
+	.package = "credential", .own = true, .what = "the credential of", .expires = 86400, .judge = judge};
+
+/* PREFIX.crt and PREFIX.key; without -o they lie beside the account file and have its name. */
+static void name_files(struct credential *k)
+{
+	struct slice prefix = slice_str(k->f.c.out);
+
+	if (k->f.c.out == NULL) {
+		prefix = slice_str(k->f.c.account_file);
+		if (slice_ends(prefix, S(".account")))
+			prefix.n -= sizeof(".account") - 1;
+	}
+	buf_addf(&k->crt, "%.*s.crt", SLICE_ARG(prefix));
+	buf_addf(&k->key, "%.*s.key", SLICE_ARG(prefix));
+}
+
+int verb_credential(int argc, char **argv)
+{
+	struct credential k = {.f.user = &user};
+	int code;
+
+	if (!command_words(&k.f.c, &form, argc, argv, &code))
+		return code;
+	name_files(&k);
+	if (command_open(&k.f.c, true, &code)) {
+		command_sips(&k.f.c, &k.f.resource);
+		code = fetcher_run(&k.f);
+	}
+	command_close(&k.f.c);
+	buf_free(&k.f.resource);
+	buf_free(&k.crt);
+	buf_free(&k.key);
+	return code;
+}

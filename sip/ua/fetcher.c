@@ -1,0 +1,174 @@
+#include "sip/ua/fetcher.h"
+
+#include <string.h>
+
+/* --- NOTIFYs --- */
+
+static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j, bool genuine)
+{
+	/* Staying subscribed there is no exit code to remember: what was wrong has been said. */
+	if (!f->c.watch)
+		f->code = j->exit;
+	subscriber_answer(f->subscriber, tx_id, j->code, j->reason, genuine);
+	if (!genuine && !f->c.watch && !f->over) {
+		f->over = true;
+		agent_finish(f->c.agent, f->code);
+	}
+}
+
+static void untrusted(struct fetcher *f, uint64_t tx_id, unsigned code, const char *reason, const char *text)
+{
+	const struct judgement j = {.code = code, .reason = reason, .exit = EXIT_UNTRUSTED};
+
+	command_say(&f->c, 0, "what came as %s %.*s is not to be trusted (%u %s): %s%s", f->user->what,
+		    SLICE_ARG(buf_slice(&f->resource)), code, reason != NULL ? reason : status_phrase(code), text,
+		    f->c.watch ? "; nothing was changed" : "");
+	answer(f, tx_id, &j, false);
+}
+
+/* SEC-04, UAC-06: From is the URI that was asked for, by the rules of RFC 3261 19.1.4. */
+static bool from_fits(const struct fetcher *f, const struct sip_msg *m)
+{
+	struct uri asked;
+
+	return uri_parse(buf_slice(&f->resource), &asked) == ERR_OK && uri_equal(&asked, &m->from.uri);
+}
+
+static void judge(struct fetcher *f, uint64_t tx_id, struct sip_msg *m, bool proven)
+{
+	struct judgement j;
+
+	f->vouched_by = proven ? m->from.uri.host : SLICE_NONE;
+	j = f->user->judge(f, m);
+	f->vouched_by = SLICE_NONE;
+	answer(f, tx_id, &j, true);
+}
+
+static void on_verdict(void *arg, uint64_t tx_id, const struct verdict *v)
+{
+	struct fetcher *f = arg;
+	struct tx *tx = tx_find(agent_transactions(f->c.agent), tx_id);
+
+	if (tx == NULL || f->over)
+		return;
+	if (v->code != 0)
+		untrusted(f, tx_id, v->code, v->reason, v->text);
+	else
+		judge(f, tx_id, tx_request(tx), true);
+}
+
+static void on_notify(void *arg, struct tx *tx)
+{
+	struct fetcher *f = arg;
+	struct sip_msg *m = tx_request(tx);
+	bool claimed = msg_value(m, HDR_IDENTITY).p != NULL || msg_value(m, HDR_IDENTITY_INFO).p != NULL;
+
+	if (f->user->own && !agent_is_current(f->c.agent, tx))
+		untrusted(f, tx_id(tx), 403, NULL, "it came by another connection");
+	else if (!from_fits(f, m))
+		untrusted(f, tx_id(tx), 403, "From Is Not The Subscribed Resource", "its From names somebody else");
+	else if (claimed || !f->user->own)
+		verifier_check(agent_verifier(f->c.agent), m, tx_id(tx), on_verdict, f);
+	else
+		judge(f, tx_id(tx), m, false);
+}
+
+/* --- the subscription --- */
+
+static void on_end(void *arg, const struct sip_msg *response, const char *why)
+{
+	struct fetcher *f = arg;
+	struct buf what = {0};
+
+	if (f->over)
+		return;
+	f->over = true;
+	buf_addf(&what, "asking for %s %.*s", f->user->what, SLICE_ARG(buf_slice(&f->resource)));
+	if (response != NULL)
+		f->code = command_refused(&f->c, what.p, response);
+	else if (why != NULL)
+		f->code = command_say(&f->c, EXIT_LOCAL, "%s: %s", what.p, why);
+	buf_free(&what);
+	agent_finish(f->c.agent, f->code);
+}
+
+static void on_trouble(void *arg, const char *why, unsigned again_s)
+{
+	struct fetcher *f = arg;
+
+	if (again_s > 0)
+		command_say(&f->c, 0, "%s; trying again in %u seconds", why, again_s);
+	else
+		command_say(&f->c, 0, "%s; subscribing again", why);
+}
+
+static const struct subscriber_user subscriber_user = {
+	.on_notify = on_notify, .on_end = on_end, .on_trouble = on_trouble};
+
+static void again(void *arg)
+{
+	struct fetcher *f = arg;
+
+	f->over = false;
+	subscriber_again(f->subscriber);
+}
+
+void fetcher_again(struct fetcher *f)
+{
+	f->over = true; /* of this round */
+	loop_defer(agent_loop(f->c.agent), again, f);
+}
+
+/* --- the agent --- */
+
+static void on_request(void *arg, struct tx *tx)
+{
+	struct fetcher *f = arg;
+
+	subscriber_request(f->subscriber, tx);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	struct fetcher *f = arg;
+
+	subscriber_lost(f->subscriber, why);
+}
+
+static void on_stop(void *arg)
+{
+	struct fetcher *f = arg;
+
+	subscriber_stop(f->subscriber);
+}
+
+static const struct agent_user agent_callbacks = {.on_request = on_request, .on_lost = on_lost, .on_stop = on_stop};
+
+bool fetcher_news(struct fetcher *f, struct slice state)
+{
+	uint8_t digest[HASH_MAX];
+	bool news;
+
+	hash_parts(HASH_SHA256, &state, 1, digest);
+	news = !f->has_told || memcmp(digest, f->told, sizeof(digest)) != 0;
+	memcpy(f->told, digest, sizeof(digest));
+	f->has_told = true;
+	return news;
+}
+
+int fetcher_run(struct fetcher *f)
+{
+	const struct subscriber_options o = {.package = f->user->package,
+					     .resource = buf_slice(&f->resource),
+					     .expires = f->c.watch ? f->user->expires : 0,
+					     .user = &subscriber_user,
+					     .arg = f};
+	int code;
+
+	f->code = f->c.watch ? EXIT_DONE : EXIT_LOCAL;
+	agent_user(f->c.agent, &agent_callbacks, f);
+	f->subscriber = subscriber_new(f->c.agent, &o);
+	code = agent_run(f->c.agent);
+	subscriber_free(f->subscriber);
+	return code;
+}

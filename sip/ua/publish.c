@@ -1,0 +1,417 @@
+#include <string.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+#include "crypto/rng.h"
+#include "sip/message/header.h"
+#include "sip/service/user_cert.h"
+#include "sip/ua/command.h"
+#include "sip/ua/subscriber.h"
+#include "sip/verbs.h"
+#include "store/named.h"
+
+/* publish and revoke: the event publication agent of RFC 3903 for draft 5 and 7.9. */
+
+#define FILE_MAX 65536
+#define KEY_BITS 2048
+#define DAY 86400
+#define LIFE_DAYS 365
+#define LIFE_SPREAD_S (7 * DAY) /* FMT-05: so that not all certificates of a day end on one day */
+#define EARLIER_S 300           /* notBefore: the server's clock may be behind */
+
+static const struct command_form publish_form = {
+	.verb = "publish",
+	.usage = "-a ACCOUNT (--new [--hash sha256|sha1] | --cert F --key F) [--cert-only] [--passphrase-file F] "
+		 "[--pkcs8 draft06|rfc6072|aes-cbc] [--json] [-v]",
+	.letters = "avcCjknpPh",
+};
+static const struct command_form revoke_form = {
+	.verb = "revoke",
+	.usage = "-a ACCOUNT [--json] [-v], or as administrator: vouch revoke AOR -c FILE",
+	.letters = "avj"};
+
+struct publisher {
+	struct command c;
+	struct dialog dialog;
+	struct buf cert, key; /* DER; key as it is to be published */
+	struct buf headers, body;
+	struct buf etag;         /* of SIP-If-Match; empty: none */
+	struct subscriber *look; /* after a 412 */
+	bool revoking, again;
+	int64_t not_after;
+};
+
+/* --- what is published --- */
+
+static bool profile_of(const char *name, enum pkcs8_profile *out)
+{
+	static const char *const names[] = {
+		[PKCS8_3DES] = "draft06", [PKCS8_WRAP_PAD] = "rfc6072", [PKCS8_AES_CBC] = "aes-cbc"};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (name == NULL || strcmp(name, names[i]) == 0) {
+			*out = (enum pkcs8_profile)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Draft 9.6: a key pair of the device's own and a self-signed certificate that names the AOR. */
+static bool make_new(struct publisher *p, struct key **key, struct buf *why)
+{
+	const struct slice uris[] = {slice_str(p->c.account.aor), SLICE_NONE};
+	int64_t now = loop_wall_s(agent_loop(p->c.agent));
+	const struct cert_params params = {
+		.common_name = slice_sub(slice_str(p->c.account.aor), sizeof("sip:") - 1, sizeof("sip:") - 1 + 64),
+		.uris = uris,
+		.not_before = now - EARLIER_S,
+		.not_after = now + (int64_t)LIFE_DAYS * DAY - rng_below(LIFE_SPREAD_S),
+		.user = true,
+		.alg = p->c.hash != NULL && strcmp(p->c.hash, "sha1") == 0 ? HASH_SHA1 : HASH_SHA256};
+
+	if (key_generate(KEY_RSA, KEY_BITS, key) == ERR_OK && cert_make(&params, *key, NULL, *key, &p->cert) == ERR_OK)
+		return true;
+	buf_addf(why, "no certificate can be made for %s", p->c.account.aor);
+	return false;
+}
+
+static bool read_cert(struct publisher *p, struct buf *why)
+{
+	static const char *const labels[] = {"CERTIFICATE", NULL};
+	struct buf text = {0};
+	const char *label;
+	size_t pos = 0;
+	bool ok = named_read(p->c.cert, false, FILE_MAX, &text, why);
+
+	if (ok && pem_read(buf_slice(&text), labels, &pos, &label, &p->cert) != ERR_OK) {
+		/* DER, then, or nothing that is known. */
+		size_t n = cert_length(buf_slice(&text));
+
+		ok = n > 0 && n == text.n;
+		if (ok)
+			buf_add(&p->cert, buf_slice(&text));
+		else
+			buf_addf(why, "%s holds no certificate; expected PEM or DER", p->c.cert);
+	}
+	buf_free(&text);
+	return ok;
+}
+
+static bool read_key(struct publisher *p, struct key **key, struct buf *why)
+{
+	struct slice phrase = p->c.phrase.n > 0 ? buf_slice(&p->c.phrase) : SLICE_NONE;
+	struct buf text = {0};
+	enum err e;
+
+	if (!named_read(p->c.key, true, FILE_MAX, &text, why))
+		return false;
+	e = pkcs8_read(buf_slice(&text), phrase, key);
+	if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_CRYPTO)
+		e = key_read_private(buf_slice(&text), key);
+	if (e == ERR_NOTFOUND)
+		buf_addf(why, "%s is encrypted; give its pass phrase with --passphrase-file", p->c.key);
+	else if (e != ERR_OK)
+		buf_addf(why, "%s cannot be read: %s", p->c.key,
+			 e == ERR_CRYPTO ? "the pass phrase is wrong, or the key is damaged"
+					 : "expected an RSA or EC private key in PEM or DER");
+	buf_wipe(&text);
+	return e == ERR_OK;
+}
+
+/* What the server would refuse is not sent (draft 7.10). */
+static bool is_fit(struct publisher *p, struct key *key, struct buf *why)
+{
+	const char *named = p->c.cert != NULL ? p->c.cert : "the new certificate";
+	struct buf aor = {0}, spki = {0};
+	struct cert *cert = NULL;
+	enum user_cert_fault fault;
+	size_t before = why->n;
+
+	command_aor(&p->c, &aor);
+	if (cert_read(buf_slice(&p->cert), &cert) != ERR_OK) {
+		buf_addf(why, "%s is not an X.509 v3 certificate with an RSA or EC key of a size that is taken", named);
+		goto out;
+	}
+	p->not_after = cert_not_after(cert);
+	fault = user_cert_check(cert, loop_wall_s(agent_loop(p->c.agent)));
+	if (key != NULL)
+		key_spki(key, &spki);
+	if (!user_cert_names(cert, buf_slice(&aor), false))
+		buf_addf(why, "%s does not name %s in its subjectAltName (a URI)", named, p->c.account.aor);
+	else if (fault != USER_CERT_FINE)
+		buf_addf(why, "%s: %s", named, user_cert_str(fault));
+	else if (key != NULL && !slice_eq(buf_slice(&spki), cert_spki(cert)))
+		buf_addf(why, "%s does not belong to %s", p->c.key, named);
+out:
+	cert_free(cert);
+	buf_free(&aor);
+	buf_free(&spki);
+	return why->n == before;
+}
+
+/* The PKCS#8 object: encrypted when there is a pass phrase (UAK-19). */
+static bool wrap_key(struct publisher *p, const struct key *key, struct buf *why)
+{
+	struct buf plain = {0};
+	enum pkcs8_profile profile;
+	enum err e = pkcs8_write(key, &plain);
+
+	if (e == ERR_OK && p->c.phrase.n > 0 && profile_of(p->c.profile, &profile))
+		e = pkcs8_encrypt(buf_slice(&plain), buf_slice(&p->c.phrase), profile, PKCS8_ITERATIONS, &p->key);
+	else if (e == ERR_OK)
+		buf_add(&p->key, buf_slice(&plain));
+	buf_wipe(&plain);
+	if (e != ERR_OK)
+		buf_adds(why, "the private key cannot be written as PKCS#8");
+	return e == ERR_OK;
+}
+
+static bool prepare(struct publisher *p, struct buf *why)
+{
+	struct key *key = NULL;
+	bool ok =
+		p->c.fresh ? make_new(p, &key, why) : read_cert(p, why) && (p->c.key == NULL || read_key(p, &key, why));
+
+	ok = ok && is_fit(p, key, why) && (p->c.cert_only || wrap_key(p, key, why));
+	key_free(key);
+	if (!ok)
+		return false;
+	if (p->c.cert_only) {
+		buf_adds(&p->headers, "Content-Type: application/pkix-cert\r\n");
+		buf_add(&p->body, buf_slice(&p->cert));
+	} else {
+		credential_body(buf_slice(&p->cert), buf_slice(&p->key), &p->headers, &p->body);
+	}
+	buf_adds(&p->headers, "Content-Disposition: signal\r\n");
+	return true;
+}
+
+/* --- the exchange --- */
+
+static void send_it(struct publisher *p);
+
+static void learn(struct publisher *p, struct slice etag)
+{
+	struct buf why = {0};
+
+	buf_clear(&p->etag);
+	buf_add(&p->etag, etag);
+	if (!account_learn(&p->c.account, etag, &why))
+		command_say(&p->c, 0, "done, but the next publication will not be conditional: %s", why.p);
+	buf_free(&why);
+}
+
+static void report_success(struct publisher *p, const struct sip_msg *response)
+{
+	struct report r = {0};
+	struct buf print = {0};
+	struct cert *cert = NULL;
+	uint32_t granted = 0;
+
+	report_start(&r, p->c.json, p->revoking ? "revoked" : "published", p->c.account.aor);
+	if (!p->revoking && cert_read(buf_slice(&p->cert), &cert) == ERR_OK) {
+		cert_fingerprint(cert, HASH_SHA256, &print);
+		report_text(&r, "sha256", buf_slice(&print));
+		report_time(&r, "valid-until", p->not_after);
+		report_text(&r, "key",
+			    p->key.n == 0        ? S("not published")
+			    : p->c.phrase.n == 0 ? S("published as it is; the server can read it")
+						 : S("published, encrypted with the pass phrase"));
+		/* EPA-05: a server that grants less wants to be asked again. */
+		if (delta_parse(msg_value(response, HDR_EXPIRES), &granted) == ERR_OK &&
+		    granted + 60 < p->not_after - loop_wall_s(agent_loop(p->c.agent)))
+			report_time(&r, "kept-until", loop_wall_s(agent_loop(p->c.agent)) + granted);
+	}
+	report_end(&r);
+	cert_free(cert);
+	buf_free(&print);
+}
+
+static void finish(struct publisher *p, int code)
+{
+	agent_finish(p->c.agent, code);
+}
+
+/* --- 412: another device was quicker --- */
+
+static void look_notify(void *arg, struct tx *tx)
+{
+	struct publisher *p = arg;
+	const struct sip_msg *m = tx_request(tx);
+	struct event ev;
+	struct param etag;
+
+	buf_clear(&p->etag);
+	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && param_find(ev.params, S("etag"), &etag) &&
+	    is_token(etag.value))
+		buf_add(&p->etag, etag.value);
+	p->again = m->body.n == 0 || p->revoking;
+	subscriber_answer(p->look, tx_id(tx), 200, NULL, true);
+}
+
+static void look_end(void *arg, const struct sip_msg *response, const char *why)
+{
+	struct publisher *p = arg;
+
+	if (response != NULL) {
+		finish(p, command_refused(&p->c, "looking for what another device published", response));
+	} else if (why != NULL) {
+		finish(p, command_say(&p->c, EXIT_LOCAL, "looking for what another device published: %s", why));
+	} else if (p->again) {
+		send_it(p);
+	} else {
+		learn(p, buf_slice(&p->etag));
+		finish(p, command_say(&p->c, EXIT_REFUSED,
+				      "412 Conditional Request Failed: another device has published a credential "
+				      "since. Take it "
+				      "with \"vouch credential -a %s\", or publish again to replace it",
+				      p->c.account_file));
+	}
+}
+
+static const struct subscriber_user look_user = {.on_notify = look_notify, .on_end = look_end};
+
+/* UAK-23, T-18: never a blind publication; first what is there. */
+static void look(struct publisher *p)
+{
+	struct buf sips = {0};
+
+	command_sips(&p->c, &sips);
+	p->look = subscriber_new(p->c.agent, &(struct subscriber_options){.package = "credential",
+									  .resource = buf_slice(&sips),
+									  .user = &look_user,
+									  .arg = p});
+	buf_free(&sips);
+}
+
+static void on_response(void *arg, struct sip_msg *response, const char *why)
+{
+	struct publisher *p = arg;
+	const char *what = p->revoking ? "revoking" : "publishing";
+
+	if (response == NULL) {
+		finish(p, command_say(&p->c, EXIT_LOCAL, "%s: %s", what, why));
+	} else if (response->status == 412 && p->look == NULL) {
+		look(p);
+	} else if (response->status >= 300) {
+		finish(p, command_refused(&p->c, what, response));
+	} else {
+		learn(p, p->revoking ? SLICE_NONE : msg_value(response, HDR_SIP_ETAG));
+		report_success(p, response);
+		finish(p, EXIT_DONE);
+	}
+}
+
+static void send_it(struct publisher *p)
+{
+	int64_t left = p->revoking ? 0 : p->not_after - loop_wall_s(agent_loop(p->c.agent));
+	struct agent_request r = {.method = METHOD_PUBLISH,
+				  .dialog = &p->dialog,
+				  .body = buf_slice(&p->body),
+				  .done = on_response,
+				  .arg = p};
+	struct buf headers = {0};
+
+	buf_addf(&headers, "Event: credential\r\nExpires: %lld\r\n",
+		 (long long)(left < UINT32_MAX ? left : UINT32_MAX));
+	if (p->etag.n > 0)
+		buf_addf(&headers, "SIP-If-Match: %.*s\r\n", SLICE_ARG(buf_slice(&p->etag)));
+	buf_add(&headers, buf_slice(&p->headers));
+	r.headers = buf_slice(&headers);
+	agent_request(p->c.agent, &r);
+	buf_free(&headers);
+}
+
+static void on_request(void *arg, struct tx *tx)
+{
+	struct publisher *p = arg;
+
+	if (p->look != NULL)
+		subscriber_request(p->look, tx);
+	else
+		tx_reply_code(tx, 481, NULL);
+}
+
+static const struct agent_user user = {.on_request = on_request};
+
+static int exchange(struct publisher *p)
+{
+	struct buf sips = {0}, why = {0};
+	int code;
+
+	agent_user(p->c.agent, &user, p);
+	if (!p->revoking && !prepare(p, &why)) {
+		code = command_say(&p->c, EXIT_LOCAL, "%s", why.p);
+	} else {
+		command_sips(&p->c, &sips);
+		dialog_open(&p->dialog, slice_str(p->c.account.aor), buf_slice(&sips), buf_slice(&sips));
+		account_etag(&p->c.account, &p->etag);
+		send_it(p);
+		code = agent_run(p->c.agent);
+		if (p->look != NULL)
+			subscriber_free(p->look);
+	}
+	buf_free(&sips);
+	buf_free(&why);
+	return code;
+}
+
+static void drop(struct publisher *p)
+{
+	command_close(&p->c);
+	dialog_drop(&p->dialog);
+	buf_free(&p->cert);
+	buf_wipe(&p->key);
+	buf_free(&p->headers);
+	buf_wipe(&p->body);
+	buf_free(&p->etag);
+}
+
+static bool words_fit(const struct command *c)
+{
+	enum pkcs8_profile profile;
+	bool files = c->cert != NULL && (c->key != NULL || c->cert_only);
+
+	if (c->fresh == (c->cert != NULL || c->key != NULL) || (!c->fresh && !files))
+		return false;
+	if (c->hash != NULL && (!c->fresh || (strcmp(c->hash, "sha1") != 0 && strcmp(c->hash, "sha256") != 0)))
+		return false;
+	return c->profile == NULL || (c->phrase_file != NULL && profile_of(c->profile, &profile));
+}
+
+int verb_publish(int argc, char **argv)
+{
+	struct publisher p = {0};
+	int code;
+
+	if (!command_words(&p.c, &publish_form, argc, argv, &code))
+		return code;
+	if (!words_fit(&p.c))
+		return command_say(&p.c, EXIT_USAGE, "usage: vouch publish %s", publish_form.usage);
+	if (p.c.fresh && p.c.cert_only)
+		return command_say(
+			&p.c, EXIT_USAGE,
+			"--new --cert-only would lose the new private key: nothing but the server keeps it; make the "
+			"pair yourself and give it with --cert and --key");
+	if (command_open(&p.c, true, &code))
+		code = exchange(&p);
+	drop(&p);
+	return code;
+}
+
+int verb_revoke_own(int argc, char **argv)
+{
+	struct publisher p = {.revoking = true};
+	struct command c;
+	int code;
+
+	if (!command_words(&c, &revoke_form, argc, argv, &code))
+		return code;
+	p.c = c;
+	if (command_open(&p.c, true, &code))
+		code = exchange(&p);
+	drop(&p);
+	return code;
+}

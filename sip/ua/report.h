@@ -1,0 +1,22 @@
+#ifndef SIP_UA_REPORT_H
+#define SIP_UA_REPORT_H
+
+#include "core/buf.h"
+
+/*
+ * What a verb has to say on stdout: an event with named values, as lines for a person or as one JSON object (--json).
+ * report_end writes it at once, whole.
+ */
+struct report {
+	bool json;
+	struct buf out;
+};
+
+void report_start(struct report *r, bool json, const char *event, const char *aor);
+void report_text(struct report *r, const char *name, struct slice value);
+void report_bool(struct report *r, const char *name, bool value); /* "yes" or "no" for a person */
+void report_time(struct report *r, const char *name, int64_t seconds_since_1970);
+void report_block(struct report *r, const char *name, struct slice text); /* several lines: last, as they are */
+void report_end(struct report *r);
+
+#endif

@@ -1,0 +1,416 @@
+#include "sip/ua/subscriber.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "sip/message/header.h"
+
+#define STOP_MS 2000 /* the longest that unsubscribing may take */
+#define BACKOFF_MAX_S 300
+#define CALM_MS 60000    /* a subscription that lived so long starts the backing off anew */
+#define MARGIN_MAX_S 600 /* a refresh goes out a quarter of the time before the end, at most this much */
+#define RETRY_AFTER_S 60 /* for "probation" and "giveup" that do not say when */
+
+enum state {
+	SUBSCRIBING, /* no genuine NOTIFY yet */
+	ACTIVE,
+	WAITING,  /* for the next attempt */
+	STOPPING, /* unsubscribed; its answer and the last NOTIFY are waited for */
+	ENDED,
+};
+
+struct subscriber {
+	struct agent *agent;
+	struct subscriber_options o;
+	char *resource;
+	enum state state;
+	struct dialog dialog;
+	bool pending;        /* a SUBSCRIBE of the dialog has no final response yet */
+	bool accepted;       /* the last one had a 2xx */
+	bool notified;       /* a genuine NOTIFY came since the last SUBSCRIBE went out */
+	bool once;           /* it has been active before: from then on trouble is not the end */
+	struct timer *timer; /* SUBSCRIBING: Timer N; ACTIVE: refresh; WAITING: next attempt; STOPPING: patience */
+	int64_t ends_ms;     /* of the subscription, monotonic */
+	int64_t began_ms;    /* of this attempt */
+	unsigned attempts;   /* since it was calm */
+};
+
+static void attempt(struct subscriber *s);
+
+static void enter(struct subscriber *s, enum state state)
+{
+	timer_stop(s->timer);
+	s->state = state;
+}
+
+static void end(struct subscriber *s, const struct sip_msg *response, const char *why)
+{
+	if (s->state == ENDED)
+		return;
+	enter(s, ENDED);
+	s->o.user->on_end(s->o.arg, response, why);
+}
+
+static bool is_poll(const struct subscriber *s)
+{
+	return s->o.expires == 0;
+}
+
+static int64_t now_ms(const struct subscriber *s)
+{
+	return loop_now_ms(agent_loop(s->agent));
+}
+
+/* The first time at once, then 2, 4, 8 ... seconds later: T-21 (3). */
+static unsigned backoff_s(struct subscriber *s)
+{
+	unsigned n;
+
+	if (now_ms(s) - s->began_ms > CALM_MS)
+		s->attempts = 0;
+	n = s->attempts++;
+	if (n == 0)
+		return 0;
+	return n < 9 && (1u << n) < BACKOFF_MAX_S ? 1u << n : BACKOFF_MAX_S;
+}
+
+/* The subscription is over, but wanted: again, at least least_s later. */
+static void again(struct subscriber *s, const char *why, unsigned least_s)
+{
+	unsigned wait_s = backoff_s(s);
+
+	if (wait_s < least_s)
+		wait_s = least_s;
+	enter(s, WAITING);
+	timer_start(s->timer, wait_s * 1000);
+	s->o.user->on_trouble(s->o.arg, why, wait_s);
+}
+
+/* Before it was active once, trouble is the end: the caller is told instead of being left waiting. */
+static void trouble(struct subscriber *s, const char *why)
+{
+	if (s->state == STOPPING)
+		end(s, NULL, NULL);
+	else if (is_poll(s) || !s->once)
+		end(s, NULL, why);
+	else
+		again(s, why, 0);
+}
+
+/* --- SUBSCRIBE --- */
+
+static void arm_refresh(struct subscriber *s)
+{
+	int64_t left = s->ends_ms - now_ms(s), margin = left / 4;
+
+	if (margin > (int64_t)MARGIN_MAX_S * 1000)
+		margin = (int64_t)MARGIN_MAX_S * 1000;
+	timer_start(s->timer, left > margin ? (uint32_t)(left - margin) : 0);
+}
+
+static void on_granted(struct subscriber *s, const struct sip_msg *response)
+{
+	uint32_t granted = s->o.expires;
+	int64_t at;
+
+	s->accepted = true;
+	/* RFC 6665 4.1.2.1: without Expires what was asked for; more than asked for is not believed. */
+	if (delta_parse(msg_value(response, HDR_EXPIRES), &granted) != ERR_OK || granted > s->o.expires)
+		granted = s->o.expires;
+	at = now_ms(s) + (int64_t)granted * 1000;
+	/* A NOTIFY that was quicker may have said less (EVT-25). */
+	if (!s->notified || at < s->ends_ms)
+		s->ends_ms = at;
+	if (s->state == ACTIVE)
+		arm_refresh(s);
+}
+
+/* RFC 6665 4.1.2.2, EVT-24: these answers to a refresh end the subscription; after others it lives to its end. */
+static bool ends_subscription(unsigned status)
+{
+	return status == 404 || status == 405 || status == 410 || status == 416 || (status >= 480 && status <= 485) ||
+	       status == 489 || status == 501 || status == 604;
+}
+
+static void on_refused(struct subscriber *s, const struct sip_msg *response)
+{
+	int64_t left = s->ends_ms - now_ms(s);
+
+	if (s->state == SUBSCRIBING) {
+		if (s->once && response->status >= 500 && response->status < 600)
+			again(s, "the server has trouble of its own", 0);
+		else
+			end(s, response, NULL);
+		return;
+	}
+	if (s->state != ACTIVE)
+		return;
+	if (response->status == 481 || left <= 0)
+		again(s, "the server does not know the subscription any more", 0);
+	else if (ends_subscription(response->status))
+		end(s, response, NULL);
+	else
+		timer_start(s->timer, left > 120000 ? 60000 : (uint32_t)(left / 2 + 1));
+}
+
+static void poll_may_end(struct subscriber *s)
+{
+	if (is_poll(s) && s->notified && !s->pending)
+		end(s, NULL, NULL);
+}
+
+static void on_response(void *arg, struct sip_msg *response, const char *why)
+{
+	struct subscriber *s = arg;
+
+	s->pending = false;
+	if (s->state == ENDED)
+		return;
+	if (s->state == STOPPING) {
+		if (response == NULL || response->status >= 300)
+			end(s, NULL, NULL);
+		return;
+	}
+	if (response == NULL)
+		trouble(s, why);
+	else if (response->status >= 300)
+		on_refused(s, response);
+	else
+		on_granted(s, response);
+	if (s->state != ENDED)
+		poll_may_end(s);
+}
+
+static void subscribe(struct subscriber *s, uint32_t expires)
+{
+	struct buf headers = {0};
+	struct agent_request r = {
+		.method = METHOD_SUBSCRIBE, .dialog = &s->dialog, .contact = true, .done = on_response, .arg = s};
+
+	/* The package's default body types are what this side wants: no Accept (RFC 6072 7.4, UAK-29). */
+	buf_addf(&headers, "Event: %s\r\nExpires: %u\r\n", s->o.package, expires);
+	r.headers = buf_slice(&headers);
+	s->pending = true;
+	s->accepted = s->notified = false;
+	agent_request(s->agent, &r);
+	buf_free(&headers);
+}
+
+/* A new dialog. The one before is gone with its Call-ID, so what still comes for it gets a 481. */
+static void attempt(struct subscriber *s)
+{
+	const struct account *a = agent_account(s->agent);
+
+	dialog_drop(&s->dialog);
+	dialog_open(&s->dialog, slice_str(a->aor), slice_str(s->resource), slice_str(s->resource));
+	s->began_ms = now_ms(s);
+	enter(s, SUBSCRIBING);
+	timer_start(s->timer, 64 * TX_T1_MS); /* Timer N */
+	subscribe(s, s->o.expires);
+}
+
+static void on_timer(void *arg)
+{
+	struct subscriber *s = arg;
+
+	switch (s->state) {
+	case SUBSCRIBING:
+		if (s->accepted)
+			trouble(s, "the server accepted the subscription, but sent no NOTIFY within 32 seconds");
+		break; /* else the transaction ends at the same time, and says so */
+	case ACTIVE:
+		if (!s->pending)
+			subscribe(s, s->o.expires);
+		break;
+	case WAITING:
+		/* A request that is still out holds the old dialog. */
+		if (s->pending)
+			timer_start(s->timer, 1000);
+		else
+			attempt(s);
+		break;
+	case STOPPING:
+		end(s, NULL, NULL);
+		break;
+	case ENDED:
+		break;
+	}
+}
+
+/* --- NOTIFY --- */
+
+static void refuse(struct tx *tx, unsigned code, const char *reason)
+{
+	tx_reply_code(tx, code, reason);
+}
+
+static bool is_ours(const struct subscriber *s, const struct sip_msg *m)
+{
+	const struct dialog *d = &s->dialog;
+
+	return d->call_id != NULL && slice_eq(m->call_id, slice_str(d->call_id)) &&
+	       slice_eq(m->to_tag, slice_str(d->local_tag)) && m->from_tag.n > 0 &&
+	       (d->remote_tag == NULL || slice_eq(m->from_tag, slice_str(d->remote_tag))) && s->state != WAITING &&
+	       s->state != ENDED;
+}
+
+void subscriber_request(struct subscriber *s, struct tx *tx)
+{
+	const struct sip_msg *m = tx_request(tx);
+	struct substate st;
+	struct event ev;
+
+	if (!is_ours(s, m))
+		refuse(tx, 481, "Subscription Does Not Exist");
+	else if (event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK ||
+		 !slice_eq(ev.package, slice_str(s->o.package)) || ev.id.p != NULL)
+		refuse(tx, 489, NULL);
+	else if (substate_parse(msg_value(m, HDR_SUBSCRIPTION_STATE), &st) != ERR_OK)
+		refuse(tx, 400, "Bad Subscription-State Header Field");
+	else if (s->dialog.remote_tag != NULL && m->cseq <= s->dialog.remote_cseq)
+		refuse(tx, 500, "CSeq Out Of Order");
+	else
+		s->o.user->on_notify(s->o.arg, tx);
+}
+
+/* RFC 6665 4.1.3: what each reason allows (EVT-23). */
+static void on_terminated(struct subscriber *s, const struct substate *st)
+{
+	static const char *const final[] = {"rejected", "noresource", "invariant"};
+
+	if (s->state == STOPPING) {
+		end(s, NULL, NULL);
+		return;
+	}
+	if (is_poll(s))
+		return;
+	for (size_t i = 0; i < 3; i++) {
+		if (slice_ieq(st->reason, slice_str(final[i]))) {
+			end(s, NULL, "the server ended the subscription and wants no other");
+			return;
+		}
+	}
+	if (slice_ieq(st->reason, S("probation")) || slice_ieq(st->reason, S("giveup")))
+		again(s, "the server ended the subscription for a while",
+		      st->has_retry_after ? st->retry_after : RETRY_AFTER_S);
+	else if (slice_ieq(st->reason, S("deactivated")) || slice_ieq(st->reason, S("timeout")))
+		again(s, "the server ended the subscription", 0);
+	else
+		again(s, "the server ended the subscription", st->has_retry_after ? st->retry_after : 0);
+}
+
+static void follow_state(struct subscriber *s, const struct sip_msg *m)
+{
+	struct substate st;
+
+	/* subscriber_request has read it before. */
+	if (substate_parse(msg_value(m, HDR_SUBSCRIPTION_STATE), &st) != ERR_OK)
+		return;
+	if (slice_ieq(st.state, S("terminated"))) {
+		on_terminated(s, &st);
+		return;
+	}
+	if (st.has_expires) {
+		int64_t at = now_ms(s) + (int64_t)st.expires * 1000;
+
+		if (s->state == SUBSCRIBING && !s->accepted)
+			s->ends_ms = at;
+		else if (at < s->ends_ms)
+			s->ends_ms = at;
+	} else if (s->state == SUBSCRIBING && !s->accepted) {
+		s->ends_ms = now_ms(s) + (int64_t)s->o.expires * 1000;
+	}
+	if (s->state == SUBSCRIBING && !is_poll(s))
+		enter(s, ACTIVE);
+	if (s->state == ACTIVE)
+		arm_refresh(s);
+}
+
+/* false: another NOTIFY with a higher CSeq was accepted while this one was judged, or it cannot be used. */
+static bool follow_dialog(struct subscriber *s, const struct sip_msg *m, const char **why)
+{
+	if (s->dialog.remote_tag == NULL)
+		return dialog_complete(&s->dialog, m, why) == ERR_OK;
+	return dialog_refresh(&s->dialog, m, why) == ERR_OK;
+}
+
+void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool genuine)
+{
+	struct tx *tx = tx_find(agent_transactions(s->agent), tx_id);
+	struct sip_msg *m;
+	const char *why;
+
+	if (tx == NULL)
+		return;
+	m = msg_ref(tx_request(tx));
+	if (genuine && (!is_ours(s, m) || !follow_dialog(s, m, &why))) {
+		refuse(tx, 481, "Subscription Does Not Exist");
+		genuine = false;
+	} else {
+		refuse(tx, code, reason);
+	}
+	if (genuine) {
+		s->notified = s->once = true;
+		follow_state(s, m);
+		if (s->state != ENDED)
+			poll_may_end(s);
+	}
+	msg_unref(m);
+}
+
+/* --- life --- */
+
+static void start(void *arg)
+{
+	struct subscriber *s = arg;
+
+	if (s->state == WAITING)
+		attempt(s);
+}
+
+struct subscriber *subscriber_new(struct agent *a, const struct subscriber_options *o)
+{
+	struct subscriber *s = mem_alloc(sizeof(*s));
+
+	s->agent = a;
+	s->o = *o;
+	s->resource = slice_dup(o->resource);
+	s->state = WAITING;
+	s->timer = timer_new(agent_loop(a), on_timer, s);
+	loop_defer(agent_loop(a), start, s);
+	return s;
+}
+
+void subscriber_free(struct subscriber *s)
+{
+	timer_free(s->timer);
+	dialog_drop(&s->dialog);
+	mem_free(s->resource);
+	mem_free(s);
+}
+
+void subscriber_lost(struct subscriber *s, const char *why)
+{
+	if (s->state == SUBSCRIBING || s->state == ACTIVE || s->state == STOPPING)
+		trouble(s, why);
+}
+
+void subscriber_stop(struct subscriber *s)
+{
+	if (s->state == ENDED || s->state == STOPPING)
+		return;
+	/* Without a complete dialog there is nothing to take back that the server would find. */
+	if (s->state != ACTIVE || s->pending || s->dialog.remote_tag == NULL) {
+		end(s, NULL, NULL);
+		return;
+	}
+	enter(s, STOPPING);
+	timer_start(s->timer, STOP_MS);
+	subscribe(s, 0);
+}
+
+void subscriber_again(struct subscriber *s)
+{
+	enter(s, WAITING);
+	timer_start(s->timer, 0);
+}
