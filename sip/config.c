@@ -6,9 +6,10 @@
 
 #include "core/ini.h"
 #include "core/mem.h"
+#include "sip/transport/peer.h"
 #include "store/named.h"
 
-enum type { TYPE_TEXT, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE };
+enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE };
 
 struct entry {
 	const char *section, *key;
@@ -24,6 +25,10 @@ struct entry {
 #define TEXT(s, k, f, d, h) \
 	{ \
 		s, k, TYPE_TEXT, AT(f), d, 0, 0, NULL, h \
+	}
+#define ADDRESSES(s, k, f, h) \
+	{ \
+		s, k, TYPE_ADDRESSES, AT(f), "", 0, 0, NULL, h \
 	}
 #define NUMBER(s, k, f, d, lo, hi, h) \
 	{ \
@@ -43,11 +48,11 @@ struct entry {
 /* clang-format off */
 static const struct entry table[] = {
 TEXT("server", "domain", domain, "", "the SIP domain that is served; the realm of digest"),
-TEXT("server", "listen-udp", listen_udp, "", "addresses host:port for SIP over UDP, comma-separated"),
-TEXT("server", "listen-tcp", listen_tcp, "", "addresses for SIP over TCP"),
-TEXT("server", "listen-tls", listen_tls, "", "addresses for SIP over TLS"),
-TEXT("server", "listen-https", listen_https, "", "addresses for https: the certificate that Identity-Info names"),
-TEXT("server", "listen-http", listen_http, "", "the same over plain http"),
+ADDRESSES("server", "listen-udp", listen_udp, "addresses host:port for SIP over UDP, comma-separated"),
+ADDRESSES("server", "listen-tcp", listen_tcp, "addresses for SIP over TCP"),
+ADDRESSES("server", "listen-tls", listen_tls, "addresses for SIP over TLS"),
+ADDRESSES("server", "listen-https", listen_https, "addresses for https: the certificate that Identity-Info names"),
+ADDRESSES("server", "listen-http", listen_http, "the same over plain http"),
 TEXT("server", "store", store, "store", "folder of all state, mode 0700"),
 TEXT("server", "master-key", master_key, "master.key", "file with 64 hexadecimal digits that seal private keys"),
 NUMBER("server", "workers", workers, "0", 0, 64, "threads for RSA and TLS handshakes; 0 = one for each core"),
@@ -76,6 +81,7 @@ NUMBER("certificate", "min-expires", certificate_min_expires, "60", 0, 3600, "se
 SWITCH("certificate", "publish", certificate_publish, "off", "PUBLISH with Event: certificate"),
 
 CHOICE("credential", "style", credential_style, "any", "any|1|2|3", "what may be published: 1 certificates, 2 encrypted keys, 3 keys"),
+SWITCH("credential", "create", credential_create, "off", "make one for a user whose first subscription finds none; style 3"),
 NUMBER("credential", "default-expires", credential_default_expires, "86400", 1, WEEK, "seconds, when SUBSCRIBE has no Expires"),
 NUMBER("credential", "max-expires", credential_max_expires, "604800", 1, WEEK, "seconds that are granted at most"),
 NUMBER("credential", "min-expires", credential_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
@@ -152,6 +158,20 @@ static void *field(struct config *c, const struct entry *e)
 	return (char *)c + e->offset;
 }
 
+static bool are_addresses(struct slice value)
+{
+	char *text = slice_dup(value);
+	struct slice one;
+	struct peer p;
+	unsigned n = 0;
+	bool ok = true;
+
+	while (ok && config_list(text, n, &one))
+		ok = n++ < CONFIG_ADDRESSES && peer_parse(one, &p);
+	mem_free(text);
+	return ok;
+}
+
 /* false when value is not of the entry's type. */
 static bool assign(struct config *c, const struct entry *e, struct slice value)
 {
@@ -159,6 +179,10 @@ static bool assign(struct config *c, const struct entry *e, struct slice value)
 	char **text;
 
 	switch (e->type) {
+	case TYPE_ADDRESSES:
+		if (!are_addresses(value))
+			return false;
+		/* fall through */
 	case TYPE_TEXT:
 		text = field(c, e);
 		mem_free(*text);
@@ -190,6 +214,10 @@ static void expected(const struct entry *e, struct buf *out)
 	switch (e->type) {
 	case TYPE_TEXT:
 		buf_adds(out, "text");
+		break;
+	case TYPE_ADDRESSES:
+		buf_addf(out, "up to %d addresses like 127.0.0.1:5060 or [::1]:5060, comma-separated",
+			 CONFIG_ADDRESSES);
 		break;
 	case TYPE_NUMBER:
 		buf_addf(out, "a number from %u to %u", e->min, e->max);
@@ -329,7 +357,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 void config_free(struct config *c)
 {
 	for (size_t i = 0; i < ENTRIES; i++)
-		if (table[i].type == TYPE_TEXT)
+		if (table[i].type == TYPE_TEXT || table[i].type == TYPE_ADDRESSES)
 			mem_free(*(char **)field(c, &table[i]));
 	mem_free(c->file);
 	*c = (struct config){0};
@@ -363,6 +391,7 @@ static void dump_value(const struct config *c, const struct entry *e, struct buf
 
 	switch (e->type) {
 	case TYPE_TEXT:
+	case TYPE_ADDRESSES:
 		buf_adds(out, *(char *const *)(const void *)at);
 		break;
 	case TYPE_NUMBER:

@@ -9,6 +9,8 @@
  * The configuration: one table in config.c gives every key its section, type, default, range and help; it drives the
  * parser, the defaults, "vouch check", -o and (by a test) the manual page vouch.conf.5.
  */
+#define CONFIG_ADDRESSES 4 /* in one listen key */
+
 enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
 enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };
 enum config_alg { ALG_RSA_SHA1, ALG_RSA_SHA256 };
@@ -21,7 +23,7 @@ struct config {
 	char *file; /* path as given; relative paths in it are relative to its folder */
 
 	char *domain;
-	char *listen_udp, *listen_tcp, *listen_tls, *listen_https, *listen_http; /* comma-separated "host:port" */
+	char *listen_udp, *listen_tcp, *listen_tls, *listen_https, *listen_http; /* comma-separated "host:port", valid */
 	char *store, *master_key;
 	uint32_t workers; /* 0 = one for each core */
 	uint32_t profile;
@@ -42,7 +44,7 @@ struct config {
 
 	uint32_t credential_style, credential_default_expires, credential_max_expires, credential_min_expires;
 	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
-	bool credential_check_san, credential_san_email, credential_direct;
+	bool credential_check_san, credential_san_email, credential_direct, credential_create;
 
 	bool digest_md5;
 	uint32_t digest_nonce_lifetime, digest_guesses;

@@ -9,7 +9,7 @@
 #include "sip/message/limits.h"
 #include "sip/transport/frame.h"
 
-#define LISTENERS_MAX 8
+#define LISTENERS_MAX 12 /* three kinds of four addresses each */
 
 struct listener {
 	enum proto proto;
