@@ -12,7 +12,8 @@ STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = frame peer resolve stream stream_tls stream_listen udp transport
 TRANSACTION = transaction nist nict
-SERVICE     = fetch user_cert replay verifier nonce auth access domain_cert signer dialog notifier notify subscribe publish_body credential router web
+SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert publish_body publish \
+              credential creator fetch replay verifier router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve control setup lab admin
 

@@ -24,6 +24,21 @@ bool load_file(const struct config *c, const char *value, bool secret, struct bu
 	return ok;
 }
 
+bool load_rules(const struct config *c, struct buf *why)
+{
+	if (c->domain[0] == '\0')
+		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
+	else if (c->credential_create && (c->credential_style == STYLE_1 || c->credential_style == STYLE_2))
+		buf_addf(
+			why,
+			"%s: credential.create = on makes keys without a pass phrase, which credential.style = %d does "
+			"not allow; expected style 3 or any",
+			c->file, c->credential_style == STYLE_1 ? 1 : 2);
+	else
+		return true;
+	return false;
+}
+
 bool load_trust(const struct config *c, struct trust **out, struct buf *why)
 {
 	struct trust *t = trust_new();
@@ -243,14 +258,11 @@ bool load_check(const struct config *c, int64_t now, struct buf *why)
 	struct tls_config *tls = NULL;
 	struct trust *trust = NULL;
 	uint8_t master[SEAL_KEY];
-	bool ok = false;
+	bool ok;
 
-	if (c->domain[0] == '\0')
-		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
-	else
-		ok = load_trust(c, &trust, why) &&
-		     (c->tls_certificate[0] == '\0' || load_tls(c, trust, 1, now, &tls, why)) &&
-		     load_identity(c, "https://check", 1, now, certs, why) && load_master(c, master, why);
+	ok = load_rules(c, why) && load_trust(c, &trust, why) &&
+	     (c->tls_certificate[0] == '\0' || load_tls(c, trust, 1, now, &tls, why)) &&
+	     load_identity(c, "https://check", 1, now, certs, why) && load_master(c, master, why);
 	mem_wipe(master, sizeof(master));
 	if (tls != NULL)
 		tls_config_unref(tls);

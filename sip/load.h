@@ -11,6 +11,9 @@
 /* load_file: a file named by the configuration; secret: refused when others may read it. */
 MUST_USE bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why);
 
+/* load_rules: what one key alone cannot tell: that the domain is named, that switches go together. */
+MUST_USE bool load_rules(const struct config *c, struct buf *why);
+
 MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf *why);
 
 /* load_tls: the server's TLS configuration; also checks names, dates, key type, and that no TLS key is the Identity

@@ -16,8 +16,6 @@
 #include "sip/service/router.h"
 #include "sip/service/web.h"
 
-#define LISTENERS_MAX 4 /* addresses of one kind */
-
 struct app {
 	struct config config;
 	const char *const *overrides;
@@ -154,18 +152,10 @@ static bool cannot_listen(const char *key, struct slice at, struct buf *why)
 	return false;
 }
 
-static bool next_address(const char *key, const char *value, unsigned i, struct slice *at, struct peer *p, bool *bad,
-			 struct buf *why)
+/* The i-th address of a listen key; the configuration has checked them. */
+static bool next_address(const char *value, unsigned i, struct slice *at, struct peer *p)
 {
-	*bad = false;
-	if (!config_list(value, i, at))
-		return false;
-	if (i < LISTENERS_MAX && peer_parse(*at, p))
-		return true;
-	buf_addf(why, "server.%s: \"%.*s\" is not valid; expected up to %d addresses like 127.0.0.1:5060 or [::1]:5060",
-		 key, SLICE_ARG(*at), LISTENERS_MAX);
-	*bad = true;
-	return false;
+	return config_list(value, i, at) && peer_parse(*at, p);
 }
 
 static bool listen_sip(struct app *a, enum proto proto, const char *key, const char *value, struct peer *first,
@@ -173,9 +163,8 @@ static bool listen_sip(struct app *a, enum proto proto, const char *key, const c
 {
 	struct slice at;
 	struct peer p;
-	bool bad;
 
-	for (unsigned i = 0; next_address(key, value, i, &at, &p, &bad, why); i++) {
+	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
 		if (proto == PROTO_TLS && a->server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
@@ -185,7 +174,7 @@ static bool listen_sip(struct app *a, enum proto proto, const char *key, const c
 		if (i == 0 && first != NULL)
 			*first = p;
 	}
-	return !bad;
+	return true;
 }
 
 static bool listen_web(struct app *a, const char *key, const char *value, bool tls, struct buf *why)
@@ -193,9 +182,8 @@ static bool listen_web(struct app *a, const char *key, const char *value, bool t
 	struct stream_listener *l;
 	struct slice at;
 	struct peer p;
-	bool bad;
 
-	for (unsigned i = 0; next_address(key, value, i, &at, &p, &bad, why); i++) {
+	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
 		if (tls && a->server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
@@ -205,7 +193,7 @@ static bool listen_web(struct app *a, const char *key, const char *value, bool t
 		if (i == 0 && tls)
 			a->https = p;
 	}
-	return !bad;
+	return true;
 }
 
 static bool listen_all(struct app *a, struct buf *why)
@@ -248,7 +236,7 @@ static bool build_services(struct app *a, struct buf *why)
 {
 	const struct access access = {.config = &a->config, .auth = a->auth};
 	const struct credentials_deps credentials = {
-		.loop = a->loop, .transactions = a->transactions, .access = access, .store = a->store};
+		.loop = a->loop, .transactions = a->transactions, .access = access, .store = a->store, .work = a->work};
 	const struct notifier_deps notifier = {.loop = a->loop,
 					       .transactions = a->transactions,
 					       .transport = a->transport,
@@ -304,10 +292,8 @@ static bool start(struct app *a, struct buf *why)
 
 	harden();
 	log_set((enum log_level)a->config.log_level);
-	if (a->config.domain[0] == '\0') {
-		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", a->config.file);
+	if (!load_rules(&a->config, why))
 		return false;
-	}
 	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
 	a->loop = loop_new();
 	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
@@ -499,6 +485,10 @@ bool app_reload(struct app *a, struct buf *out)
 	struct config next;
 	bool ok = config_load(a->config.file, a->overrides, &next, &why);
 
+	if (ok && !load_rules(&next, &why)) {
+		config_free(&next);
+		ok = false;
+	}
 	if (ok && strcmp(next.domain, a->config.domain) != 0) {
 		buf_adds(&why, "server.domain cannot change while the server runs; restart it");
 		config_free(&next);

@@ -17,6 +17,7 @@ struct credentials_deps {
 	struct tx_layer *transactions;
 	struct access access;
 	struct cred_store *store;
+	struct work *work; /* makes credentials */
 };
 
 struct credentials *credentials_new(const struct credentials_deps *deps);
@@ -31,7 +32,10 @@ extern const struct notifier_source credentials_source;
 /* credentials_publish: one PUBLISH for an AOR of the domain. */
 void credentials_publish(struct credentials *c, struct tx *tx, struct slice aor);
 
-/* credentials_revoke: the administrator's; done(arg, err) once it is durable. ERR_NOTFOUND: nothing there. ERR_BUSY. */
+/*
+ * credentials_revoke: the administrator's; done(arg, err) once it is durable, behind what is being written now, if
+ * anything. ERR_NOTFOUND: nothing there. ERR_BUSY.
+ */
 MUST_USE enum err credentials_revoke(struct credentials *c, struct slice aor, commit_fn done, void *arg);
 
 #endif

@@ -24,6 +24,8 @@ struct notifier_source {
 			  char *etag);
 	/* How long, in wall-clock seconds, the state may be told to subscribers; INT64_MAX: no limit. */
 	int64_t (*valid_until)(void *arg, enum package p, struct slice aor);
+	/* A subscription has begun; its first NOTIFY is on its way. */
+	void (*subscribed)(void *arg, enum package p, struct slice aor);
 };
 
 struct notifier;

@@ -210,6 +210,7 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 				  ? 0
 				  : expires);
 		begin(s, expires);
+		n->d.source->subscribed(n->d.source_arg, p, aor);
 	}
 	buf_free(&tag);
 	buf_free(&contact);

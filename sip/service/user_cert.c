@@ -4,6 +4,12 @@
 #include "sip/message/mime.h"
 #include "sip/message/uri.h"
 
+#define CN_MAX 64
+#define KEY_BITS 2048
+#define LIFE_S (365 * 86400)
+#define LIFE_SPREAD_S (7 * 86400) /* FMT-05: so that not all certificates of a day end on one day */
+#define EARLIER_S 300             /* notBefore: the clock of whoever checks may be behind */
+
 enum user_cert_fault user_cert_check(const struct cert *c, int64_t now)
 {
 	if (cert_not_before(c) > now)
@@ -51,6 +57,23 @@ bool user_cert_names(const struct cert *c, struct slice aor, bool email)
 		buf_free(&text);
 	}
 	return found;
+}
+
+enum err user_cert_make(struct slice aor, int64_t now, enum hash_alg alg, struct key **key, struct buf *cert)
+{
+	const struct slice uris[] = {aor, SLICE_NONE};
+	const struct cert_params params = {.common_name =
+						   slice_sub(aor, sizeof("sip:") - 1, sizeof("sip:") - 1 + CN_MAX),
+					   .uris = uris,
+					   .not_before = now - EARLIER_S,
+					   .not_after = now + LIFE_S - rng_below(LIFE_SPREAD_S),
+					   .user = true,
+					   .alg = alg};
+	enum err e = key_generate(KEY_RSA, KEY_BITS, key);
+
+	if (e == ERR_OK)
+		e = cert_make(&params, *key, NULL, *key, cert);
+	return e;
 }
 
 void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body)

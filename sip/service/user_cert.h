@@ -20,6 +20,12 @@ const char *user_cert_str(enum user_cert_fault f); /* a clause about "the certif
 bool user_cert_names(const struct cert *c, struct slice aor, bool email);
 
 /*
+ * user_cert_make: a key pair and its self-signed certificate for aor ("sip:user@domain") as draft 9.6 wants them, valid
+ * from now for a year less some random days; appends the DER to cert. Takes a worker's time: hundreds of milliseconds.
+ */
+MUST_USE enum err user_cert_make(struct slice aor, int64_t now, enum hash_alg alg, struct key **key, struct buf *cert);
+
+/*
  * credential_body: appends a multipart/mixed of cert and key (n = 0: none), both DER, to body, and its Content-Type
  * line to headers.
  */

@@ -3,7 +3,6 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
-#include "crypto/rng.h"
 #include "sip/message/header.h"
 #include "sip/service/user_cert.h"
 #include "sip/ua/command.h"
@@ -14,11 +13,6 @@
 /* publish and revoke: the event publication agent of RFC 3903 for draft 5 and 7.9. */
 
 #define FILE_MAX 65536
-#define KEY_BITS 2048
-#define DAY 86400
-#define LIFE_DAYS 365
-#define LIFE_SPREAD_S (7 * DAY) /* FMT-05: so that not all certificates of a day end on one day */
-#define EARLIER_S 300           /* notBefore: the server's clock may be behind */
 
 static const struct command_form publish_form = {
 	.verb = "publish",
@@ -58,20 +52,12 @@ static bool profile_of(const char *name, enum pkcs8_profile *out)
 	return false;
 }
 
-/* Draft 9.6: a key pair of the device's own and a self-signed certificate that names the AOR. */
 static bool make_new(struct publisher *p, struct key **key, struct buf *why)
 {
-	const struct slice uris[] = {slice_str(p->c.account.aor), SLICE_NONE};
+	enum hash_alg alg = p->c.hash != NULL && strcmp(p->c.hash, "sha1") == 0 ? HASH_SHA1 : HASH_SHA256;
 	int64_t now = loop_wall_s(agent_loop(p->c.agent));
-	const struct cert_params params = {
-		.common_name = slice_sub(slice_str(p->c.account.aor), sizeof("sip:") - 1, sizeof("sip:") - 1 + 64),
-		.uris = uris,
-		.not_before = now - EARLIER_S,
-		.not_after = now + (int64_t)LIFE_DAYS * DAY - rng_below(LIFE_SPREAD_S),
-		.user = true,
-		.alg = p->c.hash != NULL && strcmp(p->c.hash, "sha1") == 0 ? HASH_SHA1 : HASH_SHA256};
 
-	if (key_generate(KEY_RSA, KEY_BITS, key) == ERR_OK && cert_make(&params, *key, NULL, *key, &p->cert) == ERR_OK)
+	if (user_cert_make(slice_str(p->c.account.aor), now, alg, key, &p->cert) == ERR_OK)
 		return true;
 	buf_addf(why, "no certificate can be made for %s", p->c.account.aor);
 	return false;

@@ -1,0 +1,86 @@
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/pkcs8.h"
+#include "sip/service/credential_private.h"
+#include "sip/service/user_cert.h"
+
+/* Credentials that the server makes for its users, style 3 (draft 3, DEP-06): the key has no pass phrase. */
+
+struct making {
+	struct work_job job;
+	struct credentials *all;
+	char *aor;
+	int64_t now_s;
+	struct buf cert, key; /* DER */
+	enum err result;
+};
+
+static void run(struct work_job *job, unsigned worker)
+{
+	struct making *m = (struct making *)(void *)job;
+	struct key *key = NULL;
+
+	(void)worker;
+	m->result = user_cert_make(slice_str(m->aor), m->now_s, HASH_SHA256, &key, &m->cert);
+	if (m->result == ERR_OK)
+		m->result = pkcs8_write(key, &m->key);
+	key_free(key);
+}
+
+static enum err write_it(struct making *m, struct busy *b)
+{
+	struct cred_change change = {.aor = slice_str(m->aor),
+				     .cert = buf_slice(&m->cert),
+				     .key = buf_slice(&m->key),
+				     .published = m->now_s,
+				     .made_here = true};
+	struct cert *cert;
+	enum err e = cert_read(buf_slice(&m->cert), &cert);
+
+	if (e != ERR_OK)
+		return e;
+	change.not_before = cert_not_before(cert);
+	change.not_after = change.expires = cert_not_after(cert);
+	cert_free(cert);
+	return busy_write(b, &change);
+}
+
+static void done(struct work_job *job)
+{
+	struct making *m = (struct making *)(void *)job;
+	/* Nobody else ends what is busy by this, so it is there. */
+	struct busy *b = busy_find(m->all, slice_str(m->aor));
+	enum err e = m->result;
+
+	if (e != ERR_OK)
+		busy_end(b, e);
+	else
+		e = write_it(m, b);
+	log_line(e == ERR_OK ? LOG_INFO : LOG_ERROR, "event=cred_made aor=%s reason=%s",
+		 log_esc(slice_str(m->aor)).text, log_esc(slice_str(err_str(e))).text);
+	buf_free(&m->cert);
+	buf_wipe(&m->key);
+	mem_free(m->aor);
+	mem_free(m);
+}
+
+enum err creator_start(struct credentials *all, struct slice aor)
+{
+	struct making *m = mem_alloc(sizeof(*m));
+	enum err e;
+
+	*m = (struct making){.job = {.run = run, .done = done},
+			     .all = all,
+			     .aor = slice_dup(aor),
+			     .now_s = loop_wall_s(all->d.loop)};
+	e = work_submit(all->d.work, &m->job);
+	if (e == ERR_OK) {
+		busy_begin(all, aor, EFFECT_CHANGED);
+		return ERR_OK;
+	}
+	mem_free(m->aor);
+	mem_free(m);
+	return e;
+}

@@ -1,0 +1,239 @@
+#include <stdio.h>
+
+#include "crypto/rng.h"
+#include "sip/message/header.h"
+#include "sip/service/credential_private.h"
+#include "sip/service/publish_body.h"
+
+/* PUBLISH requests, RFC 3903 6 and draft 7.10: checks in the order of requirements.md T-15, then what they ask for. */
+
+struct publication {
+	struct credentials *all;
+	struct tx *tx;
+	struct slice aor;
+	const struct cred *now; /* the state, NULL: none */
+	bool conditional;       /* SIP-If-Match */
+	bool has_expires;
+	uint32_t expires;
+};
+
+static void refused(struct tx *tx, struct refusal r)
+{
+	tx_reply(tx, &(struct build_reply){.code = r.code, .reason = r.reason, .headers = slice_str(r.headers)});
+}
+
+static void write_it(struct publication *p, struct cred_change *change, enum effect effect, uint32_t granted)
+{
+	struct busy *b = busy_begin(p->all, p->aor, effect);
+
+	b->tx = tx_id(p->tx);
+	b->granted = granted;
+	if (busy_write(b, change) != ERR_OK)
+		tx_reply(p->tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 5\r\n")});
+}
+
+/* Nothing changes, but the answer has its entity-tag (ESC-12). */
+static void answer_empty(const struct publication *p)
+{
+	struct buf lines = {0};
+
+	buf_adds(&lines, "SIP-ETag: ");
+	rng_hex(&lines, CRED_ETAG / 2);
+	buf_adds(&lines, "\r\nExpires: 0\r\n");
+	tx_reply(p->tx, &(struct build_reply){.code = 200, .headers = buf_slice(&lines)});
+	buf_free(&lines);
+}
+
+static void revoke(struct publication *p)
+{
+	struct cred_change change = {.aor = p->aor};
+
+	if (p->now == NULL)
+		answer_empty(p);
+	else
+		write_it(p, &change, EFFECT_REVOKED, 0);
+}
+
+static void too_brief(const struct publication *p)
+{
+	char line[48];
+
+	snprintf(line, sizeof(line), "Min-Expires: %u\r\n", p->all->d.access.config->credential_publish_min_expires);
+	tx_reply(p->tx, &(struct build_reply){.code = 423, .headers = slice_str(line)});
+}
+
+/* ESC-05, ESC-06: what to grant of the remaining seconds; false: too brief. */
+static bool grant(const struct publication *p, int64_t left, uint32_t *out)
+{
+	uint32_t min = p->all->d.access.config->credential_publish_min_expires;
+	uint32_t rest = left > UINT32_MAX ? UINT32_MAX : left < 0 ? 0 : (uint32_t)left;
+
+	*out = !p->has_expires || p->expires > rest ? rest : p->expires;
+	return !p->has_expires || p->expires == 0 || p->expires >= min || p->expires + 2 >= rest;
+}
+
+/* The same credential, a new entity-tag and lifetime (RFC 3903 4.3). */
+static void refresh(struct publication *p)
+{
+	struct cred_change change = {.aor = p->aor};
+	struct buf cert = {0}, key = {0};
+	int64_t now = loop_wall_s(p->all->d.loop);
+	uint32_t granted;
+
+	if (!grant(p, p->now->not_after - now, &granted)) {
+		too_brief(p);
+		return;
+	}
+	if (cred_read(p->all->d.store, p->now, &cert, &key) != ERR_OK) {
+		tx_reply_code(p->tx, 500, "The Credential Could Not Be Read");
+	} else {
+		change.cert = buf_slice(&cert);
+		change.key = buf_slice(&key);
+		change.published = p->now->published;
+		change.expires = now + granted;
+		change.not_before = p->now->not_before;
+		change.not_after = p->now->not_after;
+		change.made_here = p->now->made_here;
+		write_it(p, &change, EFFECT_REFRESHED, granted);
+	}
+	buf_free(&cert);
+	buf_wipe(&key);
+}
+
+/* T-17: revoke, refresh or refuse. */
+static void without_body(struct publication *p)
+{
+	bool positive = p->has_expires && p->expires > 0;
+
+	switch ((enum config_empty)p->all->d.access.config->credential_empty_publish) {
+	case EMPTY_DRAFT:
+		break;
+	case EMPTY_HYBRID:
+		if (positive && p->conditional) {
+			refresh(p);
+			return;
+		}
+		break;
+	case EMPTY_RFC3903:
+		if (p->has_expires && !positive)
+			break;
+		if (!p->conditional) {
+			tx_reply_code(p->tx, 400, "Nothing To Publish");
+			return;
+		}
+		refresh(p);
+		return;
+	}
+	revoke(p);
+}
+
+static void with_body(struct publication *p)
+{
+	const struct config *c = p->all->d.access.config;
+	int64_t now = loop_wall_s(p->all->d.loop);
+	struct published body = {0};
+	struct refusal r = publish_read(tx_request(p->tx), c, &body);
+	uint32_t granted = 0;
+
+	/* T-15: 423 comes before what is wrong with the body, but the lifetime of a certificate is never too brief. */
+	if (p->has_expires && p->expires > 0 && p->expires < c->credential_publish_min_expires &&
+	    (r.code != 0 || !grant(p, cert_not_after(body.cert) - now, &granted))) {
+		too_brief(p);
+		goto out;
+	}
+	if (r.code == 0)
+		r = published_check(&body, c, p->aor, now);
+	if (r.code != 0) {
+		refused(p->tx, r);
+	} else if (p->has_expires && p->expires == 0) {
+		/* ESC-10: removes what SIP-If-Match names; else there is nothing to store. */
+		if (p->conditional)
+			revoke(p);
+		else
+			answer_empty(p);
+	} else if (grant(p, cert_not_after(body.cert) - now, &granted)) {
+		struct cred_change change = {.aor = p->aor,
+					     .cert = cert_der(body.cert),
+					     .key = buf_slice(&body.key),
+					     .published = now,
+					     .expires = now + granted,
+					     .not_before = cert_not_before(body.cert),
+					     .not_after = cert_not_after(body.cert)};
+
+		write_it(p, &change, EFFECT_CHANGED, granted);
+	} else {
+		too_brief(p);
+	}
+out:
+	published_free(&body);
+}
+
+/* ESC-04: exactly one token that is the current entity-tag. false: answered. */
+static bool condition_holds(struct publication *p)
+{
+	struct slice match = msg_value(tx_request(p->tx), HDR_SIP_IF_MATCH);
+
+	p->conditional = match.p != NULL;
+	if (!p->conditional)
+		return true;
+	if (!is_token(match)) {
+		tx_reply_code(p->tx, 400, "Bad SIP-If-Match Header Field");
+		return false;
+	}
+	if (p->now == NULL || !slice_eq(match, slice_str(p->now->etag))) {
+		tx_reply_code(p->tx, 412, NULL);
+		return false;
+	}
+	return true;
+}
+
+/* Everything behind authentication, for an AOR that is not busy: state is looked at only now (ESC-13). */
+static void process(struct credentials *all, struct tx *tx, struct slice aor)
+{
+	struct publication p = {.all = all, .tx = tx, .aor = aor, .now = cred_current(all, aor)};
+	const struct sip_msg *m = tx_request(tx);
+	struct slice expires = msg_value(m, HDR_EXPIRES);
+
+	if (!condition_holds(&p))
+		return;
+	p.has_expires = expires.p != NULL;
+	if (p.has_expires && delta_parse(expires, &p.expires) != ERR_OK) {
+		tx_reply_code(tx, 400, "Bad Expires Header Field");
+		return;
+	}
+	if (m->body.n == 0)
+		without_body(&p);
+	else
+		with_body(&p);
+}
+
+void publish_run(struct credentials *all, struct tx *tx, struct slice aor)
+{
+	struct busy *b = busy_find(all, aor);
+
+	if (b == NULL)
+		process(all, tx, aor);
+	else if (b->parked_count < PARKED_MAX)
+		b->parked[b->parked_count++] = tx_id(tx);
+	else
+		tx_reply(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 1\r\n")});
+}
+
+void credentials_publish(struct credentials *all, struct tx *tx, struct slice aor)
+{
+	const struct sip_msg *m = tx_request(tx);
+	struct event ev = {0};
+	enum package p;
+
+	if (msg_value(m, HDR_EVENT).p != NULL && event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK) {
+		tx_reply_code(tx, 400, "Bad Event Header Field");
+		return;
+	}
+	p = package_of(ev.package);
+	if (p == PACKAGE_COUNT || (p == PACKAGE_CERTIFICATE && !all->d.access.config->certificate_publish)) {
+		tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " ALLOW_EVENTS "\r\n")});
+		return;
+	}
+	if (access_owner(&all->d.access, tx, aor))
+		publish_run(all, tx, aor);
+}
