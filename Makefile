@@ -7,7 +7,7 @@ CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 
 CORE        = err mem slice buf map log ini loop work rate
-CRYPTO      = cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config tls_peer tls_reason trust 
+CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config tls_peer tls_reason trust 
 STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = frame peer resolve stream stream_tls stream_listen udp transport
@@ -17,7 +17,7 @@ SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscr
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve control setup lab admin
 
-UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile
+UNIT  = ber encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).

@@ -1,5 +1,6 @@
 #include "crypto/pkcs8.h"
 
+#include "crypto/ber.h"
 #include "crypto/der.h"
 #include "crypto/encode.h"
 #include "crypto/mbed.h"
@@ -41,7 +42,7 @@ static bool encrypted_fits(struct slice body, struct slice *alg, struct slice *s
 	       sealed->n > 0 && body.n == 0;
 }
 
-enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len)
+static enum pkcs8_kind der_shape(struct slice der, size_t *len)
 {
 	struct slice rest = der, body, alg, sealed;
 	enum pkcs8_kind kind = PKCS8_NONE;
@@ -61,22 +62,51 @@ enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len)
 	return kind;
 }
 
-/* is_exactly: der is one object of that kind and nothing else. */
+enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len)
+{
+	enum pkcs8_kind kind = der_shape(der, len);
+	struct buf own = {0};
+	size_t used, n;
+
+	if (kind != PKCS8_NONE)
+		return kind;
+	if (ber_to_der(slice_sub(der, 0, PKCS8_DER_MAX), &own, &used) == ERR_OK) {
+		kind = der_shape(buf_slice(&own), &n);
+		if (kind != PKCS8_NONE)
+			*len = used;
+	}
+	buf_wipe(&own);
+	return kind;
+}
+
+/* is_exactly: der is one object of that kind, in DER, and nothing else. */
 static bool is_exactly(struct slice der, enum pkcs8_kind kind)
 {
 	size_t len;
 
-	return pkcs8_shape(der, &len) == kind && len == der.n;
+	return der_shape(der, &len) == kind && len == der.n;
+}
+
+/* as_der: what was given when it is DER, or no BER either; else rewritten in *own, which the caller wipes. */
+static struct slice as_der(struct slice given, struct buf *own)
+{
+	size_t used;
+
+	if (is_exactly(given, PKCS8_PLAIN) || is_exactly(given, PKCS8_ENCRYPTED) || given.n > PKCS8_DER_MAX ||
+	    ber_to_der(given, own, &used) != ERR_OK || used != given.n)
+		return given;
+	return buf_slice(own);
 }
 
 enum err pkcs8_matches(struct slice der, struct slice spki)
 {
 	struct key *ours = NULL, *theirs = NULL;
-	struct buf a = {0}, b = {0};
+	struct buf own = {0}, a = {0}, b = {0};
 	enum err e = ERR_SYNTAX;
 
+	der = as_der(der, &own);
 	if (!is_exactly(der, PKCS8_PLAIN))
-		return e;
+		goto out;
 	e = key_read_public(spki, &theirs);
 	if (e != ERR_OK)
 		goto out;
@@ -89,6 +119,7 @@ enum err pkcs8_matches(struct slice der, struct slice spki)
 out:
 	key_free(ours);
 	key_free(theirs);
+	buf_wipe(&own);
 	buf_free(&a);
 	buf_free(&b);
 	return e;
@@ -129,36 +160,43 @@ enum err pkcs8_encrypt(struct slice plain, struct slice pass, enum pkcs8_profile
 
 enum err pkcs8_decrypt(struct slice der, struct slice pass, struct buf *plain)
 {
-	struct slice body, alg, sealed;
-	struct buf opened = {0};
-	enum err e;
+	struct slice body, alg, sealed, inner;
+	struct buf own = {0}, opened = {0}, rewritten = {0};
+	enum err e = ERR_SYNTAX;
 
-	if (!is_exactly(der, PKCS8_ENCRYPTED) || !der_take(&der, DER_SEQUENCE, &body) ||
-	    !encrypted_fits(body, &alg, &sealed))
-		return ERR_SYNTAX;
-	e = pbes2_open(alg, pass, sealed, &opened);
-	if (e == ERR_OK && !is_exactly(buf_slice(&opened), PKCS8_PLAIN))
-		e = ERR_CRYPTO; /* the padding of a wrong pass phrase is right once in 256 times */
-	if (e == ERR_OK)
-		buf_add(plain, buf_slice(&opened));
+	der = as_der(der, &own);
+	if (is_exactly(der, PKCS8_ENCRYPTED) && der_take(&der, DER_SEQUENCE, &body) &&
+	    encrypted_fits(body, &alg, &sealed))
+		e = pbes2_open(alg, pass, sealed, &opened);
+	if (e == ERR_OK) {
+		inner = as_der(buf_slice(&opened), &rewritten);
+		/* The padding of a wrong pass phrase is right once in 256 times. */
+		if (is_exactly(inner, PKCS8_PLAIN))
+			buf_add(plain, inner);
+		else
+			e = ERR_CRYPTO;
+	}
+	buf_free(&own);
 	buf_wipe(&opened);
+	buf_wipe(&rewritten);
 	return e;
 }
 
 static enum err read_either(struct slice der, enum pkcs8_kind kind, struct slice pass, struct key **out)
 {
-	struct buf plain = {0};
-	enum err e;
+	struct buf own = {0}, plain = {0};
+	enum err e = ERR_OK;
 
+	der = as_der(der, &own);
 	if (!is_exactly(der, kind))
-		return ERR_SYNTAX;
-	if (kind == PKCS8_PLAIN)
-		return key_read_private(der, out);
-	if (pass.p == NULL)
-		return ERR_NOTFOUND;
-	e = pkcs8_decrypt(der, pass, &plain);
+		e = ERR_SYNTAX;
+	else if (kind == PKCS8_ENCRYPTED && pass.p == NULL)
+		e = ERR_NOTFOUND;
+	else if (kind == PKCS8_ENCRYPTED)
+		e = pkcs8_decrypt(der, pass, &plain);
 	if (e == ERR_OK)
-		e = key_read_private(buf_slice(&plain), out);
+		e = key_read_private(kind == PKCS8_PLAIN ? der : buf_slice(&plain), out);
+	buf_wipe(&own);
 	buf_wipe(&plain);
 	return e;
 }
@@ -171,7 +209,7 @@ enum err pkcs8_read(struct slice text, struct slice pass, struct key **out)
 	size_t pos = 0, len;
 	enum err e;
 
-	if (der_is(text, DER_SEQUENCE)) {
+	if (text.n > 0 && (uint8_t)text.p[0] == DER_SEQUENCE) {
 		enum pkcs8_kind kind = pkcs8_shape(text, &len);
 
 		return kind == PKCS8_NONE ? ERR_SYNTAX : read_either(text, kind, pass, out);

@@ -29,7 +29,7 @@ enum pkcs8_profile {
  * pkcs8_shape: looks only at the outer structure, as the server must (it never decrypts): which kind der is, by the
  * first inner tag (INTEGER or SEQUENCE). *len is the length of the object, so that CR/LF behind it can be told from the
  * rest. PKCS8_NONE when the lengths do not nest inside der, or a mandatory field is missing or of a wrong type.
- * Constant stack, no recursion; BER indefinite lengths are not taken.
+ * Constant stack, no recursion. BER is taken as well (FMT-09), here and by all that reads below.
  */
 enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len);
 
