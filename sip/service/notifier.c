@@ -92,12 +92,28 @@ void sub_enter(struct sub *s)
 	map_add(&n->by_dialog, &s->by_dialog, slice_str(s->key));
 	map_add(&n->by_aor, &s->by_aor, slice_str(s->aor));
 	map_add(&n->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
+	map_add(&n->by_tag, &s->by_tag, slice_str(s->dialog.local_tag));
 	n->counts[s->package]++;
 }
 
 static void journal_key(const struct sub *s, char out[160])
 {
 	snprintf(out, 160, "%.150s", s->dialog.local_tag);
+}
+
+static bool on_connection(const struct flow *f)
+{
+	return f->proto != PROTO_UDP && f->id != 0;
+}
+
+static void leave_flow(struct sub *s)
+{
+	if (s->kept)
+		transport_keep(s->notifier->d.transport, &s->flow, -1);
+	s->kept = false;
+	if (on_connection(&s->flow))
+		map_remove(&s->notifier->by_flow, &s->by_flow);
+	s->flow.id = 0;
 }
 
 static void release(void *arg)
@@ -122,8 +138,7 @@ void sub_free(struct sub *s)
 		journal_key(s, key);
 		journal_delete(n->journal, slice_str(key));
 	}
-	if (s->kept)
-		transport_keep(n->d.transport, &s->flow, -1);
+	leave_flow(s);
 	if (s->anonymous)
 		source_leave(n, &s->flow.remote);
 	if (s->request != 0)
@@ -134,6 +149,7 @@ void sub_free(struct sub *s)
 	map_remove(&n->by_dialog, &s->by_dialog);
 	map_remove(&n->by_aor, &s->by_aor);
 	map_remove(&n->by_id, &s->by_id);
+	map_remove(&n->by_tag, &s->by_tag);
 	n->counts[s->package]--;
 	/* Its own timer's handler may be what runs now. */
 	loop_defer(n->d.loop, release, s);
@@ -143,13 +159,14 @@ void sub_set_flow(struct sub *s, const struct flow *f)
 {
 	struct notifier *n = s->notifier;
 
-	if (s->kept)
-		transport_keep(n->d.transport, &s->flow, -1);
+	leave_flow(s);
 	if (s->anonymous) {
 		source_leave(n, &s->flow.remote);
 		s->anonymous = source_enter(n, &f->remote, UINT32_MAX);
 	}
 	s->flow = *f;
+	if (on_connection(f))
+		map_add(&n->by_flow, &s->by_flow, slice_of(&s->flow.id, sizeof(s->flow.id)));
 	s->kept = f->proto != PROTO_UDP && transport_alive(n->d.transport, f);
 	if (s->kept)
 		transport_keep(n->d.transport, f, 1);
@@ -216,18 +233,6 @@ static void on_snapshot(void *arg, struct journal *j)
 		sub_save(MAP_ENTRY(node, struct sub, by_id));
 }
 
-static struct sub *by_local_tag(struct notifier *n, struct slice tag)
-{
-	for (struct map_node *node = map_first(&n->by_id); node != NULL; node = map_next(&n->by_id, node)) {
-		struct sub *s = MAP_ENTRY(node, struct sub, by_id);
-
-		if (slice_eq(slice_str(s->dialog.local_tag), tag))
-			return s;
-	}
-	return NULL;
-}
-
-/* While replaying, the local tag is found through a map of its own: by_aor is not needed yet and would cost a scan. */
 static void revive(struct notifier *n, const struct sub_record *r)
 {
 	struct sub *s = sub_new(n, PACKAGE_CERTIFICATE, r->aor, r->event_id.n > 0 ? r->event_id : SLICE_NONE);
@@ -256,7 +261,8 @@ static void revive(struct notifier *n, const struct sub_record *r)
 static void on_replay(void *arg, struct slice key, struct slice value)
 {
 	struct notifier *n = arg;
-	struct sub *s = by_local_tag(n, key);
+	struct map_node *node = map_find(&n->by_tag, key);
+	struct sub *s = node == NULL ? NULL : MAP_ENTRY(node, struct sub, by_tag);
 	struct buf scratch = {0};
 	struct sub_record r;
 
@@ -279,6 +285,8 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 	map_init(&n->by_aor);
 	map_init(&n->by_id);
 	map_init(&n->sources);
+	map_init(&n->by_tag);
+	map_init(&n->by_flow);
 	e = journal_open(deps->loop, deps->commit, deps->dirfd, JOURNAL, on_replay, on_snapshot, n, &n->journal);
 	if (e != ERR_OK) {
 		notifier_free(n);
@@ -308,6 +316,8 @@ void notifier_free(struct notifier *n)
 	map_free(&n->by_aor);
 	map_free(&n->by_id);
 	map_free(&n->sources);
+	map_free(&n->by_tag);
+	map_free(&n->by_flow);
 	journal_free(n->journal);
 	mem_free(n);
 }
@@ -364,19 +374,17 @@ void notifier_deactivate(struct notifier *n, struct slice aor)
 
 void notifier_flow_closed(struct notifier *n, uint64_t flow_id)
 {
-	struct map_node *next;
+	struct map_node *node;
 
-	for (struct map_node *node = map_first(&n->by_id); node != NULL; node = next) {
-		struct sub *s = MAP_ENTRY(node, struct sub, by_id);
+	while ((node = map_find(&n->by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
+		struct sub *s = MAP_ENTRY(node, struct sub, by_flow);
 
-		next = map_next(&n->by_id, node);
-		if (s->flow.id != flow_id || s->flow.proto == PROTO_UDP)
-			continue;
 		s->kept = false;
-		s->flow.id = 0;
 		/* CRD-11: a credential goes by the authenticated connection or not at all. */
 		if (s->package == PACKAGE_CREDENTIAL)
 			sub_free(s);
+		else
+			leave_flow(s);
 	}
 }
 

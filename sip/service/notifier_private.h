@@ -14,7 +14,8 @@
 enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
 
 struct sub {
-	struct map_node by_dialog, by_aor, by_id;
+	struct map_node by_dialog, by_aor, by_id, by_tag;
+	struct map_node by_flow; /* in its table while flow.id is not 0 */
 	struct notifier *notifier;
 	uint64_t id;
 	enum package package;
@@ -47,6 +48,8 @@ struct source_count {
 struct notifier {
 	struct notifier_deps d;
 	struct map by_dialog, by_aor, by_id, sources;
+	struct map by_tag;  /* of our own tags: names of journal entries */
+	struct map by_flow; /* of connections */
 	struct journal *journal;
 	uint64_t next_id;
 	unsigned counts[PACKAGE_COUNT];

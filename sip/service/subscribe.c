@@ -200,11 +200,9 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 		mem_free(s);
 		tx_reply_code(tx, 400, why);
 	} else {
-		s->anonymous = anonymous;
-		s->flow = *tx_flow(tx);
 		sub_enter(s);
-		if (expires > 0)
-			sub_set_flow(s, tx_flow(tx));
+		sub_set_flow(s, tx_flow(tx));
+		s->anonymous = anonymous; /* room_for has counted it */
 		accept_it(tx, s,
 			  s->notifier->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION && anonymous
 				  ? 0
