@@ -242,6 +242,8 @@ static bool build_services(struct app *a, struct buf *why)
 					       .transport = a->transport,
 					       .client_tls = a->client_tls,
 					       .signer = a->signer,
+					       .signing_max = 8 * a->workers,
+					       .backlog_max = a->config.limit_queue,
 					       .access = access,
 					       .commit = a->commit,
 					       .dirfd = a->dirfd,

@@ -141,6 +141,7 @@ void sub_free(struct sub *s)
 	leave_flow(s);
 	if (s->anonymous)
 		source_leave(n, &s->flow.remote);
+	backlog_leave(s);
 	if (s->request != 0)
 		tx_forget(n->d.transactions, s->request);
 	timer_stop(s->expiry);
@@ -287,6 +288,7 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 	map_init(&n->sources);
 	map_init(&n->by_tag);
 	map_init(&n->by_flow);
+	n->patience = timer_new(deps->loop, notify_on_patience, n);
 	e = journal_open(deps->loop, deps->commit, deps->dirfd, JOURNAL, on_replay, on_snapshot, n, &n->journal);
 	if (e != ERR_OK) {
 		notifier_free(n);
@@ -319,6 +321,7 @@ void notifier_free(struct notifier *n)
 	map_free(&n->by_tag);
 	map_free(&n->by_flow);
 	journal_free(n->journal);
+	timer_free(n->patience);
 	mem_free(n);
 }
 

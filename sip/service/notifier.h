@@ -36,6 +36,8 @@ struct notifier_deps {
 	struct transport *transport;
 	struct tls_config *client_tls; /* for sips targets; may be NULL */
 	struct signer *signer;
+	unsigned signing_max; /* NOTIFYs that are signed at once: others wait here, not in the workers' queue */
+	unsigned backlog_max; /* NOTIFYs owed to SUBSCRIBEs that may wait; beyond, 503 */
 	struct access access;
 	struct commit *commit;
 	int dirfd; /* of the store */

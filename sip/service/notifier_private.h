@@ -13,6 +13,12 @@
 /* Why a subscription ends; SUB_LIVES: it does not. The words of RFC 6665 4.1.3. */
 enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
 
+/* Subscriptions whose NOTIFY waits for its turn to be signed, in order. */
+struct backlog {
+	struct sub *first, *last;
+	unsigned count;
+};
+
 struct sub {
 	struct map_node by_dialog, by_aor, by_id, by_tag;
 	struct map_node by_flow; /* in its table while flow.id is not 0 */
@@ -33,6 +39,9 @@ struct sub {
 	uint64_t request;              /* client transaction of the NOTIFY under way */
 	bool busy;                     /* a NOTIFY is being signed or waits for its answer */
 	bool due;                      /* another is to follow */
+	bool urgent;                   /* the next one answers a SUBSCRIBE */
+	struct backlog *waits;         /* NULL: it does not */
+	struct sub *before, *behind;   /* in *waits */
 	bool kept;                     /* its connection is kept for it */
 	bool journaled;
 	bool sent_final;
@@ -50,6 +59,9 @@ struct notifier {
 	struct map by_dialog, by_aor, by_id, sources;
 	struct map by_tag;  /* of our own tags: names of journal entries */
 	struct map by_flow; /* of connections */
+	struct backlog urgent, changes;
+	unsigned signing;      /* NOTIFYs that are with the signer */
+	struct timer *patience; /* the workers had no room at all: look again */
 	struct journal *journal;
 	uint64_t next_id;
 	unsigned counts[PACKAGE_COUNT];
@@ -69,6 +81,8 @@ bool source_enter(struct notifier *n, const struct peer *p, unsigned max);
 void source_leave(struct notifier *n, const struct peer *p);
 
 /* notify.c */
+void backlog_leave(struct sub *s);
+void notify_on_patience(void *notifier);
 void sub_notify(struct sub *s);                   /* now, or as soon as the one under way is done */
 void sub_change(struct sub *s);                   /* a state change: now or when the interval allows */
 void sub_finish(struct sub *s, enum sub_end end); /* one last NOTIFY, then gone */

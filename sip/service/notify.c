@@ -10,8 +10,67 @@
 
 #define CSEQ_EPOCH 1577836800 /* 2020-01-01, what the first CSeq counts from */
 #define PROBATION_RETRY_S 3600
+#define PATIENCE_MS 20
 
 static void send_next(struct sub *s);
+
+/* --- waiting for the signer --- */
+
+void backlog_leave(struct sub *s)
+{
+	struct backlog *b = s->waits;
+
+	if (b == NULL)
+		return;
+	if (s->before != NULL)
+		s->before->behind = s->behind;
+	else
+		b->first = s->behind;
+	if (s->behind != NULL)
+		s->behind->before = s->before;
+	else
+		b->last = s->before;
+	b->count--;
+	s->waits = NULL;
+	s->before = s->behind = NULL;
+}
+
+static void enter_backlog(struct sub *s)
+{
+	struct notifier *n = s->notifier;
+	struct backlog *b = s->urgent ? &n->urgent : &n->changes;
+
+	/* What waits as a change may become an answer, which is owed sooner. */
+	if (s->waits == b || s->waits == &n->urgent)
+		return;
+	backlog_leave(s);
+	s->waits = b;
+	s->before = b->last;
+	if (b->last != NULL)
+		b->last->behind = s;
+	else
+		b->first = s;
+	b->last = s;
+	b->count++;
+}
+
+/* A change of an AOR with ten thousand watchers must not fill the workers' queue, which TLS handshakes need too. */
+static void drain(struct notifier *n)
+{
+	while (n->signing < n->d.signing_max && !timer_running(n->patience)) {
+		struct sub *s = n->urgent.first != NULL ? n->urgent.first : n->changes.first;
+
+		if (s == NULL)
+			return;
+		backlog_leave(s);
+		send_next(s);
+	}
+}
+
+void notify_on_patience(void *arg)
+{
+	drain(arg);
+}
 
 /* RFC 6665 4.2.2: these answers to NOTIFY end the subscription; others (437 among them, T-24) do not. */
 static bool ends_subscription(unsigned status)
@@ -43,7 +102,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 		return;
 	}
 	if (s->due)
-		send_next(s);
+		sub_notify(s);
 }
 
 /* Where the NOTIFY goes when its connection is gone or it is too long for UDP: the address of the next hop, by TCP or
@@ -156,23 +215,26 @@ struct sending {
 static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 {
 	struct sending *w = arg;
-	struct sub *s = sub_by_id(w->notifier, id);
+	struct notifier *n = w->notifier;
+	struct sub *s = sub_by_id(n, id);
 
+	n->signing--;
 	if (s != NULL && e == ERR_OK && s->package == PACKAGE_CREDENTIAL && w->to.id != s->flow.id) {
 		e = ERR_CLOSED; /* refreshed over another connection meanwhile: made anew */
 		s->due = true;
 	}
 	if (s != NULL && e == ERR_OK) {
 		s->sent_final = s->end != SUB_LIVES;
-		s->request = tx_send(w->notifier->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY,
+		s->request = tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY,
 				     on_answer, s);
 	} else if (s != NULL) {
 		s->busy = false;
 		if (s->due)
-			send_next(s);
+			sub_notify(s);
 	}
 	buf_free(&w->branch);
 	mem_free(w);
+	drain(n);
 }
 
 /* A NOTIFY that cannot be made or sent: the subscription stays for the next one, unless it was the last. */
@@ -192,7 +254,7 @@ static void send_next(struct sub *s)
 	struct buf octets = {0};
 	enum err e;
 
-	s->due = false;
+	s->due = s->urgent = false;
 	s->busy = true;
 	w->notifier = n;
 	e = route(s, 0, &w->to);
@@ -208,10 +270,21 @@ static void send_next(struct sub *s)
 	}
 	if (e == ERR_OK)
 		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
-	if (e != ERR_OK) {
-		buf_wipe(&octets);
-		buf_free(&w->branch);
-		mem_free(w);
+	if (e == ERR_OK) {
+		n->signing++;
+		return;
+	}
+	buf_wipe(&octets);
+	buf_free(&w->branch);
+	mem_free(w);
+	if (e == ERR_BUSY) {
+		/* Others have filled the workers' queue. The NOTIFY is owed: it waits, and what comes behind it, too. */
+		s->dialog.local_cseq--;
+		s->busy = false;
+		s->urgent = true;
+		enter_backlog(s);
+		timer_start(n->patience, PATIENCE_MS);
+	} else {
 		failed(s, e);
 	}
 }
@@ -220,10 +293,12 @@ void sub_notify(struct sub *s)
 {
 	if (s->sent_final)
 		return;
-	if (s->busy)
+	if (s->busy) {
 		s->due = true;
-	else
-		send_next(s);
+		return;
+	}
+	enter_backlog(s);
+	drain(s->notifier);
 }
 
 static void on_pause_over(void *arg)

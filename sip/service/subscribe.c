@@ -97,6 +97,7 @@ static void begin(struct sub *s, uint32_t expires)
 	bool probation =
 		s->package == PACKAGE_CERTIFICATE && n->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION;
 
+	s->urgent = true;
 	sub_set_expiry(s, loop_wall_s(n->d.loop) + expires);
 	if (s->pause != NULL)
 		timer_stop(s->pause);
@@ -163,7 +164,7 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool a
 {
 	const struct config *c = n->d.access.config;
 
-	if (n->by_id.count >= c->limit_subscriptions || count_of(n, aor) >= c->limit_subscriptions_per_aor)
+	if (n->urgent.count >= n->d.backlog_max || n->by_id.count >= c->limit_subscriptions || count_of(n, aor) >= c->limit_subscriptions_per_aor)
 		return false;
 	return !anonymous || source_enter(n, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }

@@ -4,7 +4,7 @@ import socket
 
 import certs
 import pytest
-from sipclient import Request, StreamPeer, token
+from sipclient import Request, StreamPeer, Subscription, certificate_of, token
 
 
 def connection(server, net):
@@ -115,3 +115,24 @@ def test_unknown_method_scheme_and_version(watcher):
     watcher.peer.send(request.encode().replace(b" SIP/2.0\r\n", b" SIP/9.0\r\n", 1))
     watcher.net.wait(lambda: watcher.peer.closed or watcher.peer.inbox, 5, "an answer or the end of the connection")
     assert watcher.peer.closed or watcher.peer.inbox[0].code in (400, 505)
+
+
+def test_EVT_02_CRT_19_a_crowd_of_watchers_is_told_with_a_short_queue(server, net):
+    """More subscriptions than the workers' queue has places: each SUBSCRIBE and each change still gets its NOTIFY."""
+    other = server("limits.queue=4", "server.workers=1", "notify.interval=0")
+    owner = other.agent(net, other.user())
+    watchers = [other.agent(net, transport="tcp") for _ in range(4)]
+    subscriptions = []
+    for number in range(60):
+        watcher = watchers[number % len(watchers)]
+        response = None
+        while response is None or response.code == 503:
+            request, response = watcher.run(watcher.new("SUBSCRIBE", owner.aor, {"Event": "certificate"}))
+        assert response.code == 200
+        subscriptions.append(Subscription(watcher, request, response))
+    for subscription in subscriptions:
+        assert certificate_of(subscription.next()) == b""
+    body = certs.certificate(owner.aor)
+    assert owner.publish(body).code == 200
+    for subscription in subscriptions:
+        assert certificate_of(subscription.next(timeout=10)) == body
