@@ -53,6 +53,10 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/test_%.o $(LIB)
 
 unit: $(UNIT:%=$(BUILD)/unit/%)
 
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 
 # What a build and the tests need, by Debian package. `make deps` installs what is missing, or names it elsewhere.
 DEPS_BUILD = gcc make libc6-dev libmbedtls-dev libevent-dev
@@ -71,11 +75,17 @@ check:
 	@$(MAKE) --no-print-directory vouch unit
 	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(UNIT)
 
+# Figures of speed and memory; see tests/bench/bench.py.
+bench:
+	@tests/deps $(DEPS_BUILD) python3
+	@$(MAKE) --no-print-directory vouch $(BUILD)/bench/load $(BUILD)/bench/ceiling
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+
 install: vouch
 	install -D -m 755 vouch $(DESTDIR)$(PREFIX)/bin/vouch
 
 clean:
 	rm -rf $(BUILD) vouch
 
-.PHONY: all unit deps lab check install clean
+.PHONY: all unit deps lab check bench install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
