@@ -83,6 +83,8 @@ bench:
 
 install: vouch
 	install -D -m 755 vouch $(DESTDIR)$(PREFIX)/bin/vouch
+	install -D -m 644 sip/vouch.8 $(DESTDIR)$(PREFIX)/share/man/man8/vouch.8
+	install -D -m 644 sip/vouch.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vouch.conf.5
 
 clean:
 	rm -rf $(BUILD) vouch

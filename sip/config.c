@@ -417,10 +417,3 @@ void config_dump(const struct config *c, struct buf *out)
 		buf_addc(out, '\n');
 	}
 }
-
-void config_describe(struct buf *out)
-{
-	for (size_t i = 0; i < ENTRIES; i++)
-		buf_addf(out, "%s.%s\t%s\t%s\n", table[i].section, table[i].key, table[i].standard,
-			 table[i].choices != NULL ? table[i].choices : "");
-}

@@ -7,7 +7,7 @@
 
 /*
  * The configuration: one table in config.c gives every key its section, type, default, range and help; it drives the
- * parser, the defaults, "vouch check", -o and (by a test) the manual page vouch.conf.5.
+ * parser, the defaults, "vouch check", -o and, by tests/lint, the manual page vouch.conf.5.
  */
 #define CONFIG_ADDRESSES 4 /* in one listen key */
 
@@ -73,8 +73,5 @@ bool config_list(const char *value, unsigned i, struct slice *out);
 
 /* config_dump: every key with its value and help, as an INI file that config_load reads. */
 void config_dump(const struct config *c, struct buf *out);
-
-/* config_describe: "section.key type default range" a line, for tests of the manual page. */
-void config_describe(struct buf *out);
 
 #endif

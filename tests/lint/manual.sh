@@ -1,0 +1,22 @@
+#!/bin/sh
+# vouch.conf.5 has every key of the table in sip/config.c, in its section and with its default, and no other; vouch.8 has
+# every verb.
+table=$(sed -nE 's/^(TEXT|NUMBER|SWITCH|CHOICE)\("([^"]*)", "([^"]*)", [a-z0-9_]*, "([^"]*)".*/\2.\3 \4/p
+s/^(ADDRESSES)\("([^"]*)", "([^"]*)".*/\2.\3 /p' sip/config.c | sed 's/ $/ none/' | sort)
+page=$(awk '/^\.Ss \[/ { section = substr($2, 2, length($2) - 2) }
+/^\.It Cm / { key = $3 }
+/^Default: / { print section "." key " " $2 }' sip/vouch.conf.5 | sort)
+[ -n "$table" ] || { echo "no table found in sip/config.c"; exit 1; }
+bad=0
+if [ "$table" != "$page" ]; then
+	echo "sip/config.c and sip/vouch.conf.5 differ:"
+	file=$(mktemp)
+	echo "$table" >"$file"
+	echo "$page" | diff "$file" -
+	rm -f "$file"
+	bad=1
+fi
+for verb in $(sed -nE 's/^\t\{"([a-z]*)", verb_.*/\1/p' sip/main.c); do
+	grep -q "^\.Nm vouch $verb" sip/vouch.8 || { echo "vouch.8 lacks the verb $verb"; bad=1; }
+done
+exit $bad
