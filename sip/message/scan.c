@@ -32,11 +32,16 @@ bool is_ipv6_text(struct slice s)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr addr;
+	size_t extra;
 
 	if (s.n == 0 || s.n >= sizeof(text) || memchr(s.p, '\0', s.n) != NULL)
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
+	/* RFC 5118 4.10: the ABNF of RFC 3261 has a third colon before an IPv4 address; it must be tolerated. */
+	extra = slice_find(s, S(":::"), 0);
+	if (extra + 2 == slice_rchr(s, ':') && slice_chr(s, '.') < s.n)
+		memmove(text + extra, text + extra + 1, s.n - extra);
 	return inet_pton(AF_INET6, text, &addr) == 1;
 }
 
