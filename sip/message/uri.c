@@ -20,6 +20,12 @@ static bool is_unreserved(char c)
 	       (c != '\0' && strchr("-_.!~*'()", c) != NULL);
 }
 
+/* RFC 2396 2.2 "reserved". */
+static bool is_reserved(char c)
+{
+	return c != '\0' && strchr(";/?:@&=+$,", c) != NULL;
+}
+
 static bool is_user_char(char c)
 {
 	return is_unreserved(c) || (c != '\0' && strchr("&=+$,;?/", c) != NULL);
@@ -65,7 +71,7 @@ static enum err parse_other(struct slice s)
 	for (size_t i = 0; i < colon; i++) {
 		char c = ascii_lower(s.p[i]);
 
-		if (!(c >= 'a' && c <= 'z') && (i == 0 || strchr("0123456789+-.", c) == NULL))
+		if (!(c >= 'a' && c <= 'z') && (i == 0 || c == '\0' || strchr("0123456789+-.", c) == NULL))
 			return ERR_SYNTAX;
 	}
 	for (size_t i = colon; i < s.n; i++)
@@ -179,8 +185,11 @@ static bool text_equal(struct slice a, struct slice b, bool fold)
 	size_t i = 0, j = 0;
 
 	while (i < a.n && j < b.n) {
+		bool same_form = (a.p[i] == '%') == (b.p[j] == '%');
 		int x = octet_at(a, &i), y = octet_at(b, &j);
 
+		if (!same_form && is_reserved((char)x))
+			return false;
 		if (fold) {
 			x = ascii_lower((char)x);
 			y = ascii_lower((char)y);
@@ -268,6 +277,7 @@ enum err uri_aor(const struct uri *u, struct buf *out)
 		buf_addc(out, ascii_lower(u->host.p[i]));
 	if (out->n - start > SIP_AOR_MAX) {
 		out->n = start;
+		out->p[start] = '\0';
 		return ERR_LIMIT;
 	}
 	return ERR_OK;
