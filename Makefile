@@ -17,7 +17,10 @@ SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscr
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve control setup lab admin
 
-UNIT  = ber encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile
+UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
+        scan uri
+
+UNIT += ber
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
