@@ -37,7 +37,8 @@ void date_format(int64_t t, char out[DATE_SIZE])
 		second += 86400;
 		day--;
 	}
-	year = 1970 + day / 366;
+	/* Not later than it is, on either side of 1970. */
+	year = day >= 0 ? 1970 + day / 366 : 1969 + day / 365;
 	while (days_from_civil(year + 1, 0, 1) <= day)
 		year++;
 	while (m < 11 && days_from_civil(year, m + 1, 1) <= day)
