@@ -31,8 +31,8 @@ enum err addr_parse(struct slice s, struct addr *out)
 	size_t end;
 
 	s = slice_trim(s);
-	/* A "<" that is not inside a URI's own text: only a display name can come before it. */
-	if (slice_chr(s, '<') < s.n) {
+	/* Only a display name can come before the bracket; behind a ";" it is in a quoted parameter. */
+	if (slice_starts(s, S("\"")) || slice_chr(s, '<') < slice_chr(s, ';')) {
 		if (s.p[0] != '<') {
 			e = parse_display(&s, &a.display);
 			if (e != ERR_OK)

@@ -55,9 +55,16 @@ static enum err parse_sent_by(struct slice *s, struct via *v)
 /* A comment in parentheses may follow the parameters of old implementations (RFC 2543); it says nothing. */
 static struct slice without_comment(struct slice s)
 {
-	size_t open = slice_chr(s, '(');
+	bool quoted = false;
+	size_t n = 0;
 
-	return slice_trim(slice_sub(s, 0, open));
+	for (; n < s.n && (quoted || s.p[n] != '('); n++) {
+		if (s.p[n] == '\\' && quoted)
+			n++;
+		else if (s.p[n] == '"')
+			quoted = !quoted;
+	}
+	return slice_trim(slice_sub(s, 0, n));
 }
 
 enum err via_parse(struct slice s, struct via *out)
