@@ -18,7 +18,7 @@ static enum err parse_protocol(struct slice *s, struct slice *transport)
 		return ERR_SYNTAX;
 	*s = scan_skip(slice_sub(*s, 1, s->n));
 	*transport = scan_token(s);
-	if (transport->n == 0 || s->n == 0 || !is_lws(s->p[0]))
+	if (name.n == 0 || version.n == 0 || transport->n == 0 || s->n == 0 || !is_lws(s->p[0]))
 		return ERR_SYNTAX;
 	*s = scan_skip(*s);
 	return slice_ieq(name, S("SIP")) && slice_eq(version, S("2.0")) ? ERR_OK : ERR_UNSUPPORTED;
@@ -72,11 +72,10 @@ enum err via_parse(struct slice s, struct via *out)
 	struct via v = {.text = s};
 	struct slice rest = slice_trim(s);
 	struct param p;
-	enum err e;
+	enum err protocol = parse_protocol(&rest, &v.transport), e;
 
-	e = parse_protocol(&rest, &v.transport);
-	if (e != ERR_OK)
-		return e;
+	if (protocol == ERR_SYNTAX)
+		return protocol;
 	e = parse_sent_by(&rest, &v);
 	if (e != ERR_OK)
 		return e;
@@ -89,7 +88,7 @@ enum err via_parse(struct slice s, struct via *out)
 		v.received = p.value;
 	v.rport = param_find(v.params, S("rport"), &p);
 	*out = v;
-	return ERR_OK;
+	return protocol;
 }
 
 bool via_is_rfc3261(const struct via *v)

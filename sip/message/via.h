@@ -15,7 +15,8 @@ struct via {
 	bool rport;            /* present, with or without a value */
 };
 
-/* via_parse: s is one element of the list. ERR_SYNTAX; ERR_UNSUPPORTED for another protocol than SIP/2.0. */
+/* via_parse: s is one element of the list. ERR_SYNTAX; ERR_UNSUPPORTED for another protocol than SIP/2.0, with *out
+ * filled all the same, for the answer that says so. */
 MUST_USE enum err via_parse(struct slice s, struct via *out);
 
 /* via_is_rfc3261: the branch begins with the magic cookie, so it identifies the transaction. */
