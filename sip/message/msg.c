@@ -34,12 +34,33 @@ void msg_refuse(struct sip_msg *m, unsigned code, const char *reason)
 	m->defect = reason;
 }
 
+/* No control characters but TAB, folds and what a quoted-pair escapes (RFC 4475 3.1.1.2 has a NUL there). */
+static bool value_is_clean(struct slice v)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (c == '\\' && i + 1 < v.n && v.p[i + 1] != '\r' && v.p[i + 1] != '\n') {
+			i++;
+		} else if (c == '\r' && i + 2 < v.n && v.p[i + 1] == '\n') {
+			i++;
+		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Request-Line: Method SP Request-URI SP SIP-Version, exactly one SP each (RFC 3261 7.1). */
 static enum err parse_request_line(struct sip_msg *m, struct slice line)
 {
 	struct slice rest, version;
-	size_t last = slice_rchr(line, ' ');
+	size_t last;
 
+	/* RFC 4475 3.1.2.10: blanks at the end are wrong, but plainly meant to be nothing. */
+	for (; slice_ends(line, S(" ")); line.n--)
+		defect(m, 400, "Blanks at the End of the Request Line");
+	last = slice_rchr(line, ' ');
 	if (!slice_cut(line, ' ', &m->method_name, &rest) || !is_token(m->method_name))
 		return ERR_SYNTAX;
 	if (last <= m->method_name.n)
@@ -74,6 +95,8 @@ static enum err parse_status_line(struct sip_msg *m, struct slice line)
 		return ERR_SYNTAX;
 	m->status = code;
 	m->reason = slice_sub(line, 12, line.n);
+	if (!value_is_clean(m->reason))
+		defect(m, 400, "Control Character in Reason Phrase");
 	return ERR_OK;
 }
 
@@ -93,23 +116,6 @@ static size_t field_end(struct slice raw)
 			return at;
 		at += 2;
 	}
-}
-
-/* No control characters but TAB, folds and what a quoted-pair escapes (RFC 4475 3.1.1.2 has a NUL there). */
-static bool value_is_clean(struct slice v)
-{
-	for (size_t i = 0; i < v.n; i++) {
-		unsigned char c = (unsigned char)v.p[i];
-
-		if (c == '\\' && i + 1 < v.n && v.p[i + 1] != '\r' && v.p[i + 1] != '\n') {
-			i++;
-		} else if (c == '\r' && i + 2 < v.n && v.p[i + 1] == '\n') {
-			i++;
-		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
-			return false;
-		}
-	}
-	return true;
 }
 
 static const char *parse_field(struct sip_header *h, struct slice line)
@@ -132,14 +138,16 @@ static const char *parse_field(struct sip_header *h, struct slice line)
 	return value_is_clean(h->value) ? NULL : "Control Character in Header Field";
 }
 
-/* All fields of the block into fields[]; *end is the index behind the empty line. */
+/* All fields of the block into fields[]; *at goes from the first to behind the empty line. */
 static enum err parse_fields(struct sip_msg *m, struct slice raw, struct sip_header *fields, size_t *at,
 			     const char **why)
 {
+	struct sip_header spare;
 	unsigned n = 0;
 
 	for (;;) {
 		struct slice rest = slice_sub(raw, *at, raw.n);
+		struct sip_header *h = n < SIP_HEADERS_MAX ? &fields[n] : &spare;
 		size_t end;
 		const char *bad;
 
@@ -152,17 +160,17 @@ static enum err parse_fields(struct sip_msg *m, struct slice raw, struct sip_hea
 			*why = "the header block has no end";
 			return ERR_SYNTAX;
 		}
-		if (n == SIP_HEADERS_MAX || *at > SIP_HEADER_BLOCK_MAX) {
-			*why = "too many header fields";
-			return ERR_LIMIT;
-		}
-		bad = parse_field(&fields[n], slice_sub(rest, 0, end + 2));
+		bad = parse_field(h, slice_sub(rest, 0, end + 2));
 		if (bad != NULL)
 			defect(m, 400, bad);
-		if (fields[n].name.p != NULL)
+		if (h == &spare)
+			defect(m, 400, "Too Many Header Fields");
+		else if (h->name.p != NULL)
 			n++;
 		*at += end + 2;
 	}
+	if (*at > SIP_HEADER_BLOCK_MAX)
+		defect(m, 400, "Header Fields Too Long");
 	m->header_count = n;
 	return ERR_OK;
 }
@@ -253,10 +261,21 @@ static const char *parse_routing(struct sip_msg *m)
 	struct slice vias = msg_value(m, HDR_VIA), top, method;
 	bool bad;
 
-	if (vias.p == NULL || !list_next(&vias, &top, &bad) || via_parse(top, &m->via) != ERR_OK)
+	if (vias.p == NULL || !list_next(&vias, &top, &bad))
 		return "no usable Via";
+	switch (via_parse(top, &m->via)) {
+	case ERR_OK:
+		break;
+	case ERR_UNSUPPORTED:
+		defect(m, 505, "Version Not Supported");
+		break;
+	default:
+		return "no usable Via";
+	}
+	if (msg_vias(m) > SIP_VIA_MAX)
+		defect(m, 400, "Too Many Via Header Fields");
 	m->call_id = msg_value(m, HDR_CALL_ID);
-	if (m->call_id.n == 0 || m->call_id.n > SIP_CALLID_MAX)
+	if (m->call_id.n == 0)
 		return "no usable Call-ID";
 	if (msg_value(m, HDR_FROM).p == NULL || msg_value(m, HDR_TO).p == NULL || msg_value(m, HDR_CSEQ).p == NULL)
 		return "From, To or CSeq is missing";
@@ -266,8 +285,9 @@ static const char *parse_routing(struct sip_msg *m)
 		defect(m, 400, "Bad To Header Field");
 	m->from_tag = addr_tag(&m->from);
 	m->to_tag = addr_tag(&m->to);
-	if (m->from_tag.n > SIP_CALLID_MAX || m->to_tag.n > SIP_CALLID_MAX || m->via.branch.n > SIP_CALLID_MAX)
-		return "a tag or branch is too long";
+	if (m->call_id.n > SIP_CALLID_MAX || m->from_tag.n > SIP_CALLID_MAX || m->to_tag.n > SIP_CALLID_MAX ||
+	    m->via.branch.n > SIP_CALLID_MAX)
+		defect(m, 400, "Call-ID, Tag or Branch Too Long");
 	for (size_t i = 0; i < m->call_id.n; i++)
 		if (is_lws(m->call_id.p[i]))
 			defect(m, 400, "Bad Call-ID Header Field");

@@ -48,9 +48,9 @@ struct sip_msg {
 
 /*
  * msg_parse: raw is one message: a datagram, or what frame_next found; at most SIP_MSG_MAX unless the caller allows
- * more. *out: one reference, drop it with msg_unref. Copies raw. ERR_SYNTAX or ERR_LIMIT: nothing that could be
- * answered; *why says what (static). A request that can be answered but must be refused is ERR_OK with defect set: 400,
- * 414, 505. Octets of a datagram behind Content-Length are dropped (RFC 3261 18.3). Cases: RFC 4475.
+ * more. *out: one reference, drop it with msg_unref. Copies raw. ERR_SYNTAX: nothing that could be answered; *why says
+ * what (static). A request that can be answered but must be refused is ERR_OK with defect set: 400, 414, 505. Octets of
+ * a datagram behind Content-Length are dropped (RFC 3261 18.3). Cases: RFC 4475.
  */
 MUST_USE enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why);
 
