@@ -6,14 +6,14 @@ void edit_start(struct edit_list *l, const struct sip_msg *m)
 	l->count = 0;
 }
 
-/* Kept sorted by position, equal positions in order of arrival. */
+/* Kept sorted by position; at one position inserts in order of arrival, then what replaces the octets there. */
 static enum err add(struct edit_list *l, size_t from, size_t to, struct slice text)
 {
 	unsigned i = l->count;
 
 	if (l->count == EDIT_MAX)
 		return ERR_LIMIT;
-	for (; i > 0 && l->edits[i - 1].from > from; i--)
+	for (; i > 0 && (l->edits[i - 1].from > from || (l->edits[i - 1].from == from && l->edits[i - 1].to > to)); i--)
 		l->edits[i] = l->edits[i - 1];
 	l->edits[i].from = from;
 	l->edits[i].to = to;
