@@ -44,7 +44,7 @@ static enum frame_found blanks(struct slice s, size_t *n)
 /* The header block is complete: how long is the message? */
 static enum frame_found measure(struct frame *f, struct slice s, size_t head, size_t max, size_t *n, uint64_t *body)
 {
-	uint64_t length;
+	uint64_t length = 0;
 
 	*n = head;
 	if (!content_length(slice_sub(s, 0, head), &length))
@@ -66,10 +66,13 @@ static enum frame_found find(struct frame *f, struct slice s, size_t max, size_t
 		if (s.n > 0 && f->scanned == 0 && (s.p[0] == '\r' || s.p[0] == '\n'))
 			return blanks(s, n);
 		end = slice_find(s, S("\r\n\r\n"), from);
+		/* Too long a head is refused whether its end is there already or cannot come in time any more. */
+		*n = 0;
+		if (end == s.n ? s.n >= SIP_HEADER_BLOCK_MAX : end + 4 > SIP_HEADER_BLOCK_MAX)
+			return FRAME_BAD;
 		if (end == s.n) {
 			f->scanned = s.n;
-			*n = 0;
-			return s.n > SIP_HEADER_BLOCK_MAX ? FRAME_BAD : FRAME_MORE;
+			return FRAME_MORE;
 		}
 		found = measure(f, s, end + 4, max, n, body);
 		if (found != FRAME_MESSAGE)

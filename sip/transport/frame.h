@@ -19,7 +19,8 @@ enum frame_found {
 	FRAME_BLANK,   /* *n octets are line ends before a message: drop them */
 	FRAME_LARGE,   /* *n octets are the head of a message whose body of *body octets is too long: answer 413, skip
 			  both */
-	FRAME_BAD,     /* *n octets are a head without a usable Content-Length, or 0 when there is no head: close */
+	FRAME_BAD,     /* *n octets are a head without a usable Content-Length, or 0: SIP_HEADER_BLOCK_MAX octets are
+			  no whole head; close */
 };
 
 /*
