@@ -46,6 +46,7 @@ char *buf_reserve(struct buf *b, size_t more)
 		if (cap < need)
 			cap = need;
 		b->p = mem_resize(b->p, cap);
+		b->p[b->n] = '\0';
 		b->cap = cap;
 	}
 	return b->p + b->n;
