@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/mem.h"
+
 enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why)
 {
 	struct stat st;
@@ -75,9 +77,15 @@ enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
 			break;
 		}
 	}
-	close(fd);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		int saved = errno;
+
+		/* It may be a part of a secret. */
+		mem_wipe(out->p + start, out->n - start);
 		out->n = start;
+		errno = saved;
+	}
+	close(fd);
 	return e;
 }
 
