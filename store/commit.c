@@ -78,27 +78,7 @@ static void run(struct work_job *job, unsigned worker)
 			i->result = ERR_IO;
 }
 
-static void start(struct commit *c);
-
-static void done(struct work_job *job)
-{
-	struct commit *c = (struct commit *)(void *)job;
-	struct item *batch = c->batch;
-
-	c->batch = NULL;
-	c->busy = false;
-	start(c);
-	while (batch != NULL) {
-		struct item *i = batch;
-
-		batch = i->next;
-		c->waiting--;
-		if (i->result != ERR_OK)
-			log_line(LOG_ERROR, "event=store_failed file=%s reason=write", i->name);
-		i->done(i->arg, i->result);
-		item_free(i);
-	}
-}
+static void done(struct work_job *job);
 
 static bool name_in(const struct item *list, const char *name)
 {
@@ -108,9 +88,11 @@ static bool name_in(const struct item *list, const char *name)
 	return false;
 }
 
-/* Moves what waits into a batch; a second replacement of one name would write the same temporary file, so it stops
- * there. */
-static void start(struct commit *c)
+/*
+ * Moves what waits into a batch; a second replacement of one name would write the same temporary file, so it stops
+ * there. false: the pool takes nothing any more, and the batch is one of failures that done() has to tell.
+ */
+static bool start(struct commit *c)
 {
 	struct item **end = &c->batch;
 
@@ -123,15 +105,44 @@ static void start(struct commit *c)
 	if (c->todo == NULL)
 		c->todo_end = &c->todo;
 	if (c->batch == NULL)
-		return;
+		return true;
 	c->job = (struct work_job){.run = run, .done = done};
 	c->busy = true;
-	if (work_submit(c->disk, &c->job) != ERR_OK) {
-		/* Only when the pool is being closed: nothing was promised yet. */
-		for (struct item *i = c->batch; i != NULL; i = i->next)
-			i->result = ERR_BUSY;
-		done(&c->job);
+	if (work_submit(c->disk, &c->job) == ERR_OK)
+		return true;
+	for (struct item *i = c->batch; i != NULL; i = i->next)
+		i->result = ERR_BUSY;
+	return false;
+}
+
+static void tell(struct commit *c, struct item *batch)
+{
+	while (batch != NULL) {
+		struct item *i = batch;
+
+		batch = i->next;
+		c->waiting--;
+		if (i->result != ERR_OK)
+			log_line(LOG_ERROR, "event=store_failed file=%s reason=write", i->name);
+		i->done(i->arg, i->result);
+		item_free(i);
 	}
+}
+
+/* The next batch is on its way before this one is told; also when there will be none, all are told in order. */
+static void done(struct work_job *job)
+{
+	struct commit *c = (struct commit *)(void *)job;
+	bool started;
+
+	do {
+		struct item *batch = c->batch;
+
+		c->batch = NULL;
+		c->busy = false;
+		started = start(c);
+		tell(c, batch);
+	} while (!started);
 }
 
 enum err commit_file(struct commit *c, const char *name, struct buf *octets, commit_fn done_fn, void *arg)
@@ -149,7 +160,7 @@ enum err commit_file(struct commit *c, const char *name, struct buf *octets, com
 	*c->todo_end = i;
 	c->todo_end = &i->next;
 	c->waiting++;
-	if (!c->busy)
-		start(c);
+	if (!c->busy && !start(c))
+		done(&c->job);
 	return ERR_OK;
 }
