@@ -126,7 +126,11 @@ enum err users_load(struct users *u, int dirfd)
 	unsigned number = 0;
 	enum err e = file_read(dirfd, USER_FILE, FILE_MAX, &text);
 
-	for (rest = buf_slice(&text); e == ERR_OK && slice_cut(rest, '\n', &line, &rest);) {
+	for (rest = buf_slice(&text); e == ERR_OK && rest.n > 0;) {
+		size_t end = slice_chr(rest, '\n');
+
+		line = slice_sub(rest, 0, end);
+		rest = slice_sub(rest, end + 1, rest.n);
 		number++;
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
