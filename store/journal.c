@@ -25,7 +25,7 @@ struct journal {
 	struct buf since;   /* while a snapshot is on its way: what it does not have */
 	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
 	size_t size, live;  /* octets of the file, and of its last snapshot */
-	bool scheduled, compacting;
+	bool scheduled, compacting, closed;
 };
 
 static void checksum(struct slice s, char out[2 * HASH_MAX + 1])
@@ -117,6 +117,10 @@ static void flush(void *arg)
 {
 	struct journal *j = arg;
 
+	if (j->closed) {
+		mem_free(j);
+		return;
+	}
 	j->scheduled = false;
 	write_all(j, &j->waiting);
 	if (j->compacting)
@@ -169,7 +173,9 @@ static void replay_all(struct journal *j, struct slice text, journal_fn replay)
 		else
 			log_line(LOG_ERROR, "event=bad_journal_line file=%s line=%u", j->name, number);
 	}
-	/* What is left has no line end: the write that a crash interrupted. */
+	/* What is left has no line end: a write was interrupted, perhaps by no more than that octet. */
+	if (journal_line(text, &key, &value))
+		replay(j->arg, key, value);
 }
 
 enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, journal_fn replay,
@@ -215,5 +221,8 @@ void journal_free(struct journal *j)
 	close(j->fd);
 	buf_free(&j->waiting);
 	buf_free(&j->since);
-	mem_free(j);
+	/* What the loop was told to call at the end of the turn is still to come. */
+	j->closed = true;
+	if (!j->scheduled)
+		mem_free(j);
 }
