@@ -159,10 +159,11 @@ enum err cred_record_read(const uint8_t *master, struct slice text, struct cred 
 
 	if (!value_of(text, FORMAT, &version))
 		return ERR_SYNTAX;
-	if (!slice_starts(version, S("1\n")))
-		return ERR_UNSUPPORTED;
+	/* First the checksum, which every version has: a flipped bit in the number is no newer version. */
 	if (!checksum_fits(text, &covered))
 		return ERR_CRYPTO;
+	if (!slice_starts(version, S("1\n")))
+		return ERR_UNSUPPORTED;
 	for (rest = covered; slice_cut(rest, '\n', &line, &rest) && !slice_starts(line, S("-----"));)
 		take_line(line, &c);
 	if (c.aor == NULL)
