@@ -1,0 +1,332 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/journal.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/prefix.h"
+
+#define NAME "subscriptions"
+
+/* What a replay says, and what a snapshot is made of: "key=value\n", "key!\n" for a deletion. */
+struct keeper {
+	struct folder f;
+	struct journal *j;
+	struct buf replayed;
+	unsigned living; /* entries k0, k1 ... that the snapshot writes */
+	unsigned snapshots;
+};
+
+static void on_entry(void *arg, struct slice key, struct slice value)
+{
+	struct keeper *k = arg;
+
+	buf_add(&k->replayed, key);
+	if (value.p == NULL)
+		buf_adds(&k->replayed, "!\n");
+	else
+		buf_addf(&k->replayed, "=%.*s\n", SLICE_ARG(value));
+}
+
+static void on_snapshot(void *arg, struct journal *j)
+{
+	struct keeper *k = arg;
+
+	k->snapshots++;
+	for (unsigned i = 0; i < k->living; i++) {
+		char key[20];
+
+		snprintf(key, sizeof(key), "k%u", i);
+		journal_put(j, slice_str(key), S("from the snapshot"));
+	}
+}
+
+static void start(struct keeper *k)
+{
+	folder_start(&k->f, 10);
+	buf_free(&k->replayed);
+	buf_adds(&k->replayed, "");
+	assert_int_equal(journal_open(k->f.loop, k->f.commit, k->f.fd, NAME, on_entry, on_snapshot, k, &k->j), ERR_OK);
+}
+
+/* As the program ends: jobs first, then the journal, then the loop. */
+static void stop(struct keeper *k)
+{
+	work_free(k->f.disk);
+	journal_free(k->j);
+	commit_free(k->f.commit);
+	loop_free(k->f.loop);
+}
+
+static void begin(struct keeper *k)
+{
+	*k = (struct keeper){0};
+	folder_open(&k->f);
+}
+
+static void end(struct keeper *k)
+{
+	buf_free(&k->replayed);
+	folder_remove(&k->f);
+}
+
+static void round_trip(void **state)
+{
+	struct keeper k;
+	struct buf text;
+
+	(void)state;
+	begin(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "");
+	journal_put(k.j, S("a"), S("1 with blanks"));
+	journal_put(k.j, S("b"), S(""));
+	journal_delete(k.j, S("a"));
+	journal_put(k.j, S("a"), S("2"));
+	/* Written at the end of the turn, all at once. */
+	assert_true(folder_holds(&k.f, NAME, S("")));
+	folder_turn(&k.f);
+	text = folder_get(&k.f, NAME);
+	assert_true(text.n > 0 && text.p[text.n - 1] == '\n');
+	buf_free(&text);
+	stop(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "a=1 with blanks\nb=\na!\na=2\n");
+	journal_delete(k.j, S("b"));
+	stop(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "a=1 with blanks\nb=\na!\na=2\nb!\n");
+	stop(&k);
+	end(&k);
+}
+
+/* Closed with something still to be written at the end of the turn: it is written, and the turn finds nothing freed. */
+static void closed_in_a_turn(void **state)
+{
+	struct keeper k;
+
+	(void)state;
+	begin(&k);
+	start(&k);
+	journal_put(k.j, S("a"), S("1"));
+	stop(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "a=1\n");
+	stop(&k);
+	end(&k);
+}
+
+/* Four entries as they are in a file. */
+static struct buf four(struct keeper *k)
+{
+	struct buf text;
+
+	start(k);
+	journal_put(k->j, S("a"), S("1"));
+	journal_put(k->j, S("b"), S("2"));
+	journal_delete(k->j, S("a"));
+	journal_put(k->j, S("c"), S("3"));
+	stop(k);
+	text = folder_get(&k->f, NAME);
+	return text;
+}
+
+/* Cut anywhere: whole entries are there, nothing else is, and what is written next is not lost in the torn line. */
+static void torn(void **state)
+{
+	static const char *const entries[] = {"a=1\n", "b=2\n", "a!\n", "c=3\n"};
+	struct keeper k;
+	struct buf text;
+
+	(void)state;
+	begin(&k);
+	text = four(&k);
+	for (size_t n = 0; n <= text.n; n++) {
+		struct buf expected = {0};
+		unsigned whole = 0;
+
+		for (size_t i = 0; i < n; i++)
+			whole += text.p[i] == '\n';
+		/* Only the line end may be missing. */
+		if (n < text.n && text.p[n] == '\n')
+			whole++;
+		buf_adds(&expected, "");
+		for (unsigned i = 0; i < whole; i++)
+			buf_adds(&expected, entries[i]);
+		folder_put(&k.f, NAME, slice_sub(buf_slice(&text), 0, n));
+		start(&k);
+		assert_string_equal(k.replayed.p, expected.p);
+		stop(&k);
+		start(&k);
+		assert_string_equal(k.replayed.p, expected.p);
+		journal_put(k.j, S("d"), S("4"));
+		folder_turn(&k.f);
+		stop(&k);
+		start(&k);
+		buf_adds(&expected, "d=4\n");
+		assert_string_equal(k.replayed.p, expected.p);
+		stop(&k);
+		buf_free(&expected);
+	}
+	buf_free(&text);
+	end(&k);
+}
+
+/* A damaged line in the middle costs that line only. */
+static void damaged(void **state)
+{
+	struct keeper k;
+	struct buf text;
+	size_t line, after;
+
+	(void)state;
+	begin(&k);
+	text = four(&k);
+	line = slice_chr(buf_slice(&text), '\n') + 1;
+	after = line + slice_chr(slice_sub(buf_slice(&text), line, text.n), '\n');
+	for (size_t at = line; at < after; at += 3) {
+		char was = text.p[at];
+
+		text.p[at] = (char)(was ^ 1);
+		folder_put(&k.f, NAME, buf_slice(&text));
+		start(&k);
+		assert_string_equal(k.replayed.p, "a=1\na!\nc=3\n");
+		stop(&k);
+		text.p[at] = was;
+	}
+	buf_free(&text);
+	end(&k);
+}
+
+static void lines(void **state)
+{
+	struct slice key, value;
+	struct keeper k;
+	struct buf text;
+
+	(void)state;
+	begin(&k);
+	text = four(&k);
+	for (struct slice rest = buf_slice(&text), one; slice_cut(rest, '\n', &one, &rest);) {
+		struct slice line = guard_copy(one);
+		char *octets = text.p + (one.p - text.p);
+
+		assert_true(journal_line(line, &key, &value));
+		assert_true(inside(line, key) && inside(line, value));
+		for (size_t n = 0; n < line.n; n++) {
+			struct slice part = guard_copy(slice_sub(line, 0, n));
+
+			assert_false(journal_line(part, &key, &value));
+			guard_free(part);
+		}
+		for (size_t bit = 0; bit < one.n * 8; bit++) {
+			octets[bit / 8] = (char)(octets[bit / 8] ^ 1 << bit % 8);
+			assert_false(journal_line(one, &key, &value));
+			octets[bit / 8] = (char)(octets[bit / 8] ^ 1 << bit % 8);
+		}
+		guard_free(line);
+	}
+	buf_free(&text);
+	end(&k);
+}
+
+static void fill(struct keeper *k, unsigned lines_to_write)
+{
+	char value[1001];
+
+	memset(value, 'v', 1000);
+	value[1000] = '\0';
+	for (unsigned i = 0; i < lines_to_write; i++)
+		journal_put(k->j, S("k0"), slice_str(value));
+	folder_turn(&k->f);
+}
+
+/* When most is history a snapshot takes the place of the file; what is written meanwhile is in the new one too. */
+static void snapshot(void **state)
+{
+	struct keeper k;
+	struct buf text;
+
+	(void)state;
+	begin(&k);
+	start(&k);
+	k.living = 3;
+	fill(&k, 100);
+	assert_int_equal(k.snapshots, 0);
+	fill(&k, 200);
+	assert_int_equal(k.snapshots, 1);
+	/* The snapshot is on its way, or there already: this is in the old file and must be in the new one. */
+	journal_put(k.j, S("k1"), S("meanwhile"));
+	journal_delete(k.j, S("k2"));
+	folder_turn(&k.f);
+	assert_int_equal(k.snapshots, 1);
+	stop(&k);
+	text = folder_get(&k.f, NAME);
+	assert_true(text.n < 1000);
+	buf_free(&text);
+	start(&k);
+	assert_string_equal(k.replayed.p, "k0=from the snapshot\nk1=from the snapshot\nk2=from the snapshot\n"
+					  "k1=meanwhile\nk2!\n");
+	/* And it goes on in the new file. */
+	journal_put(k.j, S("k1"), S("later"));
+	stop(&k);
+	start(&k);
+	assert_true(slice_ends(buf_slice(&k.replayed), S("k2!\nk1=later\n")));
+	stop(&k);
+	end(&k);
+}
+
+/* A snapshot that cannot be written costs nothing: the old file goes on. */
+static void failed_snapshot(void **state)
+{
+	struct keeper k;
+
+	(void)state;
+	begin(&k);
+	start(&k);
+	k.living = 1;
+	assert_int_equal(symlinkat("elsewhere", k.f.fd, NAME ".tmp"), 0);
+	fill(&k, 300);
+	assert_int_equal(k.snapshots, 1);
+	journal_put(k.j, S("k1"), S("meanwhile"));
+	folder_turn(&k.f);
+	stop(&k);
+	start(&k);
+	assert_true(slice_ends(buf_slice(&k.replayed), S("v\nk1=meanwhile\n")));
+	assert_true(k.replayed.n > 300000);
+	stop(&k);
+	end(&k);
+}
+
+static void not_a_file(void **state)
+{
+	struct keeper k;
+	struct journal *j = NULL;
+
+	(void)state;
+	begin(&k);
+	folder_start(&k.f, 10);
+	folder_put(&k.f, "victim", S("precious"));
+	assert_int_equal(symlinkat("victim", k.f.fd, NAME), 0);
+	assert_int_equal(journal_open(k.f.loop, k.f.commit, k.f.fd, NAME, on_entry, on_snapshot, &k, &j), ERR_IO);
+	assert_null(j);
+	assert_true(folder_holds(&k.f, "victim", S("precious")));
+	folder_stop(&k.f);
+	end(&k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(round_trip), cmocka_unit_test(closed_in_a_turn),
+		cmocka_unit_test(torn),       cmocka_unit_test(damaged),
+		cmocka_unit_test(lines),      cmocka_unit_test(snapshot),
+		cmocka_unit_test(not_a_file), cmocka_unit_test(failed_snapshot),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
