@@ -19,7 +19,8 @@ SIP         = prompt config load serve control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        frame peer file commit user subscription journal credential
+        frame peer file commit user subscription journal credential \
+        slice buf map ini
 
 UNIT += ber
 
