@@ -5,16 +5,17 @@
 
 #define ROWS 512
 #define WAYS 4
+#define TOKEN 60000 /* parts of a token, of which per_minute come in every millisecond: nothing is lost in rounding */
 
 struct bucket {
 	uint64_t hash;  /* stands for the key; 64 keyed bits do not collide by design */
-	int64_t at_ms;  /* when milli was right; 0 = free */
-	uint64_t milli; /* thousandths of a token */
+	int64_t at_ms;  /* when parts was right; 0 = free */
+	uint64_t parts; /* at most the burst's */
 };
 
 struct rate {
 	uint32_t per_minute;
-	uint64_t burst_milli;
+	uint64_t burst;   /* in parts */
 	struct map keyed; /* for its hash key only */
 	struct bucket rows[ROWS][WAYS];
 };
@@ -24,7 +25,7 @@ struct rate *rate_new(uint32_t per_minute, uint32_t burst)
 	struct rate *r = mem_alloc(sizeof(*r));
 
 	r->per_minute = per_minute;
-	r->burst_milli = (uint64_t)burst * 1000;
+	r->burst = (uint64_t)burst * TOKEN;
 	map_init(&r->keyed);
 	return r;
 }
@@ -39,9 +40,11 @@ void rate_free(struct rate *r)
 
 static uint64_t filled(const struct rate *r, const struct bucket *b, int64_t now_ms)
 {
-	uint64_t milli = b->milli + (uint64_t)(now_ms - b->at_ms) * r->per_minute / 60;
+	uint64_t elapsed = (uint64_t)(now_ms - b->at_ms);
 
-	return milli < r->burst_milli ? milli : r->burst_milli;
+	if (elapsed > (r->burst - b->parts) / r->per_minute)
+		return r->burst;
+	return b->parts + elapsed * r->per_minute;
 }
 
 static const struct bucket *find(const struct rate *r, uint64_t hash)
@@ -61,7 +64,7 @@ bool rate_ok(const struct rate *r, struct slice key, int64_t now_ms)
 	if (r->per_minute == 0)
 		return true;
 	b = find(r, map_hash(&r->keyed, key));
-	return b == NULL || filled(r, b, now_ms) >= 1000;
+	return b == NULL || filled(r, b, now_ms) >= TOKEN;
 }
 
 bool rate_take(struct rate *r, struct slice key, int64_t now_ms)
@@ -80,11 +83,11 @@ bool rate_take(struct rate *r, struct slice key, int64_t now_ms)
 			b = &row[i];
 	}
 	if (b->at_ms == 0 || b->hash != hash)
-		*b = (struct bucket){.hash = hash, .at_ms = now_ms, .milli = r->burst_milli};
-	b->milli = filled(r, b, now_ms);
+		*b = (struct bucket){.hash = hash, .at_ms = now_ms, .parts = r->burst};
+	b->parts = filled(r, b, now_ms);
 	b->at_ms = now_ms;
-	if (b->milli < 1000)
+	if (b->parts < TOKEN)
 		return false;
-	b->milli -= 1000;
+	b->parts -= TOKEN;
 	return true;
 }
