@@ -20,7 +20,7 @@ SIP         = prompt config load serve control setup lab admin
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         frame peer file commit user subscription journal credential \
-        slice buf map ini
+        slice buf map ini rate log loop work
 
 UNIT += ber
 
