@@ -95,7 +95,8 @@ enum err sub_record_read(struct slice line, struct buf *scratch, struct sub_reco
 	r.local_cseq = (uint32_t)numbers[1];
 	r.remote_cseq = (uint32_t)numbers[2];
 	r.expires = numbers[3];
-	/* Only now: the buffer may have moved while it grew. */
+	/* Only now: the buffer may have moved while it grew. Empty fields are there, too, when all are empty. */
+	buf_reserve(scratch, 0);
 	for (size_t i = 0; i < TEXTS; i++) {
 		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_of(scratch->p + start, ends[i] - start);
 		start = ends[i];
