@@ -248,6 +248,7 @@ static void key_is_bound(void **state)
 	buf_free(&text);
 	buf_free(&bob);
 	buf_free(&cert);
+	buf_free(&key);
 	folder_remove(&f);
 }
 
@@ -357,6 +358,7 @@ static void changes(void **state)
 	assert_int_equal(cred_count(s), 1);
 	close_store(&f, s);
 	buf_free(&cert);
+	buf_free(&key);
 	folder_remove(&f);
 }
 
@@ -390,6 +392,8 @@ static void index_follows_disk(void **state)
 
 	assert_int_not_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(cert.n == 0 && key.n == 0);
+	buf_free(&cert);
+	buf_free(&key);
 	close_store(&f, s);
 	folder_remove(&f);
 }

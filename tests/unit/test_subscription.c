@@ -89,6 +89,7 @@ static void empty_fields(void **state)
 	sub_record_write(&r, &line);
 	assert_int_equal(sub_record_read(buf_slice(&line), &scratch, &back), ERR_OK);
 	assert_true(same(&r, &back));
+	assert_true(back.aor.p != NULL && back.peer.p != NULL);
 	buf_free(&line);
 	buf_free(&scratch);
 }
