@@ -280,7 +280,7 @@ const struct cred *cred_find(const struct cred_store *s, struct slice aor)
 enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf *cert, struct buf *key)
 {
 	char name[FILE_NAME_MAX];
-	struct buf text = {0};
+	struct buf text = {0}, found_cert = {0}, found_key = {0};
 	struct cred stored;
 	enum err e;
 
@@ -288,19 +288,24 @@ enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf 
 		return ERR_NOTFOUND;
 	file_name(s->master, slice_str(c->aor), name);
 	e = file_read(s->dirfd, name, RECORD_MAX, &text);
+	if (e == ERR_OK)
+		e = cred_record_read(s->master, buf_slice(&text), &stored, &found_cert, &found_key);
 	if (e == ERR_OK) {
-		e = cred_record_read(s->master, buf_slice(&text), &stored, cert, key);
-		if (e == ERR_OK) {
-			/* The file of another generation: somebody else writes here. */
-			if (stored.generation != c->generation)
-				e = ERR_IO;
-			mem_free(stored.aor);
-		}
+		/* The file of another generation: somebody else writes here. */
+		if (stored.generation != c->generation)
+			e = ERR_IO;
+		mem_free(stored.aor);
 	}
-	buf_free(&text);
-	if (e != ERR_OK)
+	if (e == ERR_OK) {
+		buf_add(cert, buf_slice(&found_cert));
+		buf_add(key, buf_slice(&found_key));
+	} else {
 		log_line(LOG_ERROR, "event=credential_unreadable aor=%s file=%s reason=%s",
 			 log_esc(slice_str(c->aor)).text, name, log_esc(slice_str(err_str(e))).text);
+	}
+	buf_free(&text);
+	buf_free(&found_cert);
+	buf_wipe(&found_key);
 	return e;
 }
 
