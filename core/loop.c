@@ -81,9 +81,7 @@ struct loop *loop_new(void)
 	event_config_free(config);
 	if (l->base == NULL)
 		abort();
-	event_base_priority_init(l->base, 2);
 	l->turn = event_new(l->base, -1, 0, on_turn, l);
-	event_priority_set(l->turn, 1);
 	l->last = &l->first;
 	return l;
 }
@@ -128,6 +126,7 @@ void loop_defer(struct loop *l, loop_fn fn, void *arg)
 	struct deferred *d = mem_alloc(sizeof(*d));
 
 	*d = (struct deferred){.fn = fn, .arg = arg};
+	/* Behind all that is ready in this turn, and before anything that is not: a busy loop cannot hold it up. */
 	if (l->first == NULL)
 		event_active(l->turn, EV_TIMEOUT, 0);
 	*l->last = d;
