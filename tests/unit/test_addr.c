@@ -56,6 +56,7 @@ static const struct row good[] = {
 	{"<sip:a@h>;x=\"<y>\"", "", "sip:a@h", ";x=\"<y>\"", NULL},
 	/* A tag without a value is a parameter, but no tag. */
 	{"<sip:a@h>;tag", "", "sip:a@h", ";tag", NULL},
+	{"<sip:a@h>;tag=\"\"", "", "sip:a@h", ";tag=\"\"", NULL},
 	{"<tel:+1>;tag=1", "", "tel:+1", ";tag=1", "1"},
 	{"tel:+1;tag=1", "", "tel:+1", ";tag=1", "1"},
 };

@@ -386,10 +386,16 @@ static void index_follows_disk(void **state)
 	assert_int_equal(cred_put(s, &c, folder_done, &f), ERR_OK);
 	assert_int_equal(folder_wait(&f), ERR_IO);
 	check_cred(cred_find(s, ALICE));
-	/* Somebody changed the file behind the program's back. */
-	folder_put(&f, name, S("nonsense"));
-	struct buf cert = {0}, key = {0};
+	/* Somebody changed the file behind the program's back, or put an old one there. */
+	struct buf cert = {0}, key = {0}, old = folder_get(&f, name);
 
+	folder_put(&f, name, S("nonsense"));
+	assert_int_not_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_equal(unlinkat(f.fd, temporary, 0), 0);
+	c = change_of(ALICE);
+	put(&f, s, &c);
+	folder_put(&f, name, buf_slice(&old));
+	buf_free(&old);
 	assert_int_not_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(cert.n == 0 && key.n == 0);
 	buf_free(&cert);

@@ -170,6 +170,8 @@ static void accept_lists(void **state)
 		{"*/*, application/*;q=0", false},
 		{"application/pkix-cert, bad", false},
 		{"application/pkix-cert,", false},
+		{"application/pkix-cert, \"x", false},
+		{"application/pkix-cert, , a/b", false},
 		{"application/pkix-cert;q=\"0", false},
 	};
 

@@ -70,25 +70,6 @@ static void deferred(void **state)
 	finish("abcddbad");
 }
 
-/* What is put off comes behind everything that is ready in this turn. */
-static void end_of_turn(void **state)
-{
-	struct event end = {.letter = 'e', .last = true}, first = {.letter = '1', .then = &end},
-		     second = {.letter = '2'};
-	struct timer *one, *two;
-
-	(void)state;
-	begin();
-	one = timer_new(loop, note, &first);
-	two = timer_new(loop, note, &second);
-	timer_start(one, 0);
-	timer_start(two, 0);
-	loop_run(loop);
-	timer_free(one);
-	timer_free(two);
-	finish("12e");
-}
-
 static void timers(void **state)
 {
 	struct event a = {.letter = 'a'}, b = {.letter = 'b'}, c = {.letter = 'c'}, end = {.letter = 'e', .last = true};
@@ -264,6 +245,44 @@ static void descriptors(void **state)
 	assert_int_equal(close(ends[0]), 0);
 	assert_int_equal(close(ends[1]), 0);
 	finish(".rrrx..ryw.");
+}
+
+static int pairs[2][2];
+
+static void on_pair(void *arg, int events)
+{
+	static struct event end = {.letter = 'e', .last = true};
+	const unsigned *which = arg;
+	char c;
+
+	assert_int_equal(events, IO_READ);
+	assert_int_equal(read(pairs[*which][0], &c, 1), 1);
+	buf_addc(&happened, c);
+	if (happened.n == 1)
+		loop_defer(loop, note, &end);
+}
+
+/* What a handler puts off comes behind the handlers of everything else that is ready in this turn. */
+static void end_of_turn(void **state)
+{
+	static unsigned numbers[2] = {0, 1};
+	struct io *both[2];
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pipe2(pairs[i], O_NONBLOCK), 0);
+		both[i] = io_new(loop, pairs[i][0], on_pair, &numbers[i]);
+		io_want(both[i], IO_READ);
+		assert_int_equal(write(pairs[i][1], "x", 1), 1);
+	}
+	loop_run(loop);
+	for (unsigned i = 0; i < 2; i++) {
+		io_free(both[i]);
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+	finish("xxe");
 }
 
 /* An end of file and an error come as something to read. */

@@ -72,10 +72,11 @@ static void asked_all_the_time(void **state)
 	}
 }
 
-/* More keys than there is room for: nobody who is new is refused, and a busy one is not forgotten at once. */
+/* More keys than there is room for: nobody who is new is refused, and who is there all the time is not forgotten. */
 static void many_keys(void **state)
 {
 	struct rate *r = rate_new(1, 2);
+	unsigned taken = 0;
 
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
@@ -83,10 +84,9 @@ static void many_keys(void **state)
 		int n = snprintf(key, sizeof(key), "%d", i);
 
 		assert_true(rate_take(r, slice_of(key, (size_t)n), START + i));
-		if (i % 10 == 0)
-			(void)rate_take(r, S("busy"), START + i);
+		taken += rate_take(r, S("busy"), START + i);
 	}
-	assert_false(rate_take(r, S("busy"), START + 20000));
+	assert_int_equal(taken, 2);
 	rate_free(r);
 }
 
