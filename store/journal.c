@@ -26,6 +26,7 @@ struct journal {
 	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
 	size_t size, live;  /* octets of the file, and of its last snapshot */
 	bool scheduled, compacting, closed;
+	bool torn; /* the last write ended within a line */
 };
 
 static void checksum(struct slice s, char out[2 * HASH_MAX + 1])
@@ -70,6 +71,11 @@ static void write_all(struct journal *j, const struct buf *b)
 {
 	size_t done = 0;
 
+	/* What could not be written must not take what can be written now with it. */
+	if (j->torn && write(j->fd, "\n", 1) == 1) {
+		j->torn = false;
+		j->size++;
+	}
 	while (done < b->n) {
 		ssize_t n = write(j->fd, b->p + done, b->n - done);
 
@@ -79,6 +85,8 @@ static void write_all(struct journal *j, const struct buf *b)
 			/* Not acknowledged to anybody as durable; the next snapshot has it. */
 			log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->name,
 				 log_esc(slice_str(strerror(errno))).text);
+			j->torn = j->torn || (done > 0 && b->p[done - 1] != '\n');
+			j->size += done;
 			return;
 		}
 		done += (size_t)n;
@@ -93,6 +101,7 @@ static void on_snapshot(void *arg, enum err e)
 	j->compacting = false;
 	if (e == ERR_OK && open_file(j) == ERR_OK) {
 		j->size = j->live;
+		j->torn = false;
 		write_all(j, &j->since);
 	}
 	buf_free(&j->since);
