@@ -2,7 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -302,6 +304,38 @@ static void failed_snapshot(void **state)
 	end(&k);
 }
 
+/* The disk is full for a while: what could not be written is missing, what is written later is not. */
+static void full_disk(void **state)
+{
+	struct rlimit was, small;
+	struct keeper k;
+	struct buf text;
+
+	(void)state;
+	begin(&k);
+	start(&k);
+	journal_put(k.j, S("a"), S("1"));
+	folder_turn(&k.f);
+	text = folder_get(&k.f, NAME);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = (struct rlimit){text.n + 7, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	journal_put(k.j, S("b"), S("2"));
+	folder_turn(&k.f);
+	journal_put(k.j, S("c"), S("3"));
+	folder_turn(&k.f);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	journal_put(k.j, S("d"), S("4"));
+	folder_turn(&k.f);
+	stop(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "a=1\nd=4\n");
+	stop(&k);
+	buf_free(&text);
+	end(&k);
+}
+
 static void not_a_file(void **state)
 {
 	struct keeper k;
@@ -326,6 +360,7 @@ int main(void)
 		cmocka_unit_test(torn),       cmocka_unit_test(damaged),
 		cmocka_unit_test(lines),      cmocka_unit_test(snapshot),
 		cmocka_unit_test(not_a_file), cmocka_unit_test(failed_snapshot),
+		cmocka_unit_test(full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
