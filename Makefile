@@ -3,6 +3,7 @@
 
 PREFIX ?= /usr/local
 BUILD  ?= build
+OUT    ?= vouch
 CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 
@@ -23,6 +24,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         slice buf map ini rate log loop work
 
 UNIT += ber
+FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
@@ -40,9 +42,9 @@ OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
 CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)
 
-all: vouch
+all: $(OUT)
 
-vouch: $(BUILD)/sip/main.o $(LIB)
+$(OUT): $(BUILD)/sip/main.o $(LIB)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(LIB): $(OBJ)
@@ -62,37 +64,72 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The fuzz targets over files, without a fuzzer: see fuzz/README.md.
+$(BUILD)/replay/%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+replay: $(FUZZ:%=$(BUILD)/replay/%)
+
+$(BUILD)/fuzzer/%: $(BUILD)/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What a build and the tests need, by Debian package. `make deps` installs what is missing, or names it elsewhere.
 DEPS_BUILD = gcc make libc6-dev libmbedtls-dev libevent-dev
 DEPS_CHECK = $(DEPS_BUILD) libcmocka-dev python3 python3-pytest python3-cryptography openssl
+DEPS_FUZZ  = $(DEPS_BUILD) clang libclang-rt-dev
 
 deps:
 	@tests/deps $(DEPS_BUILD)
 
 lab:
 	@tests/deps $(DEPS_BUILD)
-	@$(MAKE) --no-print-directory vouch
-	./vouch lab
+	@$(MAKE) --no-print-directory $(OUT)
+	$(abspath $(OUT)) lab
 
 check:
 	@tests/deps $(DEPS_CHECK)
-	@$(MAKE) --no-print-directory vouch unit
-	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/run $(UNIT)
+	@$(MAKE) --no-print-directory $(OUT) unit replay
+	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) FUZZ="$(FUZZ)" tests/run $(UNIT)
 
 # Figures of speed and memory; see tests/bench/bench.py.
 bench:
 	@tests/deps $(DEPS_BUILD) python3
-	@$(MAKE) --no-print-directory vouch $(BUILD)/bench/load $(BUILD)/bench/ceiling
-	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+	@$(MAKE) --no-print-directory $(OUT) $(BUILD)/bench/load $(BUILD)/bench/ceiling
+	@BUILD=$(BUILD) VOUCH=$(abspath $(OUT)) $(PYTHON) tests/bench/bench.py
 
-install: vouch
-	install -D -m 755 vouch $(DESTDIR)$(PREFIX)/bin/vouch
+# make fuzz T=msg S=60: one target for that many seconds; fuzz-all: each of them.
+S ?= 60
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+fuzz:
+	@tests/deps $(DEPS_FUZZ)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=clang FORTIFY= \
+	    CFLAGS="$(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined" $(BUILD)-fuzz/fuzzer/$(T)
+	@fuzz/run $(BUILD)-fuzz $(T) $(S)
+
+fuzz-all:
+	@for t in $(FUZZ); do $(MAKE) --no-print-directory fuzz T=$$t S=$(S) || exit 1; done
+
+# Everything, in a folder of its own, under AddressSanitizer and UndefinedBehaviorSanitizer; the threads under
+# ThreadSanitizer.
+asan:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan OUT=$(BUILD)-asan/vouch FORTIFY= \
+	    CFLAGS="$(SANITIZE) -fsanitize=address,undefined" check
+
+tsan:
+	@tests/deps $(DEPS_CHECK)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan OUT=$(BUILD)-tsan/vouch FORTIFY= \
+	    CFLAGS="$(SANITIZE) -fsanitize=thread" $(BUILD)-tsan/vouch unit
+	@BUILD=$(BUILD)-tsan PYTHON=$(PYTHON) tests/tsan $(filter work commit tls,$(UNIT))
+
+install: $(OUT)
+	install -D -m 755 $(OUT) $(DESTDIR)$(PREFIX)/bin/vouch
 	install -D -m 644 sip/vouch.8 $(DESTDIR)$(PREFIX)/share/man/man8/vouch.8
 	install -D -m 644 sip/vouch.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vouch.conf.5
 
 clean:
-	rm -rf $(BUILD) vouch
+	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)
 
-.PHONY: all unit deps lab check bench install clean
+.PHONY: all unit replay deps lab check bench fuzz fuzz-all asan tsan install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

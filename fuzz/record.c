@@ -1,0 +1,116 @@
+#include <string.h>
+
+#include "core/mem.h"
+#include "crypto/hash.h"
+#include "fuzz/fuzz.h"
+#include "store/credential.h"
+#include "store/journal.h"
+#include "store/subscription.h"
+#include "store/user.h"
+
+/*
+ * Records of the store. The first octet says which: c(redential), u(ser), j(ournal line), s(ubscription). A capital:
+ * the right checksum is put behind the rest, so that what is behind the check is reached, too.
+ */
+
+static const uint8_t master[SEAL_KEY]; /* of the seeds */
+
+static void add_checksum(struct buf *b, const char *mark, size_t digits, const char *end)
+{
+	struct slice all;
+	char hex[2 * HASH_MAX + 1];
+
+	all = buf_slice(b);
+	hash_hex(HASH_SHA256, &all, 1, hex);
+	buf_addf(b, "%s%.*s%s", mark, (int)digits, hex, end);
+}
+
+static void check_credential(struct slice text)
+{
+	struct buf cert = {0}, key = {0};
+	struct cred c, again;
+
+	if (cred_record_read(master, text, &c, NULL, NULL) == ERR_OK) {
+		CHECK(c.aor != NULL && memchr(c.etag, '\0', sizeof(c.etag)) != NULL);
+		if (cred_record_read(master, text, &again, &cert, &key) == ERR_OK) {
+			CHECK(strcmp(again.aor, c.aor) == 0 && again.generation == c.generation);
+			CHECK(again.has_key == c.has_key && (c.has_key || key.n == 0));
+			mem_free(again.aor);
+		}
+		mem_free(c.aor);
+	}
+	buf_free(&cert);
+	buf_wipe(&key);
+}
+
+static void check_user(struct slice line)
+{
+	struct slice aor, md5, sha256;
+	struct users *u;
+
+	if (!users_line(line, &aor, &md5, &sha256))
+		return;
+	CHECK(inside(aor, line) && inside(md5, line) && inside(sha256, line));
+	u = users_new();
+	users_set(u, aor, md5, sha256);
+	CHECK(users_count(u) == 1);
+	users_free(u);
+}
+
+static void check_journal(struct slice line)
+{
+	struct slice key, value;
+
+	if (journal_line(line, &key, &value))
+		CHECK(inside(key, line) && inside(value, line) && slice_chr(key, ' ') == key.n);
+}
+
+static void check_subscription(struct slice line)
+{
+	struct buf scratch = {0}, scratch2 = {0}, text = {0}, text2 = {0};
+	struct sub_record r, back;
+
+	if (sub_record_read(line, &scratch, &r) == ERR_OK) {
+		CHECK(inside(r.aor, buf_slice(&scratch)) && inside(r.peer, buf_slice(&scratch)));
+		sub_record_write(&r, &text);
+		CHECK(sub_record_read(buf_slice(&text), &scratch2, &back) == ERR_OK);
+		CHECK(slice_eq(r.target, back.target) && slice_eq(r.routes, back.routes) && r.expires == back.expires);
+		sub_record_write(&back, &text2);
+		CHECK(slice_eq(buf_slice(&text), buf_slice(&text2)));
+	}
+	buf_free(&scratch);
+	buf_free(&scratch2);
+	buf_free(&text);
+	buf_free(&text2);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice all = input_octets(data, size);
+	struct buf text = {0};
+	char kind = all.n > 0 ? all.p[0] : 0;
+
+	buf_add(&text, slice_sub(all, 1, all.n));
+	if (kind == 'C')
+		add_checksum(&text, "checksum: ", 64, "\n");
+	if (kind == 'U' || kind == 'J')
+		add_checksum(&text, " ", 16, "");
+	switch (ascii_lower(kind)) {
+	case 'c':
+		check_credential(buf_slice(&text));
+		break;
+	case 'u':
+		check_user(buf_slice(&text));
+		break;
+	case 'j':
+		check_journal(buf_slice(&text));
+		break;
+	case 's':
+		check_subscription(buf_slice(&text));
+		break;
+	default:
+		break;
+	}
+	buf_free(&text);
+	return 0;
+}
