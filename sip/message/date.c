@@ -92,7 +92,7 @@ enum err date_parse(struct slice s, int64_t *out)
 	    !two_digits(day, 0, month_length(y, (unsigned)m), &d) || d == 0)
 		return ERR_SYNTAX;
 	if (clock.p[2] != ':' || clock.p[5] != ':' || !two_digits(clock, 0, 23, &h) ||
-	    !two_digits(clock, 3, 59, &min) || !two_digits(clock, 6, 60, &sec))
+	    !two_digits(clock, 3, 59, &min) || !two_digits(clock, 6, 59, &sec))
 		return ERR_SYNTAX;
 	number = days_from_civil(y, (unsigned)m, d);
 	if ((number % 7 + 11) % 7 != wd)
