@@ -223,9 +223,11 @@ static int change(struct users *users, const struct config *c, const char *what,
 	bool known;
 	int code = 0;
 
-	if (!read_aor(c, slice_str(word), &aor))
+	if (!read_aor(c, slice_str(word), &aor)) {
+		buf_free(&aor);
 		return verb_say("user", 2, "%s is no address of the domain %s; expected sip:name@%s", word, c->domain,
 				c->domain);
+	}
 	known = users_find(users, buf_slice(&aor)) != NULL;
 	if (strcmp(what, "add") == 0 && known)
 		code = verb_say("user", 1, "%s is there already; \"vouch user passwd\" changes its password", aor.p);

@@ -20,6 +20,7 @@ struct listener {
 
 /* What a SIP connection needs beyond the stream. */
 struct connection {
+	struct connection *next, **link; /* in the transport's list: streams_free says nothing more about them */
 	uint64_t id;
 	struct frame frame;
 	uint64_t skip;         /* octets of an oversized body still to be dropped */
@@ -38,6 +39,7 @@ struct transport {
 	struct map outbound; /* connections that were made from here, by what they reach */
 	transport_trace_fn trace;
 	void *trace_arg;
+	struct connection *connections;
 };
 
 const char *proto_name(enum proto p)
@@ -67,10 +69,21 @@ void transport_trace(struct transport *t, transport_trace_fn fn, void *arg)
 	t->trace_arg = arg;
 }
 
+static void connection_free(struct connection *c)
+{
+	*c->link = c->next;
+	if (c->next != NULL)
+		c->next->link = c->link;
+	mem_free(c->key);
+	mem_free(c);
+}
+
 void transport_free(struct transport *t)
 {
 	if (t == NULL)
 		return;
+	while (t->connections != NULL)
+		connection_free(t->connections);
 	for (unsigned i = 0; i < t->listener_count; i++)
 		udp_free(t->listeners[i].udp);
 	map_free(&t->outbound);
@@ -121,12 +134,17 @@ static struct flow flow_of(const struct stream *s)
 			     .local = *stream_local(s)};
 }
 
-static struct connection *connection_of(struct stream *s)
+static struct connection *connection_of(struct transport *t, struct stream *s)
 {
 	struct connection *c = stream_context(s);
 
 	if (c == NULL) {
 		c = mem_alloc(sizeof(*c));
+		c->next = t->connections;
+		c->link = &t->connections;
+		if (c->next != NULL)
+			c->next->link = &c->next;
+		t->connections = c;
 		stream_set_context(s, c);
 	}
 	return c;
@@ -189,7 +207,7 @@ static size_t step(struct transport *t, struct stream *s, struct connection *c, 
 static size_t on_data(void *arg, struct stream *s, struct slice in)
 {
 	struct transport *t = arg;
-	struct connection *c = connection_of(s);
+	struct connection *c = connection_of(t, s);
 	size_t used = 0;
 
 	while (used < in.n && stream_is_open(s)) {
@@ -216,11 +234,10 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 
 	log_line(LOG_DEBUG, "event=connection_closed flow=%llu peer=%s reason=%s", (unsigned long long)stream_id(s),
 		 peer_text(stream_remote(s)).text, log_esc(slice_str(why)).text);
-	if (c != NULL && c->key != NULL) {
+	if (c != NULL && c->key != NULL)
 		map_remove(&t->outbound, &c->named);
-		mem_free(c->key);
-	}
-	mem_free(c);
+	if (c != NULL)
+		connection_free(c);
 	stream_set_context(s, NULL);
 	t->user->on_closed(t->arg, stream_id(s), why);
 }
@@ -325,7 +342,7 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 		if (e != ERR_OK)
 			goto out;
 		s = stream_find(t->streams, id);
-		c = connection_of(s);
+		c = connection_of(t, s);
 		c->id = id;
 		c->key = buf_take(&key);
 		map_add(&t->outbound, &c->named, slice_str(c->key));
