@@ -87,6 +87,7 @@ static bool open_store(struct app *a, struct buf *why)
 		buf_addf(why, "the store %s %s", path.p,
 			 e == ERR_EXISTS ? "is held by another running vouch; stop that one first"
 					 : "cannot be locked");
+		buf_free(&path);
 		goto out;
 	}
 	file_remove_temporary(a->dirfd);
