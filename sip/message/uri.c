@@ -242,8 +242,11 @@ bool uri_equal(const struct uri *a, const struct uri *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
+	/* Also where a parameter is there twice, which RFC 3261 19.1.1 forbids. */
+	if (slice_eq(a->text, b->text))
+		return true;
 	if (a->scheme == URI_OTHER)
-		return slice_eq(a->text, b->text);
+		return false;
 	if ((a->user.p == NULL) != (b->user.p == NULL) || (a->password.p == NULL) != (b->password.p == NULL))
 		return false;
 	return text_equal(a->user, b->user, false) && text_equal(a->password, b->password, false) &&
