@@ -131,5 +131,6 @@ install: $(OUT)
 clean:
 	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)
 
+.SECONDARY:
 .PHONY: all unit replay deps lab check bench fuzz fuzz-all asan tsan install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
