@@ -98,7 +98,7 @@ enum err sub_record_read(struct slice line, struct buf *scratch, struct sub_reco
 	/* Only now: the buffer may have moved while it grew. Empty fields are there, too, when all are empty. */
 	buf_reserve(scratch, 0);
 	for (size_t i = 0; i < TEXTS; i++) {
-		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_of(scratch->p + start, ends[i] - start);
+		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_sub(buf_slice(scratch), start, ends[i]);
 		start = ends[i];
 	}
 	*out = r;
