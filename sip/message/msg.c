@@ -255,6 +255,14 @@ enum err msg_contact(const struct sip_msg *m, struct addr *out)
 	return addr_parse(item, out);
 }
 
+/* tag-param is "tag" EQUAL token: an empty one would hide the tag that an answer or a dialog puts behind it. */
+static bool tag_is_fine(const struct addr *a)
+{
+	struct param p;
+
+	return !param_find(a->params, S("tag"), &p) || p.value.n > 0;
+}
+
 /* What an answer copies (RFC 3261 8.2.6.2) must be readable, or there is no answer. */
 static const char *parse_routing(struct sip_msg *m)
 {
@@ -279,9 +287,9 @@ static const char *parse_routing(struct sip_msg *m)
 		return "no usable Call-ID";
 	if (msg_value(m, HDR_FROM).p == NULL || msg_value(m, HDR_TO).p == NULL || msg_value(m, HDR_CSEQ).p == NULL)
 		return "From, To or CSeq is missing";
-	if (addr_parse(msg_value(m, HDR_FROM), &m->from) != ERR_OK)
+	if (addr_parse(msg_value(m, HDR_FROM), &m->from) != ERR_OK || !tag_is_fine(&m->from))
 		defect(m, 400, "Bad From Header Field");
-	if (addr_parse(msg_value(m, HDR_TO), &m->to) != ERR_OK)
+	if (addr_parse(msg_value(m, HDR_TO), &m->to) != ERR_OK || !tag_is_fine(&m->to))
 		defect(m, 400, "Bad To Header Field");
 	m->from_tag = addr_tag(&m->from);
 	m->to_tag = addr_tag(&m->to);
