@@ -107,6 +107,9 @@ static void server_key(const struct sip_msg *m, struct buf *key)
 {
 	const struct via *v = &m->via;
 
+	/* enum method does not tell unknown ones apart; no CANCEL is for them. */
+	if (m->method == METHOD_UNKNOWN)
+		buf_addf(key, "%.*s ", SLICE_ARG(m->method_name));
 	if (via_is_rfc3261(v)) {
 		buf_addf(key, "%.*s %.*s:%u", SLICE_ARG(v->branch), SLICE_ARG(v->host), v->port);
 		return;
