@@ -34,7 +34,7 @@ struct sub {
 	struct timer *pause;           /* until the next state-change NOTIFY; made when first needed */
 	int64_t expires_s;             /* wall clock */
 	int64_t told_ms;               /* the last state-change NOTIFY, monotonic; 0 = never */
-	char told_etag[CRED_ETAG + 1]; /* what was delivered last */
+	char told_etag[CRED_ETAG + 1]; /* what was delivered last; "?": nobody knows */
 	enum sub_end end;              /* set: the next NOTIFY is the last */
 	uint64_t request;              /* client transaction of the NOTIFY under way */
 	bool busy;                     /* a NOTIFY is being signed or waits for its answer */

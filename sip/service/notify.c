@@ -90,6 +90,9 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 	(void)id;
 	s->request = 0;
 	s->busy = false;
+	/* T-04 leaves out what was delivered; a NOTIFY that was not taken is no delivery. */
+	if (response == NULL || response->status >= 300)
+		memcpy(s->told_etag, "?", 2);
 	if (response == NULL) {
 		log_line(LOG_INFO, "event=notify_failed aor=%s reason=%s", log_esc(slice_str(s->aor)).text,
 			 why == ERR_AGAIN ? "no_answer" : "connection_lost");
