@@ -59,12 +59,26 @@ void source_leave(struct notifier *n, const struct peer *p)
 
 /* --- the life of a subscription --- */
 
+static int64_t left_ms(const struct sub *s)
+{
+	int64_t left = s->expires_ms - loop_now_ms(s->notifier->d.loop);
+
+	return left > 0 ? left : 0;
+}
+
+static void arm(struct sub *s)
+{
+	int64_t left = left_ms(s), most = TIMER_MAX_S * INT64_C(1000);
+
+	timer_start(s->expiry, (uint32_t)(left < most ? left : most));
+}
+
 static void on_expiry(void *arg)
 {
 	struct sub *s = arg;
 
-	if (loop_wall_s(s->notifier->d.loop) < s->expires_s)
-		sub_set_expiry(s, s->expires_s);
+	if (left_ms(s) > 0)
+		arm(s);
 	else
 		sub_finish(s, SUB_TIMEOUT);
 }
@@ -173,14 +187,17 @@ void sub_set_flow(struct sub *s, const struct flow *f)
 		transport_keep(n->d.transport, f, 1);
 }
 
-void sub_set_expiry(struct sub *s, int64_t expires_s)
+void sub_set_expiry(struct sub *s, int64_t left_s)
 {
-	int64_t left = expires_s - loop_wall_s(s->notifier->d.loop);
+	if (left_s < 0)
+		left_s = 0;
+	s->expires_ms = loop_now_ms(s->notifier->d.loop) + (left_s < INT32_MAX ? left_s : INT32_MAX) * 1000;
+	arm(s);
+}
 
-	s->expires_s = expires_s;
-	if (left < 0)
-		left = 0;
-	timer_start(s->expiry, (uint32_t)(left < TIMER_MAX_S ? left : TIMER_MAX_S) * 1000);
+int64_t sub_left_s(const struct sub *s)
+{
+	return (left_ms(s) + 999) / 1000;
 }
 
 struct sub *sub_by_id(struct notifier *n, uint64_t id)
@@ -211,7 +228,7 @@ void sub_save(struct sub *s)
 		.proto = s->flow.proto,
 		.local_cseq = s->dialog.local_cseq,
 		.remote_cseq = s->dialog.remote_cseq,
-		.expires = (uint64_t)s->expires_s,
+		.expires = (uint64_t)(loop_wall_s(s->notifier->d.loop) + sub_left_s(s)),
 	};
 	struct buf value = {0};
 	char key[160];
@@ -256,7 +273,7 @@ static void revive(struct notifier *n, const struct sub_record *r)
 	s->flow.id = 0;
 	s->journaled = true;
 	sub_enter(s);
-	sub_set_expiry(s, (int64_t)r->expires);
+	sub_set_expiry(s, (int64_t)r->expires - loop_wall_s(n->d.loop));
 }
 
 static void on_replay(void *arg, struct slice key, struct slice value)

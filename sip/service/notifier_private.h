@@ -31,9 +31,9 @@ struct sub {
 	struct dialog dialog;
 	struct flow flow; /* of the latest SUBSCRIBE */
 	struct timer *expiry;
-	struct timer *pause;           /* until the next state-change NOTIFY; made when first needed */
-	int64_t expires_s;             /* wall clock */
-	int64_t told_ms;               /* the last state-change NOTIFY, monotonic; 0 = never */
+	struct timer *pause; /* until the next state-change NOTIFY; made when first needed */
+	int64_t expires_ms;  /* monotonic: whoever sets the wall clock ends no subscription, nor prolongs it */
+	int64_t told_ms;     /* the last state-change NOTIFY, monotonic; 0 = never */
 	char told_etag[CRED_ETAG + 1]; /* what was delivered last; "?": nobody knows */
 	enum sub_end end;              /* set: the next NOTIFY is the last */
 	uint64_t request;              /* client transaction of the NOTIFY under way */
@@ -74,7 +74,8 @@ struct sub *sub_new(struct notifier *n, enum package p, struct slice aor, struct
 void sub_enter(struct sub *s); /* its dialog is set: into the tables */
 void sub_free(struct sub *s);  /* out of all tables, at once; nobody may use s afterwards */
 void sub_set_flow(struct sub *s, const struct flow *f);
-void sub_set_expiry(struct sub *s, int64_t expires_s); /* wall clock; arms the timer */
+void sub_set_expiry(struct sub *s, int64_t left_s); /* from now; arms the timer */
+int64_t sub_left_s(const struct sub *s);            /* until it expires, 0 when that is past */
 void sub_save(struct sub *s);
 struct sub *sub_by_id(struct notifier *n, uint64_t id);
 bool source_enter(struct notifier *n, const struct peer *p, unsigned max);

@@ -148,10 +148,8 @@ static const char *const end_words[] = {
 
 static void add_state(const struct sub *s, struct buf *out)
 {
-	int64_t left = s->expires_s - loop_wall_s(s->notifier->d.loop);
-
 	if (s->end == SUB_LIVES)
-		buf_addf(out, "Subscription-State: active;expires=%lld\r\n", (long long)(left > 0 ? left : 0));
+		buf_addf(out, "Subscription-State: active;expires=%lld\r\n", (long long)sub_left_s(s));
 	else if (s->end == SUB_PROBATION)
 		buf_addf(out, "Subscription-State: terminated;reason=probation;retry-after=%d\r\n", PROBATION_RETRY_S);
 	else
@@ -170,7 +168,8 @@ static void add_event(const struct sub *s, const char *etag, struct buf *out)
 
 static void next_cseq(struct sub *s)
 {
-	/* RFC 3261 8.1.1.5 begins with a clock; from then on one more each time, also over a restart (the journal has it). */
+	/* RFC 3261 8.1.1.5 begins with a clock; from then on one more each time, also over a restart (the journal has
+	 * it). */
 	if (s->dialog.local_cseq == 0)
 		s->dialog.local_cseq = (uint32_t)(loop_wall_s(s->notifier->d.loop) - CSEQ_EPOCH) & INT32_MAX;
 	else
@@ -332,8 +331,8 @@ void sub_change(struct sub *s)
 	if (s->end != SUB_LIVES)
 		return;
 	/* CRD-18: the new certificate may expire before the subscription. */
-	if (until < s->expires_s)
-		sub_set_expiry(s, until);
+	if (until != INT64_MAX && until - loop_wall_s(n->d.loop) < sub_left_s(s))
+		sub_set_expiry(s, until - loop_wall_s(n->d.loop));
 	if (s->told_ms == 0 || now - s->told_ms >= interval) {
 		s->told_ms = now;
 		sub_notify(s);

@@ -98,7 +98,7 @@ static void begin(struct sub *s, uint32_t expires)
 		s->package == PACKAGE_CERTIFICATE && n->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION;
 
 	s->urgent = true;
-	sub_set_expiry(s, loop_wall_s(n->d.loop) + expires);
+	sub_set_expiry(s, expires);
 	if (s->pause != NULL)
 		timer_stop(s->pause);
 	if (expires == 0) {
