@@ -21,9 +21,8 @@ SIP         = prompt config load serve control setup lab admin
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         frame peer file commit user subscription journal credential \
-        slice buf map ini rate log loop work
-
-UNIT += ber
+        slice buf map ini rate log loop work ber
+SCENARIO = nist nict notifier subscription
 FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
@@ -64,6 +63,14 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The fakes come before the library, whose own loop, work and transport are then not taken.
+FAKE = $(BUILD)/tests/fake/loop.o $(BUILD)/tests/fake/work.o $(BUILD)/tests/fake/transport.o
+$(BUILD)/scenario/%: $(BUILD)/tests/scenario/%.o $(BUILD)/tests/scenario/world.o $(FAKE) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+scenario: $(SCENARIO:%=$(BUILD)/scenario/%)
+
 # The fuzz targets over files, without a fuzzer: see fuzz/README.md.
 $(BUILD)/replay/%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
@@ -90,8 +97,9 @@ lab:
 
 check:
 	@tests/deps $(DEPS_CHECK)
-	@$(MAKE) --no-print-directory $(OUT) unit replay
-	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) FUZZ="$(FUZZ)" tests/run $(UNIT)
+	@$(MAKE) --no-print-directory $(OUT) unit scenario replay
+	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) SCENARIO="$(SCENARIO)" FUZZ="$(FUZZ)" \
+	    tests/run $(UNIT)
 
 # Figures of speed and memory; see tests/bench/bench.py.
 bench:
@@ -132,5 +140,5 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)
 
 .SECONDARY:
-.PHONY: all unit replay deps lab check bench fuzz fuzz-all asan tsan install clean
+.PHONY: all unit scenario replay deps lab check bench fuzz fuzz-all asan tsan install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,292 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "tests/scenario/tx_world.h"
+
+/* The non-INVITE server transaction, arrow by arrow (RFC 3261 Figure 8), matching, and what needs no service. */
+
+/* --- the server machine, Figure 8 --- */
+
+static void nist_retransmissions_in_trying_are_absorbed(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+
+	inject(w, &from, plain);
+	inject(w, &from, plain);
+	fake_advance(w->loop, 40000);
+	inject(w, &from, plain);
+	/* One request went up, and nothing was sent: RFC 4320 4.1, 4.2 allow neither a provisional nor a 408. */
+	assert_int_equal(w->requests, 1);
+	assert_silence(w);
+	reply(w, 200);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+}
+
+static void nist_waits_for_ever_without_408(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+
+	inject(w, &from, plain);
+	fake_advance(w->loop, 600000);
+	assert_silence(w);
+	assert_non_null(tx_find(w->layer, w->last));
+	reply(w, 480);
+	assert_int_equal(answer(w, NULL, NULL), 480);
+}
+
+static void nist_completed_sends_the_same_octets_until_timer_j(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct buf first = {0}, again = {0};
+
+	inject(w, &from, plain);
+	reply(w, 404);
+	assert_null(tx_find(w->layer, w->last)); /* a second final answer has nobody to give it to */
+	answer(w, NULL, &first);
+	fake_advance(w->loop, 64 * TX_T1_MS - 1);
+	inject(w, &from, plain);
+	answer(w, NULL, &again);
+	assert_true(slice_eq(buf_slice(&first), buf_slice(&again)));
+	assert_int_equal(w->requests, 1);
+	assert_int_equal(tx_count(w->layer), 1);
+	fake_advance(w->loop, 1);
+	assert_int_equal(tx_count(w->layer), 0);
+	assert_int_equal(fake_timers(w->loop), 0);
+	inject(w, &from, plain); /* a new transaction */
+	assert_int_equal(w->requests, 2);
+	buf_free(&first);
+	buf_free(&again);
+}
+
+static void nist_timer_j_is_zero_on_a_connection(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_stream(w->transport, PROTO_TCP, "192.0.2.4:40000");
+
+	inject(w, &from, plain);
+	reply(w, 200);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	assert_int_equal(tx_count(w->layer), 0);
+	assert_int_equal(fake_timers(w->loop), 0);
+}
+
+static void nist_survives_a_transport_error(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_stream(w->transport, PROTO_TLS, "192.0.2.4:40000");
+
+	inject(w, &from, plain);
+	fake_close(w->transport, &from);
+	assert_int_equal(w->closed, from.id);
+	reply(w, 200); /* into the void */
+	assert_silence(w);
+	assert_int_equal(tx_count(w->layer), 0);
+}
+
+static void nist_answers_to_source_or_sent_by(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("198.51.100.9:1234"), to;
+	struct ask a = plain;
+	struct buf octets = {0};
+
+	inject(w, &from, a);
+	reply(w, 200);
+	answer(w, &to, &octets);
+	/* RFC 3261 18.2.2: the source address, the port of sent-by; 18.2.1: received. */
+	assert_string_equal(peer_text(&to.remote).text, "198.51.100.9:5070");
+	assert_true(slice_find(buf_slice(&octets), S(";received=198.51.100.9"), 0) < octets.n);
+	buf_clear(&octets);
+	a.via_host = "192.0.2.4:5070;rport";
+	a.branch = "z9hG4bKa2";
+	a.call_id = "call-2";
+	inject(w, &from, a);
+	reply(w, 200);
+	answer(w, &to, &octets);
+	assert_string_equal(peer_text(&to.remote).text, "198.51.100.9:1234"); /* RFC 3581 4 */
+	assert_true(slice_find(buf_slice(&octets), S(";rport=1234"), 0) < octets.n);
+	buf_free(&octets);
+}
+
+/* --- matching, RFC 3261 17.2.3 --- */
+
+static unsigned requests_after(struct world *w, const struct flow *from, struct ask a)
+{
+	inject(w, from, a);
+	return w->requests;
+}
+
+static void matching_by_branch_sent_by_and_method(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	assert_int_equal(requests_after(w, &from, a), 1);
+	a.call_id = "call-2"; /* with the cookie nothing else counts */
+	assert_int_equal(requests_after(w, &from, a), 1);
+	a.via_host = "192.0.2.4:5071";
+	assert_int_equal(requests_after(w, &from, a), 2);
+	a = plain;
+	a.method = "MESSAGE";
+	a.call_id = "call-3";
+	assert_int_equal(requests_after(w, &from, a), 3);
+}
+
+static void matching_tells_unknown_methods_apart(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	a.method = "FOO";
+	assert_int_equal(requests_after(w, &from, a), 1);
+	a.method = "BAR";
+	assert_int_equal(requests_after(w, &from, a), 2);
+	assert_int_equal(requests_after(w, &from, a), 2);
+}
+
+static void matching_without_the_cookie(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	a.branch = "1"; /* as RFC 2543 had it */
+	assert_int_equal(requests_after(w, &from, a), 1);
+	assert_int_equal(requests_after(w, &from, a), 1);
+	a.cseq = 2;
+	assert_int_equal(requests_after(w, &from, a), 2);
+	a.call_id = "call-2";
+	assert_int_equal(requests_after(w, &from, a), 3);
+	a.from_tag = "f2";
+	assert_int_equal(requests_after(w, &from, a), 4);
+}
+
+/* --- answered without a service --- */
+
+static void merged_requests_get_482(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	inject(w, &from, a);
+	a.branch = "z9hG4bKother";
+	inject(w, &from, a);
+	assert_int_equal(w->requests, 1);
+	assert_int_equal(answer(w, NULL, NULL), 482);
+	inject(w, &from, a); /* its retransmission is answered the same */
+	assert_int_equal(answer(w, NULL, NULL), 482);
+	/* Within a dialog there is no merging (8.2.2.2). */
+	a.branch = "z9hG4bKthird";
+	a.to_tag = "t1";
+	inject(w, &from, a);
+	assert_int_equal(w->requests, 2);
+	assert_silence(w);
+}
+
+static void cancel_of_a_request_is_200_and_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	inject(w, &from, a);
+	a.method = "CANCEL";
+	inject(w, &from, a);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	assert_int_equal(w->requests, 1);
+	reply(w, 200); /* EVT-16: what was cancelled goes on */
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	inject(w, &from, a); /* a retransmitted CANCEL */
+	assert_int_equal(answer(w, NULL, NULL), 200);
+}
+
+static void cancel_of_nothing_is_481(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	a.method = "CANCEL";
+	inject(w, &from, a);
+	assert_int_equal(answer(w, NULL, NULL), 481);
+	inject(w, &from, a); /* it must not find itself */
+	assert_int_equal(answer(w, NULL, NULL), 481);
+	assert_int_equal(w->requests, 0);
+}
+
+static void ack_is_dropped(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+
+	a.method = "ACK";
+	inject(w, &from, a);
+	assert_silence(w);
+	assert_int_equal(w->requests, 0);
+	assert_int_equal(tx_count(w->layer), 0);
+}
+
+static void over_the_limit_is_503(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+	struct buf octets = {0};
+	char branch[32], call[32];
+
+	a.branch = branch;
+	a.call_id = call;
+	for (unsigned i = 0; i <= LIMIT; i++) {
+		snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
+		snprintf(call, sizeof(call), "call-%u", i);
+		inject(w, &from, a);
+	}
+	assert_int_equal(w->requests, LIMIT);
+	assert_int_equal(answer(w, NULL, &octets), 503);
+	assert_true(slice_find(buf_slice(&octets), S("Retry-After: "), 0) < octets.n);
+	assert_silence(w);
+	/* It took no room: one that ends makes room for one. */
+	assert_int_equal(tx_count(w->layer), LIMIT);
+	reply(w, 200);
+	answer(w, NULL, NULL);
+	fake_advance(w->loop, 64 * TX_T1_MS);
+	inject(w, &from, a);
+	assert_int_equal(w->requests, LIMIT + 1);
+	buf_free(&octets);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(nist_retransmissions_in_trying_are_absorbed),
+		T(nist_waits_for_ever_without_408),
+		T(nist_completed_sends_the_same_octets_until_timer_j),
+		T(nist_timer_j_is_zero_on_a_connection),
+		T(nist_survives_a_transport_error),
+		T(nist_answers_to_source_or_sent_by),
+		T(matching_by_branch_sent_by_and_method),
+		T(matching_tells_unknown_methods_apart),
+		T(matching_without_the_cookie),
+		T(merged_requests_get_482),
+		T(cancel_of_a_request_is_200_and_changes_nothing),
+		T(cancel_of_nothing_is_481),
+		T(ack_is_dropped),
+		T(over_the_limit_is_503),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/scenario/scene.h"
+
+/* When NOTIFYs go out, and which end a subscription: RFC 6665 4.2, requirements.md T-04 and the rows named. */
+
+/* --- T-04 --- */
+
+static void T_04_three_changes_are_one_now_and_one_after_the_interval(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	change(s);
+	assert_told(s, &t);
+	pass(s, SECONDS(2));
+	change(s);
+	pass(s, SECONDS(3));
+	change(s);
+	pass(s, SECONDS(55) - 1);
+	assert_quiet(&t);
+	pass(s, 1);
+	assert_told(s, &t); /* with the third */
+	pass(s, SECONDS(600));
+	assert_quiet(&t);
+	change(s);
+	assert_told(s, &t);
+}
+
+static void T_04_the_interval_counts_for_credentials_too(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+
+	change(s);
+	t = watching(s, "credential");
+	change(s);
+	assert_told(s, &t);
+	change(s);
+	assert_quiet(&t);
+	pass(s, SECONDS(60));
+	assert_told(s, &t);
+}
+
+static void T_04_a_revocation_is_told_at_once_and_ends_the_wait(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	change(s);
+	assert_told(s, &t);
+	pass(s, SECONDS(1));
+	change(s);
+	assert_quiet(&t);
+	pass(s, SECONDS(1));
+	world_revoke(s->w, &s->own, "alice");
+	assert_empty(&t, "active;expires="); /* CRT-20: it lives on */
+	pass(s, SECONDS(20));
+	change(s); /* after a revocation the rule is the normal one, and the revocation did not move its clock */
+	pass(s, SECONDS(38) - 1);
+	assert_quiet(&t);
+	pass(s, 1);
+	assert_told(s, &t);
+	pass(s, SECONDS(120));
+	assert_quiet(&t);
+}
+
+static void T_04_a_revocation_leaves_nothing_to_be_told_later(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	change(s);
+	assert_told(s, &t);
+	change(s);
+	world_revoke(s->w, &s->own, "alice");
+	assert_empty(&t, "active;expires=");
+	pass(s, SECONDS(120));
+	assert_quiet(&t);
+}
+
+static void T_04_answers_to_SUBSCRIBE_do_not_wait(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	change(s);
+	assert_told(s, &t);
+	pass(s, SECONDS(10));
+	assert_int_equal(watch(&t, "3600"), 200);
+	assert_told(s, &t);
+	pass(s, SECONDS(10));
+	change(s);
+	assert_quiet(&t);
+	pass(s, SECONDS(10));
+	assert_int_equal(watch(&t, "3600"), 200);
+	assert_told(s, &t);
+	/* That told what was waiting, and did not move the clock of changes. */
+	pass(s, SECONDS(10));
+	change(s);
+	pass(s, SECONDS(20) - 1);
+	assert_quiet(&t);
+	pass(s, 1);
+	assert_told(s, &t);
+}
+
+/* A change while a NOTIFY is under way goes out with its answer; what waits for the interval is then told already. */
+static struct watcher told_early(struct scene *s)
+{
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *first;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	first = notified(&t);
+	assert_non_null(first);
+	change(s);
+	pass(s, SECONDS(1));
+	change(s);
+	assert_quiet(&t);
+	respond(&t, first, 200);
+	return t;
+}
+
+static void T_04_what_was_delivered_is_not_told_again(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = told_early(s);
+
+	assert_told(s, &t);
+	pass(s, SECONDS(600));
+	assert_quiet(&t);
+}
+
+static void T_04_what_was_refused_is_told_again(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = told_early(s);
+	struct sip_msg *m = notified(&t);
+
+	assert_non_null(m);
+	respond(&t, m, 500);
+	pass(s, SECONDS(59) - 1);
+	assert_quiet(&t);
+	pass(s, 1);
+	assert_told(s, &t);
+}
+
+/* --- one NOTIFY at a time --- */
+
+static void EVT_19_one_NOTIFY_at_a_time_with_the_state_of_its_sending(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified(&t);
+	assert_non_null(m);
+	change(s);
+	assert_int_equal(watch(&t, "3600"), 200);
+	world_revoke(s->w, &s->own, "alice");
+	change(s);
+	pass(s, SECONDS(10));
+	assert_quiet(&t);
+	respond(&t, m, 200);
+	assert_told(s, &t); /* one, and the newest; CSeq is checked by notified */
+	assert_quiet(&t);
+}
+
+static void EVT_19_a_provisional_is_no_answer(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified(&t);
+	assert_int_equal(watch(&t, "3600"), 200);
+	respond(&t, msg_ref(m), 100);
+	assert_quiet(&t);
+	respond(&t, m, 200);
+	m = notified_ok(&t);
+	assert_non_null(m);
+	msg_unref(m);
+}
+
+static bool lives_after(struct scene *s, unsigned code)
+{
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *m;
+	bool lives;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified(&t);
+	assert_non_null(m);
+	respond(&t, m, code);
+	lives = notifier_count(s->w->notifier, PACKAGE_CERTIFICATE) > 0;
+	world_revoke(s->w, &s->own, "alice");
+	m = notified_ok(&t);
+	assert_int_equal(m != NULL, lives);
+	msg_unref(m);
+	if (lives) {
+		assert_int_equal(watch(&t, "0"), 200);
+		m = notified_ok(&t);
+		assert_true(has(m, HDR_SUBSCRIPTION_STATE, "terminated;reason=timeout"));
+		msg_unref(m);
+	} else {
+		assert_int_equal(watch(&t, "3600"), 481);
+	}
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	return lives;
+}
+
+static void EVT_11_answers_that_end_a_subscription(void **state)
+{
+	static const unsigned ending[] = {404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604};
+	static const unsigned others[] = {200, 202, 302, 400, 403, 408, 413, 423,
+					  437, 486, 488, 493, 500, 503, 600, 603};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		change(s);
+		if (lives_after(s, ending[i]))
+			fail_msg("lives after %u", ending[i]);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		change(s);
+		if (!lives_after(s, others[i]))
+			fail_msg("ends with %u", others[i]);
+	}
+}
+
+static void EVT_11_no_answer_ends_a_subscription(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified(&t);
+	pass(s, SECONDS(32) - 1);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+	pass(s, 1);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	msg_unref(m);
+	change(s);
+	assert_quiet(&t);
+}
+
+/* --- revocation --- */
+
+static void CRD_21_22_revocation_deactivates_credential_subscriptions(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t, second;
+
+	change(s);
+	t = watching(s, "credential");
+	second = watching(s, "credential");
+	change(s);
+	assert_told(s, &t);
+	assert_told(s, &second);
+	change(s); /* waits for the interval */
+	world_revoke(s->w, &s->own, "alice");
+	assert_empty(&t, "terminated;reason=deactivated");
+	assert_empty(&second, "terminated;reason=deactivated");
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	change(s);
+	pass(s, SECONDS(120));
+	assert_quiet(&t);
+	assert_quiet(&second);
+	assert_int_equal(watch(&t, "3600"), 481);
+}
+
+static void CRD_24_deactivation_is_for_credentials_only(void **state)
+{
+	struct scene *s = *state;
+	struct watcher secret, open;
+
+	change(s);
+	secret = watching(s, "credential");
+	open = watching(s, "certificate");
+	notifier_deactivate(s->w->notifier, S("sip:alice@example.com"));
+	fake_settle(s->w->loop);
+	assert_empty(&secret, "terminated;reason=deactivated");
+	assert_quiet(&open);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(T_04_three_changes_are_one_now_and_one_after_the_interval),
+		T(T_04_the_interval_counts_for_credentials_too),
+		T(T_04_a_revocation_is_told_at_once_and_ends_the_wait),
+		T(T_04_a_revocation_leaves_nothing_to_be_told_later),
+		T(T_04_answers_to_SUBSCRIBE_do_not_wait),
+		T(T_04_what_was_delivered_is_not_told_again),
+		T(T_04_what_was_refused_is_told_again),
+		T(EVT_19_one_NOTIFY_at_a_time_with_the_state_of_its_sending),
+		T(EVT_19_a_provisional_is_no_answer),
+		T(EVT_11_answers_that_end_a_subscription),
+		T(EVT_11_no_answer_ends_a_subscription),
+		T(CRD_21_22_revocation_deactivates_credential_subscriptions),
+		T(CRD_24_deactivation_is_for_credentials_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/scenario/scene.h"
+
+/* How long a subscription lives and which way its NOTIFYs go: RFC 6665 4.2, the rows named. */
+
+/* --- how long --- */
+
+static void EVT_06_expiry_is_told(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watcher_of(s->w, &s->stream, "alice", "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "600"), 200);
+	assert_int_equal(t.granted, 600);
+	msg_unref(notified_ok(&t));
+	pass(s, SECONDS(300));
+	assert_int_equal(watch(&t, "600"), 200);
+	m = notified_ok(&t);
+	assert_int_equal(expires_of(m), 600);
+	msg_unref(m);
+	pass(s, SECONDS(600) - 1);
+	assert_quiet(&t);
+	pass(s, 1);
+	assert_empty(&t, "terminated;reason=timeout");
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(watch(&t, "600"), 481);
+	pass(s, SECONDS(3600));
+	assert_quiet(&t);
+}
+
+static void CRD_16_17_never_longer_than_the_certificate(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+	struct sip_msg *m;
+
+	world_set(s->w, &s->own, "alice", 300, s->etag);
+	t = watcher_of(s->w, &s->own, "alice", "credential");
+	assert_int_equal(watch(&t, "3600"), 200);
+	assert_int_equal(t.granted, 300);
+	m = notified_ok(&t);
+	assert_true(expires_of(m) <= 300);
+	assert_true(body_has(m, buf_slice(&s->w->pkcs8)));
+	msg_unref(m);
+	pass(s, SECONDS(299));
+	assert_quiet(&t);
+	pass(s, SECONDS(1));
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_true(has(m, HDR_SUBSCRIPTION_STATE, "terminated;reason="));
+	assert_false(body_has(m, buf_slice(&s->w->pkcs8)));
+	msg_unref(m);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+}
+
+static void CRT_07_certificate_subscriptions_are_not_shortened(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+
+	world_set(s->w, &s->own, "alice", 300, s->etag);
+	t = watching(s, "certificate");
+	assert_int_equal(t.granted, 3600);
+	pass(s, SECONDS(300));
+	assert_empty(&t, "active;expires="); /* CRT-25 */
+	change(s);
+	assert_told(s, &t);
+}
+
+static void CRD_18_a_new_certificate_may_shorten(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+	struct sip_msg *m;
+
+	change(s);
+	t = watching(s, "credential");
+	assert_int_equal(t.granted, 3600);
+	pass(s, SECONDS(10));
+	world_set(s->w, &s->own, "alice", 200, s->etag);
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_true(expires_of(m) <= 200);
+	msg_unref(m);
+	pass(s, SECONDS(200));
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_true(has(m, HDR_SUBSCRIPTION_STATE, "terminated;reason="));
+	msg_unref(m);
+}
+
+/* --- connections --- */
+
+static void CRD_11_the_connection_is_gone(void **state)
+{
+	struct scene *s = *state;
+	struct flow device = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct watcher t;
+
+	change(s);
+	t = watcher_of(s->w, &device, "alice", "credential");
+	assert_int_equal(watch(&t, "3600"), 200);
+	msg_unref(notified_ok(&t));
+	assert_int_equal(fake_kept(s->w->transport, &device), 1);
+	fake_close(s->w->transport, &device);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	change(s);
+	pass(s, SECONDS(120));
+	assert_quiet(&t);
+	assert_int_equal(fake_sent(s->w->transport), 0);
+}
+
+static void CRD_11_the_connection_goes_while_a_NOTIFY_is_signed(void **state)
+{
+	struct scene *s = *state;
+	struct flow device = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct watcher t;
+
+	change(s);
+	t = watcher_of(s->w, &device, "alice", "credential");
+	fake_hold(s->w->work, true);
+	assert_int_equal(watch(&t, "3600"), 200);
+	fake_close(s->w->transport, &device);
+	fake_hold(s->w->work, false);
+	assert_quiet(&t);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+}
+
+static void CRD_11_a_refresh_moves_the_subscription(void **state)
+{
+	struct scene *s = *state;
+	struct flow old = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct flow new = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40002");
+	struct watcher t;
+
+	change(s);
+	t = watcher_of(s->w, &old, "alice", "credential");
+	assert_int_equal(watch(&t, "3600"), 200);
+	msg_unref(notified_ok(&t));
+	t.flow = new;
+	fake_hold(s->w->work, true);
+	assert_int_equal(watch(&t, "3600"), 200);
+	fake_hold(s->w->work, false);
+	assert_told(s, &t);
+	assert_int_equal(t.back.id, new.id);
+	assert_int_equal(fake_kept(s->w->transport, &old), 0);
+	assert_int_equal(fake_kept(s->w->transport, &new), 1);
+	fake_close(s->w->transport, &old);
+	change(s);
+	assert_told(s, &t);
+	assert_int_equal(t.back.id, new.id);
+}
+
+static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	fake_close(s->w->transport, &s->stream);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+	change(s);
+	assert_told(s, &t);
+	assert_int_equal(t.back.proto, PROTO_TCP);
+	assert_string_equal(peer_text(&t.back.remote).text, "192.0.2.4:40000");
+}
+
+static void CRT_13_large_NOTIFYs_leave_UDP(void **state)
+{
+	struct scene *s = *state;
+	struct flow udp = fake_udp("192.0.2.4:5070");
+	struct watcher t = watcher_of(s->w, &udp, "alice", "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_int_equal(t.back.proto, m->raw.n > 1300 ? PROTO_TCP : PROTO_UDP);
+	msg_unref(m);
+	change(s);
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_true(m->raw.n > 1300);
+	assert_int_equal(t.back.proto, PROTO_TCP);
+	assert_true(has(m, HDR_VIA, "SIP/2.0/TCP "));
+	msg_unref(m);
+}
+
+static void a_restart_goes_on_with_certificate_subscriptions(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate"), gone;
+
+	change(s);
+	assert_told(s, &t);
+	gone = watching(s, "credential");
+	pass(s, SECONDS(600));
+	world_restart(s->w);
+	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	change(s);
+	assert_told(s, &t); /* in the same dialog, with the next CSeq */
+	assert_quiet(&gone);
+	pass(s, SECONDS(3000));
+	t.event = "certificate";
+	msg_unref(notified_ok(&t)); /* 3600 s after the SUBSCRIBE */
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+}
+
+/* --- G37: somebody sets the wall clock --- */
+
+static void clock_jump(struct scene *s, int64_t by_s)
+{
+	struct watcher t = watching(s, "certificate");
+	struct sip_msg *m;
+
+	assert_int_equal(watch(&t, "600"), 200);
+	msg_unref(notified_ok(&t));
+	pass(s, SECONDS(100));
+	fake_set_wall(s->w->loop, FAKE_START_S + by_s);
+	pass(s, SECONDS(100));
+	assert_int_equal(watch(&t, "1000"), 200);
+	m = notified_ok(&t);
+	assert_int_equal(expires_of(m), 1000);
+	msg_unref(m);
+	fake_set_wall(s->w->loop, FAKE_START_S);
+	pass(s, SECONDS(400));
+	notifier_changed(s->w->notifier, S("sip:alice@example.com"));
+	fake_settle(s->w->loop);
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_int_equal(expires_of(m), 600); /* what is left does not depend on the wall clock */
+	msg_unref(m);
+	fake_set_wall(s->w->loop, FAKE_START_S + by_s);
+	pass(s, SECONDS(600) - 1);
+	assert_quiet(&t); /* not too early */
+	pass(s, 1);
+	assert_empty(&t, "terminated;reason=timeout"); /* nor for ever */
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+}
+
+static void G37_the_clock_is_set_ten_years_forward(void **state)
+{
+	clock_jump(*state, INT64_C(10) * 365 * DAY_S);
+}
+
+static void G37_the_clock_is_set_ten_years_back(void **state)
+{
+	clock_jump(*state, -INT64_C(10) * 365 * DAY_S);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(EVT_06_expiry_is_told),
+		T(CRD_16_17_never_longer_than_the_certificate),
+		T(CRT_07_certificate_subscriptions_are_not_shortened),
+		T(CRD_18_a_new_certificate_may_shorten),
+		T(CRD_11_the_connection_is_gone),
+		T(CRD_11_the_connection_goes_while_a_NOTIFY_is_signed),
+		T(CRD_11_a_refresh_moves_the_subscription),
+		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
+		T(CRT_13_large_NOTIFYs_leave_UDP),
+		T(a_restart_goes_on_with_certificate_subscriptions),
+		T(G37_the_clock_is_set_ten_years_forward),
+		T(G37_the_clock_is_set_ten_years_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
