@@ -49,7 +49,7 @@ bool journal_line(struct slice line, struct slice *key, struct slice *value)
 	if (slice_starts(fields, S("- "))) {
 		*key = slice_sub(fields, 2, fields.n);
 		*value = SLICE_NONE;
-		return true;
+		return slice_chr(*key, ' ') == key->n;
 	}
 	rest = slice_sub(fields, 2, fields.n);
 	return slice_starts(fields, S("+ ")) && slice_cut(rest, ' ', key, value);
