@@ -10,6 +10,7 @@
 #include "sip/service/user_cert.h"
 
 #define RENEW_S (14 * 86400)      /* before its end a credential that was made here is made anew */
+#define RETRY_S 10                /* after the disk failed */
 #define LOOK_AGAIN_S (20 * 86400) /* the longest that the expiry timer sleeps */
 
 /* --- expiry: one timer for the earliest --- */
@@ -197,6 +198,7 @@ static void tell(struct credentials *all, const struct busy *b)
 void busy_end(struct busy *b, enum err e)
 {
 	struct credentials *all = b->all;
+	const struct cred *c = cred_find(all->d.store, slice_str(b->aor));
 	struct busy last = *b;
 
 	reply_done(b, e);
@@ -204,6 +206,8 @@ void busy_end(struct busy *b, enum err e)
 	mem_free(b);
 	if (e == ERR_OK)
 		tell(all, &last);
+	else if (c != NULL && c->present && end_of(c) <= loop_wall_s(all->d.loop))
+		look_at(all, loop_wall_s(all->d.loop) + RETRY_S); /* an expiry that is still to be written and told */
 	if (last.done != NULL)
 		last.done(last.arg, e);
 	go_on(all, &last);
