@@ -9,9 +9,9 @@
 #include "sip/service/credential_private.h"
 #include "sip/service/user_cert.h"
 
-#define RENEW_S (14 * 86400)      /* before its end a credential that was made here is made anew */
-#define RETRY_S 10                /* after the disk failed */
-#define LOOK_AGAIN_S (20 * 86400) /* the longest that the expiry timer sleeps */
+#define RENEW_S (14 * 86400) /* before its end a credential that was made here is made anew */
+#define RETRY_S 10           /* after the disk failed */
+#define LOOK_AGAIN_S 3600    /* the longest that the expiry timer sleeps: the clock may be set meanwhile */
 
 /* --- expiry: one timer for the earliest --- */
 

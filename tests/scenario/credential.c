@@ -157,6 +157,25 @@ static void expiry_is_tried_again_when_the_store_fails(void **state)
 	assert_false(present(s));
 }
 
+/* A gateway without a battery starts in 1970 or in a wrong year and is set right later. */
+static void G37_a_clock_that_is_set_finds_what_expired(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+
+	world_set(s->w, &s->own, "alice", 30 * DAY_S, s->etag);
+	t = watching(s, "certificate");
+	assert_int_equal(watch(&t, "604800"), 200);
+	msg_unref(notified_ok(&t));
+	fake_set_wall(s->w->loop, FAKE_START_S - INT64_C(10) * 365 * DAY_S);
+	pass(s, SECONDS(7200));
+	assert_true(present(s));
+	fake_set_wall(s->w->loop, FAKE_START_S + 31 * DAY_S);
+	pass(s, SECONDS(3600));
+	assert_empty(&t, "active;expires=");
+	assert_false(present(s));
+}
+
 /* --- the lifetime that is granted --- */
 
 static void ESC_05_06_granted_lifetimes(void **state)
@@ -448,6 +467,7 @@ int main(void)
 		T(expiry_is_looked_at_after_a_restart),
 		T(expiry_of_several_users_goes_in_order),
 		T(expiry_is_tried_again_when_the_store_fails),
+		T(G37_a_clock_that_is_set_finds_what_expired),
 		T(ESC_05_06_granted_lifetimes),
 		T(T_17_hybrid),
 		T(T_17_draft),
