@@ -144,13 +144,15 @@ static void expiry_of_several_users_goes_in_order(void **state)
 static void expiry_is_tried_again_when_the_store_fails(void **state)
 {
 	struct scene *s = *state;
-	struct watcher t;
+	struct watcher t, late = watcher_of(s->w, &s->stream, "alice", "certificate");
 
 	world_set(s->w, &s->own, "alice", 100, s->etag);
 	pass(s, SECONDS(10));
 	t = watching(s, "certificate");
 	world_break_store(true);
 	pass(s, SECONDS(91));
+	assert_int_equal(watch(&late, "3600"), 200);
+	assert_empty(&late, "active;expires="); /* whatever the disk says */
 	world_break_store(false);
 	pass(s, SECONDS(60));
 	assert_empty(&t, "active;expires=");
