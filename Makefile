@@ -23,7 +23,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         frame peer file commit user subscription journal credential \
         slice buf map ini rate log loop work ber
 SCENARIO = nist nict notifier subscription credential digest
-FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode
+FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
@@ -74,18 +74,22 @@ scenario: $(SCENARIO:%=$(BUILD)/scenario/%)
 # The fuzz targets over files, without a fuzzer: see fuzz/README.md.
 $(BUILD)/replay/%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
 
 replay: $(FUZZ:%=$(BUILD)/replay/%)
 
 $(BUILD)/fuzzer/%: $(BUILD)/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+
+# One target is the whole server above the fakes.
+$(BUILD)/replay/server $(BUILD)/fuzzer/server: $(BUILD)/tests/scenario/world.o $(FAKE)
+$(BUILD)/replay/server $(BUILD)/fuzzer/server: LIBS += -lcmocka
 
 # What a build and the tests need, by Debian package. `make deps` installs what is missing, or names it elsewhere.
 DEPS_BUILD = gcc make libc6-dev libmbedtls-dev libevent-dev
 DEPS_CHECK = $(DEPS_BUILD) libcmocka-dev python3 python3-pytest python3-cryptography openssl
-DEPS_FUZZ  = $(DEPS_BUILD) clang libclang-rt-dev
+DEPS_FUZZ  = $(DEPS_CHECK) clang libclang-rt-dev
 
 deps:
 	@tests/deps $(DEPS_BUILD)
