@@ -30,10 +30,11 @@ static inline void on_request(void *arg, struct tx *tx)
 	w->last = tx_id(tx);
 }
 
-static inline void on_closed(void *arg, uint64_t flow_id)
+static inline void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct world *w = arg;
 
+	(void)why;
 	w->closed = flow_id;
 	w->done_at_close = w->done;
 }

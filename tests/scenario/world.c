@@ -39,10 +39,11 @@ static void on_request(void *arg, struct tx *tx)
 	router_request(&w->router, tx);
 }
 
-static void on_closed(void *arg, uint64_t flow_id)
+static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct world *w = arg;
 
+	(void)why;
 	notifier_flow_closed(w->notifier, flow_id);
 }
 
@@ -104,7 +105,7 @@ static void start(struct world *w)
 
 	const struct access access = {.config = c, .auth = w->auth};
 	const struct credentials_deps credentials = {
-		.loop = w->loop, .transactions = w->layer, .access = access, .store = w->store};
+		.loop = w->loop, .transactions = w->layer, .access = access, .store = w->store, .work = w->work};
 
 	w->credentials = credentials_new(&credentials);
 
@@ -112,6 +113,8 @@ static void start(struct world *w)
 					       .transactions = w->layer,
 					       .transport = w->transport,
 					       .signer = w->signer,
+					       .signing_max = 8,
+					       .backlog_max = c->limit_queue,
 					       .access = access,
 					       .commit = w->commit,
 					       .dirfd = w->dirfd,

@@ -59,15 +59,13 @@ static void lenient(void **state)
 	for (size_t i = 0; i < COUNT(same); i++)
 		if (date_parse(slice_str(same[i]), &t) != ERR_OK || t != 1289690940)
 			fail_msg("%s", same[i]);
-	/* A leap second is a time that exists. */
-	assert_int_equal(date_parse(S("Sat, 31 Dec 2016 23:59:60 GMT"), &t), ERR_OK);
-	assert_int_equal(t, 1483228800);
 }
 
 static void refused(void **state)
 {
 	static const char *const bad[] = {
 		"",
+		"Sat, 31 Dec 2016 23:59:60 GMT", /* RFC 2616 3.3.1: up to 23:59:59; it would be written as another second */
 		"GMT",
 		"Sat",
 		"Sat,",
