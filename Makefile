@@ -8,7 +8,8 @@ CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 
 CORE        = err mem slice buf map log ini loop work rate
-CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config tls_peer tls_reason trust 
+CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
+              tls_peer tls_reason trust
 STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = frame peer resolve stream stream_tls stream_listen udp transport
@@ -41,46 +42,59 @@ OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
 CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)
 
+# What is done in a word a file; V=1 shows the commands.
+Q  = $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)' $@)
+JOBS = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
+
 all: $(OUT)
 
 $(OUT): $(BUILD)/sip/main.o $(LIB)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(LIB): $(OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC_ALL) -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CC_ALL) -c -o $@ $<
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 unit: $(UNIT:%=$(BUILD)/unit/%)
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The fakes come before the library, whose own loop, work and transport are then not taken.
 FAKE = $(BUILD)/tests/fake/loop.o $(BUILD)/tests/fake/work.o $(BUILD)/tests/fake/transport.o
 $(BUILD)/scenario/%: $(BUILD)/tests/scenario/%.o $(BUILD)/tests/scenario/world.o $(FAKE) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 scenario: $(SCENARIO:%=$(BUILD)/scenario/%)
 
 # The fuzz targets over files, without a fuzzer: see fuzz/README.md.
 $(BUILD)/replay/%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
 
 replay: $(FUZZ:%=$(BUILD)/replay/%)
 
 $(BUILD)/fuzzer/%: $(BUILD)/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
 
 # One target is the whole server above the fakes.
 $(BUILD)/replay/server $(BUILD)/fuzzer/server: $(BUILD)/tests/scenario/world.o $(FAKE)
@@ -96,19 +110,19 @@ deps:
 
 lab:
 	@tests/deps $(DEPS_BUILD)
-	@$(MAKE) --no-print-directory $(OUT)
-	$(abspath $(OUT)) lab
+	@$(MAKE) --no-print-directory $(JOBS) $(OUT)
+	$(if $(filter /%,$(OUT)),,./)$(OUT) lab
 
 check:
 	@tests/deps $(DEPS_CHECK)
-	@$(MAKE) --no-print-directory $(OUT) unit scenario replay
+	@$(MAKE) --no-print-directory $(JOBS) $(OUT) unit scenario replay
 	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) SCENARIO="$(SCENARIO)" FUZZ="$(FUZZ)" \
 	    tests/run $(UNIT)
 
 # Figures of speed and memory; see tests/bench/bench.py.
 bench:
 	@tests/deps $(DEPS_BUILD) python3
-	@$(MAKE) --no-print-directory $(OUT) $(BUILD)/bench/load $(BUILD)/bench/ceiling
+	@$(MAKE) --no-print-directory $(JOBS) $(OUT) $(BUILD)/bench/load $(BUILD)/bench/ceiling
 	@BUILD=$(BUILD) VOUCH=$(abspath $(OUT)) $(PYTHON) tests/bench/bench.py
 
 # make fuzz T=msg S=60: one target for that many seconds; fuzz-all: each of them.
@@ -116,7 +130,7 @@ S ?= 60
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 fuzz:
 	@tests/deps $(DEPS_FUZZ)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=clang FORTIFY= \
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)-fuzz CC=clang FORTIFY= \
 	    CFLAGS="$(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined" $(BUILD)-fuzz/fuzzer/$(T)
 	@fuzz/run $(BUILD)-fuzz $(T) $(S)
 
@@ -131,7 +145,7 @@ asan:
 
 tsan:
 	@tests/deps $(DEPS_CHECK)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan OUT=$(BUILD)-tsan/vouch FORTIFY= \
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)-tsan OUT=$(BUILD)-tsan/vouch FORTIFY= \
 	    CFLAGS="$(SANITIZE) -fsanitize=thread" $(BUILD)-tsan/vouch unit
 	@BUILD=$(BUILD)-tsan PYTHON=$(PYTHON) tests/tsan $(filter work commit tls,$(UNIT))
 

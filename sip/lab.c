@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,14 +101,16 @@ int verb_serve(int argc, char **argv)
 
 static void lab_hint(void *arg)
 {
-	const char *dir = arg;
+	const struct options *o = arg;
+	const char *me = program_invocation_name;
 
-	printf("\nIn another terminal:\n"
-	       "  vouch status -c %s/vouch.conf            what the server has\n"
-	       "  vouch user add sip:dave@example.com -c %s/vouch.conf\n"
-	       "Users and their passwords: %s/alice.account, bob.account, carol.account.\n"
+	printf("\nIn another terminal, to see Bob's certificate arrive at Alice's:\n"
+	       "  %s publish -a %s/bob.account --new\n"
+	       "  %s certificate -a %s/alice.account sip:bob@%s --watch\n"
+	       "and in a third, to see it go:\n"
+	       "  %s revoke -a %s/bob.account\n"
 	       "Ctrl-C ends the lab; what it stored is there again at the next start.\n",
-	       dir, dir, dir);
+	       me, o->dir, me, o->dir, o->domain, me, o->dir);
 	fflush(stdout);
 }
 
@@ -141,7 +144,7 @@ int verb_lab(int argc, char **argv)
 	if (!config_load(file.p, all, &config, &why))
 		code = verb_say("lab", 1, "%s", why.p);
 	else
-		code = run("lab", &config, all, lab_hint, (void *)(uintptr_t)o.dir);
+		code = run("lab", &config, all, lab_hint, &o);
 	buf_free(&file);
 	buf_free(&why);
 	return code;
