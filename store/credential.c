@@ -289,21 +289,21 @@ enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf 
 	file_name(s->master, slice_str(c->aor), name);
 	e = file_read(s->dirfd, name, RECORD_MAX, &text);
 	if (e == ERR_OK)
-		e = cred_record_read(s->master, buf_slice(&text), &stored, &found_cert, key != NULL ? &found_key : NULL);
+		e = cred_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
+				     key != NULL ? &found_key : NULL);
 	if (e == ERR_OK) {
 		/* The file of another generation: somebody else writes here. */
 		if (stored.generation != c->generation)
 			e = ERR_IO;
 		mem_free(stored.aor);
 	}
-	if (e == ERR_OK) {
+	if (e == ERR_OK && cert != NULL)
 		buf_add(cert, buf_slice(&found_cert));
-		if (key != NULL)
-			buf_add(key, buf_slice(&found_key));
-	} else {
+	if (e == ERR_OK && key != NULL)
+		buf_add(key, buf_slice(&found_key));
+	if (e != ERR_OK)
 		log_line(LOG_ERROR, "event=credential_unreadable aor=%s file=%s reason=%s",
 			 log_esc(slice_str(c->aor)).text, name, log_esc(slice_str(err_str(e))).text);
-	}
 	buf_free(&text);
 	buf_free(&found_cert);
 	buf_wipe(&found_key);

@@ -48,10 +48,8 @@ void cred_store_free(struct cred_store *s);
 /* cred_find: NULL for an AOR that never had a credential. */
 const struct cred *cred_find(const struct cred_store *s, struct slice aor);
 
-/*
- * cred_read: appends certificate and key (nothing when there is none). key NULL: it is not wanted and stays sealed.
- * ERR_NOTFOUND: not present; ERR_IO; ERR_CRYPTO; then cert and key are as before.
- */
+/* cred_read: appends certificate and key (nothing when there is none); NULL for what is not wanted. ERR_NOTFOUND: not
+ * present; ERR_IO; ERR_CRYPTO; then cert and key are as before. */
 MUST_USE enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf *cert, struct buf *key);
 
 /* cred_put: durable when done says ERR_OK; only then cred_find shows it. ERR_BUSY. One at a time for an AOR. */
