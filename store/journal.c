@@ -20,7 +20,8 @@ struct journal {
 	journal_snapshot_fn snapshot;
 	void *arg;
 	int dirfd, fd;
-	char name[FILE_NAME_MAX];
+	int next; /* while a snapshot is on its way: what it does not have, also on disk; else -1 */
+	char name[FILE_NAME_MAX], next_name[FILE_NAME_MAX];
 	struct buf waiting; /* for the end of the turn */
 	struct buf since;   /* while a snapshot is on its way: what it does not have */
 	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
@@ -67,6 +68,20 @@ static enum err open_file(struct journal *j)
 	return ERR_OK;
 }
 
+static bool write_to(int fd, const struct buf *b, size_t *done)
+{
+	while (*done < b->n) {
+		ssize_t n = write(fd, b->p + *done, b->n - *done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		*done += (size_t)n;
+	}
+	return true;
+}
+
 static void write_all(struct journal *j, const struct buf *b)
 {
 	size_t done = 0;
@@ -76,22 +91,43 @@ static void write_all(struct journal *j, const struct buf *b)
 		j->torn = false;
 		j->size++;
 	}
-	while (done < b->n) {
-		ssize_t n = write(j->fd, b->p + done, b->n - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			/* Not acknowledged to anybody as durable; the next snapshot has it. */
-			log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->name,
-				 log_esc(slice_str(strerror(errno))).text);
-			j->torn = j->torn || (done > 0 && b->p[done - 1] != '\n');
-			j->size += done;
-			return;
-		}
-		done += (size_t)n;
+	if (!write_to(j->fd, b, &done)) {
+		/* Not acknowledged to anybody as durable; the next snapshot has it. */
+		log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->name,
+			 log_esc(slice_str(strerror(errno))).text);
+		j->torn = j->torn || (done > 0 && b->p[done - 1] != '\n');
 	}
 	j->size += done;
+}
+
+/*
+ * From the moment in which a worker renames the snapshot, what is written to the old file goes to one without a name;
+ * the loop learns of it a little later. Whoever is killed in between finds the lines of that while in a file of their
+ * own.
+ */
+static bool open_next(struct journal *j)
+{
+	j->next = openat(j->dirfd, j->next_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return j->next >= 0;
+}
+
+static void close_next(struct journal *j)
+{
+	if (j->next < 0)
+		return;
+	unlinkat(j->dirfd, j->next_name, 0);
+	close(j->next);
+	j->next = -1;
+}
+
+static void write_next(struct journal *j)
+{
+	size_t done = 0;
+
+	if (!write_to(j->next, &j->waiting, &done))
+		log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->next_name,
+			 log_esc(slice_str(strerror(errno))).text);
+	buf_add(&j->since, buf_slice(&j->waiting));
 }
 
 static void on_snapshot(void *arg, enum err e)
@@ -104,6 +140,7 @@ static void on_snapshot(void *arg, enum err e)
 		j->torn = false;
 		write_all(j, &j->since);
 	}
+	close_next(j);
 	buf_free(&j->since);
 }
 
@@ -111,6 +148,8 @@ static void compact(struct journal *j)
 {
 	struct buf all = {0};
 
+	if (!open_next(j))
+		return;
 	j->into = &all;
 	j->snapshot(j->arg, j);
 	j->into = &j->waiting;
@@ -118,6 +157,7 @@ static void compact(struct journal *j)
 	j->compacting = true;
 	if (commit_file(j->commit, j->name, &all, on_snapshot, j) != ERR_OK) {
 		j->compacting = false;
+		close_next(j);
 		buf_free(&all);
 	}
 }
@@ -133,7 +173,7 @@ static void flush(void *arg)
 	j->scheduled = false;
 	write_all(j, &j->waiting);
 	if (j->compacting)
-		buf_add(&j->since, buf_slice(&j->waiting));
+		write_next(j);
 	buf_free(&j->waiting);
 	if (!j->compacting && j->size > COMPACT_FROM && j->size > 4 * j->live)
 		compact(j);
@@ -187,6 +227,23 @@ static void replay_all(struct journal *j, struct slice text, journal_fn replay)
 		replay(j->arg, key, value);
 }
 
+/* Lines of a snapshot's while: the file may have them already, and may not. */
+static void replay_next(struct journal *j, journal_fn replay)
+{
+	struct buf text = {0};
+
+	if (file_read(j->dirfd, j->next_name, FILE_MAX, &text) == ERR_OK) {
+		replay_all(j, buf_slice(&text), replay);
+		buf_add(&j->waiting, buf_slice(&text));
+		if (text.n > 0 && text.p[text.n - 1] != '\n')
+			buf_addc(&j->waiting, '\n');
+		write_all(j, &j->waiting);
+		buf_clear(&j->waiting);
+		unlinkat(j->dirfd, j->next_name, 0);
+	}
+	buf_free(&text);
+}
+
 enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, journal_fn replay,
 		      journal_snapshot_fn snapshot, void *arg, struct journal **out)
 {
@@ -197,11 +254,12 @@ enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const ch
 	j->loop = l;
 	j->commit = commit;
 	j->dirfd = dirfd;
-	j->fd = -1;
+	j->fd = j->next = -1;
 	j->snapshot = snapshot;
 	j->arg = arg;
 	j->into = &j->waiting;
 	snprintf(j->name, sizeof(j->name), "%s", name);
+	snprintf(j->next_name, sizeof(j->next_name), "%s.next", name);
 	e = file_read(dirfd, name, FILE_MAX, &text);
 	if (e == ERR_OK)
 		replay_all(j, buf_slice(&text), replay);
@@ -212,6 +270,8 @@ enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const ch
 	/* A torn last line must not swallow the first new one. */
 	if (e == ERR_OK && text.n > 0 && text.p[text.n - 1] != '\n')
 		buf_addc(&j->waiting, '\n');
+	if (e == ERR_OK)
+		replay_next(j, replay);
 	buf_free(&text);
 	if (e != ERR_OK) {
 		mem_free(j);
@@ -228,6 +288,8 @@ void journal_free(struct journal *j)
 	if (j->waiting.n > 0)
 		write_all(j, &j->waiting);
 	close(j->fd);
+	if (j->next >= 0)
+		close(j->next); /* the file stays: a snapshot may be under its new name already */
 	buf_free(&j->waiting);
 	buf_free(&j->since);
 	/* What the loop was told to call at the end of the turn is still to come. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -304,6 +305,73 @@ static void failed_snapshot(void **state)
 	end(&k);
 }
 
+/* A job of the disk's worker that lasts until somebody writes into the pipe. */
+struct hold {
+	struct work_job job;
+	int pipe[2];
+};
+
+static void hold_run(struct work_job *job, unsigned worker)
+{
+	struct hold *h = (struct hold *)(void *)job;
+	char octet;
+
+	(void)worker;
+	if (read(h->pipe[0], &octet, 1) < 0)
+		_exit(2);
+}
+
+static void hold_done(struct work_job *job)
+{
+	(void)job;
+}
+
+/* Ends when the snapshot has taken the place of the file, and before the loop has heard of it. */
+static void die_in_a_snapshot(struct keeper *k)
+{
+	struct hold h = {.job = {.run = hold_run, .done = hold_done}};
+	struct stat st;
+
+	start(k);
+	k->living = 2;
+	if (pipe(h.pipe) != 0 || work_submit(k->f.disk, &h.job) != ERR_OK)
+		_exit(2);
+	fill(k, 300);
+	journal_put(k->j, S("k1"), S("meanwhile"));
+	folder_turn(&k->f);
+	if (write(h.pipe[1], "x", 1) != 1)
+		_exit(2);
+	for (unsigned i = 0; i < 5000; i++) {
+		if (fstatat(k->f.fd, NAME, &st, 0) == 0 && st.st_size < 1000)
+			_exit(0);
+		usleep(1000);
+	}
+	_exit(3);
+}
+
+static void killed_in_a_snapshot(void **state)
+{
+	struct keeper k;
+	int status;
+	pid_t child;
+
+	(void)state;
+	begin(&k);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		die_in_a_snapshot(&k);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		start(&k);
+		assert_string_equal(k.replayed.p, "k0=from the snapshot\nk1=from the snapshot\nk1=meanwhile\n");
+		assert_false(folder_has(&k.f, NAME ".next"));
+		stop(&k);
+	}
+	end(&k);
+}
+
 /* The disk is full for a while: what could not be written is missing, what is written later is not. */
 static void full_disk(void **state)
 {
@@ -360,7 +428,7 @@ int main(void)
 		cmocka_unit_test(torn),       cmocka_unit_test(damaged),
 		cmocka_unit_test(lines),      cmocka_unit_test(snapshot),
 		cmocka_unit_test(not_a_file), cmocka_unit_test(failed_snapshot),
-		cmocka_unit_test(full_disk),
+		cmocka_unit_test(full_disk),  cmocka_unit_test(killed_in_a_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
