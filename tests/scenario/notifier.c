@@ -290,6 +290,54 @@ static void CRD_24_deactivation_is_for_credentials_only(void **state)
 	assert_quiet(&open);
 }
 
+/* --- more watchers than the signing queue has room for --- */
+
+static void watchers_beyond_the_queue(struct scene *s, const char *event, bool revoked)
+{
+	struct watcher all[7];
+	const size_t n = sizeof(all) / sizeof(all[0]);
+
+	s->w->config.limit_queue = 2;
+	world_restart(s->w);
+	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40000");
+	change(s);
+	for (size_t i = 0; i < n; i++)
+		all[i] = watching(s, event);
+	if (revoked)
+		world_revoke(s->w, &s->own, "alice");
+	else
+		change(s);
+	pass(s, SECONDS(30));
+	for (size_t i = 0; i < n; i++) {
+		struct sip_msg *m = notified(&all[i]);
+
+		if (m == NULL)
+			fail_msg("watcher %zu was not told", i);
+		assert_int_equal(m->body.n == 0, revoked);
+		respond(&all[i], m, 200);
+		assert_quiet(&all[i]);
+	}
+}
+
+static void CRT_19_a_full_queue_loses_no_change(void **state)
+{
+	watchers_beyond_the_queue(*state, "certificate", false);
+}
+
+static void CRT_20_a_full_queue_loses_no_revocation(void **state)
+{
+	watchers_beyond_the_queue(*state, "certificate", true);
+}
+
+static void CRD_21_a_full_queue_loses_no_deactivation(void **state)
+{
+	struct scene *s = *state;
+
+	watchers_beyond_the_queue(s, "credential", true);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -308,6 +356,9 @@ int main(void)
 		T(EVT_11_no_answer_ends_a_subscription),
 		T(CRD_21_22_revocation_deactivates_credential_subscriptions),
 		T(CRD_24_deactivation_is_for_credentials_only),
+		T(CRT_19_a_full_queue_loses_no_change),
+		T(CRT_20_a_full_queue_loses_no_revocation),
+		T(CRD_21_a_full_queue_loses_no_deactivation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
