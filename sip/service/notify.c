@@ -100,6 +100,9 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 			sub_free(s);
 			return;
 		}
+		/* T-32: the connection of the SUBSCRIBE is gone, once; the Contact is tried, and only once. */
+		if (s->flow.proto != PROTO_UDP && s->flow.id != 0)
+			s->due = true;
 	} else if (s->sent_final || ends_subscription(response->status)) {
 		sub_free(s);
 		return;

@@ -174,6 +174,33 @@ static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(v
 	assert_string_equal(peer_text(&t.back.remote).text, "192.0.2.4:40000");
 }
 
+static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+	struct sip_msg *m;
+
+	change(s);
+	t = watching(s, "certificate");
+	world_revoke(s->w, &s->own, "alice");
+	m = notified(&t); /* read by nobody */
+	assert_non_null(m);
+	msg_unref(m);
+	fake_close(s->w->transport, &s->stream);
+	pass(s, SECONDS(5));
+	m = notified(&t);
+	assert_non_null(m);
+	assert_int_equal(m->body.n, 0);
+	assert_int_equal(t.back.proto, PROTO_TCP);
+	assert_true(t.back.id != s->stream.id);
+	msg_unref(m);
+	/* Once: whoever is not there either is left alone. */
+	fake_close(s->w->transport, &t.back);
+	pass(s, SECONDS(600));
+	assert_quiet(&t);
+	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+}
+
 static void CRT_13_large_NOTIFYs_leave_UDP(void **state)
 {
 	struct scene *s = *state;
@@ -270,6 +297,7 @@ int main(void)
 		T(CRD_11_the_connection_goes_while_a_NOTIFY_is_signed),
 		T(CRD_11_a_refresh_moves_the_subscription),
 		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
+		T(T_32_a_revocation_that_went_down_with_its_connection_is_told),
 		T(CRT_13_large_NOTIFYs_leave_UDP),
 		T(a_restart_goes_on_with_certificate_subscriptions),
 		T(G37_the_clock_is_set_ten_years_forward),
