@@ -57,7 +57,7 @@ static void check_values(struct slice line)
 	uint32_t n;
 
 	if (event_parse(line, &ev) == ERR_OK)
-		CHECK(is_token(ev.package) && inside(ev.id, line) && inside(ev.params, line));
+		CHECK(is_token(ev.package) && (ev.id.p == NULL || is_token(ev.id)) && inside(ev.params, line));
 	if (media_parse(line, &m) == ERR_OK)
 		CHECK(is_token(m.type) && is_token(m.subtype) && media_is(&m, m.type, m.subtype));
 	if (cseq_parse(line, &n, &method) == ERR_OK)

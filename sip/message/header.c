@@ -42,8 +42,12 @@ enum err event_parse(struct slice s, struct event *out)
 	e.params = scan_skip(s);
 	if (e.package.n == 0 || !params_check(e.params))
 		return ERR_SYNTAX;
-	if (param_find(e.params, S("id"), &id))
+	if (param_find(e.params, S("id"), &id)) {
+		/* RFC 6665 8.4: a token; it goes into NOTIFYs as it is. */
+		if (id.quoted || !is_token(id.value))
+			return ERR_SYNTAX;
 		e.id = id.value;
+	}
 	*out = e;
 	return ERR_OK;
 }

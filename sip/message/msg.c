@@ -296,8 +296,9 @@ static const char *parse_routing(struct sip_msg *m)
 	if (m->call_id.n > SIP_CALLID_MAX || m->from_tag.n > SIP_CALLID_MAX || m->to_tag.n > SIP_CALLID_MAX ||
 	    m->via.branch.n > SIP_CALLID_MAX)
 		defect(m, 400, "Call-ID, Tag or Branch Too Long");
+	/* No character of word; RFC 4474 9 needs "|" as a mark, and nothing escapes control characters here. */
 	for (size_t i = 0; i < m->call_id.n; i++)
-		if (is_lws(m->call_id.p[i]))
+		if ((unsigned char)m->call_id.p[i] <= 0x20 || m->call_id.p[i] == 0x7f || m->call_id.p[i] == '|')
 			defect(m, 400, "Bad Call-ID Header Field");
 	if (cseq_parse(msg_value(m, HDR_CSEQ), &m->cseq, &method) != ERR_OK)
 		defect(m, 400, "Bad CSeq Header Field");

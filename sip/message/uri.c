@@ -75,7 +75,7 @@ static enum err parse_other(struct slice s)
 			return ERR_SYNTAX;
 	}
 	for (size_t i = colon; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= 0x20 || s.p[i] == 0x7f || s.p[i] == '<' || s.p[i] == '>' || s.p[i] == '"')
+		if ((unsigned char)s.p[i] <= 0x20 || strchr("\x7f<>\"|", s.p[i]) != NULL)
 			return ERR_SYNTAX;
 	return ERR_OK;
 }

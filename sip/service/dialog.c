@@ -6,6 +6,12 @@
 #include "crypto/rng.h"
 #include "sip/message/limits.h"
 
+/* A display name may have an escaped NUL, which what is kept of a dialog, text, cannot. */
+static bool has_nul(struct slice s)
+{
+	return slice_chr(s, '\0') < s.n;
+}
+
 /* RFC 3261 12.1.1: the route set is the list of Record-Route values, in order, every one readable. */
 static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 {
@@ -18,7 +24,8 @@ static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 		bool bad;
 
 		while (list_next(&rest, &item, &bad)) {
-			if (++count > SIP_ROUTE_MAX || addr_parse(item, &a) != ERR_OK || a.uri.scheme == URI_OTHER)
+			if (++count > SIP_ROUTE_MAX || has_nul(item) || addr_parse(item, &a) != ERR_OK ||
+			    a.uri.scheme == URI_OTHER)
 				return ERR_SYNTAX;
 			if (out->n > 0)
 				buf_add(out, S(", "));
@@ -54,6 +61,10 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 
 	if (m->from_tag.n == 0) {
 		*why = "Missing From Tag";
+		return ERR_SYNTAX;
+	}
+	if (has_nul(msg_value(m, HDR_FROM)) || has_nul(msg_value(m, HDR_TO))) {
+		*why = "NUL In From Or To";
 		return ERR_SYNTAX;
 	}
 	e = read_target(m, &target, why);
