@@ -15,6 +15,8 @@
 
 static struct world *w;
 static struct flow udp, tcp, tls;
+static struct sip_msg *waiting; /* a NOTIFY that was looked at, for the next r */
+static struct flow waiting_from;
 
 static void connect_all(void)
 {
@@ -48,6 +50,39 @@ static struct sip_msg *next_sent(struct flow *to)
 	return m;
 }
 
+static void drop_sent(void)
+{
+	struct sip_msg *m;
+	struct flow to;
+
+	while ((m = next_sent(&to)) != NULL)
+		msg_unref(m);
+	msg_unref(waiting);
+	waiting = NULL;
+}
+
+/* A SUBSCRIBE that is accepted is followed by its NOTIFY at once (EVT-02), whatever strange things it says. */
+static void come_in_and_look(const struct flow *from, struct slice octets)
+{
+	struct sip_msg *request, *m;
+	struct flow to;
+	const char *why;
+
+	if (msg_parse(octets, &request, &why) != ERR_OK)
+		return;
+	drop_sent();
+	come_in(from, octets);
+	m = next_sent(&to);
+	if (m != NULL && !m->request && m->status == 200 && request->method == METHOD_SUBSCRIBE &&
+	    request->to_tag.n == 0) {
+		waiting = next_sent(&waiting_from);
+		CHECK(waiting != NULL && waiting->request && slice_eq(waiting->call_id, m->call_id));
+		CHECK(slice_eq(waiting->from_tag, m->to_tag) && slice_eq(waiting->from.spec, request->to.spec));
+	}
+	msg_unref(m);
+	msg_unref(request);
+}
+
 static void ask_as_alice(struct slice octets)
 {
 	struct answer a = {.user = "alice", .password = "alice-pw", .nc = 1};
@@ -59,8 +94,7 @@ static void ask_as_alice(struct slice octets)
 
 	if (msg_parse(octets, &request, &why) != ERR_OK)
 		return;
-	while ((answer = next_sent(&to)) != NULL)
-		msg_unref(answer);
+	drop_sent();
 	come_in(&tls, octets);
 	answer = next_sent(&to);
 	if (request->request && answer != NULL && answer->status == 401 && answer_read(&a, answer)) {
@@ -74,7 +108,7 @@ static void ask_as_alice(struct slice octets)
 		edit_start(&edits, request);
 		CHECK(edit_insert(&edits, NULL, buf_slice(&line)) == ERR_OK);
 		edit_apply(&edits, &out);
-		come_in(&tls, buf_slice(&out));
+		come_in_and_look(&tls, buf_slice(&out));
 		mem_free(method);
 		mem_free(uri);
 	}
@@ -86,13 +120,19 @@ static void ask_as_alice(struct slice octets)
 
 static void respond_next(struct slice status)
 {
-	struct sip_msg *m;
+	struct sip_msg *m = waiting;
+	struct flow to = waiting_from;
 	struct buf out = {0};
-	struct flow to;
 	uint32_t code;
 
-	while ((m = next_sent(&to)) != NULL && !m->request)
-		msg_unref(m);
+	waiting = NULL;
+	while (m == NULL && fake_sent(w->transport) > 0) {
+		m = next_sent(&to);
+		if (!m->request) {
+			msg_unref(m);
+			m = NULL;
+		}
+	}
 	if (m != NULL && slice_u32(status, 699, &code) && code >= 100) {
 		build_reply(&out, m, &(struct build_reply){.code = code, .received = S("192.0.2.1")});
 		come_in(&to, buf_slice(&out));
@@ -111,10 +151,10 @@ static void step(struct slice s)
 		come_in(&udp, rest);
 		break;
 	case 't':
-		come_in(&tcp, rest);
+		come_in_and_look(&tcp, rest);
 		break;
 	case 's':
-		come_in(&tls, rest);
+		come_in_and_look(&tls, rest);
 		break;
 	case 'S':
 		ask_as_alice(rest);
@@ -144,8 +184,6 @@ static void remove_store(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = input_octets(data, size);
-	struct sip_msg *m;
-	struct flow to;
 
 	if (w == NULL) {
 		w = world_new(NULL);
@@ -158,8 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(slice_sub(in, 0, end));
 		in = slice_sub(in, end + 2, in.n);
 	}
-	while ((m = next_sent(&to)) != NULL)
-		msg_unref(m);
+	drop_sent();
 	/* Nothing lives for ever. */
 	fake_advance(w->loop, WEEKS_S * INT64_C(1000));
 	CHECK(notifier_count(w->notifier, PACKAGE_CERTIFICATE) == 0);
