@@ -129,8 +129,11 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 	if (dialog_next_hop(&s->dialog, &hop) != ERR_OK || hop.scheme == URI_OTHER)
 		return ERR_SYNTAX;
 	uri_param(&hop, S("transport"), &transport);
-	if (!peer_of(hop.host, (uint16_t)(hop.port != 0 ? hop.port : hop.scheme == URI_SIPS ? 5061 : 5060), &to))
-		return ERR_NOTFOUND;
+	if (!peer_of(hop.host, (uint16_t)(hop.port != 0 ? hop.port : hop.scheme == URI_SIPS ? 5061 : 5060), &to)) {
+		if (s->flow.proto != PROTO_UDP || hop.scheme == URI_SIPS)
+			return ERR_NOTFOUND;
+		to = s->flow.remote;
+	}
 	if (hop.scheme == URI_SIPS)
 		return n->d.client_tls == NULL
 			       ? ERR_UNSUPPORTED

@@ -222,6 +222,29 @@ static void CRT_13_large_NOTIFYs_leave_UDP(void **state)
 	msg_unref(m);
 }
 
+/* Names are not looked up; over UDP a NOTIFY goes nowhere but to where the SUBSCRIBE came from anyway. */
+static void EVT_02_a_Contact_with_a_name_over_UDP(void **state)
+{
+	struct scene *s = *state;
+	struct flow udp = fake_udp("192.0.2.4:5070");
+	struct sip_msg *m = world_ask(s->w, &udp,
+				      &(struct ask){.method = "SUBSCRIBE",
+						    .uri = "sip:alice@example.com",
+						    .call_id = "by-name",
+						    .headers = "Event: certificate\r\n"
+							       "Contact: <sip:watcher@phone.example.org>\r\n"});
+	struct flow to;
+
+	assert_non_null(m);
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+	m = world_take(s->w, "by-name", &to);
+	assert_non_null(m);
+	assert_true(m->request);
+	assert_true(peer_same_host(&to.remote, &udp.remote));
+	msg_unref(m);
+}
+
 static void a_restart_goes_on_with_certificate_subscriptions(void **state)
 {
 	struct scene *s = *state;
@@ -299,6 +322,7 @@ int main(void)
 		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
 		T(T_32_a_revocation_that_went_down_with_its_connection_is_told),
 		T(CRT_13_large_NOTIFYs_leave_UDP),
+		T(EVT_02_a_Contact_with_a_name_over_UDP),
 		T(a_restart_goes_on_with_certificate_subscriptions),
 		T(G37_the_clock_is_set_ten_years_forward),
 		T(G37_the_clock_is_set_ten_years_back),
