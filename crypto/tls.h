@@ -51,6 +51,9 @@ struct tls_params {
  */
 MUST_USE enum err tls_config_new(const struct tls_params *p, struct tls_config **out);
 void tls_config_ref(struct tls_config *c);
+
+/* tls_config_forward: the same without the static-RSA suites, for a server that is being probed; borrowed from c. */
+struct tls_config *tls_config_forward(struct tls_config *c);
 void tls_config_unref(struct tls_config *c);
 
 /* tls_config_time: the clock of certificate checks, seconds since 1970; default time(NULL). For tests. */

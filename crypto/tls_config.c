@@ -232,6 +232,7 @@ static void config_free(struct tls_config *c)
 		cert_free(c->ids[i].leaf);
 	}
 	mbedtls_ssl_cache_free(&c->cache);
+	tls_config_unref(c->forward);
 	mem_free(c);
 }
 
@@ -264,6 +265,12 @@ enum err tls_config_new(const struct tls_params *p, struct tls_config **out)
 		e = read_identity(&p->ids[i], &c->ids[i]);
 	for (size_t i = 0; i < c->slot_count && e == ERR_OK; i++)
 		e = slot_start(c, &c->slots[i], p);
+	if (e == ERR_OK && p->server && p->static_rsa) {
+		struct tls_params without = *p;
+
+		without.static_rsa = false;
+		e = tls_config_new(&without, &c->forward);
+	}
 	if (e != ERR_OK)
 		config_free(c);
 	else
@@ -282,9 +289,16 @@ void tls_config_unref(struct tls_config *c)
 		config_free(c);
 }
 
+struct tls_config *tls_config_forward(struct tls_config *c)
+{
+	return c->forward != NULL ? c->forward : c;
+}
+
 void tls_config_time(struct tls_config *c, int64_t (*now)(void))
 {
 	c->now = now;
+	if (c->forward != NULL)
+		c->forward->now = now;
 }
 
 enum err crypto_init(void)

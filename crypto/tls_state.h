@@ -39,6 +39,7 @@ struct tls_config {
 	struct tls_slot *slots; /* owned */
 	size_t slot_count;
 	mbedtls_ssl_cache_context cache;
+	struct tls_config *forward; /* one reference; NULL: this one has no static RSA itself */
 };
 
 struct tls {

@@ -36,6 +36,8 @@ struct app {
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct web *web;
+	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
+	unsigned web_tls_count;
 	struct control *control;
 	struct router router;
 	unsigned workers;
@@ -193,6 +195,8 @@ static bool listen_web(struct app *a, const char *key, const char *value, bool t
 			return cannot_listen(key, at, why);
 		if (i == 0 && tls)
 			a->https = p;
+		if (tls)
+			a->web_tls[a->web_tls_count++] = l;
 	}
 	return true;
 }
@@ -507,6 +511,8 @@ bool app_reload(struct app *a, struct buf *out)
 	}
 	if (ok && tls != NULL) {
 		transport_tls(a->transport, tls);
+		for (unsigned i = 0; i < a->web_tls_count; i++)
+			stream_listener_config(a->web_tls[i], tls);
 		tls_config_unref(a->server_tls);
 		a->server_tls = tls;
 	} else if (tls != NULL) {

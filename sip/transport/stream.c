@@ -19,6 +19,7 @@ struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, 
 	all->tls_slots = tls_slots;
 	all->limits = *limits;
 	all->rsa_failures = rate_new(limits->rsa_failures, limits->rsa_failures);
+	all->rsa_failures_all = rate_new(10 * limits->rsa_failures, 10 * limits->rsa_failures);
 	map_init(&all->by_id);
 	map_init(&all->sources);
 	return all;
@@ -128,6 +129,7 @@ void streams_free(struct streams *all)
 	map_free(&all->by_id);
 	map_free(&all->sources);
 	rate_free(all->rsa_failures);
+	rate_free(all->rsa_failures_all);
 	mem_free(all);
 }
 

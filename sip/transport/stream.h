@@ -33,7 +33,11 @@ struct stream_limits {
 	uint32_t message_ms;   /* a message once begun */
 	uint32_t idle_ms;      /* nothing in or out */
 	uint32_t kept_idle_ms; /* the same for kept connections */
-	unsigned rsa_failures; /* failed static-RSA handshakes a minute from one address; tenfold from all (Marvin) */
+	/*
+	 * Failed static-RSA handshakes a minute: from one address, which is then refused; tenfold from all, and then nobody
+	 * is offered these suites. Whoever uses the server as an oracle needs very many (Marvin). 0 = no limit.
+	 */
+	unsigned rsa_failures;
 };
 
 #define STREAM_OUT_MAX (1u << 20) /* octets that wait for a slow reader; beyond: close */

@@ -71,7 +71,10 @@ static void accept_one(struct stream_listener *l, int fd, const struct peer *rem
 		stream_opened(s);
 		return;
 	}
-	s->tls = tls_new(l->config, stream_next_slot(all), SLICE_NONE, TLS_NAME_SIP);
+	s->tls = tls_new(rate_ok(all->rsa_failures_all, STREAM_EVERYBODY, loop_now_ms(all->loop))
+				 ? l->config
+				 : tls_config_forward(l->config),
+			 stream_next_slot(all), SLICE_NONE, TLS_NAME_SIP);
 	s->state = HANDSHAKE;
 	stream_arm(s);
 	stream_want(s);

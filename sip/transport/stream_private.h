@@ -15,6 +15,7 @@
 #define ACCEPTS_A_TURN 64 /* the same for a listener */
 #define LISTENERS_MAX 16
 #define CLOSE_LINGER_MS 5000 /* for the last octets of a connection that is being closed */
+#define STREAM_EVERYBODY S("*") /* the one key of rates that count all sources together */
 #define ACCEPT_PAUSE_MS 1000 /* when the process is out of file descriptors */
 
 enum stream_state {
@@ -76,7 +77,8 @@ struct streams {
 	struct stream_listener listeners[LISTENERS_MAX];
 	unsigned listener_count, tls_slots, next_slot;
 	uint64_t next_id;
-	struct rate *rsa_failures;
+	struct rate *rsa_failures; /* by source */
+	struct rate *rsa_failures_all;
 	char scratch[SCRATCH];
 };
 

@@ -265,3 +265,21 @@ def test_DIG_09_cancel_is_never_challenged(lab, net, user, transport):
     agent = lab.agent(net, transport=transport)
     cancel = agent.new("CANCEL", user.sips if transport == "tls" else user.aor, {"CSeq": "1 CANCEL"})
     assert agent.exchange(cancel).code == 481
+
+
+def test_failed_static_rsa_handshakes_are_limited(server):
+    """Whoever would use the server as an RSA oracle is refused; many of them together end the offer for everybody."""
+    other = server("limits.rsa-failures=2", "tls.client-certificate=off")
+    port = other.port + 1
+    static = tlsprobe.client_hello(tlsprobe.TLS12, [tlsprobe.RSA_AES128_SHA])
+    accepted = tlsprobe.TLS12, tlsprobe.RSA_AES128_SHA
+    for _ in range(2):
+        assert tlsprobe.failed_rsa_handshake(port, "127.0.1.1")
+    assert not tlsprobe.failed_rsa_handshake(port, "127.0.1.1")
+    assert tlsprobe.probe(port, static, "127.0.1.2") == accepted, "others are not concerned"
+    for number in range(10, 19):
+        for _ in range(2):
+            tlsprobe.failed_rsa_handshake(port, f"127.0.1.{number}")
+    assert tlsprobe.probe(port, static, "127.0.1.99") is None
+    with tls_connect(port, tls_context(other.ca)) as sock:
+        assert "ECDHE" in sock.cipher()[0], "forward secrecy goes on"

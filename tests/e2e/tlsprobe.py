@@ -23,9 +23,26 @@ def client_hello(version, suites, extensions=b""):
     return b"\x16" + struct.pack(">HH", min(version, TLS10), len(handshake)) + handshake
 
 
-def probe(port, hello):
+def failed_rsa_handshake(port, source):
+    """A handshake with static RSA whose encrypted secret is noise, up to its end; False when there was no ServerHello."""
+    answered = False
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as sock:
+        try:
+            sock.sendall(client_hello(TLS12, [RSA_AES128_SHA]))
+            answered = sock.recv(1) == b"\x16"
+            if answered:
+                sock.sendall(b"\x16\x03\x03\x01\x06" + b"\x10\0\x01\x02" + b"\x01\0" + b"\0" + os.urandom(255)
+                             + b"\x14\x03\x03\0\1\1" + b"\x16\x03\x03\0\x40" + os.urandom(64))
+            while answered and sock.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+    return answered
+
+
+def probe(port, hello, source="127.0.0.1"):
     """(version, suite) of the ServerHello that answers, or None when the server refuses."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as sock:
         sock.sendall(hello)
         answer = b""
         try:
