@@ -243,6 +243,11 @@ class Net:
         self.selector.close()
 
 
+def host_port(address):
+    """The text of a socket's address in a URI or Via."""
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+
+
 class Peer:
     """One end of the tests'. Received messages go to `inbox`; a NOTIFY is answered at once with `answer`.
 
@@ -303,23 +308,24 @@ class UdpPeer(Peer):
         self.server = server
         self.datagrams, self.streams = [], []
         while True:
-            self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.sock.bind(("127.0.0.1", 0))
+            self.family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+            self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
+            self.sock.bind((server[0], 0))
             self.port = self.sock.getsockname()[1]
             self.listener = listen_tcp and self.listen()
             if self.listener or not listen_tcp:
                 break
             self.sock.close()
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = host_port((server[0], self.port))
         net.add(self.sock, self)
         if self.listener:
             net.add(self.listener, self)
 
     def listen(self):
-        listener = socket.socket()
+        listener = socket.socket(self.family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", self.port))
+            listener.bind((self.server[0], self.port))
         except OSError:
             listener.close()
             return None
@@ -337,7 +343,7 @@ class UdpPeer(Peer):
             return
         data, source = sock.recvfrom(65536)
         self.datagrams.append(data)
-        assert source == self.server, f"a datagram from {source}"
+        assert source[:2] == self.server, f"a datagram from {source}"
         self.receive(data, source)
 
     def close(self):
@@ -354,7 +360,7 @@ class StreamPeer(Peer):
     def __init__(self, net, sock, transport, inbox=None):
         super().__init__(net, transport, inbox)
         self.sock, self.buffer = sock, b""
-        self.address = "%s:%d" % sock.getsockname()
+        self.address = host_port(sock.getsockname())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         net.add(sock, self)
 
