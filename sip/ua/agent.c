@@ -177,14 +177,15 @@ static void transmit(struct call *c)
 
 /* --- the connection --- */
 
-/* "tls:192.0.2.1:5061 (example.com): WHY" */
+/* "no connection to tls:192.0.2.1:5061 for example.com: WHY", or that it ended after it had been good for something. */
 static void no_connection(struct agent *a, const char *why)
 {
+	unsigned last = a->target < a->targets.count ? a->target : a->targets.count - 1;
 	struct buf text = {0};
 
-	buf_addf(&text, "no connection to %s:%s for %.*s: %s", a->account->proto == PROTO_TLS ? "tls" : "tcp",
-		 peer_text(&a->targets.peers[a->target < a->targets.count ? a->target : a->targets.count - 1]).text,
-		 SLICE_ARG(a->account->domain), why);
+	buf_addf(&text, "%s to %s:%s for %.*s%s: %s", a->spoke ? "the connection" : "no connection",
+		 a->account->proto == PROTO_TLS ? "tls" : "tcp", peer_text(&a->targets.peers[last]).text,
+		 SLICE_ARG(a->account->domain), a->spoke ? " ended" : "", why);
 	fail_calls(a, text.p);
 	buf_free(&text);
 }
