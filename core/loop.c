@@ -76,8 +76,9 @@ struct loop *loop_new(void)
 	struct event_config *config = event_config_new();
 
 	/*
-	 * Workers wake the loop through an eventfd, never by libevent calls: no locks in the base. No list of changes for
-	 * epoll either: a descriptor must be out of it when io_free returns, since its number may be a worker's file next.
+	 * Workers wake the loop through an eventfd, never by libevent calls: no locks in the base. No list of changes
+	 * for epoll either: a descriptor must be out of it when io_free returns, since its number may be a worker's
+	 * file next.
 	 */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	l->base = event_base_new_with_config(config);

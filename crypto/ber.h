@@ -10,8 +10,8 @@
 #define BER_DEPTH_MAX 12 /* constructed elements inside one another; more is ERR_LIMIT */
 
 /*
- * ber_to_der: appends the first element of in, rewritten; *used is how many octets of in it takes. ERR_SYNTAX when it is
- * malformed or cut; der is then as before. No recursion; the cost is linear in in.n times the depth.
+ * ber_to_der: appends the first element of in, rewritten; *used is how many octets of in it takes. ERR_SYNTAX when it
+ * is malformed or cut; der is then as before. No recursion; the cost is linear in in.n times the depth.
  */
 MUST_USE enum err ber_to_der(struct slice in, struct buf *der, size_t *used);
 

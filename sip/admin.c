@@ -140,7 +140,8 @@ int verb_revoke_as_admin(int argc, char **argv)
 	struct admin a = {0};
 	int code;
 
-	if (!begin("revoke", "vouch revoke AOR -c FILE, or with an account: vouch revoke -a ACCOUNT", argc, argv, 1, 1, &a, &code))
+	if (!begin("revoke", "vouch revoke AOR -c FILE, or with an account: vouch revoke -a ACCOUNT", argc, argv, 1, 1,
+		   &a, &code))
 		return code;
 	if (!read_aor(&a.config, slice_str(a.words[0]), &aor)) {
 		code = verb_say("revoke", 1, "%s is no address of %s", a.words[0], a.config.domain);

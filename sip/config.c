@@ -294,8 +294,8 @@ static bool load_file(const char *file, struct loading *l)
 	l->where = file;
 	e = ini_parse(buf_slice(&text), on_setting, l, &line, &why);
 	if (e == ERR_SYNTAX)
-		buf_addf(l->why, "%s:%u: \"%.*s\": expected %s", file, line, SLICE_ARG(ini_line(buf_slice(&text), line)),
-			 why);
+		buf_addf(l->why, "%s:%u: \"%.*s\": expected %s", file, line,
+			 SLICE_ARG(ini_line(buf_slice(&text), line)), why);
 	buf_free(&text);
 	return e == ERR_OK;
 }

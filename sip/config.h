@@ -23,7 +23,8 @@ struct config {
 	char *file; /* path as given; relative paths in it are relative to its folder */
 
 	char *domain;
-	char *listen_udp, *listen_tcp, *listen_tls, *listen_https, *listen_http; /* comma-separated "host:port", valid */
+	char *listen_udp, *listen_tcp, *listen_tls, *listen_https,
+		*listen_http; /* comma-separated "host:port", valid */
 	char *store, *master_key;
 	uint32_t workers; /* 0 = one for each core */
 	uint32_t profile;

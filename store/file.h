@@ -7,7 +7,7 @@
  * The folder of all state: 0700, files 0600, one process at a time. Replace = temporary file, write, fsync, rename,
  * fsync of the folder. Names are this program's own, never text from the network.
  */
-#define FILE_NAME_MAX 256      /* with what a temporary name adds, and a NUL */
+#define FILE_NAME_MAX 256     /* with what a temporary name adds, and a NUL */
 #define FILE_TEMPORARY ".tmp" /* behind the name of a file that is being written */
 
 /* file_open_dir: opens (create: and makes) the folder; *dirfd is the caller's. Refuses one that others may enter. */

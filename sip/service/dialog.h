@@ -10,7 +10,7 @@
  */
 struct dialog {
 	char *call_id, *local_tag, *remote_tag; /* one allocation each, owned; remote_tag NULL: not complete */
-	char *local;   /* From of our requests with our tag; a notifier's is To of the SUBSCRIBE octet for octet (T-05) */
+	char *local; /* From of our requests with our tag; a notifier's is To of the SUBSCRIBE octet for octet (T-05) */
 	char *remote;  /* To of our requests */
 	char *target;  /* Request-URI of our requests: the peer's Contact once it is known */
 	char *contact; /* our Contact URI, without brackets; NULL: requests carry none */

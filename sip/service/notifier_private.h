@@ -60,7 +60,7 @@ struct notifier {
 	struct map by_tag;  /* of our own tags: names of journal entries */
 	struct map by_flow; /* of connections */
 	struct backlog urgent, changes;
-	unsigned signing;      /* NOTIFYs that are with the signer */
+	unsigned signing;       /* NOTIFYs that are with the signer */
 	struct timer *patience; /* the workers had no room at all: look again */
 	struct journal *journal;
 	uint64_t next_id;

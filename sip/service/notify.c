@@ -233,8 +233,8 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	}
 	if (s != NULL && e == ERR_OK) {
 		s->sent_final = s->end != SUB_LIVES;
-		s->request = tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY,
-				     on_answer, s);
+		s->request =
+			tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY, on_answer, s);
 	} else if (s != NULL) {
 		s->busy = false;
 		if (s->due)
@@ -286,7 +286,8 @@ static void send_next(struct sub *s)
 	buf_free(&w->branch);
 	mem_free(w);
 	if (e == ERR_BUSY) {
-		/* Others have filled the workers' queue. The NOTIFY is owed: it waits, and what comes behind it, too. */
+		/* Others have filled the workers' queue. The NOTIFY is owed: it waits, and what comes behind it, too.
+		 */
 		s->dialog.local_cseq--;
 		s->busy = false;
 		s->urgent = true;

@@ -164,7 +164,8 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool a
 {
 	const struct config *c = n->d.access.config;
 
-	if (n->urgent.count >= n->d.backlog_max || n->by_id.count >= c->limit_subscriptions || count_of(n, aor) >= c->limit_subscriptions_per_aor)
+	if (n->urgent.count >= n->d.backlog_max || n->by_id.count >= c->limit_subscriptions ||
+	    count_of(n, aor) >= c->limit_subscriptions_per_aor)
 		return false;
 	return !anonymous || source_enter(n, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }

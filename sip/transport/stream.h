@@ -34,8 +34,8 @@ struct stream_limits {
 	uint32_t idle_ms;      /* nothing in or out */
 	uint32_t kept_idle_ms; /* the same for kept connections */
 	/*
-	 * Failed static-RSA handshakes a minute: from one address, which is then refused; tenfold from all, and then nobody
-	 * is offered these suites. Whoever uses the server as an oracle needs very many (Marvin). 0 = no limit.
+	 * Failed static-RSA handshakes a minute: from one address, which is then refused; tenfold from all, and then
+	 * nobody is offered these suites. Whoever uses the server as an oracle needs very many (Marvin). 0 = no limit.
 	 */
 	unsigned rsa_failures;
 };

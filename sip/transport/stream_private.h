@@ -14,9 +14,9 @@
 #define READS_A_TURN 4    /* reads of one connection before the others get their turn */
 #define ACCEPTS_A_TURN 64 /* the same for a listener */
 #define LISTENERS_MAX 16
-#define CLOSE_LINGER_MS 5000 /* for the last octets of a connection that is being closed */
+#define CLOSE_LINGER_MS 5000    /* for the last octets of a connection that is being closed */
 #define STREAM_EVERYBODY S("*") /* the one key of rates that count all sources together */
-#define ACCEPT_PAUSE_MS 1000 /* when the process is out of file descriptors */
+#define ACCEPT_PAUSE_MS 1000    /* when the process is out of file descriptors */
 
 enum stream_state {
 	CONNECTING, /* TCP is not there yet */

@@ -31,7 +31,7 @@ static const struct {
 	 "0000",
 	 "300430020500"},                         /* definite in indefinite */
 	{"2480040161040262630000", "0403616263"}, /* 8.7.3: an OCTET STRING in pieces */
-	{"240704016124020400", "040161"}, /* a piece of none */
+	{"240704016124020400", "040161"},         /* a piece of none */
 	{"2409040161240304016200", NULL},         /* one octet too many in it */
 	{"240824030401610401"
 	 "62",

@@ -65,7 +65,8 @@ static void refused(void **state)
 {
 	static const char *const bad[] = {
 		"",
-		"Sat, 31 Dec 2016 23:59:60 GMT", /* RFC 2616 3.3.1: up to 23:59:59; it would be written as another second */
+		"Sat, 31 Dec 2016 23:59:60 GMT", /* RFC 2616 3.3.1: up to 23:59:59; it would be written as another
+						    second */
 		"GMT",
 		"Sat",
 		"Sat,",
