@@ -17,7 +17,7 @@ TRANSACTION = transaction nist nict
 SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert publish_body publish \
               credential creator fetch replay verifier router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
-SIP         = prompt config load serve control setup lab admin
+SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \

@@ -8,6 +8,7 @@
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "crypto/seal.h"
+#include "sip/transport/peer.h"
 #include "store/named.h"
 
 #define PEM_MAX (1u << 20)
@@ -200,6 +201,23 @@ bool load_tls(const struct config *c, const struct trust *trust, unsigned slots,
 		key_free(keys[i]);
 	}
 	return ok;
+}
+
+/* "https://DOMAIN:PORT" of the first https (else http) listener, unless identity.url says otherwise. */
+void load_identity_base(const struct config *c, struct buf *out)
+{
+	bool https = c->listen_https[0] != '\0';
+	struct slice at = SLICE_NONE;
+	struct peer p;
+
+	if (c->identity_url[0] != '\0') {
+		buf_adds(out, c->identity_url);
+		return;
+	}
+	buf_addf(out, "%s://%s", https ? "https" : "http", c->domain);
+	if (config_list(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
+	    peer_port(&p) != (https ? 443 : 80))
+		buf_addf(out, ":%u", peer_port(&p));
 }
 
 bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now, struct domain_certs *into,

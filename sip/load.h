@@ -21,6 +21,9 @@ MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf 
 MUST_USE bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now,
 		       struct tls_config **out, struct buf *why);
 
+/* load_identity_base: appends identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
+void load_identity_base(const struct config *c, struct buf *out);
+
 MUST_USE bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now,
 			    struct domain_certs *into, struct buf *why);
 

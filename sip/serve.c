@@ -11,38 +11,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/control.h"
-#include "sip/load.h"
-#include "sip/service/router.h"
-#include "sip/service/web.h"
-
-struct app {
-	struct config config;
-	const char *const *overrides;
-	struct loop *loop;
-	struct work *work, *disk;
-	int dirfd, lock;
-	struct commit *commit;
-	struct users *users;
-	struct cred_store *store;
-	struct auth *auth;
-	struct trust *trust;
-	struct tls_config *server_tls, *client_tls;
-	struct domain_certs *certs;
-	struct signer *signer;
-	struct streams *streams;
-	struct transport *transport;
-	struct tx_layer *transactions;
-	struct credentials *credentials;
-	struct notifier *notifier;
-	struct web *web;
-	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
-	unsigned web_tls_count;
-	struct control *control;
-	struct router router;
-	unsigned workers;
-	struct peer sip, tls, https; /* the first of each, for the ready line */
-};
+#include "sip/serve_private.h"
 
 struct loop *app_loop(struct app *a)
 {
@@ -111,23 +80,6 @@ out:
 	return ok;
 }
 
-/* "https://DOMAIN:PORT" of the first https (else http) listener, unless identity.url says otherwise. */
-static void identity_base(const struct config *c, struct buf *out)
-{
-	bool https = c->listen_https[0] != '\0';
-	struct slice at = SLICE_NONE;
-	struct peer p;
-
-	if (c->identity_url[0] != '\0') {
-		buf_adds(out, c->identity_url);
-		return;
-	}
-	buf_addf(out, "%s://%s", https ? "https" : "http", c->domain);
-	if (config_list(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
-	    peer_port(&p) != (https ? 443 : 80))
-		buf_addf(out, ":%u", peer_port(&p));
-}
-
 static bool load_keys(struct app *a, struct buf *why)
 {
 	const struct tls_params client = {
@@ -136,7 +88,7 @@ static bool load_keys(struct app *a, struct buf *why)
 	struct buf base = {0};
 	bool ok;
 
-	identity_base(&a->config, &base);
+	load_identity_base(&a->config, &base);
 	ok = load_identity(&a->config, base.p, a->workers, now, a->certs, why) &&
 	     (a->config.tls_certificate[0] == '\0' ||
 	      load_tls(&a->config, a->trust, a->workers, now, &a->server_tls, why));
@@ -383,173 +335,4 @@ void app_ready(const struct app *a, struct buf *out)
 	buf_addf(out, " tls=%s", a->tls.u.sa.sa_family == 0 ? "-" : peer_text(&a->tls).text);
 	buf_addf(out, " https=%s", a->https.u.sa.sa_family == 0 ? "-" : peer_text(&a->https).text);
 	buf_addf(out, " domain=%s\n", a->config.domain);
-}
-
-/* --- what the control socket asks --- */
-
-struct listing {
-	struct app *app;
-	struct buf *out;
-	bool json, first;
-};
-
-static void list_one(void *arg, const struct cred *c)
-{
-	struct listing *l = arg;
-	struct buf der = {0}, print = {0};
-	struct cert *cert = NULL;
-
-	if (!c->present || cred_read(l->app->store, c, &der, NULL) != ERR_OK)
-		return;
-	if (cert_read(buf_slice(&der), &cert) == ERR_OK)
-		cert_fingerprint(cert, HASH_SHA256, &print);
-	if (l->json)
-		buf_addf(l->out, "%s{\"aor\":\"%s\",\"expires\":%lld,\"key\":%s,\"sha256\":\"%s\"}",
-			 l->first ? "" : ",", c->aor, (long long)c->expires, c->has_key ? "true" : "false",
-			 print.n > 0 ? print.p : "");
-	else
-		buf_addf(l->out, "  %s  %s  %s\n", c->aor, c->has_key ? "certificate+key" : "certificate",
-			 print.n > 0 ? print.p : "?");
-	l->first = false;
-	cert_free(cert);
-	buf_free(&der);
-	buf_free(&print);
-}
-
-void app_status(struct app *a, bool json, struct buf *out)
-{
-	struct listing l = {.app = a, .out = out, .json = json, .first = true};
-
-	buf_addf(out,
-		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
-			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"credentials\":["
-		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
-			"credential subscriptions %u\ncredentials\n",
-		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
-		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL));
-	cred_each(a->store, list_one, &l);
-	if (json)
-		buf_adds(out, "]}\n");
-}
-
-struct comparison {
-	struct app *app;
-	const struct users *next;
-};
-
-static void compare_user(void *arg, const struct user *u)
-{
-	const struct comparison *c = arg;
-	const struct user *next = users_find(c->next, slice_str(u->aor));
-
-	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
-		notifier_deactivate(c->app->notifier, slice_str(u->aor));
-	/* T-48: who is no user any more has no credential either. */
-	if (next == NULL && credentials_revoke(c->app->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
-		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
-}
-
-bool app_reload_users(struct app *a, struct buf *out)
-{
-	struct users *next = users_new(), *old = a->users;
-	struct comparison c = {.app = a, .next = next};
-	enum err e = users_load(next, a->dirfd);
-
-	if (e != ERR_OK && e != ERR_NOTFOUND) {
-		buf_addf(out, "the users cannot be read: %s; the old ones stay\n", strerror(errno));
-		users_free(next);
-		return false;
-	}
-	auth_users(a->auth, next);
-	a->users = next;
-	users_each(old, compare_user, &c);
-	users_free(old);
-	buf_addf(out, "%zu users\n", users_count(next));
-	return true;
-}
-
-/* What is looked up when it is needed changes at once; the domain's text is borrowed by others and stays where it is.
- */
-static void take_settings(struct app *a, struct config *next)
-{
-	struct config old = a->config;
-	char *domain = next->domain;
-
-	next->domain = old.domain;
-	old.domain = domain;
-	a->config = *next;
-	*next = old;
-	log_set((enum log_level)a->config.log_level);
-}
-
-/* Users, certificates, and all settings but listeners, store and limits, which need a restart. A wrong file changes
- * nothing. */
-bool app_reload(struct app *a, struct buf *out)
-{
-	struct buf why = {0}, base = {0};
-	struct tls_config *tls = NULL;
-	int64_t now = loop_wall_s(a->loop);
-	struct config next;
-	bool ok = config_load(a->config.file, a->overrides, &next, &why);
-
-	if (ok && !load_rules(&next, &why)) {
-		config_free(&next);
-		ok = false;
-	}
-	if (ok && strcmp(next.domain, a->config.domain) != 0) {
-		buf_adds(&why, "server.domain cannot change while the server runs; restart it");
-		config_free(&next);
-		ok = false;
-	}
-	if (ok) {
-		identity_base(&next, &base);
-		ok = (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
-		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
-		if (ok)
-			take_settings(a, &next);
-		config_free(&next);
-	}
-	if (ok && tls != NULL) {
-		transport_tls(a->transport, tls);
-		for (unsigned i = 0; i < a->web_tls_count; i++)
-			stream_listener_config(a->web_tls[i], tls);
-		tls_config_unref(a->server_tls);
-		a->server_tls = tls;
-	} else if (tls != NULL) {
-		tls_config_unref(tls);
-	}
-	if (ok)
-		ok = app_reload_users(a, out);
-	else
-		buf_addf(out, "not reloaded: %s\n", why.p);
-	log_line(ok ? LOG_INFO : LOG_ERROR, "event=reload ok=%d reason=%s", ok, log_esc(buf_slice(&why)).text);
-	buf_free(&why);
-	buf_free(&base);
-	return ok;
-}
-
-struct revoking {
-	app_done_fn done;
-	void *arg;
-};
-
-static void on_revoked(void *arg, enum err e)
-{
-	struct revoking *r = arg;
-
-	r->done(r->arg, e == ERR_OK, e == ERR_OK ? "revoked\n" : "the revocation could not be stored\n");
-	mem_free(r);
-}
-
-void app_revoke(struct app *a, struct slice aor, app_done_fn done, void *arg)
-{
-	struct revoking *r = mem_alloc(sizeof(*r));
-	enum err e;
-
-	*r = (struct revoking){done, arg};
-	e = credentials_revoke(a->credentials, aor, on_revoked, r);
-	if (e == ERR_OK)
-		return;
-	mem_free(r);
-	done(arg, e == ERR_NOTFOUND, e == ERR_NOTFOUND ? "there was nothing to revoke\n" : "busy; try again\n");
 }

@@ -3,7 +3,7 @@
 
 #include "sip/config.h"
 
-/* The running server: everything hangs off struct app, which only serve.c knows. */
+/* The running server: everything hangs off struct app, see serve_private.h. */
 struct app;
 
 /*

@@ -1,0 +1,39 @@
+#ifndef SIP_SERVE_PRIVATE_H
+#define SIP_SERVE_PRIVATE_H
+
+#include "sip/control.h"
+#include "sip/load.h"
+#include "sip/service/router.h"
+#include "sip/service/web.h"
+
+/* The running server, for serve.c (its life) and operate.c (what an administrator asks of it). Nobody else includes
+ * this. */
+struct app {
+	struct config config;
+	const char *const *overrides;
+	struct loop *loop;
+	struct work *work, *disk;
+	int dirfd, lock;
+	struct commit *commit;
+	struct users *users;
+	struct cred_store *store;
+	struct auth *auth;
+	struct trust *trust;
+	struct tls_config *server_tls, *client_tls;
+	struct domain_certs *certs;
+	struct signer *signer;
+	struct streams *streams;
+	struct transport *transport;
+	struct tx_layer *transactions;
+	struct credentials *credentials;
+	struct notifier *notifier;
+	struct web *web;
+	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
+	unsigned web_tls_count;
+	struct control *control;
+	struct router router;
+	unsigned workers;
+	struct peer sip, tls, https; /* the first of each, for the ready line */
+};
+
+#endif
