@@ -31,7 +31,7 @@ WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 try   = $(shell $(CC) -Werror $(1) -c -x c /dev/null -o /dev/null >/dev/null 2>&1 && echo $(1))
 HARD := -fstack-protector-strong -fPIE $(call try,-fstack-clash-protection) $(call try,-fcf-protection) \
         $(call try,-ftrivial-auto-var-init=zero)
-FORTIFY ?= -D_FORTIFY_SOURCE=2
+FORTIFY ?= -D_FORTIFY_SOURCE=3
 LINK  = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv -lpthread
 
