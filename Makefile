@@ -23,7 +23,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         frame peer file commit user subscription journal credential \
         slice buf map ini rate log loop work ber
-SCENARIO = nist nict notifier subscription credential digest
+SCENARIO = nist nict notifier subscription credential creation digest
 FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2

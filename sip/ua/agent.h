@@ -13,7 +13,7 @@
 struct agent;
 
 struct agent_user {
-	/* A request other than what an agent answers by itself: for now always a NOTIFY. Answered once, now or by id.
+	/* A NOTIFY; an agent answers all else by itself. Answered once, now or by id.
 	 */
 	void (*on_request)(void *arg, struct tx *tx);
 	/* The connection broke while no request of ours waited. The next request makes a new one. */
