@@ -23,7 +23,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         frame peer file commit user subscription journal credential \
         slice buf map ini rate log loop work ber
-SCENARIO = nist nict notifier subscription credential creation digest
+SCENARIO = nist nict notifier subscription credential creation digest verifier
 FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
@@ -75,7 +75,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The fakes come before the library, whose own loop, work and transport are then not taken.
-FAKE = $(BUILD)/tests/fake/loop.o $(BUILD)/tests/fake/work.o $(BUILD)/tests/fake/transport.o
+FAKE = $(BUILD)/tests/fake/loop.o $(BUILD)/tests/fake/work.o $(BUILD)/tests/fake/transport.o $(BUILD)/tests/fake/fetch.o
 $(BUILD)/scenario/%: $(BUILD)/tests/scenario/%.o $(BUILD)/tests/scenario/world.o $(FAKE) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)

@@ -220,6 +220,16 @@ struct sending {
 	struct buf branch;
 };
 
+/* A NOTIFY that cannot be made or sent: the subscription stays for the next one, unless it was the last. */
+static void failed(struct sub *s, enum err e)
+{
+	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
+		 peer_text(&s->flow.remote).text, log_esc(slice_str(err_str(e))).text);
+	s->busy = false;
+	if (s->end != SUB_LIVES || e == ERR_CLOSED)
+		sub_free(s);
+}
+
 static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 {
 	struct sending *w = arg;
@@ -235,24 +245,15 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 		s->sent_final = s->end != SUB_LIVES;
 		s->request =
 			tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY, on_answer, s);
-	} else if (s != NULL) {
+	} else if (s != NULL && s->due) {
 		s->busy = false;
-		if (s->due)
-			sub_notify(s);
+		sub_notify(s);
+	} else if (s != NULL) {
+		failed(s, e);
 	}
 	buf_free(&w->branch);
 	mem_free(w);
 	drain(n);
-}
-
-/* A NOTIFY that cannot be made or sent: the subscription stays for the next one, unless it was the last. */
-static void failed(struct sub *s, enum err e)
-{
-	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
-		 peer_text(&s->flow.remote).text, log_esc(slice_str(err_str(e))).text);
-	s->busy = false;
-	if (s->end != SUB_LIVES || e == ERR_CLOSED)
-		sub_free(s);
 }
 
 static void send_next(struct sub *s)

@@ -142,6 +142,8 @@ static bool signature_fits(struct check *c, const struct cert *cert)
 
 	if (cert_key_kind(cert) != KEY_RSA)
 		refuse(c, 437, NULL, "the domain certificate has no RSA key");
+	else if (!cert_usage_allows(cert, CERT_DIGITAL_SIGNATURE))
+		refuse(c, 437, NULL, "the key usage of the domain certificate does not allow signatures");
 	else if (cert_public_key(cert, &key) != ERR_OK)
 		refuse(c, 437, NULL, "the key of the domain certificate cannot be used");
 	else if (key_verify(key, c->alg, c->digest, buf_slice(&c->sig)) != ERR_OK)

@@ -1,0 +1,49 @@
+#include "tests/fake/fetch.h"
+
+#include "core/mem.h"
+
+/* sip/service/fetch.h from a table: nothing is resolved or connected. */
+
+struct fetch {
+	struct loop *loop;
+	fetch_fn done;
+	void *arg;
+	char *url;
+};
+
+struct fake_web fake_web;
+
+bool fetch_url(struct slice url, struct fetch_url *out)
+{
+	*out = (struct fetch_url){.host = url};
+	return slice_starts(url, S("http://")) || slice_starts(url, S("https://"));
+}
+
+void fetch_free(struct fetch *f)
+{
+	mem_free(f->url);
+	mem_free(f);
+}
+
+static void answer(void *arg)
+{
+	struct fetch *f = arg;
+	struct buf body = {0};
+
+	fake_web.asked++;
+	if (fake_web.get != NULL && fake_web.get(slice_str(f->url), &body))
+		f->done(f->arg, buf_slice(&body), NULL);
+	else
+		f->done(f->arg, SLICE_NONE, "the server answered 404");
+	buf_free(&body);
+	fetch_free(f);
+}
+
+struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg)
+{
+	struct fetch *f = mem_alloc(sizeof(*f));
+
+	*f = (struct fetch){.loop = deps->loop, .done = done, .arg = arg, .url = slice_dup(url)};
+	loop_defer(deps->loop, answer, f);
+	return f;
+}

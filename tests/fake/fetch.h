@@ -1,0 +1,13 @@
+#ifndef TESTS_FAKE_FETCH_H
+#define TESTS_FAKE_FETCH_H
+
+#include "sip/service/fetch.h"
+
+/* The web of a test: what fetch_start gets instead of a connection. */
+struct fake_web {
+	bool (*get)(struct slice url, struct buf *out); /* false: 404 */
+	unsigned asked;                                 /* how often */
+};
+extern struct fake_web fake_web;
+
+#endif
