@@ -2,6 +2,7 @@
 
 They run in threads, because the verb is another process that the test waits for."""
 
+import contextlib
 import email.utils
 import http.server
 import queue
@@ -134,9 +135,15 @@ class Stub:
     def methods(self):
         return [request.method for request in self.requests]
 
+    def stop_listening(self):
+        """A closed socket goes on accepting as long as a thread waits in accept; this wakes it."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     def close(self):
         """End; an error inside a script is an error of the test."""
-        self.listener.close()
+        self.stop_listening()
         assert not self.failures, self.failures
 
 

@@ -524,7 +524,7 @@ def test_UAK_06_DIG_08_no_server_without_tls(device, service, verb, scheme):
 def test_UAK_06_closed_port(device, service):
     words = device.words("revoke", service)
     port = device.stub.port
-    device.stub.listener.close()
+    device.stub.stop_listening()
     done = program.vouch(*words)
     assert done.returncode == 3 and f"127.0.0.1:{port}" in one_line(done)
 
