@@ -72,6 +72,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
-	usage(stderr);
+	fprintf(stderr, "vouch: there is no verb \"%s\"; \"vouch --help\" lists them\n", argv[1]);
 	return 2;
 }
