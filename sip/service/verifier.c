@@ -30,7 +30,7 @@ struct entry {
 /* One request that is being checked. */
 struct check {
 	struct work_job job;
-	struct check *next; /* those that wait for a certificate, or for the end of the turn */
+	struct check *next; /* in one of the lists of the verifier */
 	struct verifier *verifier;
 	struct sip_msg *request;
 	uint64_t id;
@@ -47,12 +47,43 @@ struct check {
 	char text[320];
 };
 
+/* Checks in the order in which they were asked for: an older NOTIFY of a dialog is not to overtake a newer one. */
+struct queue {
+	struct check *first, *last;
+};
+
 struct verifier {
 	struct verifier_deps d;
 	struct map cache;
-	struct check *waiting; /* for a certificate */
+	struct queue waiting; /* for a certificate */
+	struct queue decided; /* their verdicts are told by the timer: never from within verifier_check */
+	struct timer *turn;
 	struct replay *replay;
 };
+
+static void queue_put(struct queue *q, struct check *c)
+{
+	c->next = NULL;
+	if (q->last != NULL)
+		q->last->next = c;
+	else
+		q->first = c;
+	q->last = c;
+}
+
+/* NULL: it is empty. */
+static struct check *queue_take(struct queue *q)
+{
+	struct check *c = q->first;
+
+	if (c != NULL)
+		q->first = c->next;
+	if (q->first == NULL)
+		q->last = NULL;
+	return c;
+}
+
+static void on_turn(void *arg);
 
 struct verifier *verifier_new(const struct verifier_deps *deps)
 {
@@ -60,6 +91,7 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 
 	v->d = *deps;
 	map_init(&v->cache);
+	v->turn = timer_new(deps->fetch.loop, on_turn, v);
 	v->replay = replay_new(deps->replay_max);
 	return v;
 }
@@ -84,6 +116,7 @@ static void free_entry(struct entry *e)
 void verifier_free(struct verifier *v)
 {
 	struct map_node *n;
+	struct check *c;
 
 	if (v == NULL)
 		return;
@@ -94,12 +127,9 @@ void verifier_free(struct verifier *v)
 			fetch_free(e->fetch);
 		free_entry(e);
 	}
-	while (v->waiting != NULL) {
-		struct check *c = v->waiting;
-
-		v->waiting = c->next;
+	while ((c = queue_take(&v->waiting)) != NULL || (c = queue_take(&v->decided)) != NULL)
 		free_check(c);
-	}
+	timer_free(v->turn);
 	map_free(&v->cache);
 	replay_free(v->replay);
 	mem_free(v);
@@ -120,18 +150,27 @@ static void refuse(struct check *c, unsigned code, const char *reason, const cha
 	va_end(ap);
 }
 
-static void tell(void *arg)
+static void tell(struct check *c)
 {
-	struct check *c = arg;
 	const struct verdict v = {.code = c->code, .reason = c->reason, .text = c->text};
 
 	c->done(c->arg, c->id, &v);
 	free_check(c);
 }
 
+static void on_turn(void *arg)
+{
+	struct verifier *v = arg;
+	struct check *c;
+
+	while ((c = queue_take(&v->decided)) != NULL)
+		tell(c);
+}
+
 static void tell_later(struct check *c)
 {
-	loop_defer(c->verifier->d.fetch.loop, tell, c);
+	queue_put(&c->verifier->decided, c);
+	timer_start(c->verifier->turn, 0);
 }
 
 /* --- steps 1 to 3, in a worker --- */
@@ -238,7 +277,8 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 {
 	struct entry *e = arg;
 	struct verifier *v = e->verifier;
-	struct check *list = v->waiting, *next;
+	struct queue all = v->waiting;
+	struct check *c;
 
 	e->fetch = NULL;
 	if (body.n > 0)
@@ -246,15 +286,12 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 	else
 		snprintf(e->why, sizeof(e->why), "%s", why != NULL ? why : "the answer is empty");
 	e->until_ms = loop_now_ms(v->d.fetch.loop) + (int64_t)(body.n > 0 ? CACHE_S : NEGATIVE_S) * 1000;
-	v->waiting = NULL;
-	for (struct check *c = list; c != NULL; c = next) {
-		next = c->next;
-		if (slice_eq(buf_slice(&c->url), slice_str(e->url))) {
+	v->waiting = (struct queue){0};
+	while ((c = queue_take(&all)) != NULL) {
+		if (slice_eq(buf_slice(&c->url), slice_str(e->url)))
 			with_certificate(c, e);
-		} else {
-			c->next = v->waiting;
-			v->waiting = c;
-		}
+		else
+			queue_put(&v->waiting, c);
 	}
 }
 
@@ -306,8 +343,7 @@ static void find_certificate(struct check *c)
 		map_add(&v->cache, &e->node, slice_str(e->url));
 		e->fetch = fetch_start(&v->d.fetch, slice_str(e->url), on_fetched, e);
 	}
-	c->next = v->waiting;
-	v->waiting = c;
+	queue_put(&v->waiting, c);
 }
 
 /* --- what the message says --- */
