@@ -4,13 +4,13 @@
 
 /* --- NOTIFYs --- */
 
-static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j, bool genuine)
+static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j, bool accepted)
 {
 	/* Staying subscribed there is no exit code to remember: what was wrong has been said. */
 	if (!f->c.watch)
 		f->code = j->exit;
-	subscriber_answer(f->subscriber, tx_id, j->code, j->reason, genuine);
-	if (!genuine && !f->c.watch && !f->over) {
+	subscriber_answer(f->subscriber, tx_id, j->code, j->reason, accepted);
+	if (!accepted && !f->c.watch && !f->over) {
 		f->over = true;
 		agent_finish(f->c.agent, f->code);
 	}
@@ -34,14 +34,18 @@ static bool from_fits(const struct fetcher *f, const struct sip_msg *m)
 	return uri_parse(buf_slice(&f->resource), &asked) == ERR_OK && uri_equal(&asked, &m->from.uri);
 }
 
-static void judge(struct fetcher *f, uint64_t tx_id, struct sip_msg *m, bool proven)
+static void judge(struct fetcher *f, struct tx *tx, bool proven)
 {
+	struct sip_msg *m = tx_request(tx);
 	struct judgement j;
 
+	/* First, since NOTIFYs that are checked at the same time come out in any order: the newest one counts. */
+	if (!subscriber_accept(f->subscriber, tx))
+		return;
 	f->vouched_by = proven ? m->from.uri.host : SLICE_NONE;
 	j = f->user->judge(f, m);
 	f->vouched_by = SLICE_NONE;
-	answer(f, tx_id, &j, true);
+	answer(f, tx_id(tx), &j, true);
 }
 
 static void on_verdict(void *arg, uint64_t tx_id, const struct verdict *v)
@@ -54,7 +58,7 @@ static void on_verdict(void *arg, uint64_t tx_id, const struct verdict *v)
 	if (v->code != 0)
 		untrusted(f, tx_id, v->code, v->reason, v->text);
 	else
-		judge(f, tx_id, tx_request(tx), true);
+		judge(f, tx, true);
 }
 
 static void on_notify(void *arg, struct tx *tx)
@@ -70,7 +74,7 @@ static void on_notify(void *arg, struct tx *tx)
 	else if (claimed || !f->user->own)
 		verifier_check(agent_verifier(f->c.agent), m, tx_id(tx), on_verdict, f);
 	else
-		judge(f, tx_id(tx), m, false);
+		judge(f, tx, false);
 }
 
 /* --- the subscription --- */

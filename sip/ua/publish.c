@@ -229,6 +229,8 @@ static void look_notify(void *arg, struct tx *tx)
 	struct event ev;
 	struct param etag;
 
+	if (!subscriber_accept(p->look, tx))
+		return;
 	buf_clear(&p->etag);
 	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && param_find(ev.params, S("etag"), &etag) &&
 	    is_token(etag.value))

@@ -10,6 +10,7 @@
 #define CALM_MS 60000    /* a subscription that lived so long starts the backing off anew */
 #define MARGIN_MAX_S 600 /* a refresh goes out a quarter of the time before the end, at most this much */
 #define RETRY_AFTER_S 60 /* for "probation" and "giveup" that do not say when */
+#define WAIT_MAX_S (20 * 86400) /* whatever retry-after says: what fits into 32 bits of milliseconds */
 
 enum state {
 	SUBSCRIBING, /* no genuine NOTIFY yet */
@@ -80,7 +81,7 @@ static void again(struct subscriber *s, const char *why, unsigned least_s)
 	unsigned wait_s = backoff_s(s);
 
 	if (wait_s < least_s)
-		wait_s = least_s;
+		wait_s = least_s < WAIT_MAX_S ? least_s : WAIT_MAX_S;
 	enter(s, WAITING);
 	timer_start(s->timer, wait_s * 1000);
 	s->o.user->on_trouble(s->o.arg, why, wait_s);
@@ -123,6 +124,8 @@ static void on_granted(struct subscriber *s, const struct sip_msg *response)
 		s->ends_ms = at;
 	if (s->state == ACTIVE)
 		arm_refresh(s);
+	else if (s->state == SUBSCRIBING && !s->notified)
+		timer_start(s->timer, 64 * TX_T1_MS); /* Timer N, from now: connecting and a challenge took their time */
 }
 
 /* RFC 6665 4.1.2.2, EVT-24: these answers to a refresh end the subscription; after others it lives to its end. */
@@ -164,7 +167,8 @@ static void on_response(void *arg, struct sip_msg *response, const char *why)
 	struct subscriber *s = arg;
 
 	s->pending = false;
-	if (s->state == ENDED)
+	/* WAITING: a NOTIFY has ended what it was for, and the next attempt is a matter of the timer. */
+	if (s->state == ENDED || s->state == WAITING)
 		return;
 	if (s->state == STOPPING) {
 		if (response == NULL || response->status >= 300)
@@ -217,9 +221,11 @@ static void on_timer(void *arg)
 	case SUBSCRIBING:
 		if (s->accepted)
 			trouble(s, "the server accepted the subscription, but sent no NOTIFY within 32 seconds");
-		break; /* else the transaction ends at the same time, and says so */
+		break; /* else the request is still out, and its end says so */
 	case ACTIVE:
-		if (!s->pending)
+		if (!s->pending && s->ends_ms <= now_ms(s))
+			again(s, "the server granted no time", 0); /* a refresh would run in circles */
+		else if (!s->pending)
 			subscribe(s, s->o.expires);
 		break;
 	case WAITING:
@@ -326,31 +332,35 @@ static void follow_state(struct subscriber *s, const struct sip_msg *m)
 		arm_refresh(s);
 }
 
-/* false: another NOTIFY with a higher CSeq was accepted while this one was judged, or it cannot be used. */
-static bool follow_dialog(struct subscriber *s, const struct sip_msg *m, const char **why)
+bool subscriber_accept(struct subscriber *s, struct tx *tx)
 {
-	if (s->dialog.remote_tag == NULL)
-		return dialog_complete(&s->dialog, m, why) == ERR_OK;
-	return dialog_refresh(&s->dialog, m, why) == ERR_OK;
+	const struct sip_msg *m = tx_request(tx);
+	const char *why;
+	enum err e;
+
+	if (!is_ours(s, m)) {
+		refuse(tx, 481, "Subscription Does Not Exist");
+		return false;
+	}
+	e = s->dialog.remote_tag == NULL ? dialog_complete(&s->dialog, m, &why) : dialog_refresh(&s->dialog, m, &why);
+	/* ERR_EXISTS: a newer one was accepted while this one was judged. No 481: that would end the subscription. */
+	if (e != ERR_OK)
+		refuse(tx, e == ERR_EXISTS ? 500 : 400, why);
+	else
+		s->notified = s->once = true;
+	return e == ERR_OK;
 }
 
-void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool genuine)
+void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool accepted)
 {
 	struct tx *tx = tx_find(agent_transactions(s->agent), tx_id);
 	struct sip_msg *m;
-	const char *why;
 
 	if (tx == NULL)
 		return;
 	m = msg_ref(tx_request(tx));
-	if (genuine && (!is_ours(s, m) || !follow_dialog(s, m, &why))) {
-		refuse(tx, 481, "Subscription Does Not Exist");
-		genuine = false;
-	} else {
-		refuse(tx, code, reason);
-	}
-	if (genuine) {
-		s->notified = s->once = true;
+	refuse(tx, code, reason);
+	if (accepted) {
 		follow_state(s, m);
 		if (s->state != ENDED)
 			poll_may_end(s);

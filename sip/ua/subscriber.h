@@ -41,10 +41,17 @@ void subscriber_request(struct subscriber *s, struct tx *tx);
 void subscriber_lost(struct subscriber *s, const char *why);
 
 /*
- * subscriber_answer: answers the NOTIFY tx_id (which may be gone). genuine: it is believed to come from the server:
- * dialog, target and Subscription-State follow it. May call on_end or on_trouble.
+ * subscriber_accept: tx is believed to come from the server: dialog and target follow it, and subscriber_answer must
+ * come next. false: it is answered already, since it came too late (a newer one has been accepted, or the dialog is
+ * over) or cannot be used; what it says must not count.
  */
-void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool genuine);
+MUST_USE bool subscriber_accept(struct subscriber *s, struct tx *tx);
+
+/*
+ * subscriber_answer: answers the NOTIFY tx_id (which may be gone). accepted: by subscriber_accept; its
+ * Subscription-State is followed. May call on_end or on_trouble.
+ */
+void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool accepted);
 
 /* subscriber_stop: unsubscribes, waits a little for the answer, then on_end. */
 void subscriber_stop(struct subscriber *s);

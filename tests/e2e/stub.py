@@ -81,14 +81,14 @@ class Stub:
 
     `requests` and `responses` (to our NOTIFYs) are what came; `octets` counts everything after the handshake."""
 
-    def __init__(self, script, certificate=None, key=None):
+    def __init__(self, script, certificate=None, key=None, host="127.0.0.1"):
         self.script = script
         self.requests, self.responses, self.octets, self.connections = [], queue.Queue(), 0, 0
         self.context = None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(certificate, key)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.failures = []
         threading.Thread(target=self.accept, daemon=True).start()
@@ -179,6 +179,51 @@ class Web:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class RawWeb:
+    """A web server without manners: `script(socket, path)` writes what it likes; the connection is closed behind it."""
+
+    def __init__(self, script):
+        self.script, self.hits = script, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        sock.settimeout(30)
+        try:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                data = sock.recv(4096)
+                if not data:
+                    return
+                head += data
+            path = head.split()[1].decode()
+            self.hits.append(path)
+            self.script(sock, path)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+    def url(self, path="/example.cer"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
 
 
 class Domain:
