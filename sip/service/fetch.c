@@ -30,9 +30,12 @@ struct fetch {
 
 static bool printable(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '\\')
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '\\')
 			return false;
+	}
 	return true;
 }
 
@@ -215,8 +218,10 @@ static void on_opened(void *arg, struct stream *s)
 	struct fetch *f = arg;
 	struct buf out = {0};
 
-	buf_addf(&out, "GET %.*s HTTP/1.0\r\nHost: %.*s\r\nAccept: application/pkix-cert\r\nConnection: close\r\n\r\n",
-		 SLICE_ARG(f->url.target.n > 0 ? f->url.target : S("/")), SLICE_ARG(f->url.authority));
+	/* An empty path is "/", also before a query (RFC 9112 3.2.1). */
+	buf_addf(&out,
+		 "GET %s%.*s HTTP/1.0\r\nHost: %.*s\r\nAccept: application/pkix-cert\r\nConnection: close\r\n\r\n",
+		 slice_starts(f->url.target, S("/")) ? "" : "/", SLICE_ARG(f->url.target), SLICE_ARG(f->url.authority));
 	/* A failure shows as closed. */
 	if (!f->over && stream_send(s, buf_slice(&out)) != ERR_OK)
 		stream_close(s, "the request could not be sent");

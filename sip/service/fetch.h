@@ -38,7 +38,7 @@ struct fetch_url {
 	struct slice host;      /* without brackets */
 	struct slice authority; /* host and port as written, for Host */
 	uint16_t port;
-	struct slice target; /* path and query; empty: "/" */
+	struct slice target; /* path and query; "/" is to be put before one that does not begin so */
 };
 bool fetch_url(struct slice url, struct fetch_url *out);
 
