@@ -74,9 +74,9 @@ def read_pairs(path):
 class Process:
     """A running vouch whose two output streams are kept; `ended` is the time at which it closed them."""
 
-    def __init__(self, *arguments, **options):
-        self.child = subprocess.Popen([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    def __init__(self, *arguments, stdin=subprocess.DEVNULL, **options):
+        self.child = subprocess.Popen([BINARY, *map(str, arguments)], stdin=stdin, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, **options)
         self.out, self.err, self.ended = [], [], None
         self.readers = [threading.Thread(target=self.drain, args=pair, daemon=True)
                         for pair in ((self.child.stdout, self.out), (self.child.stderr, self.err))]
