@@ -40,6 +40,17 @@ bool named_read(const char *path, bool secret, size_t max, struct buf *out, stru
 	return e == ERR_OK;
 }
 
+/* What is there is to be replaced or removed: not a device (/dev/null), a pipe or a link to somewhere else. */
+static bool is_mine(const char *path, struct buf *why)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || S_ISREG(st.st_mode))
+		return true; /* other errors come back in the next step */
+	buf_addf(why, "%s is no regular file and stays as it is; name another file", path);
+	return false;
+}
+
 /* The folder of path, and the name in it. */
 static int open_folder(const char *path, const char **name)
 {
@@ -58,9 +69,12 @@ static int open_folder(const char *path, const char **name)
 bool named_replace(const char *path, struct slice octets, struct buf *why)
 {
 	const char *name;
-	int folder = open_folder(path, &name);
 	enum err e = ERR_IO;
+	int folder;
 
+	if (!is_mine(path, why))
+		return false;
+	folder = open_folder(path, &name);
 	if (folder >= 0 && strlen(name) >= FILE_NAME_MAX - sizeof(FILE_TEMPORARY))
 		errno = ENAMETOOLONG;
 	else if (folder >= 0)
@@ -74,6 +88,9 @@ bool named_replace(const char *path, struct slice octets, struct buf *why)
 
 bool named_remove(const char *path, bool *gone, struct buf *why)
 {
+	*gone = false;
+	if (!is_mine(path, why))
+		return false;
 	*gone = unlink(path) == 0;
 	if (!*gone && errno != ENOENT) {
 		buf_addf(why, "%s cannot be removed: %s", path, strerror(errno));

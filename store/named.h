@@ -14,7 +14,10 @@ void named_beside(const char *file, const char *value, struct buf *out);
 /* named_read: appends the whole file, at most max octets. secret: refused when others than its owner may read it. */
 MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why);
 
-/* named_replace: the file holds octets, mode 0600, or what it held before; durable. */
+/*
+ * named_replace: the file holds octets, mode 0600, or what it held before; durable. Only a regular file is replaced or
+ * removed.
+ */
 MUST_USE bool named_replace(const char *path, struct slice octets, struct buf *why);
 
 /* named_remove: *gone tells whether there was a file. */
