@@ -11,6 +11,7 @@
 #include "store/named.h"
 
 #define PHRASE_MAX 1024
+#define QUOTE_MAX 200 /* octets of what a server says that are shown: what to do stands behind it */
 
 static const struct option names[] = {
 	{"cert", required_argument, NULL, 'c'},
@@ -28,15 +29,14 @@ static const struct option names[] = {
 int command_say(const struct command *c, int code, const char *fmt, ...)
 {
 	struct buf text = {0};
-	char line[1024];
+	char line[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	/* One line, whatever a server wrote into its reason phrase. */
-	for (size_t i = 0; line[i] != '\0'; i++)
-		buf_addc(&text, (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i]);
+	report_plain(&text, slice_str(line));
 	fprintf(stderr, "vouch %s: %s\n", c->form->verb, text.n > 0 ? text.p : "");
 	buf_free(&text);
 	return code;
@@ -54,14 +54,15 @@ int command_refused(const struct command *c, const char *what, const struct sip_
 		{437, "; the server does not take this certificate"},
 		{503, "; try again later"},
 	};
-	struct slice warning = msg_value(response, HDR_WARNING);
+	struct slice reason = slice_sub(response->reason, 0, QUOTE_MAX);
+	struct slice warning = slice_sub(msg_value(response, HDR_WARNING), 0, QUOTE_MAX);
 	const char *hint = "";
 
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (hints[i].status == response->status)
 			hint = hints[i].hint;
 	return command_say(c, EXIT_REFUSED, "%s: the server answered %u %.*s%s%.*s%s", what, response->status,
-			   SLICE_ARG(response->reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
+			   SLICE_ARG(reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
 }
 
 static bool take(struct command *c, int letter, const char *value)

@@ -4,22 +4,71 @@
 
 #include "sip/message/date.h"
 
+/* The octets of the first character of s, RFC 3629 4; 0: it is not well-formed. s is not empty. */
+static size_t utf8_length(struct slice s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (n > s.n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, a surrogate, or beyond the last character. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* The control character that begins s: C0, DEL, or C1, which UTF-8 writes as c2 and its number. 0: another. */
+static unsigned control_of(struct slice s, size_t length)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	if (length == 1 && (p[0] < 0x20 || p[0] == 0x7f))
+		return p[0] != 0 ? p[0] : 0x100;
+	return length == 2 && p[0] == 0xc2 && p[1] < 0xa0 ? p[1] : 0;
+}
+
 static void add_json(struct buf *out, struct slice s)
 {
-	buf_addc(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	size_t n;
 
-		if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else if (c == '\n')
+	buf_addc(out, '"');
+	for (; s.n > 0; s = slice_sub(s, n > 0 ? n : 1, s.n)) {
+		unsigned control;
+
+		n = utf8_length(s);
+		control = control_of(s, n);
+		if (n == 0)
+			buf_adds(out, "\\ufffd"); /* JSON has no octets, only characters */
+		else if (s.p[0] == '"' || s.p[0] == '\\')
+			buf_addf(out, "\\%c", s.p[0]);
+		else if (control == '\n')
 			buf_adds(out, "\\n");
-		else if (c < 0x20 || c == 0x7f)
-			buf_addf(out, "\\u%04x", c);
+		else if (control != 0)
+			buf_addf(out, "\\u%04x", control & 0xff);
 		else
-			buf_addc(out, (char)c);
+			buf_add(out, slice_sub(s, 0, n));
 	}
 	buf_addc(out, '"');
+}
+
+void report_plain(struct buf *out, struct slice s)
+{
+	size_t n;
+
+	for (; s.n > 0; s = slice_sub(s, n > 0 ? n : 1, s.n)) {
+		n = utf8_length(s);
+		if (n > 0 && (s.p[0] == '\t' || control_of(s, n) == 0)) {
+			buf_add(out, slice_sub(s, 0, n));
+			continue;
+		}
+		for (size_t i = 0; i < (n > 0 ? n : 1); i++)
+			buf_addf(out, "\\x%02x", (unsigned char)s.p[i]);
+	}
 }
 
 static void add_name(struct report *r, const char *name)
@@ -30,11 +79,9 @@ static void add_name(struct report *r, const char *name)
 		buf_addf(&r->out, "  %-12s ", name);
 }
 
-/* For a person: what came from elsewhere must not steer the terminal. */
-static void add_plain(struct buf *out, struct slice s)
+static void add_line(struct buf *out, struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		buf_addc(out, (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i]);
+	report_plain(out, s);
 	buf_addc(out, '\n');
 }
 
@@ -46,7 +93,7 @@ void report_start(struct report *r, bool json, const char *event, const char *ao
 		report_text(r, "aor", slice_str(aor));
 	} else {
 		buf_addf(&r->out, "%s ", event);
-		add_plain(&r->out, slice_str(aor));
+		add_line(&r->out, slice_str(aor));
 	}
 }
 
@@ -56,7 +103,7 @@ void report_text(struct report *r, const char *name, struct slice value)
 	if (r->json)
 		add_json(&r->out, value);
 	else
-		add_plain(&r->out, value);
+		add_line(&r->out, value);
 }
 
 void report_bool(struct report *r, const char *name, bool value)

@@ -19,4 +19,10 @@ void report_time(struct report *r, const char *name, int64_t seconds_since_1970)
 void report_block(struct report *r, const char *name, struct slice text); /* several lines: last, as they are */
 void report_end(struct report *r);
 
+/*
+ * report_plain: appends text for a terminal, which what came from elsewhere must not steer: UTF-8 and tabs as they are,
+ * control characters (those above 0x80 too) and octets that are no UTF-8 as "\xNN".
+ */
+void report_plain(struct buf *out, struct slice text);
+
 #endif

@@ -2,18 +2,15 @@
 
 #include <stdio.h>
 
-/* Text for a terminal: what the peer wrote must not steer it. */
-static void put(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+#include "sip/ua/report.h"
 
-		if (c == '\t' || (c >= 0x20 && c != 0x7f))
-			putc(c, stderr);
-		else if (c != '\r')
-			fprintf(stderr, "\\x%02x", c);
-	}
-	putc('\n', stderr);
+static void put(struct slice line)
+{
+	struct buf text = {0};
+
+	report_plain(&text, slice_ends(line, S("\r")) ? slice_sub(line, 0, line.n - 1) : line);
+	fprintf(stderr, "%s\n", text.n > 0 ? text.p : "");
+	buf_free(&text);
 }
 
 void trace_message(void *arg, const struct flow *f, bool sent, struct slice octets)
