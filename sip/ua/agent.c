@@ -322,6 +322,8 @@ static void on_signal(void *arg)
 {
 	struct agent *a = arg;
 
+	if (a->ending != NULL)
+		return;
 	if (a->user != NULL && a->user->on_stop != NULL)
 		a->user->on_stop(a->arg);
 	else

@@ -74,12 +74,15 @@ static void arm_expiry(struct certificate *k)
 static void on_expiry(void *arg)
 {
 	struct certificate *k = arg;
+	struct report r = {0};
 
 	if (k->not_after > loop_wall_s(agent_loop(k->f.c.agent))) {
 		arm_expiry(k);
 		return;
 	}
 	command_say(&k->f.c, 0, "the certificate of %s has expired", k->f.c.words[0]);
+	report_start(&r, k->f.c.json, "expired", k->f.c.words[0]);
+	report_end(&r);
 	withdraw(k);
 }
 
@@ -167,7 +170,9 @@ int verb_certificate(int argc, char **argv)
 
 	if (!command_words(&k.f.c, &form, argc, argv, &code))
 		return code;
-	if (uri_parse(slice_str(k.f.c.words[0]), &aor) != ERR_OK || aor.scheme == URI_OTHER || aor.user.n == 0)
+	/* Neither a password nor headers may be in a Request-URI (RFC 3261 19.1.1, table 1). */
+	if (uri_parse(slice_str(k.f.c.words[0]), &aor) != ERR_OK || aor.scheme == URI_OTHER || aor.user.n == 0 ||
+	    aor.password.p != NULL || aor.headers.p != NULL)
 		return command_say(&k.f.c, EXIT_USAGE, "%s is no address; expected sip:user@domain", k.f.c.words[0]);
 	if (command_open(&k.f.c, false, &code)) {
 		buf_adds(&k.f.resource, k.f.c.words[0]);

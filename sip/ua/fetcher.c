@@ -92,6 +92,8 @@ static void on_end(void *arg, const struct sip_msg *response, const char *why)
 		f->code = command_refused(&f->c, what.p, response);
 	else if (why != NULL)
 		f->code = command_say(&f->c, EXIT_LOCAL, "%s: %s", what.p, why);
+	else if (f->stopped && !f->c.watch)
+		f->code = command_say(&f->c, EXIT_LOCAL, "%s: interrupted by a signal", what.p);
 	buf_free(&what);
 	agent_finish(f->c.agent, f->code);
 }
@@ -143,6 +145,7 @@ static void on_stop(void *arg)
 {
 	struct fetcher *f = arg;
 
+	f->stopped = true;
 	subscriber_stop(f->subscriber);
 }
 

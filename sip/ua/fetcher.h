@@ -33,6 +33,7 @@ struct fetcher {
 	struct subscriber *subscriber;
 	int code;
 	bool over;
+	bool stopped;           /* by a signal */
 	uint8_t told[HASH_MAX]; /* digest of what was reported last */
 	bool has_told;
 	struct slice vouched_by; /* during judge: the domain that signed; SLICE_NONE: nobody */

@@ -322,7 +322,23 @@ static void on_request(void *arg, struct tx *tx)
 		tx_reply_code(tx, 481, NULL);
 }
 
-static const struct agent_user user = {.on_request = on_request};
+static void on_lost(void *arg, const char *why)
+{
+	struct publisher *p = arg;
+
+	if (p->look != NULL)
+		subscriber_lost(p->look, why);
+}
+
+static void on_stop(void *arg)
+{
+	struct publisher *p = arg;
+
+	finish(p, command_say(&p->c, EXIT_LOCAL, "%s: interrupted by a signal, perhaps before the server has done it",
+			      p->revoking ? "revoking" : "publishing"));
+}
+
+static const struct agent_user user = {.on_request = on_request, .on_lost = on_lost, .on_stop = on_stop};
 
 static int exchange(struct publisher *p)
 {

@@ -7,9 +7,9 @@
 
 #define STOP_MS 2000 /* the longest that unsubscribing may take */
 #define BACKOFF_MAX_S 300
-#define CALM_MS 60000    /* a subscription that lived so long starts the backing off anew */
-#define MARGIN_MAX_S 600 /* a refresh goes out a quarter of the time before the end, at most this much */
-#define RETRY_AFTER_S 60 /* for "probation" and "giveup" that do not say when */
+#define CALM_MS 60000           /* a subscription that lived so long starts the backing off anew */
+#define MARGIN_MAX_S 600        /* a refresh goes out a quarter of the time before the end, at most this much */
+#define RETRY_AFTER_S 60        /* for "probation" and "giveup" that do not say when */
 #define WAIT_MAX_S (20 * 86400) /* whatever retry-after says: what fits into 32 bits of milliseconds */
 
 enum state {
@@ -125,7 +125,8 @@ static void on_granted(struct subscriber *s, const struct sip_msg *response)
 	if (s->state == ACTIVE)
 		arm_refresh(s);
 	else if (s->state == SUBSCRIBING && !s->notified)
-		timer_start(s->timer, 64 * TX_T1_MS); /* Timer N, from now: connecting and a challenge took their time */
+		timer_start(s->timer,
+			    64 * TX_T1_MS); /* Timer N, from now: connecting and a challenge took their time */
 }
 
 /* RFC 6665 4.1.2.2, EVT-24: these answers to a refresh end the subscription; after others it lives to its end. */
