@@ -9,7 +9,7 @@
  * what the signature covers, From, Call-ID, CSeq number and method (requirements.md T-07), kept as a keyed hash for
  * REPLAY_S seconds. Nothing living is ever forgotten to make room.
  */
-#define REPLAY_S 3700 /* longer than a Date is believed, either way */
+#define REPLAY_S 7300 /* a Date may be an hour ahead when it comes, and is believed until it is an hour old */
 
 struct replay;
 
