@@ -308,13 +308,76 @@ static void prefixes(void **state)
 	each_prefix(S(BOB), check_prefix);
 }
 
+/* RFC 6665 8.4. */
+static void substates(void **state)
+{
+	static const struct {
+		const char *text, *state, *reason;
+		int64_t expires, retry_after; /* -1: absent */
+	} rows[] = {
+		{"active", "active", NULL, -1, -1},
+		{"active;expires=3600", "active", NULL, 3600, -1},
+		{" pending ; Expires = 0 ", "pending", NULL, 0, -1},
+		{"terminated;reason=deactivated", "terminated", "deactivated", -1, -1},
+		{"terminated;reason=probation;retry-after=60", "terminated", "probation", -1, 60},
+		{"terminated;retry-after=4294967295;reason=giveup", "terminated", "giveup", -1, UINT32_MAX},
+		{"terminated;retry-after=99999999999", "terminated", NULL, -1, UINT32_MAX},
+		{"TERMINATED;REASON=NoResource;RETRY-AFTER=1;EXPIRES=2", "TERMINATED", "NoResource", 2, 1},
+		{"waiting;x=y;z", "waiting", NULL, -1, -1},
+		{"active;reason", "active", NULL, -1, -1},
+		{"active\r\n ;expires=1", "active", NULL, 1, -1},
+	};
+	static const char *const refused[] = {
+		"",
+		" ",
+		";expires=1",
+		"active,pending",
+		"active expires=1",
+		"active;",
+		"active;expires",
+		"active;expires=",
+		"active;expires=x",
+		"active;expires=-1",
+		"active;expires=1.5",
+		"active;expires=\"x\"",
+		"active;retry-after=x",
+		"active;=1",
+		"\"active\"",
+		"active;reason=\"open",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct slice in = guard_copy(slice_str(rows[i].text));
+		struct substate st;
+
+		if (substate_parse(in, &st) != ERR_OK || !slice_eq(st.state, slice_str(rows[i].state)) ||
+		    !slice_eq(st.reason, slice_str(rows[i].reason)) || st.has_expires != (rows[i].expires >= 0) ||
+		    st.has_retry_after != (rows[i].retry_after >= 0) ||
+		    (st.has_expires && st.expires != rows[i].expires) ||
+		    (st.has_retry_after && st.retry_after != rows[i].retry_after))
+			fail_msg("\"%s\"", rows[i].text);
+		guard_free(in);
+	}
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		struct slice in = guard_copy(slice_str(refused[i]));
+		struct substate st;
+
+		memset(&st, PREFIX_FILL, sizeof(st));
+		if (substate_parse(in, &st) != ERR_SYNTAX)
+			fail_msg("\"%s\"", refused[i]);
+		assert_true(untouched(&st, sizeof(st)));
+		guard_free(in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cseq_good),    cmocka_unit_test(cseq_bad),    cmocka_unit_test(delta),
 		cmocka_unit_test(events),       cmocka_unit_test(media_types), cmocka_unit_test(accept_lists),
 		cmocka_unit_test(dispositions), cmocka_unit_test(digest_good), cmocka_unit_test(digest_bad),
-		cmocka_unit_test(prefixes),
+		cmocka_unit_test(prefixes),     cmocka_unit_test(substates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

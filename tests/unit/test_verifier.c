@@ -1,0 +1,111 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sip/service/verifier.h"
+#include "tests/unit/prefix.h"
+
+/* Identity-Info = "<" absoluteURI ">" *( ";" param ), RFC 4474 9 and 14.1. */
+
+static const struct {
+	const char *text, *url, *alg; /* alg NULL: absent */
+} good[] = {
+	{"<https://atlanta.example.com/atlanta.cer>;alg=rsa-sha1", "https://atlanta.example.com/atlanta.cer",
+	 "rsa-sha1"}, /* RFC 4474 10.1 */
+	{"<http://h/>", "http://h/", NULL},
+	{"<http://h/>;alg", "http://h/", NULL},
+	{"<http://h/>;x=y", "http://h/", NULL},
+	{"<http://h/> ; ALG = rsa-sha256", "http://h/", "rsa-sha256"},
+	{"  <http://h/>\r\n ;alg=rsa-sha1  ", "http://h/", "rsa-sha1"},
+	{"<http://h/>;x=\">;alg=no\";alg=yes", "http://h/", "yes"},
+	{"<http://h/>;alg=\"quoted\"", "http://h/", "quoted"},
+	{"<http://h/;alg=no>;alg=yes", "http://h/;alg=no", "yes"},
+	{"<x>;alg=a", "x", "a"},
+	{"<ftp://h/>;alg=a;alg=b", "ftp://h/", "a"},
+};
+
+static const char *const bad[] = {
+	"",
+	" ",
+	"<",
+	">",
+	"<>",
+	"<>;alg=rsa-sha1",
+	"http://h/;alg=rsa-sha1",
+	"x <http://h/>;alg=rsa-sha1",
+	"\"x\" <http://h/>;alg=rsa-sha1",
+	"<http://h/",
+	"<http://h/;alg=rsa-sha1",
+	"<http://h/>alg=rsa-sha1",
+	"<http://h/>,<http://h/>",
+	"<http://h/>;alg=rsa-sha1, <http://h/>;alg=rsa-sha1",
+	"<http://h/>;",
+	"<http://h/>;alg=",
+	"<http://h/>;=rsa-sha1",
+	"<http://h/>;alg=\"open",
+	"<http://h/>;alg=a b",
+	"<http://h/> x",
+	"ppt=shaken;info=<https://h/>;alg=ES256",
+};
+
+static void identity_info(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		struct slice in = guard_copy(slice_str(good[i].text)), url, alg;
+
+		if (identity_info_parse(in, &url, &alg) != ERR_OK)
+			fail_msg("%s", good[i].text);
+		if (!slice_eq(url, slice_str(good[i].url)) ||
+		    (good[i].alg == NULL ? alg.n != 0 : !slice_eq(alg, slice_str(good[i].alg))))
+			fail_msg("the parts of %s", good[i].text);
+		guard_free(in);
+	}
+}
+
+static void identity_info_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct slice in = guard_copy(slice_str(bad[i])), url = S("?"), alg = S("?");
+
+		if (identity_info_parse(in, &url, &alg) != ERR_SYNTAX)
+			fail_msg("\"%s\"", bad[i]);
+		assert_true(slice_eq(url, S("?")) && slice_eq(alg, S("?")));
+		guard_free(in);
+	}
+}
+
+static void check_prefix(struct slice in)
+{
+	struct slice url = S("?"), alg = S("?");
+
+	if (identity_info_parse(in, &url, &alg) == ERR_OK)
+		assert_true(inside(in, url) && inside(in, alg) && url.n > 0);
+	else
+		assert_true(slice_eq(url, S("?")) && slice_eq(alg, S("?")));
+}
+
+static void prefixes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++)
+		each_prefix(slice_str(good[i].text), check_prefix);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		each_prefix(slice_str(bad[i]), check_prefix);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(identity_info),
+		cmocka_unit_test(identity_info_refused),
+		cmocka_unit_test(prefixes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
