@@ -225,6 +225,7 @@ static void failed(struct sub *s, enum err e)
 {
 	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
 		 peer_text(&s->flow.remote).text, log_esc(slice_str(err_str(e))).text);
+	memcpy(s->told_etag, "?", 2);
 	s->busy = false;
 	if (s->end != SUB_LIVES || e == ERR_CLOSED)
 		sub_free(s);
@@ -256,40 +257,50 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	drain(n);
 }
 
+/* The NOTIFY for the way it is to go. On failure no CSeq is used up. */
+static enum err prepare(struct sub *s, struct sending *w, struct buf *octets)
+{
+	struct notifier *n = s->notifier;
+	enum err e = route(s, 0, &w->to);
+
+	if (e == ERR_OK)
+		e = build(s, &w->to, &w->branch, octets);
+	if (e != ERR_OK || w->to.proto != PROTO_UDP || octets->n + signer_overhead(n->d.signer) <= SIP_UDP_SAFE)
+		return e;
+	buf_clear(octets);
+	buf_clear(&w->branch);
+	s->dialog.local_cseq--; /* of the one that is not sent */
+	e = route(s, SIP_UDP_SAFE + 1, &w->to);
+	return e == ERR_OK ? build(s, &w->to, &w->branch, octets) : e;
+}
+
 static void send_next(struct sub *s)
 {
 	struct notifier *n = s->notifier;
 	struct sending *w = mem_alloc(sizeof(*w));
 	struct buf octets = {0};
+	bool crowded = false;
 	enum err e;
 
 	s->due = s->urgent = false;
 	s->busy = true;
 	w->notifier = n;
-	e = route(s, 0, &w->to);
-	if (e == ERR_OK)
-		e = build(s, &w->to, &w->branch, &octets);
-	if (e == ERR_OK && w->to.proto == PROTO_UDP && octets.n + signer_overhead(n->d.signer) > SIP_UDP_SAFE) {
-		buf_clear(&octets);
-		buf_clear(&w->branch);
-		s->dialog.local_cseq--; /* of the one that is not sent */
-		e = route(s, SIP_UDP_SAFE + 1, &w->to);
-		if (e == ERR_OK)
-			e = build(s, &w->to, &w->branch, &octets);
-	}
-	if (e == ERR_OK)
-		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
+	e = prepare(s, w, &octets);
 	if (e == ERR_OK) {
-		n->signing++;
-		return;
+		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
+		if (e == ERR_OK) {
+			n->signing++;
+			return;
+		}
+		s->dialog.local_cseq--;
+		crowded = e == ERR_BUSY;
 	}
 	buf_wipe(&octets);
 	buf_free(&w->branch);
 	mem_free(w);
-	if (e == ERR_BUSY) {
+	if (crowded) {
 		/* Others have filled the workers' queue. The NOTIFY is owed: it waits, and what comes behind it, too.
 		 */
-		s->dialog.local_cseq--;
 		s->busy = false;
 		s->urgent = true;
 		enter_backlog(s);

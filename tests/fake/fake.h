@@ -53,6 +53,9 @@ void fake_close(struct transport *t, const struct flow *f);
 /* fake_send_error: what transport_send says from now on; ERR_OK: it sends. */
 void fake_send_error(struct transport *t, enum err e);
 
+/* fake_connect_error: what transport_connect says from now on; ERR_OK: it connects. */
+void fake_connect_error(struct transport *t, enum err e);
+
 /* fake_kept: the sum of transport_keep for a connection. */
 int fake_kept(const struct transport *t, const struct flow *f);
 

@@ -26,7 +26,7 @@ struct transport {
 	} connections[CONNECTIONS_MAX]; /* id - 1 is the index */
 	unsigned count;
 	struct message *first, **last;
-	enum err send_error;
+	enum err send_error, connect_error;
 };
 
 const char *proto_name(enum proto p)
@@ -146,6 +146,8 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 {
 	(void)config;
 	(void)name;
+	if (t->connect_error != ERR_OK)
+		return t->connect_error;
 	*out = open_flow(t, proto, remote);
 	return ERR_OK;
 }
@@ -237,6 +239,11 @@ void fake_close(struct transport *t, const struct flow *f)
 void fake_send_error(struct transport *t, enum err e)
 {
 	t->send_error = e;
+}
+
+void fake_connect_error(struct transport *t, enum err e)
+{
+	t->connect_error = e;
 }
 
 int fake_kept(const struct transport *t, const struct flow *f)

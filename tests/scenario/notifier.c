@@ -338,6 +338,30 @@ static void CRD_21_a_full_queue_loses_no_deactivation(void **state)
 	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
 }
 
+/* A NOTIFY that finds no connection is given up: it does not hold up others, and its CSeq is not used up or turned
+ * back. */
+static void EVT_19_no_room_for_a_connection_leaves_CSeq_alone(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate"), other;
+	struct sip_msg *m;
+
+	fake_close(s->w->transport, &s->stream);
+	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40001");
+	other = watching(s, "certificate");
+	fake_connect_error(s->w->transport, ERR_BUSY);
+	change(s);
+	assert_told(s, &other);
+	pass(s, SECONDS(120));
+	assert_quiet(&t);
+	fake_connect_error(s->w->transport, ERR_OK);
+	change(s);
+	assert_told(s, &other);
+	m = notified_ok(&t); /* has looked at CSeq */
+	assert_non_null(m);
+	msg_unref(m);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -352,6 +376,7 @@ int main(void)
 		T(T_04_what_was_refused_is_told_again),
 		T(EVT_19_one_NOTIFY_at_a_time_with_the_state_of_its_sending),
 		T(EVT_19_a_provisional_is_no_answer),
+		T(EVT_19_no_room_for_a_connection_leaves_CSeq_alone),
 		T(EVT_11_answers_that_end_a_subscription),
 		T(EVT_11_no_answer_ends_a_subscription),
 		T(CRD_21_22_revocation_deactivates_credential_subscriptions),
