@@ -39,8 +39,10 @@ static enum err write_it(struct making *m, struct busy *b)
 	struct cert *cert;
 	enum err e = cert_read(buf_slice(&m->cert), &cert);
 
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		busy_end(b, e);
 		return e;
+	}
 	change.not_before = cert_not_before(cert);
 	change.not_after = change.expires = cert_not_after(cert);
 	cert_free(cert);

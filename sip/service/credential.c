@@ -10,6 +10,7 @@
 #include "sip/service/user_cert.h"
 
 #define RENEW_S (14 * 86400) /* before its end a credential that was made here is made anew */
+#define REMAKE_S 600         /* after making one came to nothing */
 #define RETRY_S 10           /* after the disk failed */
 #define LOOK_AGAIN_S 3600    /* the longest that the expiry timer sleeps: the clock may be set meanwhile */
 
@@ -47,12 +48,14 @@ static void expire_or_wait(void *arg, const struct cred *c)
 	if (!c->present)
 		return;
 	if (is_due(all, c) && busy_find(all, slice_str(c->aor)) == NULL) {
-		if (creator_start(all, slice_str(c->aor)) != ERR_OK)
-			look_at(all, now + 60);
+		/* When it is made and stored this is looked at again; else nobody but the timer would try once more. */
+		look_at(all, now + (creator_start(all, slice_str(c->aor)) == ERR_OK ? REMAKE_S : 60));
 		return;
 	}
 	if (end_of(c) > now) {
-		look_at(all, c->made_here && c->not_after - RENEW_S > now ? c->not_after - RENEW_S : end_of(c));
+		look_at(all, c->made_here && c->not_after - RENEW_S > now && c->not_after - RENEW_S < end_of(c)
+				     ? c->not_after - RENEW_S
+				     : end_of(c));
 		return;
 	}
 	log_line(LOG_INFO, "event=credential_expired aor=%s", log_esc(slice_str(c->aor)).text);

@@ -159,6 +159,49 @@ static void expiry_is_tried_again_when_the_store_fails(void **state)
 	assert_false(present(s));
 }
 
+/* Style 3: what the server made itself is renewed two weeks before its end, or as soon as the disk allows. */
+static void DEP_06_renewal_is_tried_again_when_the_store_fails(void **state)
+{
+	struct scene *s = *state;
+	const struct cred *c;
+	struct watcher t;
+	int64_t first;
+
+	s->w->config.credential_create = true;
+	t = watcher_of(s->w, &s->own, "alice", "credential");
+	assert_int_equal(watch(&t, "0"), 200);
+	msg_unref(notified_ok(&t));
+	c = cred_find(s->w->store, ALICE);
+	assert_true(present(s) && c->made_here);
+	first = c->not_after;
+	pass(s, SECONDS(first - loop_wall_s(s->w->loop) - 14 * DAY_S - 3600));
+	assert_int_equal(cred_find(s->w->store, ALICE)->not_after, first);
+	world_break_store(true);
+	pass(s, SECONDS(7200));
+	assert_int_equal(cred_find(s->w->store, ALICE)->not_after, first);
+	world_break_store(false);
+	pass(s, SECONDS(3600));
+	assert_true(present(s) && cred_find(s->w->store, ALICE)->not_after > first);
+}
+
+/* What the server made and its user refreshed for a while ends with that while. */
+static void ESC_19_a_shorter_life_of_what_was_made_here(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+
+	s->w->config.credential_create = true;
+	t = watcher_of(s->w, &s->own, "alice", "credential");
+	assert_int_equal(watch(&t, "0"), 200);
+	msg_unref(notified_ok(&t));
+	snprintf(s->etag, sizeof(s->etag), "%s", cred_find(s->w->store, ALICE)->etag);
+	assert_int_equal(published(s, false, s->etag, "90", NULL), 200);
+	t = watching(s, "certificate");
+	pass(s, SECONDS(91));
+	assert_empty(&t, "active;expires=");
+	assert_false(present(s));
+}
+
 /* A gateway without a battery starts in 1970 or in a wrong year and is set right later. */
 static void G37_a_clock_that_is_set_finds_what_expired(void **state)
 {
@@ -469,6 +512,8 @@ int main(void)
 		T(expiry_is_looked_at_after_a_restart),
 		T(expiry_of_several_users_goes_in_order),
 		T(expiry_is_tried_again_when_the_store_fails),
+		T(DEP_06_renewal_is_tried_again_when_the_store_fails),
+		T(ESC_19_a_shorter_life_of_what_was_made_here),
 		T(G37_a_clock_that_is_set_finds_what_expired),
 		T(ESC_05_06_granted_lifetimes),
 		T(T_17_hybrid),
