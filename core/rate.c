@@ -57,6 +57,21 @@ static const struct bucket *find(const struct rate *r, uint64_t hash)
 	return NULL;
 }
 
+/*
+ * Whom to forget for a new key: a full bucket says nothing, while one that is used up is what a stranger would like to
+ * have forgotten, by filling the table with other keys. Of two alike the one that was idle longer.
+ */
+static bool rather(const struct rate *r, const struct bucket *a, const struct bucket *b, int64_t now_ms)
+{
+	uint64_t left_a, left_b;
+
+	if (a->at_ms == 0 || b->at_ms == 0)
+		return a->at_ms == 0;
+	left_a = filled(r, a, now_ms);
+	left_b = filled(r, b, now_ms);
+	return left_a != left_b ? left_a > left_b : a->at_ms < b->at_ms;
+}
+
 bool rate_ok(const struct rate *r, struct slice key, int64_t now_ms)
 {
 	const struct bucket *b;
@@ -79,7 +94,7 @@ bool rate_take(struct rate *r, struct slice key, int64_t now_ms)
 			b = &row[i];
 			break;
 		}
-		if (row[i].at_ms < b->at_ms)
+		if (rather(r, &row[i], b, now_ms))
 			b = &row[i];
 	}
 	if (b->at_ms == 0 || b->hash != hash)

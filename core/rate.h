@@ -8,7 +8,7 @@
 
 /*
  * Token buckets by key (a source address, an account) in a table of fixed size: a stranger cannot make it grow. When it
- * is full the bucket that was idle longest in its row makes way, which can only be generous to somebody.
+ * is full the fullest bucket of a row makes way, which can only be generous to somebody, and least to who took most.
  */
 struct rate;
 

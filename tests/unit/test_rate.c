@@ -90,13 +90,30 @@ static void many_keys(void **state)
 	rate_free(r);
 }
 
+/* Nobody gets fresh tokens by filling the table with keys that are used less. */
+static void used_up_is_not_forgotten(void **state)
+{
+	struct rate *r = rate_new(1, 3);
+
+	(void)state;
+	assert_int_equal(take_all(r, S("guessed"), START), 3);
+	for (int i = 0; i < 20000; i++) {
+		char key[20];
+		int n = snprintf(key, sizeof(key), "%d", i);
+
+		assert_true(rate_take(r, slice_of(key, (size_t)n), START + 1 + i));
+	}
+	assert_false(rate_ok(r, S("guessed"), START + 20001));
+	assert_false(rate_take(r, S("guessed"), START + 20001));
+	rate_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(burst_and_refill),
-		cmocka_unit_test(no_limit),
-		cmocka_unit_test(asked_all_the_time),
-		cmocka_unit_test(many_keys),
+		cmocka_unit_test(burst_and_refill),         cmocka_unit_test(no_limit),
+		cmocka_unit_test(asked_all_the_time),       cmocka_unit_test(many_keys),
+		cmocka_unit_test(used_up_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
