@@ -134,13 +134,13 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 			return ERR_NOTFOUND;
 		to = s->flow.remote;
 	}
+	/* Over UDP nobody has proven its address: nothing leaves but towards where the request came from. */
+	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
+		to = s->flow.remote;
 	if (hop.scheme == URI_SIPS)
 		return n->d.client_tls == NULL
 			       ? ERR_UNSUPPORTED
 			       : transport_connect(n->d.transport, PROTO_TLS, &to, n->d.client_tls, hop.host, out);
-	/* Over UDP nobody has proven its address: nothing leaves but towards where the request came from. */
-	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
-		to = s->flow.remote;
 	if (s->flow.proto == PROTO_UDP && !slice_ieq(transport, S("tcp")) && octets <= SIP_UDP_SAFE) {
 		*out = s->flow;
 		out->remote = to;

@@ -117,8 +117,8 @@ class User:
 class Server:
     """`vouch lab` on a directory: ports N (UDP, TCP), N+1 (TLS) and N+2 (HTTPS) of 127.0.0.1."""
 
-    def __init__(self, directory, options=(), port=None, restore_signals=True):
-        self.directory, self.options = pathlib.Path(directory), list(options)
+    def __init__(self, directory, options=(), port=None, restore_signals=True, nofile=None):
+        self.directory, self.options, self.nofile = pathlib.Path(directory), list(options), nofile
         self.port, self.restore_signals = port or free_ports(), restore_signals
         self.conf, self.ca = self.directory / "vouch.conf", self.directory / "ca.crt"
         self.process = None
@@ -126,7 +126,7 @@ class Server:
     def start(self):
         arguments = [word for option in self.options for word in ("-o", option)]
         self.process = Process("lab", "--dir", self.directory, "--port", self.port, *arguments,
-                               restore_signals=self.restore_signals)
+                               restore_signals=self.restore_signals, preexec_fn=self.nofile and self.limit_files)
         ready = (f"ready sip=127.0.0.1:{self.port} tls=127.0.0.1:{self.port + 1} "
                  f"https=127.0.0.1:{self.port + 2} domain=example.com\n")
 
@@ -141,6 +141,10 @@ class Server:
             self.process = None
             raise
         return self
+
+    def limit_files(self):
+        """In the child: open files, soft and hard."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
 
     def stop(self):
         """SIGTERM; a server ends with 0. One that ended by itself is an error."""

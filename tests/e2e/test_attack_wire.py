@@ -1,0 +1,383 @@
+"""What strangers can do with packets and connections: reflection (G14), slow and greedy clients (G9, G10), the log
+(G43), the control socket, and subscriptions in masses."""
+
+import contextlib
+import re
+import socket
+import ssl
+import struct
+import time
+
+import certs
+import pytest
+from lab import until
+from sipclient import StreamPeer, certificate_of, credential_of, tls_context, token
+
+METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
+           "UPDATE", "REFER", "INFO", "FROBNICATE")
+
+
+def rss_kb(server):
+    """The memory of the process."""
+    with open(f"/proc/{server.process.child.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+
+# --- reflection ---
+
+class Victim:
+    """An address that asked for nothing: whatever comes there was sent by the server."""
+
+    def __init__(self):
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.tcp = socket.socket()
+        while True:
+            self.udp.bind(("127.0.0.2", 0))
+            self.port = self.udp.getsockname()[1]
+            try:
+                self.tcp.bind(("127.0.0.2", self.port))
+                break
+            except OSError:
+                self.udp.close()
+                self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.tcp.listen()
+        self.udp.setblocking(False)
+        self.tcp.setblocking(False)
+
+    def hit(self):
+        for attempt in (lambda: self.udp.recv(65536), self.tcp.accept):
+            with contextlib.suppress(BlockingIOError):
+                attempt()
+                return True
+        return False
+
+    def close(self):
+        self.udp.close()
+        self.tcp.close()
+
+
+@pytest.fixture
+def victim():
+    one = Victim()
+    yield one
+    one.close()
+
+
+def datagrams(sock, seconds=0.25):
+    """What comes to a socket until nothing comes for so long."""
+    out = []
+    sock.settimeout(seconds)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            out.append(sock.recv(65536))
+    return out
+
+
+def spoofable(method, victim, via="", contact=None, extra=""):
+    """A request whose every address but that of the packet is the victim's."""
+    there = f"127.0.0.2:{victim.port}"
+    return (f"{method} sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:{victim.port}"
+            f";branch={token('z9hG4bK')};rport{via.replace('THERE', '127.0.0.2')}\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:a@{there}>;tag={token()}\r\nTo: <sip:bob@example.com>\r\n"
+            f"Call-ID: {token()}@{there}\r\nCSeq: 1 {method}\r\n"
+            f"Contact: {contact or f'<sip:a@{there}>'}\r\nEvent: certificate\r\nExpires: 0\r\n"
+            f"{extra.replace('THERE', there)}Content-Length: 0\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("via, extra", [
+    ("", ""), (";maddr=THERE", ""), (";received=THERE;maddr=THERE;ttl=16", ""), ("", "Route: <sip:THERE;lr>\r\n"),
+    ("", "Record-Route: <sip:THERE;lr>\r\n"), ("", "Via: SIP/2.0/UDP THERE;branch=z9hG4bKx\r\n"),
+    ("", "Reply-To: <sip:THERE>\r\nP-Asserted-Identity: <sip:THERE>\r\n")], ids=str)
+def test_G14_answers_go_to_where_the_packet_came_from(lab, victim, via, extra):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for method in METHODS:
+            request = spoofable(method, victim, via, extra=extra)
+            sock.sendto(request, ("127.0.0.1", lab.port))
+            came = datagrams(sock, 0.06)
+            answers = [data for data in came if data.startswith(b"SIP/2.0 ")]
+            assert len(answers) == (method != "ACK"), f"{method}: {came}"
+            assert len(came) - len(answers) == (answers[:1] != [] and answers[0].startswith(b"SIP/2.0 200")
+                                                and method == "SUBSCRIBE"), f"{method}: {came}"
+            assert sum(map(len, answers)) <= 2 * len(request), method
+            for data in (*range(len(came)), ):
+                if came[data] not in answers:
+                    head = [line for line in came[data].split(b"\r\n")
+                            if line.split(b":")[0] in (b"Via", b"From", b"To", b"Call-ID", b"CSeq")]
+                    sock.sendto(b"SIP/2.0 481 Gone\r\n" + b"\r\n".join(head) + b"\r\nContent-Length: 0\r\n\r\n",
+                                ("127.0.0.1", lab.port))
+    time.sleep(0.1)
+    assert not victim.hit(), "something was sent to an address that did not ask"
+
+
+@pytest.mark.parametrize("contact", ["<sip:a@THERE>", "<sip:a@THERE;transport=tcp>", "<sip:a@THERE;maddr=127.0.0.2>",
+                                     "<sips:a@THERE>", "<sip:a@nobody.invalid>", "<sip:127.0.0.1;maddr=127.0.0.2>"])
+def test_G14_a_large_notify_goes_to_nobody_else(lab, net, victim, contact, user, owner, pair):
+    """A certificate does not fit into a datagram: TCP to whom? Only to the source of the SUBSCRIBE."""
+    assert owner.publish(*pair).code == 200
+    contact = contact.replace("THERE", f"127.0.0.2:{victim.port}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        request = spoofable("SUBSCRIBE", victim, contact=contact).replace(b"bob@", user.name.encode() + b"@")
+        sock.sendto(request, ("127.0.0.1", lab.port))
+        answers = datagrams(sock)
+    assert len(answers) == 1 and answers[0].startswith(b"SIP/2.0 200"), answers
+    assert len(answers[0]) <= 2 * len(request)
+    assert not victim.hit()
+
+
+def test_G14_small_and_broken_packets_are_not_amplified(lab):
+    full = b"OPTIONS sip:x SIP/2.0\r\nv:SIP/2.0/UDP a;rport;branch=z9hG4bKq\r\nf:<sip:a>;tag=1\r\nt:<sip:a>\r\ni:q\r\nCSeq:1 OPTIONS\r\n\r\n"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for number, packet in enumerate([b"", b"\r\n\r\n", b"\0" * 1400, b"x" * 1400, full[:60], b"SIP/2.0 200 OK\r\n\r\n",
+                                         full.replace(b"i:q\r\n", b""), b"\xff" * 60000]):
+            sock.sendto(packet, ("127.0.0.1", lab.port))
+            assert datagrams(sock, 0.05) == [], number
+        for change in (b"", b"To: <sip:b>\r\n", b"Max-Forwards: 0\r\n", b"Require: x\r\n", b"Content-Length: 9\r\n"):
+            packet = full.replace(b"i:q", b"i:" + token().encode()).replace(b"Kq", b"K" + token().encode())
+            packet = packet.replace(b"CSeq", change + b"CSeq")
+            sock.sendto(packet, ("127.0.0.1", lab.port))
+            came = datagrams(sock, 0.05)
+            # The fixed text of an answer (Allow, Accept) is at most 250 octets, which no real request falls short of.
+            assert len(came) == 1 and len(came[0]) <= len(packet) + 250, came
+
+
+# --- slow and greedy clients ---
+
+def test_G9_half_sent_connections_harm_nobody(server, net):
+    """200 that say something and stop, on TCP, TLS and https: the others are served, and the slow ones are closed."""
+    other = server("limits.first-message-timeout=2", "limits.message-timeout=2", "limits.handshake-timeout=2")
+    user = other.user()
+    owner = other.agent(net, user)
+    pair = certs.pair(user.aor)
+    assert owner.publish(*pair).code == 200
+    before = rss_kb(other)
+    hello = ssl.MemoryBIO()
+    half = tls_context(other.ca).wrap_bio(ssl.MemoryBIO(), hello)
+    with pytest.raises(ssl.SSLWantReadError):
+        half.do_handshake()
+    record = hello.read()
+    starts = [(0, b""), (0, b"SUBSCRIBE sip:bob@example.com SIP/2.0\r\nVia: "), (1, b""), (1, record[:40]), (1, record),
+              (2, record[:-1]), (0, b"PUBLISH sip:b@example.com SIP/2.0\r\nContent-Length: 60000\r\n\r\nx"), (2, record)]
+    slow = []
+    for number in range(200):
+        port, data = starts[number % len(starts)]
+        sock = socket.create_connection(("127.0.0.1", other.port + port), timeout=10)
+        sock.sendall(data)
+        slow.append(sock)
+    assert owner.fetch_credential() == pair
+    assert other.agent(net, transport="tcp").fetch(user.aor) == pair[0]
+    assert other.agent(net, user).fetch_credential() == pair
+    for sock in slow:
+        sock.settimeout(6)
+        with contextlib.suppress(ConnectionError):
+            while sock.recv(65536):
+                pass
+        sock.close()
+    assert rss_kb(other) < before + 20000
+
+
+@pytest.mark.parametrize("head, body", [
+    (b"Content-Length: 2147483648", 0), (b"Content-Length: 4294967296", 0), (b"Content-Length: 9223372036854775808", 0),
+    (b"Content-Length: 18446744073709551616", 0), (b"Content-Length: 60000000", 8 << 20), (b"X: " + b"y" * 100000, 0),
+    (b"X: 1\r\n" * 20000, 0), (b"Via: SIP/2.0/TCP a\r\n" * 700, 0), (b"X:\r\n" + b" \r\n" * 50000, 0),
+], ids=["2^31", "2^32", "2^63", "2^64", "60 MB", "long line", "many lines", "many Vias", "endless fold"])
+def test_G10_declared_sizes_cost_nothing(lab, net, head, body):
+    before = rss_kb(lab)
+    with socket.create_connection(("127.0.0.1", lab.port), timeout=10) as sock:
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(b"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=" + token("z9hG4bK").encode() +
+                         b"\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: " + token().encode() +
+                         b"\r\nCSeq: 1 OPTIONS\r\n" + head + b"\r\n\r\n" + bytes(body))
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while more := sock.recv(65536):
+                answer += more
+    assert answer == b"" or answer.startswith((b"SIP/2.0 400 ", b"SIP/2.0 413 ")), answer[:200]
+    assert rss_kb(lab) < before + 4096
+    assert lab.agent(net, transport="tcp").options().code == 200
+
+
+def test_G9_connections_leave_descriptors_for_the_rest(server, net):
+    """With as many connections as the system allows files, the store and those who are there already still work."""
+    other = server("limits.idle-timeout=600", "limits.first-message-timeout=600", nofile=400)
+    user = other.user()
+    owner = other.agent(net, user)
+    pairs = certs.pair(user.aor), certs.pair(user.aor, 1)
+    assert owner.publish(*pairs[0]).code == 200
+    own = owner.subscribe(event="credential")
+    crowd = []
+    for _ in range(450):
+        with contextlib.suppress(ConnectionError):
+            crowd.append(socket.create_connection(("127.0.0.1", other.port), timeout=2))
+    assert owner.publish(*pairs[1]).code == 200
+    assert credential_of(own.next()) == pairs[1]
+    assert other.admin("status").returncode == 0
+    assert other.agent(net, transport="tcp").fetch(user.aor) == pairs[1][0]
+    for sock in crowd:
+        sock.close()
+
+
+# --- the log ---
+
+NASTY = (b"\x1b[31mred", b"%n%n%s%x", b"a\x00b", b"x\ty", b"\r\n 2026-01-01T00:00:00Z error event=forged", b"\x7f\x08",
+         b"\xc2\x9b1m", b'"\\', b"z" * 8000, b"a\rb", b"a\nevent=forged", b"\\\x00\\\x1b[2J")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (error|warn|info|debug) event=\w+( [\w.]+=[!-~]+)*")
+
+
+def test_G43_what_strangers_send_stays_in_its_line(server, net):
+    other = server("log.level=debug")
+    user = other.user()
+    fields = ("Via", "From", "To", "Call-ID", "CSeq", "Contact", "Event", "Expires", "Max-Forwards", "Accept", "Require",
+              "Authorization", "Content-Type", "Route", "Record-Route", "SIP-If-Match", "Date", "Identity", "Subject")
+    owner = other.agent(net, user)
+    for nasty in NASTY:
+        for method in ("SUBSCRIBE", "PUBLISH"):
+            for field in (*fields, "uri", "method", "start"):
+                request = owner.new(method, user.aor, {"Event": "certificate", "Expires": 0})
+                text = request.encode()
+                if field == "uri":
+                    text = text.replace(b" sip:", b" sip:" + nasty, 1)
+                elif field == "method":
+                    text = nasty + text
+                elif field == "start":
+                    text = text.replace(b" SIP/2.0\r\n", b" SIP/" + nasty + b"\r\n", 1)
+                else:
+                    value = {"From": b'"NASTY" <sip:a@b>;tag=1', "Call-ID": b"NASTY@x", "Contact": b'"NASTY" <sip:a@b>',
+                             "To": b'"NASTY" <' + user.aor.encode() + b">",
+                             "Authorization": b'Digest username="NASTY", realm="example.com", nonce="NASTY"',
+                             "CSeq": b"1 " + method.encode() + b"NASTY", "Via": None}.get(field, b"NASTY")
+                    if value is None:
+                        text = text.replace(b";rport", b";rport;x=" + nasty, 1)
+                    else:
+                        request.set(field, "MARK")
+                        text = request.encode().replace(b"MARK", value.replace(b"NASTY", nasty))
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                    sock.sendto(text, ("127.0.0.1", other.port))
+    for nasty in NASTY:
+        # A user name is logged when its answer is wrong.
+        request = owner.new("PUBLISH", user.sips, {"Event": "credential"})
+        challenge = owner.pick(owner.exchange(request))
+        again = owner.authorize(request, challenge, user=nasty.decode("latin-1").replace('"', ""), password="x")
+        with contextlib.suppress(AssertionError):
+            owner.exchange(again, timeout=1)
+        if owner.peer.closed:
+            owner = other.agent(net, user)
+    assert other.agent(net, transport="udp").options().code == 200
+    process = other.process
+    other.stop()
+    lines = process.log.split("\n")
+    assert lines.pop() == "" and len(lines) > 1000
+    assert [line for line in lines if not LINE.fullmatch(line) or len(line) > 1024] == []
+    assert "event=forged" not in re.sub(r"\S*=\S*\\x\S*", "", process.log)
+
+
+# --- the control socket ---
+
+def control(server):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(server.directory / "store" / "control"))
+    sock.settimeout(5)
+    return sock
+
+
+def told(sock, data):
+    """All that comes back for these octets."""
+    out = b""
+    with contextlib.suppress(ConnectionError):
+        sock.sendall(data)
+        while more := sock.recv(65536):
+            out += more
+    return out
+
+
+def test_control_socket_survives_its_users(server, net):
+    other = server()
+    for data in (b"\0" * 5000, b"\n", b"revoke\n", b"revoke " + b"a" * 900 + b"\n", b"revoke sip:%n%s@x\n", b"status \xff\n",
+                 b"status json\0\n", b"users x\nstatus\n", b"x" * 1024 + b"\n"):
+        with control(other) as sock:
+            answer = told(sock, data)
+        assert answer == b"" or answer.split(b"\n")[0] in (b"ok", b"error"), answer
+    with control(other) as sock:
+        sock.sendall(b"revoke sip:nobody@example.com\n")
+    assert other.admin("status").returncode == 0
+    assert other.agent(net, transport="tcp").options().code == 200
+
+
+@pytest.mark.parametrize("start", [b"", b"stat", b"status\n"], ids=["silent", "half a line", "does not read"])
+def test_control_socket_is_not_held_by_who_says_nothing(server, start):
+    """More than have room: the administrator who speaks is heard."""
+    other = server()
+    held = [control(other) for _ in range(20)]
+    for sock in held:
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(start)
+    assert other.admin("status").returncode == 0
+    for sock in held:
+        sock.close()
+
+
+# --- subscriptions in masses ---
+
+def test_a_thousand_subscriptions_on_one_connection_that_breaks(server, net):
+    """Credential ones go with it; certificate ones stay for a Contact that may come back (T-32). Nothing is left over."""
+    other = server("notify.interval=0")
+    user = other.user()
+    owner, publisher = other.agent(net, user), other.agent(net, user)
+    crowd = other.agent(net, transport="tcp")
+    before = rss_kb(other)
+    challenge = owner.challenge()
+    asked = []
+    for number in range(500):
+        request = owner.new("SUBSCRIBE", user.sips, {"Event": "credential"})
+        asked.append((owner, owner.authorize(request, challenge, nc=number + 1)))
+        asked.append((crowd, crowd.new("SUBSCRIBE", user.aor, {"Event": "certificate"})))
+    for agent, request in asked:
+        agent.send(request)
+        net.pump(0)
+    assert all(agent.final(request).code == 200 for agent, request in asked)
+    net.wait(lambda: len(owner.peer.copies) >= 500 and len(crowd.peer.copies) >= 500, 20, "1000 NOTIFYs")
+    assert "credential subscriptions 500" in other.admin("status").stdout
+    for agent in (owner, crowd):
+        agent.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        agent.peer.close()
+    until(lambda: "credential subscriptions 0" in other.admin("status").stdout, 5, "the end of the credential subscriptions")
+    assert publisher.publish(certs.certificate(user.aor)).code == 200
+    until(lambda: "connections 1\n" in other.admin("status").stdout, 10, "the end of vain connections")
+    assert "certificate subscriptions 500" in other.admin("status").stdout
+    assert rss_kb(other) < before + 16384
+    assert publisher.revoke().code == 200
+
+
+def test_subscriptions_end_in_every_order(quick, net):
+    """Unsubscribe, refresh, expiry, revocation and a broken connection, two at a time."""
+    user = quick.user()
+    publisher, watcher = quick.agent(net, user), quick.agent(net, transport="tcp")
+    bodies = [certs.certificate(user.aor), certs.certificate(user.aor, key=certs.rsa_key(1))]
+
+    def reset(agent):
+        agent.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        agent.peer.close()
+
+    acts = {
+        "unsubscribe": lambda a, s: a.send(a.authorize(s.again(0), a.challenge(), uri=s.target)),
+        "refresh": lambda a, s: a.send(a.authorize(s.again(2), a.challenge(), uri=s.target)),
+        "change": lambda a, s: publisher.publish(bodies[1]),
+        "revoke": lambda a, s: publisher.revoke(),
+        "reset": lambda a, s: reset(a),
+        "deaf": lambda a, s: setattr(a.peer, "answer", None),
+        "gone": lambda a, s: setattr(a.peer, "answer", 481),
+    }
+    for first in acts:
+        for second in acts:
+            assert publisher.publish(bodies[0]).code == 200
+            agent = quick.agent(net, user)
+            subscription = agent.subscribe(event="credential", expires=2)
+            for act in (first, second):
+                if not agent.peer.closed or act in ("change", "revoke"):
+                    acts[act](agent, subscription)
+            if not agent.peer.closed:
+                reset(agent)
+    assert certificate_of(watcher.subscribe(user.aor, expires=0).notify) in (b"", *bodies)
+    until(lambda: "credential subscriptions 0" in quick.admin("status").stdout, 10, "the end of all subscriptions")
