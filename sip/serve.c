@@ -13,6 +13,9 @@
 #include "core/mem.h"
 #include "sip/serve_private.h"
 
+#define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
+#define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
+
 struct loop *app_loop(struct app *a)
 {
 	return a->loop;
@@ -245,12 +248,33 @@ static void harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Connections must not take the descriptors that the store and the control socket need: a PUBLISH would be 500. */
+static void reserve_files(struct config *c)
+{
+	struct rlimit files;
+	rlim_t room = FILES_KEPT + CONNECTIONS_LEAST;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	if (files.rlim_cur > room)
+		room = files.rlim_cur;
+	if (c->limit_connections <= room - FILES_KEPT)
+		return;
+	c->limit_connections = (uint32_t)(room - FILES_KEPT);
+	log_line(LOG_WARN, "event=connections_limited connections=%u files=%llu", c->limit_connections,
+		 (unsigned long long)files.rlim_cur);
+}
+
 static bool start(struct app *a, struct buf *why)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	harden();
 	log_set((enum log_level)a->config.log_level);
+	reserve_files(&a->config);
 	if (!load_rules(&a->config, why))
 		return false;
 	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
