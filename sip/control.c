@@ -19,7 +19,8 @@ struct asker {
 	struct io *io;
 	int fd;
 	struct buf in, out;
-	bool waiting; /* for an answer that comes later */
+	uint64_t number; /* in the order of arrival */
+	bool waiting;    /* for an answer that comes later */
 };
 
 struct control {
@@ -28,6 +29,7 @@ struct control {
 	int fd;
 	struct sockaddr_un at;
 	struct asker *askers[ASKERS_MAX];
+	uint64_t accepted;
 };
 
 /* sun_path is short: the store's folder may be deep, but its descriptor is not. */
@@ -150,27 +152,44 @@ static void on_asker(void *arg, int events)
 	}
 }
 
+/* Who says nothing, or does not read, makes way for the next. NULL: all wait for their answers. */
+static struct asker **slot_for_next(struct control *c)
+{
+	struct asker **slot = NULL;
+
+	for (unsigned i = 0; i < ASKERS_MAX; i++) {
+		struct asker **s = &c->askers[i];
+
+		if (*s == NULL)
+			return s;
+		if (!(*s)->waiting && (slot == NULL || (*s)->number < (*slot)->number))
+			slot = s;
+	}
+	if (slot != NULL)
+		drop(*slot);
+	return slot;
+}
+
 static void on_accept(void *arg, int events)
 {
 	struct control *c = arg;
 	int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct asker *k;
+	struct asker **slot;
 
 	(void)events;
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < ASKERS_MAX; i++) {
-		if (c->askers[i] != NULL)
-			continue;
-		k = mem_alloc(sizeof(*k));
-		k->control = c;
-		k->fd = fd;
-		k->io = io_new(app_loop(c->app), fd, on_asker, k);
-		io_want(k->io, IO_READ);
-		c->askers[i] = k;
+	slot = slot_for_next(c);
+	if (slot == NULL) {
+		close(fd);
 		return;
 	}
-	close(fd);
+	*slot = mem_alloc(sizeof(**slot));
+	(*slot)->control = c;
+	(*slot)->fd = fd;
+	(*slot)->number = ++c->accepted;
+	(*slot)->io = io_new(app_loop(c->app), fd, on_asker, *slot);
+	io_want((*slot)->io, IO_READ);
 }
 
 bool control_open(struct app *app, int dirfd, const struct config *config, struct control **out, struct buf *why)
