@@ -241,7 +241,7 @@ static void check_time_and_replay(struct check *c)
 		refuse(c, 403, "Replayed Request", "the same signed request was here before");
 		break;
 	default:
-		refuse(c, 503, NULL, "too many signed requests within an hour to tell replays");
+		refuse(c, 503, NULL, "too many signed requests within two hours to tell replays");
 		break;
 	}
 }
