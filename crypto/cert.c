@@ -368,6 +368,5 @@ void cert_fingerprint(const struct cert *c, enum hash_alg alg, struct buf *out)
 	uint8_t digest[HASH_MAX];
 
 	hash_parts(alg, &c->der, 1, digest);
-	for (size_t i = 0; i < hash_size(alg); i++)
-		buf_addf(out, "%s%02X", i == 0 ? "" : ":", digest[i]);
+	hash_fingerprint(digest, hash_size(alg), out);
 }

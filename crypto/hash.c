@@ -79,6 +79,12 @@ void hash_hex(enum hash_alg alg, const struct slice *parts, size_t n, char *out)
 	out[2 * size] = '\0';
 }
 
+void hash_fingerprint(const uint8_t *digest, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%s%02X", i == 0 ? "" : ":", digest[i]);
+}
+
 void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, size_t n, uint8_t *out)
 {
 	if (key.p == NULL)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/slice.h"
 
 enum hash_alg { HASH_MD5, HASH_SHA1, HASH_SHA256 };
@@ -18,6 +19,9 @@ void hash_parts(enum hash_alg alg, const struct slice *parts, size_t n, uint8_t 
 
 /* hash_hex: as hash_parts, written as 2 * hash_size lower-case digits and a NUL: out has room for 2 * HASH_MAX + 1. */
 void hash_hex(enum hash_alg alg, const struct slice *parts, size_t n, char *out);
+
+/* hash_fingerprint: appends a digest of n octets as people compare it, "AB:CD:...". */
+void hash_fingerprint(const uint8_t *digest, size_t n, struct buf *out);
 
 /* hmac_parts: HMAC (RFC 2104) with alg over the n parts; out has room for hash_size(alg). */
 void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, size_t n, uint8_t *out);

@@ -16,23 +16,17 @@ struct listing {
 static void list_one(void *arg, const struct cred *c)
 {
 	struct listing *l = arg;
-	struct buf der = {0}, print = {0};
-	struct cert *cert = NULL;
+	struct buf print = {0};
 
-	if (!c->present || cred_read(l->app->store, c, &der, NULL) != ERR_OK)
+	if (!c->present)
 		return;
-	if (cert_read(buf_slice(&der), &cert) == ERR_OK)
-		cert_fingerprint(cert, HASH_SHA256, &print);
+	hash_fingerprint(c->sha256, sizeof(c->sha256), &print);
 	if (l->json)
 		buf_addf(l->out, "%s{\"aor\":\"%s\",\"expires\":%lld,\"key\":%s,\"sha256\":\"%s\"}",
-			 l->first ? "" : ",", c->aor, (long long)c->expires, c->has_key ? "true" : "false",
-			 print.n > 0 ? print.p : "");
+			 l->first ? "" : ",", c->aor, (long long)c->expires, c->has_key ? "true" : "false", print.p);
 	else
-		buf_addf(l->out, "  %s  %s  %s\n", c->aor, c->has_key ? "certificate+key" : "certificate",
-			 print.n > 0 ? print.p : "?");
+		buf_addf(l->out, "  %s  %s  %s\n", c->aor, c->has_key ? "certificate+key" : "certificate", print.p);
 	l->first = false;
-	cert_free(cert);
-	buf_free(&der);
 	buf_free(&print);
 }
 

@@ -136,6 +136,9 @@ static enum err read_blocks(const uint8_t *master, struct slice text, struct cre
 
 	while ((e = pem_read(text, labels, &pos, &label, &block)) == ERR_OK) {
 		if (label == labels[0]) {
+			const struct slice der = buf_slice(&block);
+
+			hash_parts(HASH_SHA256, &der, 1, c->sha256);
 			if (cert != NULL)
 				buf_add(cert, buf_slice(&block));
 		} else {
@@ -357,6 +360,7 @@ enum err cred_put(struct cred_store *s, const struct cred_change *change, commit
 		p->next.not_after = change->not_after;
 		p->next.has_key = change->key.n > 0;
 		p->next.made_here = change->made_here;
+		hash_parts(HASH_SHA256, &change->cert, 1, p->next.sha256);
 		memcpy(p->next.etag, change->etag.p, change->etag.n < CRED_ETAG ? change->etag.n : CRED_ETAG);
 	}
 	write_record(s, &p->next, change->cert, p->next.present ? change->key : SLICE_NONE, &text);

@@ -20,7 +20,8 @@ struct cred {
 	uint64_t generation;        /* counts changes, for ever */
 	int64_t published, expires; /* of the publication, RFC 3903 */
 	int64_t not_before, not_after;
-	bool present; /* there is a certificate; else revoked, removed or expired */
+	uint8_t sha256[32]; /* of the certificate */
+	bool present;       /* there is a certificate; else revoked, removed or expired */
 	bool has_key;
 	bool made_here; /* by this server, style 3 */
 };

@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import hashlib
 import json
 import stat
 
@@ -188,6 +189,19 @@ def test_DEP_08_status_shows_fingerprints_only(lab, owner, user, pair):
         assert "example.com" in done.stdout
         hidden = secret_part(certs.rsa_key()), user.password.encode(), b"PRIVATE KEY"
         assert not any(holds(done.stdout.encode(), secret) for secret in hidden)
+
+
+def test_DEP_08_status_has_the_fingerprint_after_a_restart_too(server, net):
+    other = server()
+    user = other.user()
+    certificate, key = certs.pair(user.aor)
+    other.agent(net, user).publish(certificate, key)
+    for _ in range(2):
+        assert program.fingerprints(other.admin("status").stdout) == [hashlib.sha256(certificate).hexdigest()]
+        found = json.loads(other.admin("status", "--json").stdout)["credentials"]
+        assert [program.fingerprints(one["sha256"]) for one in found] == [[hashlib.sha256(certificate).hexdigest()]]
+        other.stop()
+        other.start()
 
 
 def test_DEP_08_unknown_user_cannot_be_revoked(lab):
