@@ -324,6 +324,9 @@ static void on_signal(void *arg)
 
 	if (a->ending != NULL)
 		return;
+	/* A second one ends the program wherever it is: a look-up in the DNS cannot be interrupted. */
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	if (a->user != NULL && a->user->on_stop != NULL)
 		a->user->on_stop(a->arg);
 	else

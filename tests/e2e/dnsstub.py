@@ -30,10 +30,12 @@ def naptr(order, preference, service, replacement, flags="s"):
 
 
 class NameServer:
-    """Answers from `records`, {name: [(type, data)]}; `asked` is what was asked for."""
+    """Answers from `records`, {name: [(type, data)]}; `asked` is what was asked for. `script` is a function of the type and
+    the question section that gives all octets behind the ID instead,
+    or None for silence."""
 
     def __init__(self, host, records):
-        self.host, self.records, self.asked = host, records, []
+        self.host, self.records, self.asked, self.script = host, records, [], None
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 53))
         threading.Thread(target=self.serve, daemon=True).start()
@@ -44,7 +46,9 @@ class NameServer:
                 query, peer = self.socket.recvfrom(1500)
             except OSError:
                 return
-            self.socket.sendto(self.answer(query), peer)
+            answer = self.answer(query)
+            if answer:
+                self.socket.sendto(answer, peer)
 
     def answer(self, query):
         at, name = 12, []
@@ -54,22 +58,34 @@ class NameServer:
         kind, _ = struct.unpack(">HH", query[at + 1:at + 5])
         name = ".".join(name).lower()
         self.asked.append((name, kind))
+        if self.script:
+            scripted = self.script(kind, query[12:at + 5])
+            return None if scripted is None else query[:2] + scripted
         found = [data for one, data in self.records.get(name, []) if one == kind]
         code = 0 if name in self.records else 3
         head = query[:2] + struct.pack(">HHHHH", 0x8580 | code, 1, len(found), 0, 0)
         return head + query[12:at + 5] + b"".join(
             b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data for data in found)
 
-    def run(self, directory, *command):
-        """A command for which this is the name server; stdout and stderr are kept."""
+    def start(self, directory, *command):
+        """A command for which this is the name server."""
         conf, hosts, switch = directory / "resolv.conf", directory / "hosts", directory / "nsswitch.conf"
         conf.write_text(f"nameserver {self.host}\noptions timeout:1 attempts:1\n")
         hosts.write_text("")
         switch.write_text("hosts: dns\n")
         mounts = " && ".join(f"mount --bind {path} /etc/{path.name}" for path in (conf, hosts, switch)
                              if pathlib.Path("/etc", path.name).exists())
-        return subprocess.run(["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", *map(str, command)],
-                              capture_output=True, text=True, timeout=60)
+        return subprocess.Popen(["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", *map(str, command)],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, directory, *command):
+        """The same to its end; stdout and stderr are kept."""
+        child = self.start(directory, *command)
+        try:
+            out, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
+        return subprocess.CompletedProcess(command, child.returncode, out, err)
 
     def close(self):
         self.socket.close()

@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import signal
 import socket
+import struct
 import subprocess
 
 import lab as program
 import pytest
-from dnsstub import NameServer, address, naptr, srv
+from dnsstub import NAPTR, SRV, A, NameServer, address, naptr, srv
 from stub import PASSWORD, CredentialService
 
 pytestmark = pytest.mark.skipif(
@@ -34,12 +36,17 @@ def names():
 
 
 @pytest.fixture
-def revoke(domain, tmp_path):
-    """Runs `vouch revoke` for bob, whose account names no server."""
+def words(domain, tmp_path):
+    """`vouch revoke` for bob, whose account names no server."""
     account = tmp_path / "bob.account"
     account.write_text(f"aor = sip:bob@example.com\npassword = {PASSWORD}\nca = {domain.ca}\n")
     account.chmod(0o600)
-    return lambda server: server.run(tmp_path, program.BINARY, "revoke", "-a", account)
+    return [program.BINARY, "revoke", "-a", account]
+
+
+@pytest.fixture
+def revoke(words, tmp_path):
+    return lambda server: server.run(tmp_path, *words)
 
 
 @pytest.fixture
@@ -99,9 +106,85 @@ def test_UAK_07_no_server_is_found(names, revoke, records, said):
     assert ("_sips._tcp.example.com", 33) in server.asked
 
 
-def test_malformed_answers_are_survived(names, revoke):
-    cut = [(33, data) for data in (b"", b"\0" * 6, b"\0\0\0\0\0\0\x3f", b"\0\0\0\0\x13\xc5\xc0\xff")]
-    server = names({"example.com": [(35, data) for data in (b"", b"\0" * 5, b"\0\0\0\0\xff", b"\0\0\0\0\1s\x08SIPS+D2T\0")],
-                    "_sips._tcp.example.com": cut})
+@pytest.mark.parametrize("flags, service", [("s", "SIP+D2U"), ("s", "SIP+D2T"), ("a", "SIPS+D2T"), ("", "SIPS+D2T"),
+                                            ("u", "E2U+sip")])
+def test_UAK_06_records_that_do_not_lead_to_tls(names, revoke, stubs, domain, flags, service):
+    """No way down to UDP or TCP: what is no SRV of SIPS over TCP is passed over."""
+    stub = stubs(CredentialService(domain))
+    server = names({"example.com": [naptr(1, 1, service, "_sip._tcp.example.com", flags)],
+                    "_sip._tcp.example.com": [srv(0, 0, 9, HOST)], "_sips._tcp.example.com": [srv(0, 0, stub.port, HOST)],
+                    HOST: [address("127.0.0.1")]})
+    done = revoke(server)
+    assert done.returncode == 0, done.stderr
+    assert ("_sip._tcp.example.com", SRV) not in server.asked
+
+
+def test_UAK_07_flags_and_services_have_no_case(names, revoke, stubs, domain):
+    stub = stubs(CredentialService(domain))
+    server = names({"example.com": [naptr(1, 1, "sips+d2t", "_sips._tcp.b.example", "S")],
+                    "_sips._tcp.b.example": [srv(0, 0, stub.port, HOST)], HOST: [address("127.0.0.1")]})
+    assert revoke(server).returncode == 0
+
+
+def test_UAK_06_without_records_port_5061(names, revoke):
+    """RFC 3263 4.2: the address of the domain, the port of sips, and TLS nevertheless."""
+    done = revoke(names({"example.com": [address("127.0.0.3")]}))
+    assert done.returncode == 3 and "tls:127.0.0.3:5061" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_UAK_07_a_point_is_no_reason_to_try_5061(names, revoke):
+    server = names({"_sips._tcp.example.com": [srv(0, 0, 5061, ".")], "example.com": [address("127.0.0.1")]})
+    assert revoke(server).returncode == 3
+    assert ("example.com", A) not in server.asked
+
+
+def test_a_long_list_costs_a_bounded_number_of_questions(names, revoke):
+    records = {"example.com": [naptr(n, 0, "SIPS+D2T", f"_sips._tcp.t{n}.test") for n in range(12)]}
+    records |= {f"_sips._tcp.t{n}.test": [srv(1, 1, 9, f"h{n}x{m}.test") for m in range(12)] for n in range(12)}
+    server = names(records)
     done = revoke(server)
     assert done.returncode == 3 and done.stderr.count("\n") == 1
+    asked = [kind for _, kind in set(server.asked)]
+    assert asked.count(SRV) <= 8 and asked.count(A) <= 65
+
+
+def test_a_second_signal_ends_a_verb_while_the_dns_is_silent(names, words, tmp_path):
+    server = names({})
+    server.script = lambda kind, question: None
+    child = server.start(tmp_path, *words)
+    try:
+        program.until(lambda: server.asked, 10, "the question")
+        child.send_signal(signal.SIGINT)
+        assert "interrupted" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(10) == -signal.SIGINT
+    finally:
+        child.kill()
+        child.communicate()
+
+
+SRV_HEAD = struct.pack(">HHH", 1, 1, 5061)
+NAPTR_HEAD = struct.pack(">HH", 1, 1)
+
+
+@pytest.mark.parametrize("data, count, size", [
+    (b"", 0, None), (b"", 1, None), (b"", 65535, None), (bytes(3), 1, None), (bytes(6), 1, None), (bytes(7), 1, None),
+    (b"\xff" * 40, 1, None),
+    (SRV_HEAD + b"\xc0\xff", 1, None),
+    (SRV_HEAD + b"\xc0\xff", 1, 200),
+    (SRV_HEAD + b"\xc0\x0c", 1, None),
+    (SRV_HEAD + b"\x3f", 1, None),
+    (SRV_HEAD + b"\x02a\n\x04test\0", 1, None),
+    (SRV_HEAD + b"\x01\x01" + b"\x3c" + b"a" * 60 + b"\0", 1, None),
+    (NAPTR_HEAD + b"\1s\x08SIPS+D2T\0\xff", 1, None),
+    (NAPTR_HEAD + b"\1s\x08SIPS+D2T\xff", 1, None),
+    (NAPTR_HEAD + b"\1s\x08SIPS+D2T\0", 1, None),
+    (NAPTR_HEAD + b"\xff" + b"s" * 254, 1, None),
+], ids=range(17))
+def test_answers_that_are_broken(names, revoke, data, count, size):
+    """Nothing worse comes of it than that no server is found."""
+    server = names({})
+    server.script = lambda kind, question: struct.pack(">HHHHH", 0x8180, 1, count, 0, 0) + question + b"\xc0\x0c" + \
+        struct.pack(">HHIH", kind if kind in (SRV, NAPTR) else SRV, 1, 5, len(data) if size is None else size) + data
+    done = revoke(server)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1, done
