@@ -6,6 +6,7 @@ import contextlib
 import email.utils
 import http.server
 import queue
+import select
 import socket
 import ssl
 import threading
@@ -20,13 +21,30 @@ from sipclient import LENGTH, Message, Request, addr_spec, tag, token
 
 
 class Connection:
-    """One accepted connection: what came, and a way to answer."""
+    """One accepted connection: what came, and a way to answer.
+
+    A test may send while the thread of the connection reads; OpenSSL must not do both at once on one connection."""
 
     def __init__(self, sock, port):
-        self.sock, self.port = sock, port
+        self.sock, self.port, self.lock = sock, port, threading.Lock()
 
     def send(self, data):
-        self.sock.sendall(data)
+        with self.lock:
+            self.sock.sendall(data)
+
+    def receive(self):
+        """Some octets; none at the end."""
+        while True:
+            with self.lock:
+                self.sock.settimeout(0)
+                try:
+                    return self.sock.recv(65536)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    pass
+                finally:
+                    self.sock.settimeout(60)
+            if not select.select([self.sock], [], [], 60)[0]:
+                return b""
 
     def messages(self, count):
         """The messages that come, until the peer closes; `count` is told the octets of each read."""
@@ -39,8 +57,8 @@ class Connection:
                 yield Message(head + blank + rest[:size])
                 continue
             try:
-                data = self.sock.recv(65536)
-            except OSError:
+                data = self.receive()
+            except (OSError, ValueError):
                 return
             if not data:
                 return

@@ -5,6 +5,8 @@ import json
 import re
 import signal
 import stat
+import subprocess
+import time
 
 import certs
 import digest
@@ -170,6 +172,66 @@ def test_FMT_11_FMT_14_FMT_15_encryption_of_the_key(generated):
     assert said["cipher"] == certs.oid("1.2.840.113549.3.7") and len(said["iv"]) == 8
     assert said["prf"] is None, "hmacWithSHA1 is the default and left out"
     assert len(said["salt"]) >= 8 and 1000 <= said["iterations"] <= 10_000_000
+
+
+@pytest.mark.parametrize("hash_name, oid", [("sha1", "1.2.840.113549.1.1.5"), ("sha256", "1.2.840.113549.1.1.11")])
+def test_FMT_02_FMT_03_hash_of_a_new_certificate(device, service, hash_name, oid):
+    assert device.run("publish", service, "--new", "--hash", hash_name).returncode == 0
+    assert x509.load_der_x509_certificate(service.certificate).signature_algorithm_oid.dotted_string == oid
+
+
+@pytest.mark.parametrize("profile, cipher, prf", [
+    ("draft06", "1.2.840.113549.3.7", None),
+    ("rfc6072", "2.16.840.1.101.3.4.1.8", "1.2.840.113549.2.9"),
+    ("aes-cbc", "2.16.840.1.101.3.4.1", "1.2.840.113549.2.9"),
+])
+def test_FMT_11_FMT_12_FMT_13_profiles_that_are_written(device, service, profile, cipher, prf):
+    """openssl reads each of them."""
+    words, _ = device.pem_files()
+    done = device.run("publish", service, *words, "--passphrase-file", device.phrase_file, "--pkcs8", profile)
+    assert done.returncode == 0, done.stderr
+    said = certs.pbes2_parameters(service.key)
+    assert certs.oid(cipher)[2:] in said["cipher"]
+    assert (said["prf"] is None) if prf is None else certs.oid(prf) in said["prf"]
+    read = subprocess.run(["openssl", "pkey", "-inform", "DER", "-outform", "DER", "-passin",
+                           f"file:{device.phrase_file}"], input=service.key, capture_output=True, timeout=30)
+    assert read.returncode == 0, read.stderr
+    assert certs.same_key(serialization.load_der_private_key(read.stdout, None), certs.rsa_key())
+
+
+@pytest.mark.parametrize("words", [["--hash", "md5"], ["--pkcs8", "rfc6072"], ["--cert-only"], ["--key", "F"]], ids=str)
+def test_exit_2_words_that_do_not_fit(device, service, words):
+    done = device.run("publish", service, "--new", *words)
+    assert done.returncode == 2 and one_line(done) and device.stub.connections == 0
+
+
+@pytest.mark.parametrize("granted", [None, 3600])
+def test_EPA_05_a_shorter_life_is_told(device, service, granted):
+    """This verb does not stay to refresh: it says until when the server keeps what was published."""
+    def publish(connection, request):
+        connection.reply(request, 200, headers=[("SIP-ETag", "x"), ("Expires", granted or request.expires)])
+
+    service.publish = publish
+    words, _ = device.pem_files()
+    done = device.run("publish", service, *words, "--json")
+    event = json.loads(done.stdout)
+    assert done.returncode == 0 and event["event"] == "published"
+    assert ("kept-until" in event) == (granted is not None)
+    if granted:
+        assert abs(event["kept-until"] - time.time() - granted) < 60
+
+
+def test_EPA_04_423_is_not_answered_with_more_than_the_certificate_has(device, service):
+    """All that remains was asked for at first, so there is nothing to ask for again."""
+    def too_brief(connection, request):
+        connection.reply(request, 423, "Interval Too Brief", [("Min-Expires", "60")])
+        return True
+
+    service.before = too_brief
+    words, _ = device.pem_files(until=30)
+    done = device.run("publish", service, *words)
+    assert done.returncode == 1 and "423" in one_line(done)
+    assert len(accepted(device.stub, "PUBLISH")) == 1 and accepted(device.stub, "PUBLISH")[0].expires <= 30
 
 
 def test_FMT_14_salts_differ(device, service):

@@ -324,6 +324,14 @@ def test_SEC_02_certificate_of_a_trusted_ca_for_the_user(fetch, domain):
     assert fetch.run(CertificateService(domain, vouched, after=strip)).returncode in (0, NOT_TRUSTED)
 
 
+def test_SEC_14_validation_by_a_ca_is_told(fetch, domain, body):
+    """RFC 6072 10.3.1: success is shown, failure is no reason to refuse."""
+    for certificate, said in ((body, "no"), (domain.make(BOB, key=certs.rsa_key()), "yes"),
+                              (certs.certificate(BOB, issuer=certs.authority(certs.rsa_key(91), cn="Evil CA")), "no")):
+        done = fetch.accepted(certificate)
+        assert re.search(rf"ca-validated +{said}$", done.stdout, re.M)
+
+
 def test_SEC_07_old_file_stays_when_the_new_one_is_not_trusted(fetch, body):
     fetch.accepted(body)
     done = fetch.run(CertificateService(fetch.domain, certs.certificate(BOB, key=certs.rsa_key(1)),
