@@ -4,6 +4,8 @@ import json
 import re
 import signal
 import socket
+import ssl
+import warnings
 
 import certs
 import digest
@@ -380,6 +382,73 @@ def test_server_by_a_name_that_is_not_there(watch, body):
     done = watch.run(CertificateService(watch.domain, body), server="tls:nowhere.invalid:{}")
     assert done.returncode == LOCAL and "nowhere.invalid" in done.stderr and done.stderr.count("\n") == 1
     assert watch.stub.connections == 0
+
+
+def test_EVT_21_VER_15_SEC_01_routes_of_the_notify(watch, body):
+    """Route set and target come from the NOTIFY; what From must be does not change by them."""
+    def route(notify):
+        notify.add("Record-Route", "<sip:p1.example.com;lr>, <sip:p2.example.com;lr>")
+        notify.set("Contact", "<sip:elsewhere@192.0.2.77:5099;gr>")
+
+    watch.start(CertificateService(watch.domain, body, granted=2, before=route), "--watch")
+    program.until(lambda: len(watch.stub.requests) >= 2, 10, "the refresh")
+    refresh = watch.stub.requests[1]
+    assert watch.stub.connections == 1, "by the proven connection, whatever the Contact says"
+    assert refresh.uri == "sip:elsewhere@192.0.2.77:5099;gr" and addr_spec(refresh.one("To"))[0] == BOB
+    assert refresh.values("Route") == ["<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>"]
+
+
+@pytest.mark.parametrize("code", [300, 301, 302, 305])
+@pytest.mark.parametrize("verb", ["publish", "revoke", "credential"])
+def test_UAK_06_UAK_28_redirections_are_not_followed(domain, stubs, tmp_path, verb, code):
+    """Neither to a place without TLS nor to one that was not proven."""
+    other = Stub(lambda *_: None)
+    stub = stubs(lambda _stub, connection, request: connection.reply(
+        request, code, "Elsewhere", [("Contact", f"<sip:bob@127.0.0.1:{other.port};transport=tcp>")]))
+    file = account(tmp_path / "bob.account", BOB, "his", f"tls:127.0.0.1:{stub.port}", domain.ca)
+    done = program.vouch(verb, "-a", file, *(["--new"] if verb == "publish" else []))
+    other.close()
+    assert done.returncode == REFUSED and str(code) in done.stderr and done.stderr.count("\n") == 1
+    assert other.connections == 0 and len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("change, code", [
+    (lambda n: n.set("Identity", '"' + "A" * 342 + '=="'), 438),
+    (lambda n: n.set("Identity-Info", None), 436),
+    (lambda n: n.set("Identity", None), 428),
+    (lambda n: n.set("From", n.get("From").replace("bob", "carol")), 403),
+], ids=["signature", "no Identity-Info", "no Identity", "From"])
+def test_UAK_25_credential_with_a_bad_identity(domain, stubs, tmp_path, change, code):
+    """Identity need not be there, but what is there has to be right."""
+    stub = stubs(CredentialService(domain, *certs.pair(BOB), after=change))
+    file = account(tmp_path / "bob.account", BOB, "sesame4711", f"tls:127.0.0.1:{stub.port}", domain.ca)
+    done = program.vouch("credential", "-a", file, "-o", tmp_path / "own")
+    assert done.returncode == NOT_TRUSTED and stub.answer().code == code
+    assert not (tmp_path / "own.crt").exists() and not (tmp_path / "own.key").exists()
+
+
+def test_UAK_25_credential_without_identity(domain, stubs, tmp_path):
+    stub = stubs(CredentialService(domain, *certs.pair(BOB), after=lambda n: n.set("Identity", None).set(
+        "Identity-Info", None)))
+    file = account(tmp_path / "bob.account", BOB, "sesame4711", f"tls:127.0.0.1:{stub.port}", domain.ca)
+    assert program.vouch("credential", "-a", file, "-o", tmp_path / "own").returncode == 0
+
+
+@pytest.mark.parametrize("version, ciphers", [(ssl.TLSVersion.TLSv1_1, "ALL:@SECLEVEL=0"),
+                                              (ssl.TLSVersion.TLSv1_2, "eNULL:@SECLEVEL=0"),
+                                              (ssl.TLSVersion.TLSv1_2, "aNULL:!eNULL:@SECLEVEL=0")], ids=str)
+def test_TLS_06_TLS_07_old_and_poor_tls(watch, body, version, ciphers):
+    """Not one octet for a server that knows nothing better."""
+    service = CertificateService(watch.domain, body)
+    words = watch.words(service)
+    context = watch.stub.context
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
+    context.set_ciphers(ciphers)
+    done = program.vouch(*words)
+    assert done.returncode in (LOCAL, NOT_TRUSTED) and done.stderr.count("\n") == 1
+    assert watch.stub.connections == 1 and watch.stub.octets == 0
 
 
 # what is said
