@@ -40,6 +40,8 @@ static bool is_due(const struct credentials *all, const struct cred *c)
 	       loop_wall_s(all->d.loop) >= c->not_after - RENEW_S;
 }
 
+static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg);
+
 static void expire_or_wait(void *arg, const struct cred *c)
 {
 	struct credentials *all = arg;
@@ -59,7 +61,8 @@ static void expire_or_wait(void *arg, const struct cred *c)
 		return;
 	}
 	log_line(LOG_INFO, "event=credential_expired aor=%s", log_esc(slice_str(c->aor)).text);
-	if (credentials_revoke(all, slice_str(c->aor), NULL, NULL) != ERR_OK)
+	if (withdraw(all, slice_str(c->aor), c->not_after <= now ? EFFECT_EXPIRED : EFFECT_REVOKED, NULL, NULL) !=
+	    ERR_OK)
 		look_at(all, now + 1);
 }
 
@@ -196,6 +199,8 @@ static void tell(struct credentials *all, const struct busy *b)
 		notifier_changed(all->notifier, slice_str(b->aor));
 	else if (b->effect == EFFECT_REVOKED)
 		notifier_revoked(all->notifier, slice_str(b->aor));
+	else if (b->effect == EFFECT_EXPIRED)
+		notifier_expired(all->notifier, slice_str(b->aor));
 }
 
 void busy_end(struct busy *b, enum err e)
@@ -262,7 +267,7 @@ enum err busy_write(struct busy *b, struct cred_change *change)
 	return e;
 }
 
-enum err credentials_revoke(struct credentials *all, struct slice aor, commit_fn done, void *arg)
+static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg)
 {
 	const struct cred *c = cred_find(all->d.store, aor);
 	struct busy *b = busy_find(all, aor);
@@ -278,10 +283,15 @@ enum err credentials_revoke(struct credentials *all, struct slice aor, commit_fn
 	}
 	if (c == NULL || !c->present)
 		return ERR_NOTFOUND;
-	b = busy_begin(all, aor, EFFECT_REVOKED);
+	b = busy_begin(all, aor, effect);
 	b->done = done;
 	b->arg = arg;
 	return busy_write(b, &change);
+}
+
+enum err credentials_revoke(struct credentials *all, struct slice aor, commit_fn done, void *arg)
+{
+	return withdraw(all, aor, EFFECT_REVOKED, done, arg);
 }
 
 /* A user without a credential asks for it: style 3 makes one, unless the last one was revoked on purpose. */

@@ -9,7 +9,8 @@
 
 #define PARKED_MAX 16 /* PUBLISHes of one AOR that wait for the one before; beyond: 503 */
 
-enum effect { EFFECT_CHANGED, EFFECT_REVOKED, EFFECT_REFRESHED };
+/* EXPIRED: by the certificate's own end (T-19 a); a publication that ends before is as good as revoked (T-19 b). */
+enum effect { EFFECT_CHANGED, EFFECT_REVOKED, EFFECT_REFRESHED, EFFECT_EXPIRED };
 
 /* An AOR whose credential is being made or written, and who waits for it. */
 struct busy {

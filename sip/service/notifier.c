@@ -369,15 +369,30 @@ static void deactivate(struct sub *s)
 }
 
 /* T-04: a revocation is told at once and makes a pending change superfluous. */
-static void revoke(struct sub *s)
+static void tell_of_nothing(struct sub *s, enum sub_end end_of_credential)
 {
 	if (s->package == PACKAGE_CREDENTIAL) {
-		sub_finish(s, SUB_DEACTIVATED);
+		sub_finish(s, end_of_credential);
 		return;
 	}
 	if (s->pause != NULL)
 		timer_stop(s->pause);
 	sub_notify(s);
+}
+
+static void revoke(struct sub *s)
+{
+	tell_of_nothing(s, SUB_DEACTIVATED);
+}
+
+static void expire(struct sub *s)
+{
+	tell_of_nothing(s, SUB_TIMEOUT);
+}
+
+void notifier_expired(struct notifier *n, struct slice aor)
+{
+	each_of(n, aor, expire);
 }
 
 void notifier_revoked(struct notifier *n, struct slice aor)

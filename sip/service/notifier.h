@@ -60,6 +60,12 @@ void notifier_changed(struct notifier *n, struct slice aor);
  * "deactivated". */
 void notifier_revoked(struct notifier *n, struct slice aor);
 
+/*
+ * notifier_expired: the certificate has come to its end: certificate subscribers are told that there is nothing;
+ * credential subscriptions were granted until then (CRD-16) and end "timeout", whichever timer is first (T-19).
+ */
+void notifier_expired(struct notifier *n, struct slice aor);
+
 /* notifier_deactivate: the secret of this AOR changed: its credential subscriptions end (CRD-24). */
 void notifier_deactivate(struct notifier *n, struct slice aor);
 

@@ -76,6 +76,22 @@ static void CRT_25_certificates_end_at_notAfter(void **state)
 	assert_quiet(&t);
 }
 
+/* Seconds are cut where lifetimes are granted, so that either of two timers may be the first. */
+static void T_19_CRD_16_credential_subscriptions_time_out_with_the_certificate(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+
+	for (unsigned i = 0; i < 2; i++) {
+		world_set(s->w, &s->own, "alice", 65, s->etag);
+		pass(s, i == 0 ? 0 : 950);
+		t = watching(s, "credential");
+		pass(s, SECONDS(66));
+		assert_empty(&t, "terminated;reason=timeout");
+		assert_false(present(s));
+	}
+}
+
 static void ESC_19_publications_end_at_Expires(void **state)
 {
 	struct scene *s = *state;
@@ -507,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(CRT_25_certificates_end_at_notAfter),
+		T(T_19_CRD_16_credential_subscriptions_time_out_with_the_certificate),
 		T(ESC_19_publications_end_at_Expires),
 		T(ESC_08_a_refresh_moves_the_end),
 		T(expiry_is_looked_at_after_a_restart),
