@@ -13,7 +13,7 @@
 
 #define CACHE_MAX 64                    /* domain certificates that are kept */
 #define CACHE_S (24 * 3600)             /* for so long at most */
-#define NEGATIVE_S 60                   /* a URL that failed is not asked again before */
+#define AGAIN_S 60                      /* a URL is not asked again before, whether it failed or what it gave did */
 #define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; more is no RSA signature of a key that is taken */
 
 /* A domain certificate, or the failure to get one. */
@@ -23,7 +23,8 @@ struct entry {
 	char *url;
 	struct buf der;      /* empty: it failed, see why */
 	char why[200];       /* a clause */
-	int64_t until_ms;    /* monotonic */
+	int64_t until_ms;    /* monotonic, as asked_ms */
+	int64_t asked_ms;    /* when the last answer came */
 	struct fetch *fetch; /* under way */
 };
 
@@ -40,7 +41,8 @@ struct check {
 	int64_t date_s;
 	uint8_t digest[HASH_MAX];
 	struct buf sig, url, der;
-	int64_t now_s; /* when the worker looks */
+	int64_t now_s;     /* when the worker looks */
+	bool looked_again; /* for another certificate at the same URL */
 	/* The verdict. */
 	unsigned code;
 	const char *reason;
@@ -246,16 +248,9 @@ static void check_time_and_replay(struct check *c)
 	}
 }
 
-static void worker_done(struct work_job *job)
-{
-	struct check *c = (struct check *)(void *)job;
-
-	if (c->code == 0)
-		check_time_and_replay(c);
-	tell(c);
-}
-
 /* --- the certificate --- */
+
+static void worker_done(struct work_job *job);
 
 static void with_certificate(struct check *c, const struct entry *e)
 {
@@ -281,11 +276,15 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 	struct check *c;
 
 	e->fetch = NULL;
-	if (body.n > 0)
+	e->asked_ms = loop_now_ms(v->d.fetch.loop);
+	if (body.n > 0) {
+		buf_clear(&e->der);
 		buf_add(&e->der, body);
-	else
+		e->until_ms = e->asked_ms + CACHE_S * INT64_C(1000);
+	} else if (e->der.n == 0) {
 		snprintf(e->why, sizeof(e->why), "%s", why != NULL ? why : "the answer is empty");
-	e->until_ms = loop_now_ms(v->d.fetch.loop) + (int64_t)(body.n > 0 ? CACHE_S : NEGATIVE_S) * 1000;
+		e->until_ms = e->asked_ms + AGAIN_S * INT64_C(1000);
+	}
 	v->waiting = (struct queue){0};
 	while ((c = queue_take(&all)) != NULL) {
 		if (slice_eq(buf_slice(&c->url), slice_str(e->url)))
@@ -293,6 +292,46 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 		else
 			queue_put(&v->waiting, c);
 	}
+}
+
+/*
+ * The domain may have a new certificate where the cached one was: it is asked for once more before the message is
+ * refused. What is cached stays if that fails, and a forger can make us ask only once in a while.
+ */
+static bool look_again(struct check *c)
+{
+	struct verifier *v = c->verifier;
+	struct map_node *n = map_find(&v->cache, buf_slice(&c->url));
+	struct entry *e = n == NULL ? NULL : MAP_ENTRY(n, struct entry, node);
+	bool same = e != NULL && slice_eq(buf_slice(&e->der), buf_slice(&c->der));
+
+	if (e == NULL || c->looked_again || (c->code != 437 && c->code != 438))
+		return false;
+	if (same && e->fetch == NULL) {
+		if (loop_now_ms(v->d.fetch.loop) < e->asked_ms + AGAIN_S * INT64_C(1000))
+			return false;
+		e->fetch = fetch_start(&v->d.fetch, slice_str(e->url), on_fetched, e);
+	}
+	c->looked_again = true;
+	c->code = 0;
+	c->text[0] = '\0';
+	buf_clear(&c->der);
+	if (e->fetch != NULL)
+		queue_put(&v->waiting, c);
+	else
+		with_certificate(c, e);
+	return true;
+}
+
+static void worker_done(struct work_job *job)
+{
+	struct check *c = (struct check *)(void *)job;
+
+	if (look_again(c))
+		return;
+	if (c->code == 0)
+		check_time_and_replay(c);
+	tell(c);
 }
 
 /* Room for one more: what is over goes, else the one that would go first. false: all are being fetched. */

@@ -125,8 +125,7 @@ static void on_granted(struct subscriber *s, const struct sip_msg *response)
 	if (s->state == ACTIVE)
 		arm_refresh(s);
 	else if (s->state == SUBSCRIBING && !s->notified)
-		timer_start(s->timer,
-			    64 * TX_T1_MS); /* Timer N, from now: connecting and a challenge took their time */
+		timer_start(s->timer, 64 * TX_T1_MS); /* Timer N anew: connecting and a challenge took time */
 }
 
 /* RFC 6665 4.1.2.2, EVT-24: these answers to a refresh end the subscription; after others it lives to its end. */

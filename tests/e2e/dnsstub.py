@@ -31,8 +31,7 @@ def naptr(order, preference, service, replacement, flags="s"):
 
 class NameServer:
     """Answers from `records`, {name: [(type, data)]}; `asked` is what was asked for. `script` is a function of the type and
-    the question section that gives all octets behind the ID instead,
-    or None for silence."""
+    the question section that gives all octets behind the ID instead, or None for silence."""
 
     def __init__(self, host, records):
         self.host, self.records, self.asked, self.script = host, records, [], None

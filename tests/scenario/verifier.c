@@ -239,6 +239,52 @@ static void failures_are_remembered_for_a_minute(void **state)
 	end(&b);
 }
 
+static bool get_another(struct slice url, struct buf *out)
+{
+	(void)url;
+	return get(S("/bad-wrong-key.cer"), out);
+}
+
+static bool get_nothing(struct slice url, struct buf *out)
+{
+	(void)url;
+	(void)out;
+	return false;
+}
+
+/* A domain puts its new certificate where the old one was: it is looked for before a message is refused. */
+static void VER_03_a_renewed_certificate_is_found(void **state)
+{
+	static const unsigned codes[] = {437, 437, 0, 438, 403};
+	struct bench b;
+
+	(void)state;
+	begin(&b, root);
+	fake_web.get = get_another;
+	check(&b, FRESH "good.sip", NULL, NULL);
+	settle(&b);
+	check(&b, FRESH "good.sip", NULL, NULL); /* not that soon */
+	settle(&b);
+	assert_int_equal(fake_web.asked, 1);
+	fake_advance(b.loop, 60001);
+	fake_web.get = get;
+	check(&b, FRESH "good.sip", NULL, NULL);
+	settle(&b);
+	assert_int_equal(fake_web.asked, 2);
+	fake_advance(b.loop, 60001);
+	fake_web.get = get_nothing;
+	check(&b, FRESH "good.sip", "v=0", "v=1"); /* forged; what was cached stays */
+	settle(&b);
+	assert_int_equal(fake_web.asked, 3);
+	check(&b, FRESH "good.sip", NULL, NULL); /* a replay: its signature is good */
+	settle(&b);
+	assert_int_equal(fake_web.asked, 3);
+	assert_int_equal(b.told, 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(b.codes[i], codes[i]);
+	end(&b);
+}
+
 /* VER-10: the same signed request is a replay for more than an hour; what was refused is not remembered. */
 static void VER_10_replay(void **state)
 {
@@ -293,6 +339,7 @@ int main(void)
 		cmocka_unit_test(VER_02_order_of_steps),
 		cmocka_unit_test(VER_03_certificates_are_cached),
 		cmocka_unit_test(failures_are_remembered_for_a_minute),
+		cmocka_unit_test(VER_03_a_renewed_certificate_is_found),
 		cmocka_unit_test(VER_10_replay),
 		cmocka_unit_test(VER_10_full_memory),
 	};
