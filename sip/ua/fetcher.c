@@ -4,13 +4,18 @@
 
 /* --- NOTIFYs --- */
 
+/* Staying subscribed there is no exit code to remember: what was wrong has been said. */
+static bool stays(const struct fetcher *f)
+{
+	return f->c.watch && subscriber_began(f->subscriber);
+}
+
 static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j, bool accepted)
 {
-	/* Staying subscribed there is no exit code to remember: what was wrong has been said. */
-	if (!f->c.watch)
+	if (!stays(f))
 		f->code = j->exit;
 	subscriber_answer(f->subscriber, tx_id, j->code, j->reason, accepted);
-	if (!accepted && !f->c.watch && !f->over) {
+	if (!accepted && !stays(f) && !f->over) {
 		f->over = true;
 		agent_finish(f->c.agent, f->code);
 	}
@@ -22,7 +27,7 @@ static void untrusted(struct fetcher *f, uint64_t tx_id, unsigned code, const ch
 
 	command_say(&f->c, 0, "what came as %s %.*s is not to be trusted (%u %s): %s%s", f->user->what,
 		    SLICE_ARG(buf_slice(&f->resource)), code, reason != NULL ? reason : status_phrase(code), text,
-		    f->c.watch ? "; nothing was changed" : "");
+		    stays(f) ? "; nothing was changed" : "");
 	answer(f, tx_id, &j, false);
 }
 

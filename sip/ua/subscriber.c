@@ -351,6 +351,11 @@ bool subscriber_accept(struct subscriber *s, struct tx *tx)
 	return e == ERR_OK;
 }
 
+bool subscriber_began(const struct subscriber *s)
+{
+	return s->once;
+}
+
 void subscriber_answer(struct subscriber *s, uint64_t tx_id, unsigned code, const char *reason, bool accepted)
 {
 	struct tx *tx = tx_find(agent_transactions(s->agent), tx_id);

@@ -47,6 +47,9 @@ void subscriber_lost(struct subscriber *s, const char *why);
  */
 MUST_USE bool subscriber_accept(struct subscriber *s, struct tx *tx);
 
+/* subscriber_began: a NOTIFY was accepted once, in this dialog or one before. */
+bool subscriber_began(const struct subscriber *s);
+
 /*
  * subscriber_answer: answers the NOTIFY tx_id (which may be gone). accepted: by subscriber_accept; its
  * Subscription-State is followed. May call on_end or on_trouble.

@@ -477,6 +477,13 @@ def test_UAC_12_SEC_13_forged_notify_changes_nothing(fetch, watching, body):
     assert process.child.poll() is None
 
 
+def test_UAC_12_watch_that_begins_with_a_forgery_ends_with_it(fetch, body):
+    """Staying would be to wait for an honest answer of a server that has just shown what it is."""
+    done = fetch.run(CertificateService(fetch.domain, body, key=certs.rsa_key(2)), "--watch")
+    assert done.returncode == NOT_TRUSTED and "438" in done.stderr and done.stderr.count("\n") == 1
+    assert not fetch.out.exists()
+
+
 def test_VER_03_domain_certificate_is_cached(fetch, domain, body):
     domain.web.pages["/cached.cer"] = domain.web.pages["/example.cer"]
     service = CertificateService(domain, body, url=domain.web.url("/cached.cer"))
