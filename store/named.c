@@ -37,6 +37,8 @@ bool named_read(const char *path, bool secret, size_t max, struct buf *out, stru
 		buf_addf(why, "%s is larger than %zu octets", path, max);
 	else if (e != ERR_OK)
 		buf_addf(why, "%s cannot be read: %s", path, strerror(errno));
+	if (e != ERR_OK)
+		buf_wipe(out); /* half of a secret is one, too */
 	return e == ERR_OK;
 }
 

@@ -11,7 +11,10 @@
 /* named_beside: appends value, which is relative to the folder of file unless it is absolute, with a NUL behind. */
 void named_beside(const char *file, const char *value, struct buf *out);
 
-/* named_read: appends the whole file, at most max octets. secret: refused when others than its owner may read it. */
+/*
+ * named_read: the whole file, at most max octets, into out, which is empty and stays so on failure. secret: refused
+ * when others than its owner may read it.
+ */
 MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why);
 
 /*

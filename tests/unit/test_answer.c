@@ -77,8 +77,10 @@ static bool try_vector(struct slice f[VECTOR_FIELDS])
 	char expected[2 * HASH_MAX + 1];
 	bool stale;
 
-	if ((!slice_eq(f[2], S("MD5")) && !slice_eq(f[2], S("SHA-256"))) || f[9].n == 0)
+	if ((!slice_eq(f[2], S("MD5")) && !slice_eq(f[2], S("SHA-256"))) || f[9].n == 0) {
+		buf_free(&body);
 		return false;
+	}
 	hash_of(alg, parts, expected);
 	assert_true(slice_eq(slice_str(expected), f[15]));
 	buf_addf(&lines, "WWW-Authenticate: Digest realm=\"%.*s\", nonce=\"%.*s\", algorithm=%.*s, qop=\"%.*s\"\r\n",
