@@ -14,6 +14,7 @@ struct item {
 	commit_fn done;
 	void *arg;
 	int fd;
+	enum file_old old;
 	enum err result;
 };
 
@@ -61,6 +62,7 @@ static void run(struct work_job *job, unsigned worker)
 {
 	struct commit *c = (struct commit *)(void *)job;
 	bool shown = false;
+	enum err e = ERR_OK;
 
 	(void)worker;
 	for (struct item *i = c->batch; i != NULL; i = i->next)
@@ -70,12 +72,19 @@ static void run(struct work_job *job, unsigned worker)
 			i->result = file_settle(c->dirfd, i->name, i->fd);
 	for (struct item *i = c->batch; i != NULL; i = i->next) {
 		if (i->result == ERR_OK)
-			i->result = file_show(c->dirfd, i->name);
+			i->result = file_show(c->dirfd, i->name, &i->old);
 		shown = shown || i->result == ERR_OK;
 	}
-	if (shown && file_sync_dir(c->dirfd) != ERR_OK)
-		for (struct item *i = c->batch; i != NULL; i = i->next)
-			i->result = ERR_IO;
+	if (shown)
+		e = file_sync_dir(c->dirfd);
+	for (struct item *i = c->batch; i != NULL; i = i->next) {
+		if (i->result == ERR_OK && e == ERR_OK)
+			file_shown(c->dirfd, i->name, i->old);
+		else if (i->result == ERR_OK)
+			file_hide(c->dirfd, i->name, i->old);
+		if (i->result == ERR_OK)
+			i->result = e;
+	}
 }
 
 static void done(struct work_job *job);

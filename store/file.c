@@ -144,14 +144,51 @@ enum err file_settle(int dirfd, const char *name, int fd)
 	return ERR_OK;
 }
 
-enum err file_show(int dirfd, const char *name)
+static void old_name(const char *name, char out[FILE_NAME_MAX])
 {
-	char temporary[FILE_NAME_MAX];
+	snprintf(out, FILE_NAME_MAX, "%s.old" FILE_TEMPORARY, name);
+}
+
+enum err file_show(int dirfd, const char *name, enum file_old *old)
+{
+	char temporary[FILE_NAME_MAX], kept[FILE_NAME_MAX];
 
 	temporary_name(name, temporary);
-	if (renameat(dirfd, temporary, dirfd, name) != 0)
-		return give_up(dirfd, temporary, -1);
-	return ERR_OK;
+	old_name(name, kept);
+	unlinkat(dirfd, kept, 0); /* of one that could not be removed */
+	if (linkat(dirfd, name, dirfd, kept, 0) == 0)
+		*old = FILE_OLD_KEPT;
+	else
+		*old = errno == ENOENT ? FILE_OLD_NONE : FILE_OLD_UNKNOWN;
+	if (renameat(dirfd, temporary, dirfd, name) == 0)
+		return ERR_OK;
+	file_shown(dirfd, name, *old);
+	return give_up(dirfd, temporary, -1);
+}
+
+void file_shown(int dirfd, const char *name, enum file_old old)
+{
+	char kept[FILE_NAME_MAX];
+	int saved = errno;
+
+	old_name(name, kept);
+	if (old == FILE_OLD_KEPT)
+		unlinkat(dirfd, kept, 0);
+	errno = saved;
+}
+
+void file_hide(int dirfd, const char *name, enum file_old old)
+{
+	char kept[FILE_NAME_MAX];
+	int saved = errno;
+
+	old_name(name, kept);
+	/* Where this fails, too, the file is newer than was told; who reads it finds out by what is in it. */
+	if (old == FILE_OLD_KEPT && renameat(dirfd, kept, dirfd, name) != 0)
+		unlinkat(dirfd, kept, 0);
+	else if (old == FILE_OLD_NONE)
+		unlinkat(dirfd, name, 0);
+	errno = saved;
 }
 
 enum err file_sync_dir(int dirfd)
@@ -161,6 +198,7 @@ enum err file_sync_dir(int dirfd)
 
 enum err file_replace(int dirfd, const char *name, struct slice octets)
 {
+	enum file_old old;
 	enum err e;
 	int fd;
 
@@ -168,9 +206,14 @@ enum err file_replace(int dirfd, const char *name, struct slice octets)
 	if (e == ERR_OK)
 		e = file_settle(dirfd, name, fd);
 	if (e == ERR_OK)
-		e = file_show(dirfd, name);
+		e = file_show(dirfd, name, &old);
+	if (e != ERR_OK)
+		return e;
+	e = file_sync_dir(dirfd);
 	if (e == ERR_OK)
-		e = file_sync_dir(dirfd);
+		file_shown(dirfd, name, old);
+	else
+		file_hide(dirfd, name, old);
 	return e;
 }
 

@@ -23,10 +23,20 @@ MUST_USE enum err file_read(int dirfd, const char *name, size_t max, struct buf 
  * The steps of a replacement, so that several can share the last: file_prepare writes name.tmp and leaves it open in
  * *fd; file_settle fsyncs and closes it; file_show renames it to name. file_sync_dir makes the renames durable. Any
  * failure removes name.tmp (errno kept). None of them logs: they run in a worker.
+ *
+ * Until the folder is synced the old file is kept under another temporary name: file_shown drops it, and when the
+ * folder could not be synced file_hide puts it back, so that what is there is what was acknowledged last.
  */
+enum file_old {
+	FILE_OLD_NONE,   /* there was no file of that name */
+	FILE_OLD_KEPT,   /* name.old.tmp is it */
+	FILE_OLD_UNKNOWN /* the file system has no links: it cannot be put back */
+};
 MUST_USE enum err file_prepare(int dirfd, const char *name, struct slice octets, int *fd);
 MUST_USE enum err file_settle(int dirfd, const char *name, int fd);
-MUST_USE enum err file_show(int dirfd, const char *name);
+MUST_USE enum err file_show(int dirfd, const char *name, enum file_old *old);
+void file_shown(int dirfd, const char *name, enum file_old old);
+void file_hide(int dirfd, const char *name, enum file_old old);
 MUST_USE enum err file_sync_dir(int dirfd);
 
 /* file_replace: all of it. */

@@ -222,9 +222,19 @@ static void folder_fails(void **state)
 	/* The rename may be lost at a power cut: nobody may be told that it holds. */
 	assert_int_equal(folder_wait(&f), ERR_IO);
 	assert_string_equal(calls, "frd");
+	assert_int_equal(folder_files(&f), 0);
 	forget_calls();
 	assert_int_equal(put(&f, "a", "2"), ERR_OK);
 	assert_int_equal(folder_wait(&f), ERR_OK);
+	/* And what was acknowledged before is there again. */
+	forget_calls();
+	fail_folder_sync = true;
+	assert_int_equal(put(&f, "a", "3"), ERR_OK);
+	assert_int_equal(put(&f, "b", "3"), ERR_OK);
+	assert_int_equal(folder_wait(&f), ERR_IO);
+	assert_true(folder_holds(&f, "a", S("2")));
+	assert_int_equal(folder_files(&f), 1);
+	forget_calls();
 	folder_stop(&f);
 	folder_remove(&f);
 }

@@ -149,6 +149,7 @@ static void read_limits(void **state)
 /* Nothing is seen of a replacement before its last step, and what a crash leaves goes at the next start. */
 static void steps(void **state)
 {
+	enum file_old old;
 	struct folder f;
 	int fd;
 
@@ -165,13 +166,28 @@ static void steps(void **state)
 	file_remove_temporary(f.fd);
 	assert_true(!folder_has(&f, "a.tmp") && !folder_has(&f, "b.tmp"));
 	assert_true(folder_holds(&f, "a", S("old")) && folder_has(&f, "tmp") && folder_has(&f, "c.tmpx"));
-	assert_int_equal(file_show(f.fd, "a"), ERR_IO);
+	assert_int_equal(file_show(f.fd, "a", &old), ERR_IO);
 	assert_true(folder_holds(&f, "a", S("old")));
 	assert_int_equal(file_prepare(f.fd, "a", S("new"), &fd), ERR_OK);
 	assert_int_equal(file_settle(f.fd, "a", fd), ERR_OK);
-	assert_int_equal(file_show(f.fd, "a"), ERR_OK);
+	assert_int_equal(file_show(f.fd, "a", &old), ERR_OK);
 	assert_true(folder_holds(&f, "a", S("new")) && !folder_has(&f, "a.tmp"));
+	assert_int_equal(old, FILE_OLD_KEPT);
+	assert_true(folder_holds(&f, "a.old.tmp", S("old")));
+	file_hide(f.fd, "a", old);
+	assert_true(folder_holds(&f, "a", S("old")) && !folder_has(&f, "a.old.tmp"));
+	folder_put(&f, "a.tmp", S("newer"));
+	folder_put(&f, "a.old.tmp", S("stale"));
+	assert_int_equal(file_show(f.fd, "a", &old), ERR_OK);
 	assert_int_equal(file_sync_dir(f.fd), ERR_OK);
+	assert_true(folder_holds(&f, "a.old.tmp", S("old")));
+	file_shown(f.fd, "a", old);
+	assert_true(folder_holds(&f, "a", S("newer")) && !folder_has(&f, "a.old.tmp"));
+	folder_put(&f, "n.tmp", S("first"));
+	assert_int_equal(file_show(f.fd, "n", &old), ERR_OK);
+	assert_int_equal(old, FILE_OLD_NONE);
+	file_hide(f.fd, "n", old);
+	assert_false(folder_has(&f, "n"));
 	folder_remove(&f);
 }
 
