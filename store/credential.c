@@ -18,14 +18,16 @@ struct cred_store {
 	int dirfd;
 	struct commit *commit;
 	uint8_t master[SEAL_KEY];
-	struct map by_aor;
+	struct map by_aor, writing;
 	struct buf *why;  /* while opening */
 	enum err opening; /* the first failure of opening */
 };
 
 /* A change on its way to the disk, and what the index becomes when it is there. */
 struct pending {
+	struct map_node node; /* in writing, by AOR */
 	struct cred_store *store;
+	struct buf old;   /* the record as the index has it: the file may be the next one before that is durable */
 	struct cred next; /* aor is owned */
 	commit_fn done;
 	void *arg;
@@ -236,6 +238,7 @@ enum err cred_store_open(int dirfd, struct commit *commit, const uint8_t *master
 	s->why = why;
 	memcpy(s->master, master, SEAL_KEY);
 	map_init(&s->by_aor);
+	map_init(&s->writing);
 	e = file_each(dirfd, load_one, s);
 	if (e == ERR_OK)
 		e = s->opening;
@@ -262,6 +265,7 @@ void cred_store_free(struct cred_store *s)
 		mem_free(c);
 	}
 	map_free(&s->by_aor);
+	map_free(&s->writing);
 	mem_wipe(s->master, sizeof(s->master));
 	mem_free(s);
 }
@@ -280,6 +284,18 @@ const struct cred *cred_find(const struct cred_store *s, struct slice aor)
 	return find(s, aor);
 }
 
+/* The text of the record that the index describes. */
+static enum err read_text(const struct cred_store *s, struct slice aor, const char *name, struct buf *out)
+{
+	struct map_node *n = map_find(&s->writing, aor);
+	const struct pending *p = n == NULL ? NULL : MAP_ENTRY(n, struct pending, node);
+
+	if (p == NULL || p->old.n == 0)
+		return file_read(s->dirfd, name, RECORD_MAX, out);
+	buf_add(out, buf_slice(&p->old));
+	return ERR_OK;
+}
+
 enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf *cert, struct buf *key)
 {
 	char name[FILE_NAME_MAX];
@@ -290,7 +306,7 @@ enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf 
 	if (!c->present)
 		return ERR_NOTFOUND;
 	file_name(s->master, slice_str(c->aor), name);
-	e = file_read(s->dirfd, name, RECORD_MAX, &text);
+	e = read_text(s, slice_str(c->aor), name, &text);
 	if (e == ERR_OK)
 		e = cred_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
 				     key != NULL ? &found_key : NULL);
@@ -313,31 +329,40 @@ enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf 
 	return e;
 }
 
+static void pending_free(struct pending *p)
+{
+	map_remove(&p->store->writing, &p->node);
+	buf_free(&p->old);
+	mem_free(p);
+}
+
 static void on_durable(void *arg, enum err e)
 {
 	struct pending *p = arg;
 	struct cred_store *s = p->store;
 	commit_fn done = p->done;
 	void *done_arg = p->arg;
+	char *next_aor = p->next.aor;
 
 	if (e == ERR_OK) {
-		struct cred *c = find(s, slice_str(p->next.aor));
+		struct cred *c = find(s, slice_str(next_aor)), next = p->next;
 
+		pending_free(p);
 		if (c == NULL) {
-			add_to_index(s, &p->next);
+			add_to_index(s, &next);
 		} else {
 			struct map_node node = c->node;
 			char *aor = c->aor;
 
-			mem_free(p->next.aor);
-			*c = p->next;
+			*c = next;
 			c->node = node;
 			c->aor = aor;
+			mem_free(next_aor);
 		}
 	} else {
-		mem_free(p->next.aor);
+		pending_free(p);
+		mem_free(next_aor);
 	}
-	mem_free(p);
 	done(done_arg, e);
 }
 
@@ -365,11 +390,16 @@ enum err cred_put(struct cred_store *s, const struct cred_change *change, commit
 	}
 	write_record(s, &p->next, change->cert, p->next.present ? change->key : SLICE_NONE, &text);
 	file_name(s->master, change->aor, name);
+	if (now != NULL && now->present && file_read(s->dirfd, name, RECORD_MAX, &p->old) != ERR_OK)
+		buf_free(&p->old); /* whoever reads it meanwhile finds out, too */
+	map_add(&s->writing, &p->node, slice_str(p->next.aor));
 	e = commit_file(s->commit, name, &text, on_durable, p);
 	if (e != ERR_OK) {
+		char *aor = p->next.aor;
+
 		buf_wipe(&text);
-		mem_free(p->next.aor);
-		mem_free(p);
+		pending_free(p);
+		mem_free(aor);
 	}
 	return e;
 }

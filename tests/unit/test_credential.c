@@ -135,6 +135,46 @@ static void round_trip(void **state)
 	folder_remove(&f);
 }
 
+/* From the rename in the worker until the loop learns of it the file is the next record: what is served is the old one.
+ */
+static void read_while_written(void **state)
+{
+	struct cred_change c = change_of(ALICE);
+	struct buf cert = {0}, key = {0};
+	struct cred_store *s;
+	struct folder f;
+	char name[100];
+	bool there = false;
+
+	(void)state;
+	folder_open(&f);
+	s = open_store(&f);
+	put(&f, s, &c);
+	record_name(&f, name);
+	c.cert = S("\x30\x01n");
+	c.key = SLICE_NONE;
+	f.waiting++;
+	assert_int_equal(cred_put(s, &c, folder_done, &f), ERR_OK);
+	for (int i = 0; i < 10000 && !there; i++) {
+		struct buf text = folder_get(&f, name);
+
+		there = slice_find(buf_slice(&text), S("\ngeneration: 2\n"), 0) < text.n;
+		buf_free(&text);
+		assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+		assert_true(slice_eq(buf_slice(&cert), CERT) && slice_eq(buf_slice(&key), KEY));
+		buf_free(&cert);
+		buf_free(&key);
+		usleep(1000);
+	}
+	assert_true(there);
+	assert_int_equal(folder_wait(&f), ERR_OK);
+	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_true(slice_eq(buf_slice(&cert), c.cert) && key.n == 0);
+	buf_free(&cert);
+	close_store(&f, s);
+	folder_remove(&f);
+}
+
 /* The private key is in the file in no form but the sealed one: neither as it is, nor in base64, nor in hexadecimal. */
 static void sealed(void **state)
 {
@@ -436,9 +476,10 @@ static void store_is_busy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),    cmocka_unit_test(sealed),    cmocka_unit_test(damage_is_seen),
-		cmocka_unit_test(key_is_bound),  cmocka_unit_test(set_aside), cmocka_unit_test(index_follows_disk),
-		cmocka_unit_test(newer_version), cmocka_unit_test(changes),   cmocka_unit_test(store_is_busy),
+		cmocka_unit_test(round_trip),         cmocka_unit_test(read_while_written), cmocka_unit_test(sealed),
+		cmocka_unit_test(damage_is_seen),     cmocka_unit_test(key_is_bound),       cmocka_unit_test(set_aside),
+		cmocka_unit_test(index_follows_disk), cmocka_unit_test(newer_version),      cmocka_unit_test(changes),
+		cmocka_unit_test(store_is_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
