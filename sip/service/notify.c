@@ -11,8 +11,10 @@
 #define CSEQ_EPOCH 1577836800 /* 2020-01-01, what the first CSeq counts from */
 #define PROBATION_RETRY_S 3600
 #define PATIENCE_MS 20
+#define UNREADABLE_MS 30000 /* until a state that could not be read is tried again */
 
 static void send_next(struct sub *s);
+static void on_pause_over(void *arg);
 
 /* --- waiting for the signer --- */
 
@@ -231,6 +233,17 @@ static void failed(struct sub *s, enum err e)
 		sub_free(s);
 }
 
+/* The disk may be well again before there is another change: without another try the watcher would not learn of this.
+ */
+static void try_again(struct sub *s)
+{
+	memcpy(s->told_etag, "?", 2);
+	if (s->pause == NULL)
+		s->pause = timer_new(s->notifier->d.loop, on_pause_over, s);
+	if (!timer_running(s->pause))
+		timer_start(s->pause, UNREADABLE_MS);
+}
+
 static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 {
 	struct sending *w = arg;
@@ -257,14 +270,16 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	drain(n);
 }
 
-/* The NOTIFY for the way it is to go. On failure no CSeq is used up. */
-static enum err prepare(struct sub *s, struct sending *w, struct buf *octets)
+/* The NOTIFY for the way it is to go. On failure no CSeq is used up; *unreadable: it is the state that is missing. */
+static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bool *unreadable)
 {
 	struct notifier *n = s->notifier;
 	enum err e = route(s, 0, &w->to);
 
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		e = build(s, &w->to, &w->branch, octets);
+		*unreadable = e != ERR_OK;
+	}
 	if (e != ERR_OK || w->to.proto != PROTO_UDP || octets->n + signer_overhead(n->d.signer) <= SIP_UDP_SAFE)
 		return e;
 	buf_clear(octets);
@@ -279,13 +294,13 @@ static void send_next(struct sub *s)
 	struct notifier *n = s->notifier;
 	struct sending *w = mem_alloc(sizeof(*w));
 	struct buf octets = {0};
-	bool crowded = false;
+	bool crowded = false, unreadable = false;
 	enum err e;
 
 	s->due = s->urgent = false;
 	s->busy = true;
 	w->notifier = n;
-	e = prepare(s, w, &octets);
+	e = prepare(s, w, &octets, &unreadable);
 	if (e == ERR_OK) {
 		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
 		if (e == ERR_OK) {
@@ -306,6 +321,8 @@ static void send_next(struct sub *s)
 		enter_backlog(s);
 		timer_start(n->patience, PATIENCE_MS);
 	} else {
+		if (unreadable && s->end == SUB_LIVES)
+			try_again(s);
 		failed(s, e);
 	}
 }

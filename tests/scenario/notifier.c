@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <dirent.h>
+
 #include <cmocka.h>
 
 #include "tests/scenario/scene.h"
@@ -362,6 +364,47 @@ static void EVT_19_no_room_for_a_connection_leaves_CSeq_alone(void **state)
 	msg_unref(m);
 }
 
+/* The one record of the store, out of sight or back. */
+static void hide_record(struct scene *s, bool hide)
+{
+	DIR *dir = opendir(s->w->dir);
+	const struct dirent *entry;
+	char from[400], to[400];
+
+	while ((entry = readdir(dir)) != NULL) {
+		if (strstr(entry->d_name, hide ? ".rec" : ".hidden") == NULL)
+			continue;
+		snprintf(from, sizeof(from), "%s/%s", s->w->dir, entry->d_name);
+		snprintf(to, sizeof(to), "%s/%.64s%s", s->w->dir, entry->d_name, hide ? ".hidden" : ".rec");
+		assert_int_equal(rename(from, to), 0);
+	}
+	closedir(dir);
+}
+
+/* What is owed while the disk fails comes when it is well again: nobody has to publish or subscribe for that. */
+static void G33_a_state_that_cannot_be_read_is_told_later(void **state)
+{
+	struct scene *s = *state;
+	struct watcher device = watcher_of(s->w, &s->own, "alice", "credential"), t;
+
+	change(s);
+	t = watching(s, "certificate");
+	pass(s, SECONDS(120));
+	hide_record(s, true);
+	assert_int_equal(watch(&device, "3600"), 200);
+	assert_int_equal(watch(&t, "3600"), 200);
+	pass(s, SECONDS(100));
+	assert_quiet(&device);
+	assert_quiet(&t);
+	hide_record(s, false);
+	pass(s, SECONDS(30));
+	assert_told(s, &device);
+	assert_told(s, &t);
+	pass(s, SECONDS(100));
+	assert_quiet(&device);
+	assert_quiet(&t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -384,6 +427,7 @@ int main(void)
 		T(CRT_19_a_full_queue_loses_no_change),
 		T(CRT_20_a_full_queue_loses_no_revocation),
 		T(CRD_21_a_full_queue_loses_no_deactivation),
+		T(G33_a_state_that_cannot_be_read_is_told_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
