@@ -254,7 +254,11 @@ static int with_users(struct admin *a, int dirfd)
 	int code = 0;
 	enum err e = users_load(users, dirfd);
 
-	if (e != ERR_OK && e != ERR_NOTFOUND)
+	if (e == ERR_SYNTAX && strcmp(what, "list") != 0)
+		code = verb_say("user", 3,
+				"the file users in the store has damaged lines; restore it, or delete these lines and "
+				"add their users again");
+	else if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_SYNTAX)
 		code = verb_say("user", 3, "the users cannot be read: %s", strerror(errno));
 	else if (strcmp(what, "list") == 0)
 		users_each(users, print_user, NULL);

@@ -63,23 +63,41 @@ static void compare_user(void *arg, const struct user *u)
 		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
 }
 
-bool app_reload_users(struct app *a, struct buf *out)
+/* The list in the store. NULL: it is damaged or gone, and who is missing in it must not lose a credential for that. */
+static struct users *read_users(const struct app *a, struct buf *why)
 {
-	struct users *next = users_new(), *old = a->users;
-	struct comparison c = {.app = a, .next = next};
+	struct users *next = users_new();
 	enum err e = users_load(next, a->dirfd);
 
-	if (e != ERR_OK && e != ERR_NOTFOUND) {
-		buf_addf(out, "the users cannot be read: %s; the old ones stay\n", strerror(errno));
-		users_free(next);
-		return false;
-	}
+	if (e == ERR_OK || (e == ERR_NOTFOUND && users_count(a->users) == 0))
+		return next;
+	buf_addf(why, "the users cannot be read: %s; the old ones stay",
+		 e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno));
+	users_free(next);
+	return NULL;
+}
+
+static void take_users(struct app *a, struct users *next, struct buf *out)
+{
+	struct users *old = a->users;
+	struct comparison c = {.app = a, .next = next};
+
 	auth_users(a->auth, next);
 	a->users = next;
 	users_each(old, compare_user, &c);
 	users_free(old);
 	buf_addf(out, "%zu users\n", users_count(next));
-	return true;
+}
+
+bool app_reload_users(struct app *a, struct buf *out)
+{
+	struct users *next = read_users(a, out);
+
+	if (next == NULL)
+		buf_addc(out, '\n');
+	else
+		take_users(a, next, out);
+	return next != NULL;
 }
 
 /* What is looked up when it is needed changes at once; the domain's text is borrowed by others and stays where it is.
@@ -103,6 +121,7 @@ bool app_reload(struct app *a, struct buf *out)
 	struct buf why = {0}, base = {0};
 	struct tls_config *tls = NULL;
 	int64_t now = loop_wall_s(a->loop);
+	struct users *users = NULL;
 	struct config next;
 	bool ok = config_load(a->config.file, a->overrides, &next, &why);
 
@@ -116,8 +135,10 @@ bool app_reload(struct app *a, struct buf *out)
 		ok = false;
 	}
 	if (ok) {
+		users = read_users(a, &why);
 		load_identity_base(&next, &base);
-		ok = (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
+		ok = users != NULL &&
+		     (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
 		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
 		if (ok)
 			take_settings(a, &next);
@@ -133,9 +154,11 @@ bool app_reload(struct app *a, struct buf *out)
 		tls_config_unref(tls);
 	}
 	if (ok)
-		ok = app_reload_users(a, out);
+		take_users(a, users, out);
 	else
 		buf_addf(out, "not reloaded: %s\n", why.p);
+	if (!ok)
+		users_free(users);
 	log_line(ok ? LOG_INFO : LOG_ERROR, "event=reload ok=%d reason=%s", ok, log_esc(buf_slice(&why)).text);
 	buf_free(&why);
 	buf_free(&base);

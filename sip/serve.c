@@ -68,7 +68,7 @@ static bool open_store(struct app *a, struct buf *why)
 	a->commit = commit_new(a->disk, a->dirfd, a->config.limit_queue);
 	a->users = users_new();
 	e = users_load(a->users, a->dirfd);
-	if (e != ERR_OK && e != ERR_NOTFOUND) {
+	if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_SYNTAX) {
 		buf_addf(why, "the users in %s cannot be read: %s", a->config.store, strerror(errno));
 		goto out;
 	}

@@ -126,7 +126,7 @@ enum err users_load(struct users *u, int dirfd)
 	unsigned number = 0;
 	enum err e = file_read(dirfd, USER_FILE, FILE_MAX, &text);
 
-	for (rest = buf_slice(&text); e == ERR_OK && rest.n > 0;) {
+	for (rest = e == ERR_OK ? buf_slice(&text) : SLICE_NONE; rest.n > 0;) {
 		size_t end = slice_chr(rest, '\n');
 
 		line = slice_sub(rest, 0, end);
@@ -134,10 +134,12 @@ enum err users_load(struct users *u, int dirfd)
 		number++;
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		if (users_line(line, &aor, &md5, &sha256))
+		if (users_line(line, &aor, &md5, &sha256)) {
 			users_set(u, aor, md5, sha256);
-		else
+		} else {
 			log_line(LOG_ERROR, "event=bad_user_line file=" USER_FILE " line=%u", number);
+			e = ERR_SYNTAX;
+		}
 	}
 	buf_wipe(&text);
 	return e;

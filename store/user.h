@@ -23,8 +23,9 @@ struct users *users_new(void);
 void users_free(struct users *u);
 
 /*
- * users_load: adds what the file has. A damaged line is left out with an error line in the log. ERR_NOTFOUND when there
- * is no file, ERR_IO.
+ * users_load: adds what the file has. A damaged line is left out with an error line in the log, and the result is
+ * ERR_SYNTAX: good enough to start with, but nothing to act on who is missing. ERR_NOTFOUND when there is no file,
+ * ERR_IO.
  */
 MUST_USE enum err users_load(struct users *u, int dirfd);
 

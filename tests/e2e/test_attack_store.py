@@ -1,0 +1,415 @@
+"""The store under attack: names that want out (G26), modes and links (G27), kill -9 in a storm (G31), a failing disk
+(G33), damaged files (G35)."""
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import certs
+import multipart
+import pytest
+from lab import User, until
+from sipclient import Net, certificate_of, credential_of, token
+
+RECORD = re.compile(r"[0-9a-f]{64}\.rec")
+
+
+def store_of(server):
+    return server.directory / "store"
+
+
+def records(server):
+    return sorted(path for path in store_of(server).iterdir() if path.suffix == ".rec")
+
+
+def record_of(server, user):
+    """The file of a user, known by what is in it."""
+    found, = [path for path in records(server) if f"aor: {user.aor}\n".encode() in path.read_bytes()]
+    return found
+
+
+def imported(server, names, folder):
+    """Users with these names (as in their AORs), added in one go."""
+    users = [User(name, token()) for name in names]
+    listed = folder / "users.csv"
+    listed.write_text("".join(f"{user.aor},{user.password}\n" for user in users))
+    added = server.admin("user", "import", listed)
+    assert added.returncode == 0, added.stderr
+    return users
+
+
+# --- names, modes, links ---
+
+NAMES = ("../../../../etc/passwd", "..", ".", "a/b", "/abs", "con", "aux", "nul.rec", "a%00b", "a%00c", "twin", "Twin", "TWIN",
+         "%C0%AF..", "%FF%FE", "lock", "users", "control", "subscriptions", ".hidden", "x.rec.tmp", "*", "a%20b", "a%0Ab",
+         "a%0D%0Aaor%3A%20sip%3Ab", "~root", "$HOME", "%25s%25n", "a%22b", "a%5Cb", "f" * 480, "e" * 479 + "g", "0" * 64 + ".rec")
+
+
+def outside(server):
+    """All files near the server, but those in its store."""
+    around = server.directory.parent.parent
+    return {path for path in around.rglob("*") if store_of(server) not in path.parents}
+
+
+def test_G26_no_address_chooses_a_file(server, net, tmp_path):
+    other = server("notify.interval=0")
+    users = imported(other, NAMES, tmp_path)
+    before = outside(other)
+    pairs = {}
+    for number, user in enumerate(users):
+        owner = other.agent(net, user)
+        pairs[user.aor] = certs.pair(user.aor, number % 2)
+        assert owner.publish(*pairs[user.aor]).code == 200, user.aor
+        owner.peer.close()
+    assert len(records(other)) == len(NAMES)
+    assert {path.name for path in store_of(other).iterdir() if not RECORD.fullmatch(path.name)} \
+        == {"users", "lock", "control", "subscriptions"}
+    watcher = other.agent(net, transport="tcp")
+    for again in range(2):
+        for user in users:
+            assert watcher.fetch(user.aor) == pairs[user.aor][0], user.aor
+        if not again:
+            other.crash()
+            other.start()
+            watcher = other.agent(net, transport="tcp")
+    assert outside(other) == before
+    for path in (store_of(other), *store_of(other).iterdir()):
+        assert stat.S_IMODE(path.lstat().st_mode) == (0o600 if path.is_file() else 0o700), path
+
+
+@pytest.mark.parametrize("name, mode", [("store", 0o750), ("store", 0o701), ("master.key", 0o640), ("master.key", 0o604),
+                                        ("tls.key", 0o644), ("identity.key", 0o660)])
+def test_G27_what_others_can_read_is_refused(labs, name, mode):
+    other = labs.server()
+    (other.directory / name).chmod(mode)
+    with pytest.raises(AssertionError, match=f"{mode:04o}"):
+        other.start()
+
+
+@pytest.mark.parametrize("name", ["users", "lock", "subscriptions", "control", "subscriptions.next", "0.tmp", "record",
+                                  "record.tmp"])
+def test_G27_links_in_the_store_are_not_followed(labs, net, tmp_path, name):
+    other = labs.server("notify.interval=0").start()
+    user = other.user()
+    pair, newer = certs.pair(user.aor), certs.pair(user.aor, 1)
+    assert other.agent(net, user).publish(*pair).code == 200
+    record = record_of(other, user)
+    other.stop()
+    path = store_of(other) / name.replace("record", record.name)
+    victim = tmp_path / "victim"
+    victim.write_bytes(path.read_bytes() if path.is_file() else b"precious\n")
+    victim.chmod(0o600)
+    content = victim.read_bytes()
+    path.unlink(missing_ok=True)
+    path.symlink_to(victim)
+    with contextlib.suppress(AssertionError):
+        other.start()
+    if name in ("users", "lock", "subscriptions"):
+        assert other.process is None, "it starts with a link"
+    else:
+        owner = other.agent(net, user)
+        assert owner.fetch_credential() == ((b"", None) if name == "record" else pair)
+        owner.subscribe(user.aor)
+        assert owner.publish(*newer).code == 200
+        assert other.agent(net, user).fetch_credential() == newer
+        other.stop()
+    assert victim.read_bytes() == content and stat.S_IMODE(victim.stat().st_mode) == 0o600
+
+
+# --- kill -9 ---
+
+class Client:
+    """One user of the storm: what was acknowledged, and what is under way."""
+
+    def __init__(self, server, number):
+        self.user = server.user()
+        self.bodies = [(b"", None), certs.pair(self.user.aor, number % 2), certs.pair(self.user.aor, 1 - number % 2)]
+        self.state, self.asked, self.etags = 0, None, []
+
+    def connect(self, server, net):
+        self.agent = server.agent(net, self.user)
+        self.challenge, self.count = self.agent.challenge(), 0
+
+    def ask(self, choice):
+        certificate, key = self.bodies[choice]
+        headers = {"Event": "credential", "Expires": 3600 if certificate else 0}
+        body = b""
+        if certificate:
+            headers["Content-Type"], body = multipart.credential(certificate, key)
+        request = self.agent.new("PUBLISH", self.user.sips, headers, body)
+        self.count += 1
+        request = self.agent.authorize(request, self.challenge, nc=self.count)
+        self.asked = choice, request
+        with contextlib.suppress(OSError):
+            self.agent.send(request)
+
+    def listen(self):
+        """Takes the answer, if it is here."""
+        for message in self.agent.peer.inbox:
+            if not self.asked or message.cseq[1] != "PUBLISH" or message.one("Call-ID") != self.asked[1].get("Call-ID"):
+                continue
+            if message.code == 401:
+                # A revocation makes the nonces that were made before it stale.
+                self.challenge, self.count, self.asked = self.agent.pick(message), 0, None
+            else:
+                assert message.code == 200, message.start
+                self.state, self.asked = self.asked[0], None
+                self.etags.append(message.etag)
+        self.agent.peer.inbox.clear()
+
+
+def test_G31_nothing_acknowledged_is_lost_in_twenty_crashes(server):
+    dice = random.Random(31)
+    other = server("notify.interval=0")
+    clients = [Client(other, number) for number in range(6)]
+    acknowledged = 0
+    for _ in range(20):
+        net = Net()
+        for client in clients:
+            client.connect(other, net)
+        end = time.monotonic() + dice.uniform(0.01, 0.15)
+        while time.monotonic() < end:
+            for client in clients:
+                if not client.asked:
+                    client.ask(dice.randrange(3))
+            net.pump(0.002)
+            for client in clients:
+                client.listen()
+        other.crash()
+        net.idle(0.02)
+        for client in clients:
+            client.listen()
+        net.close()
+        other.start()
+        net = Net()
+        for client in clients:
+            found = other.agent(net, client.user).fetch_credential()
+            possible = [client.state] + ([client.asked[0]] if client.asked else [])
+            assert found in [client.bodies[state] for state in possible], f"{client.user.aor} after {len(client.etags)}"
+            client.state, client.asked = client.bodies.index(found), None
+        net.close()
+    etags = [etag for client in clients for etag in client.etags]
+    assert len(etags) > 100 and len(set(etags)) == len(etags)
+
+
+# --- a failing disk ---
+
+def threads(server, niceness):
+    """The threads of the process with this niceness: the disk's has 0, as the first thread, and the others 5."""
+    found = []
+    for task in os.listdir(f"/proc/{server.process.child.pid}/task"):
+        with open(f"/proc/{server.process.child.pid}/task/{task}/stat", encoding="latin-1") as file:
+            if int(file.read().rpartition(")")[2].split()[16]) == niceness and int(task) != server.process.child.pid:
+                found.append(int(task))
+    return found
+
+
+@contextlib.contextmanager
+def failing(thread, call, error, when):
+    """A system call of one thread fails: from the when-th, every second ("1+2"), or once."""
+    tracer = subprocess.Popen(["strace", "-p", str(thread), "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                               f"inject={call}:error={error}:when={when}"], stderr=subprocess.PIPE)
+    try:
+        line = tracer.stderr.readline()
+        if b"attached" not in line:
+            pytest.skip(f"strace: {line!r}")
+        yield
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(5)
+        tracer.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def disk(labs):
+    started = labs.server("notify.interval=0").start()
+    yield started
+    started.stop()
+
+
+# The disk's thread writes a record by: openat, write, fsync, close, renameat, fsync of the folder; then it writes to
+# the eventfd of the loop, which must not fail: so of the writes only every other one.
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+@pytest.mark.parametrize("call, when", [("openat", "1"), ("openat", "1+"), ("write", "1"), ("write", "1+2"), ("fsync", "1"),
+                                        ("fsync", "2"), ("fsync", "1+"), ("fsync", "2+2"), ("close", "1"),
+                                        ("renameat,renameat2,rename", "1"), ("renameat,renameat2,rename", "1+")])
+@pytest.mark.parametrize("fresh", [False, True], ids=["replace", "first"])
+def test_G33_every_failure_of_the_disk_is_5xx(disk, net, call, when, error, fresh):
+    """The old state is served, others are not disturbed, and when the disk is well again all is well, and stays so."""
+    user = disk.user()
+    owner, watcher = disk.agent(net, user), disk.agent(net, transport="tcp")
+    old, newer, last = (certs.pair(user.aor, number % 2, cn=str(number)) for number in range(3))
+    etag = "none"
+    if fresh:
+        old = b"", None
+        assert disk.agent(net, other := disk.user()).publish(*certs.pair(other.aor)).code == 200
+    else:
+        etag = owner.publish(*old).etag
+    subscription = watcher.subscribe(user.aor)
+    device = owner.subscribe(event="credential")
+    before = {path: path.read_bytes() for path in records(disk)}
+    thread, = threads(disk, 0)
+    with failing(thread, call, error, when):
+        response = owner.publish(*newer)
+        assert 500 <= response.code < 600, response.start
+        assert owner.fetch_credential() == old
+        assert watcher.fetch(user.aor) == old[0]
+        assert owner.subscribe(event="credential", expires=0).notify.event[1].get("etag", "none") == etag
+        if "+" in when and not fresh:
+            assert 500 <= owner.publish(headers={"Expires": 0}).code < 600
+            assert owner.fetch_credential() == old
+    subscription.silent(0.05)
+    device.silent(0)
+    assert {path: path.read_bytes() for path in records(disk)} == before
+    assert not list(store_of(disk).glob("*.tmp"))
+    assert owner.publish(*last, headers=None if fresh else {"SIP-If-Match": etag}).code == 200
+    assert certificate_of(subscription.next()) == last[0] and credential_of(device.next()) == last
+    assert owner.revoke().code == 200
+    assert certificate_of(subscription.next()) == b""
+    assert owner.fetch_credential() == (b"", None)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_G33_what_a_failing_disk_did_not_take_is_not_there_after_a_crash(server, net):
+    other = server("notify.interval=0")
+    user = other.user()
+    owner = other.agent(net, user)
+    old, newer = certs.pair(user.aor), certs.pair(user.aor, 1)
+    assert owner.publish(*old).code == 200
+    thread, = threads(other, 0)
+    with failing(thread, "fsync", "EIO", "2"):
+        assert owner.publish(*newer).code == 500
+    other.crash()
+    other.start()
+    assert other.agent(net, user).fetch_credential() == old
+
+
+# --- damaged files ---
+
+def damage(dice, content):
+    """One of the things that happen to files."""
+    if not content or dice.random() < 0.15:
+        return content + bytes(dice.randrange(256) for _ in range(dice.randrange(1, 9)))
+    at = dice.randrange(len(content))
+    kind = dice.randrange(4)
+    if kind == 0:
+        return content[:at]
+    if kind == 1:
+        size = min(512, len(content) - at)
+        return content[:at] + bytes(size) + content[at + size:]
+    changed = bytearray(content)
+    for _ in range(1 if kind == 2 else 8):
+        changed[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+    return bytes(changed)
+
+
+def test_G35_damaged_records_are_set_aside_and_all_others_served(server, net, tmp_path):
+    """200 wounds, ten at each start."""
+    dice = random.Random(35)
+    other = server("notify.interval=0")
+    users = imported(other, [f"d{number}" for number in range(30)], tmp_path)
+    pairs = {user.aor: certs.pair(user.aor, number % 2) for number, user in enumerate(users)}
+    for user in users:
+        owner = other.agent(net, user)
+        assert owner.publish(*pairs[user.aor]).code == 200
+        owner.peer.close()
+    paths = {user.aor: record_of(other, user) for user in users}
+    other.stop()
+    whole = {path: path.read_bytes() for path in paths.values()}
+    for _ in range(20):
+        wounded = dice.sample(users, 10)
+        for user in wounded:
+            path = paths[user.aor]
+            while (changed := damage(dice, whole[path])) == whole[path]:
+                pass
+            path.write_bytes(changed)
+        if dice.random() < 0.5:
+            # And two whole records under each other's names.
+            one, two = dice.sample([user for user in users if user not in wounded], 2)
+            paths[one.aor].write_bytes(whole[paths[two.aor]])
+            paths[two.aor].write_bytes(whole[paths[one.aor]])
+            wounded += [one, two]
+        other.start()
+        watcher = other.agent(net, transport="tcp")
+        for user in users:
+            expected = b"" if user in wounded else pairs[user.aor][0]
+            assert watcher.fetch(user.aor) == expected, user.aor
+            assert (f"event=quarantine file={paths[user.aor].name}" in other.process.log) == (user in wounded)
+        assert other.agent(net, users[0]).fetch_credential() == ((b"", None) if users[0] in wounded else pairs[users[0].aor])
+        for user in wounded:
+            assert paths[user.aor].with_suffix(".rec.bad").exists()
+        other.stop()
+        for path, content in whole.items():
+            path.with_suffix(".rec.bad").unlink(missing_ok=True)
+            path.write_bytes(content)
+
+
+def test_G35_damaged_users_and_subscriptions_cost_what_is_damaged(server, net, tmp_path):
+    dice = random.Random(3535)
+    other = server("notify.interval=0")
+    users = imported(other, [f"e{number}" for number in range(20)], tmp_path)
+    watcher = other.agent(net, transport="udp")
+    subscriptions = [watcher.subscribe(user.aor) for user in users]
+    net.idle(0.1)
+    other.stop()
+    whole = {name: (store_of(other) / name).read_bytes() for name in ("users", "subscriptions")}
+    for _ in range(6):
+        lines = whole["users"].split(b"\n")
+        hurt = dice.sample(range(len(lines) - 1), 3)
+        for number in hurt:
+            lines[number] = damage(dice, lines[number]).replace(b"\n", b"?")
+        (store_of(other) / "users").write_bytes(b"\n".join(lines))
+        (store_of(other) / "subscriptions").write_bytes(damage(dice, whole["subscriptions"]))
+        other.start()
+        for user in dice.sample(users, 8):
+            lost = f"{user.aor} ".encode() not in b"\n".join(line for number, line in enumerate(lines) if number not in hurt)
+            owner = other.agent(net, user)
+            assert owner.publish(headers={"Expires": 0}).code == (401 if lost else 200), user.aor
+            owner.peer.close()
+        other.stop()
+        for name, content in whole.items():
+            (store_of(other) / name).write_bytes(content)
+    assert len(subscriptions) == len(users)
+
+
+@pytest.mark.parametrize("way", ["flipped", "torn", "gone", "empty line end"])
+def test_a_damaged_list_of_users_is_not_taken_over(server, net, way):
+    """At reload the old one stays: else the credentials of whoever is missing would be revoked (T-48)."""
+    other = server("notify.interval=0")
+    kept, hurt = other.user("aaa"), other.user("zzz")
+    pair = certs.pair(hurt.aor)
+    owner = other.agent(net, hurt)
+    assert owner.publish(*pair).code == 200
+    device = owner.subscribe(event="credential")
+    path = store_of(other) / "users"
+    whole = path.read_bytes()
+    at = whole.index(b"sip:zzz@")
+    if way == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"flipped": whole[:at + 4] + b"y" + whole[at + 5:], "torn": whole[:-30],
+                          "empty line end": whole.replace(b"\nsip:zzz", b" sip:zzz")}[way])
+    done = other.admin("reload")
+    assert done.returncode == 1 and "users" in done.stderr, done.stderr
+    other.process.signal(signal.SIGHUP)
+    device.silent(0.3)
+    # Nor is it made final by the next command.
+    for arguments in (("add", "sip:new@example.com"), ("passwd", kept.aor), ("del", kept.aor)):
+        if way != "gone":
+            refused = other.admin("user", *arguments, stdin="x\n")
+            assert refused.returncode != 0 and "users" in refused.stderr, refused
+    assert other.agent(net, hurt).fetch_credential() == pair
+    path.write_bytes(whole)
+    path.chmod(0o600)
+    assert other.admin("reload").returncode == 0
+    assert other.agent(net, kept).publish(headers={"Expires": 0}).code == 200
+    assert other.admin("user", "del", hurt.aor).returncode == 0
+    assert device.next().state[0] == "terminated"
+    until(lambda: other.agent(net, transport="tcp").fetch(hurt.aor) == b"", 5, "the end of the credential")
