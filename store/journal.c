@@ -10,7 +10,6 @@
 #include "core/mem.h"
 #include "crypto/hash.h"
 
-#define FILE_MAX (256u << 20)
 #define COMPACT_FROM (256u << 10) /* octets; below that history is cheaper than a rewrite */
 #define SUM 16                    /* hexadecimal digits of a line's checksum */
 
@@ -26,8 +25,11 @@ struct journal {
 	struct buf since;   /* while a snapshot is on its way: what it does not have */
 	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
 	size_t size, live;  /* octets of the file, and of its last snapshot */
+	size_t max;         /* octets that the file may have: what is larger could not be read at the next start */
+	size_t tried;       /* octets since a snapshot that failed: not each turn makes another */
 	bool scheduled, compacting, closed;
-	bool torn; /* the last write ended within a line */
+	bool failed; /* the last snapshot */
+	bool torn;   /* the last write ended within a line */
 };
 
 static void checksum(struct slice s, char out[2 * HASH_MAX + 1])
@@ -86,6 +88,10 @@ static void write_all(struct journal *j, const struct buf *b)
 {
 	size_t done = 0;
 
+	if (b->n > j->max || j->size > j->max - b->n) {
+		log_line(LOG_ERROR, "event=store_failed file=%s reason=full octets=%zu", j->name, j->size);
+		return;
+	}
 	/* What could not be written must not take what can be written now with it. */
 	if (j->torn && write(j->fd, "\n", 1) == 1) {
 		j->torn = false;
@@ -135,6 +141,8 @@ static void on_snapshot(void *arg, enum err e)
 	struct journal *j = arg;
 
 	j->compacting = false;
+	j->failed = e != ERR_OK;
+	j->tried = 0;
 	if (e == ERR_OK && open_file(j) == ERR_OK) {
 		j->size = j->live;
 		j->torn = false;
@@ -157,9 +165,19 @@ static void compact(struct journal *j)
 	j->compacting = true;
 	if (commit_file(j->commit, j->name, &all, on_snapshot, j) != ERR_OK) {
 		j->compacting = false;
+		j->failed = true;
+		j->tried = 0;
 		close_next(j);
 		buf_free(&all);
 	}
+}
+
+/* Most of it is history, or it comes near to what it may have. */
+static bool wants_snapshot(const struct journal *j)
+{
+	if (j->compacting || j->size <= COMPACT_FROM || (j->failed && j->tried < COMPACT_FROM))
+		return false;
+	return j->size > 4 * j->live || j->size > j->max / 2 + j->live / 2;
 }
 
 static void flush(void *arg)
@@ -174,8 +192,9 @@ static void flush(void *arg)
 	write_all(j, &j->waiting);
 	if (j->compacting)
 		write_next(j);
+	j->tried += j->waiting.n;
 	buf_free(&j->waiting);
-	if (!j->compacting && j->size > COMPACT_FROM && j->size > 4 * j->live)
+	if (wants_snapshot(j))
 		compact(j);
 }
 
@@ -194,6 +213,12 @@ static void add_line(struct journal *j, char op, struct slice key, struct slice 
 	}
 	checksum(slice_of(out->p + start, out->n - start), sum);
 	buf_addf(out, " %s\n", sum);
+	if (out != &j->waiting && out->n > j->max - j->max / 8) {
+		/* Of more than fits the rest lives until the next start. */
+		out->n = start;
+		out->p[start] = '\0';
+		return;
+	}
 	if (out == &j->waiting && !j->scheduled) {
 		j->scheduled = true;
 		loop_defer(j->loop, flush, j);
@@ -232,7 +257,7 @@ static void replay_next(struct journal *j, journal_fn replay)
 {
 	struct buf text = {0};
 
-	if (file_read(j->dirfd, j->next_name, FILE_MAX, &text) == ERR_OK) {
+	if (file_read(j->dirfd, j->next_name, j->max, &text) == ERR_OK) {
 		replay_all(j, buf_slice(&text), replay);
 		buf_add(&j->waiting, buf_slice(&text));
 		if (text.n > 0 && text.p[text.n - 1] != '\n')
@@ -244,7 +269,7 @@ static void replay_next(struct journal *j, journal_fn replay)
 	buf_free(&text);
 }
 
-enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, journal_fn replay,
+enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, size_t max, journal_fn replay,
 		      journal_snapshot_fn snapshot, void *arg, struct journal **out)
 {
 	struct journal *j = mem_alloc(sizeof(*j));
@@ -260,7 +285,13 @@ enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const ch
 	j->into = &j->waiting;
 	snprintf(j->name, sizeof(j->name), "%s", name);
 	snprintf(j->next_name, sizeof(j->next_name), "%s.next", name);
-	e = file_read(dirfd, name, FILE_MAX, &text);
+	j->max = max;
+	e = file_read(dirfd, name, max, &text);
+	if (e == ERR_LIMIT) {
+		log_line(LOG_ERROR, "event=quarantine file=%s reason=more_than_%zu_octets", name, max);
+		file_set_aside(dirfd, name);
+		e = ERR_NOTFOUND;
+	}
 	if (e == ERR_OK)
 		replay_all(j, buf_slice(&text), replay);
 	if (e == ERR_OK || e == ERR_NOTFOUND) {

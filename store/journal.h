@@ -18,10 +18,13 @@ typedef void (*journal_fn)(void *arg, struct slice key, struct slice value);
 /* Calls journal_put for everything alive. */
 typedef void (*journal_snapshot_fn)(void *arg, struct journal *j);
 
-/* journal_open: name below dirfd; damaged lines are passed over, with an error line in the log unless it is the torn
- * last one. */
-MUST_USE enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, journal_fn replay,
-			       journal_snapshot_fn snapshot, void *arg, struct journal **out);
+/*
+ * journal_open: name below dirfd; damaged lines are passed over, with an error line in the log unless it is the torn
+ * last one. max: octets that the file may have, so that the next start can read it; what is more is not kept, with an
+ * error line, and a file that is larger is set aside.
+ */
+MUST_USE enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const char *name, size_t max,
+			       journal_fn replay, journal_snapshot_fn snapshot, void *arg, struct journal **out);
 
 /* journal_free: writes what waits. */
 void journal_free(struct journal *j);

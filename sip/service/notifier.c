@@ -9,6 +9,7 @@
 #include "store/subscription.h"
 
 #define JOURNAL "subscriptions"
+#define JOURNAL_MAX (256u << 20) /* 100,000 subscriptions of 1 kB, with as much history */
 #define TIMER_MAX_S (20 * 86400) /* what fits into 32 bits of milliseconds; longer ones look again */
 
 const char *const package_names[PACKAGE_COUNT] = {"certificate", "credential"};
@@ -306,7 +307,8 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 	map_init(&n->by_tag);
 	map_init(&n->by_flow);
 	n->patience = timer_new(deps->loop, notify_on_patience, n);
-	e = journal_open(deps->loop, deps->commit, deps->dirfd, JOURNAL, on_replay, on_snapshot, n, &n->journal);
+	e = journal_open(deps->loop, deps->commit, deps->dirfd, JOURNAL, JOURNAL_MAX, on_replay, on_snapshot, n,
+			 &n->journal);
 	if (e != ERR_OK) {
 		notifier_free(n);
 		return e;

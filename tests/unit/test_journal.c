@@ -22,6 +22,7 @@ struct keeper {
 	struct buf replayed;
 	unsigned living; /* entries k0, k1 ... that the snapshot writes */
 	unsigned snapshots;
+	size_t max; /* 0: enough */
 };
 
 static void on_entry(void *arg, struct slice key, struct slice value)
@@ -53,7 +54,9 @@ static void start(struct keeper *k)
 	folder_start(&k->f, 10);
 	buf_free(&k->replayed);
 	buf_adds(&k->replayed, "");
-	assert_int_equal(journal_open(k->f.loop, k->f.commit, k->f.fd, NAME, on_entry, on_snapshot, k, &k->j), ERR_OK);
+	assert_int_equal(journal_open(k->f.loop, k->f.commit, k->f.fd, NAME, k->max != 0 ? k->max : 64u << 20, on_entry,
+				      on_snapshot, k, &k->j),
+			 ERR_OK);
 }
 
 /* As the program ends: jobs first, then the journal, then the loop. */
@@ -404,6 +407,73 @@ static void full_disk(void **state)
 	end(&k);
 }
 
+static size_t size_of(struct keeper *k)
+{
+	struct buf text = folder_get(&k->f, NAME);
+	size_t n = text.n;
+
+	buf_free(&text);
+	return n;
+}
+
+/* However much is alive, and whether snapshots succeed or not, the next start can read the file. */
+static void never_larger_than_can_be_read(void **state)
+{
+	struct keeper k;
+
+	(void)state;
+	for (int broken = 0; broken < 2; broken++) {
+		begin(&k);
+		k.max = 1u << 20;
+		k.living = 10000; /* 400 kB, which four times would not fit */
+		start(&k);
+		if (broken)
+			assert_int_equal(symlinkat("elsewhere", k.f.fd, NAME ".tmp"), 0);
+		for (int i = 0; i < 40; i++) {
+			fill(&k, 100);
+			assert_true(size_of(&k) <= k.max);
+		}
+		/* A snapshot costs as much as is alive: not one for each line. */
+		assert_in_range(k.snapshots, 3, 20);
+		stop(&k);
+		start(&k);
+		assert_true(k.replayed.n > 100000);
+		assert_false(folder_has(&k.f, NAME ".bad"));
+		stop(&k);
+		end(&k);
+	}
+}
+
+/* More is alive than there is room for. */
+static void a_snapshot_has_what_fits(void **state)
+{
+	struct keeper k;
+
+	(void)state;
+	begin(&k);
+	k.max = 1u << 20;
+	k.living = 100000;
+	start(&k);
+	for (int i = 0; i < 20; i++)
+		fill(&k, 100);
+	stop(&k);
+	assert_true(size_of(&k) <= k.max);
+	start(&k);
+	assert_true(slice_starts(buf_slice(&k.replayed), S("k0=from the snapshot\nk1=")));
+	stop(&k);
+	/* Where less is allowed than there is, the service starts without. */
+	k.max = 10000;
+	start(&k);
+	assert_int_equal(k.replayed.n, 0);
+	assert_true(folder_has(&k.f, NAME ".bad"));
+	journal_put(k.j, S("a"), S("1"));
+	stop(&k);
+	start(&k);
+	assert_string_equal(k.replayed.p, "a=1\n");
+	stop(&k);
+	end(&k);
+}
+
 static void not_a_file(void **state)
 {
 	struct keeper k;
@@ -414,7 +484,7 @@ static void not_a_file(void **state)
 	folder_start(&k.f, 10);
 	folder_put(&k.f, "victim", S("precious"));
 	assert_int_equal(symlinkat("victim", k.f.fd, NAME), 0);
-	assert_int_equal(journal_open(k.f.loop, k.f.commit, k.f.fd, NAME, on_entry, on_snapshot, &k, &j), ERR_IO);
+	assert_int_equal(journal_open(k.f.loop, k.f.commit, k.f.fd, NAME, 1000, on_entry, on_snapshot, &k, &j), ERR_IO);
 	assert_null(j);
 	assert_true(folder_holds(&k.f, "victim", S("precious")));
 	folder_stop(&k.f);
@@ -424,11 +494,18 @@ static void not_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(closed_in_a_turn),
-		cmocka_unit_test(torn),       cmocka_unit_test(damaged),
-		cmocka_unit_test(lines),      cmocka_unit_test(snapshot),
-		cmocka_unit_test(not_a_file), cmocka_unit_test(failed_snapshot),
-		cmocka_unit_test(full_disk),  cmocka_unit_test(killed_in_a_snapshot),
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(closed_in_a_turn),
+		cmocka_unit_test(torn),
+		cmocka_unit_test(damaged),
+		cmocka_unit_test(lines),
+		cmocka_unit_test(snapshot),
+		cmocka_unit_test(never_larger_than_can_be_read),
+		cmocka_unit_test(a_snapshot_has_what_fits),
+		cmocka_unit_test(not_a_file),
+		cmocka_unit_test(failed_snapshot),
+		cmocka_unit_test(full_disk),
+		cmocka_unit_test(killed_in_a_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
