@@ -76,6 +76,12 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 		buf_free(&routes);
 		return e;
 	}
+	/* All of it goes into every NOTIFY, which has room for its own header fields then, and into the journal. */
+	if (msg_value(m, HDR_FROM).n + msg_value(m, HDR_TO).n + target.spec.n + routes.n > SIP_DIALOG_MAX) {
+		*why = "From, To, Contact and Record-Route Too Long";
+		buf_free(&routes);
+		return ERR_LIMIT;
+	}
 	buf_add(&local, msg_value(m, HDR_TO));
 	buf_add(&local, S(";tag="));
 	buf_add(&local, local_tag);

@@ -20,7 +20,8 @@ struct dialog {
 
 /*
  * dialog_start: from a request without To tag; contact is ours. ERR_NOTFOUND: no Contact; ERR_SYNTAX: Contact or
- * Record-Route cannot be used; *why is a reason phrase. dialog_drop frees what *d owns.
+ * Record-Route cannot be used; ERR_LIMIT: more than SIP_DIALOG_MAX; *why is a reason phrase. dialog_drop frees what *d
+ * owns.
  */
 MUST_USE enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice local_tag, struct slice contact,
 			       const char **why);
