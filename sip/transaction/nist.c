@@ -14,8 +14,8 @@ static void enter(struct tx *tx, enum tx_state state)
 	case TX_PROCEEDING:
 		break;
 	case TX_COMPLETED:
-		/* Timer J: 64*T1 to absorb retransmissions, zero on a reliable transport. */
-		if (tx_reliable(tx))
+		/* Timer J: 64*T1 to absorb retransmissions, zero on a reliable transport, or where there is no room. */
+		if (tx_reliable(tx) || !tx_keep(tx))
 			enter(tx, TX_TERMINATED);
 		else
 			timer_start(tx->end, 64 * TX_T1_MS);

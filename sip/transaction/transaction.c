@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "crypto/rng.h"
+#include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
 struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user *user, void *arg)
@@ -51,6 +52,7 @@ static void unlink_tx(struct tx *tx)
 		map_remove(&t->by_flow, &tx->by_flow);
 	if (tx->kind == TX_NIST)
 		t->server_count--;
+	t->kept -= tx->kept;
 }
 
 void tx_end(struct tx *tx)
@@ -85,6 +87,18 @@ void tx_layer_free(struct tx_layer *t)
 bool tx_reliable(const struct tx *tx)
 {
 	return tx->flow.proto != PROTO_UDP;
+}
+
+bool tx_keep(struct tx *tx)
+{
+	struct tx_layer *t = tx->layer;
+
+	/* Answers echo what strangers write: half a minute of large ones would take all memory there is. */
+	if (t->kept + tx->octets.n > (size_t)t->server_max * SIP_ANSWER_KEPT)
+		return false;
+	tx->kept = tx->octets.n;
+	t->kept += tx->kept;
+	return true;
 }
 
 void tx_transmit(struct tx *tx)

@@ -27,6 +27,7 @@ struct tx {
 	enum method method;
 	struct sip_msg *request;  /* server: one reference until the final answer was sent */
 	struct buf octets;        /* server: the final response; client: the request */
+	size_t kept;              /* server: what octets count in layer->kept */
 	struct timer *retransmit; /* Timer E */
 	struct timer *end;        /* Timers F and K, or J */
 	uint32_t interval_ms;     /* Timer E's current length */
@@ -41,12 +42,14 @@ struct tx_layer {
 	void *arg;
 	struct map by_id, servers, clients, merges, by_flow;
 	unsigned server_max, server_count;
+	size_t kept; /* octets of answers that wait for retransmissions */
 	uint64_t next_id;
 };
 
 /* transaction.c: takes tx out of all tables and frees it at the end of the turn. */
 void tx_end(struct tx *tx);
 bool tx_reliable(const struct tx *tx);
+bool tx_keep(struct tx *tx);     /* server: is there room to keep the final response? */
 void tx_transmit(struct tx *tx); /* octets to the flow; a failure shows as silence, or by on_closed */
 
 /* nist.c, RFC 3261 17.2.2 */

@@ -12,7 +12,7 @@ import time
 import certs
 import pytest
 from lab import BINARY, until
-from sipclient import StreamPeer, certificate_of, credential_of, tls_context, token
+from sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
            "UPDATE", "REFER", "INFO", "FROBNICATE")
@@ -203,6 +203,59 @@ def test_G10_declared_sizes_cost_nothing(lab, net, head, body):
     assert answer == b"" or answer.startswith((b"SIP/2.0 400 ", b"SIP/2.0 413 ")), answer[:200]
     assert rss_kb(lab) < before + 4096
     assert lab.agent(net, transport="tcp").options().code == 200
+
+
+def test_G8_large_requests_over_udp_are_not_remembered_without_end(server, net):
+    """Each answer echoes 14 kB and would be kept for half a minute: for as many as there may be transactions."""
+    other = server("limits.transactions=1000")
+    before = rss_kb(other)
+    vias = f"Via: SIP/2.0/UDP a;x={'y' * 7000}\r\n" * 2
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(5)
+        for number in range(1200):
+            sock.sendto((f"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP a;rport;branch=z9hG4bK{number}\r\n{vias}"
+                         f"From: <sip:a@b>;tag=1\r\nTo: <sip:b@c>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\n\r\n").encode(),
+                        ("127.0.0.1", other.port))
+            assert sock.recv(65536).startswith(b"SIP/2.0 ")
+    assert rss_kb(other) < before + 8192
+
+
+def test_G8_who_does_not_read_is_not_answered_without_end(server, net):
+    """Pipelined requests whose answers nobody takes: the server stops reading, and goes on when it can."""
+    other = server()
+    before = rss_kb(other)
+    request = Agent(StreamPeer(net, socket.create_connection(("127.0.0.1", other.port)), "TCP"))
+    request = request.new("OPTIONS", "sip:example.com", {"Via": None}).encode()
+    crowd = []
+    for _ in range(10):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        sock.connect(("127.0.0.1", other.port))
+        sock.setblocking(False)
+        crowd.append([sock, 0])
+    many = b"".join(request.replace(b"From:", f"Via: SIP/2.0/TCP a;branch=z9hG4bK{n};x={'y' * 3000}\r\nFrom:".encode(), 1)
+                    for n in range(4000))
+    moved = time.monotonic()
+    while time.monotonic() < moved + 0.3:
+        for one in crowd:
+            with contextlib.suppress(BlockingIOError):
+                one[1] += one[0].send(many[one[1]:one[1] + 65536])
+                moved = time.monotonic()
+    assert all(sent < len(many) for _, sent in crowd), "the server takes all there is"
+    assert rss_kb(other) < before + 8192
+    # One that begins to read gets everything, in order.
+    sock, sent = crowd[0]
+    whole, came = many[:sent].count(b"Content-Length: 0\r\n\r\n"), b""
+    end = time.monotonic() + 10
+    while came.count(b"SIP/2.0 200 ") < whole and time.monotonic() < end:
+        with contextlib.suppress(BlockingIOError):
+            came += sock.recv(65536)
+    assert [int(n) for n in re.findall(rb"branch=z9hG4bK(\d+);", came)] == list(range(whole))
+    assert other.agent(net, transport="tcp").options().code == 200
+    for one in crowd:
+        one[0].close()
 
 
 def test_G9_connections_leave_descriptors_for_the_rest(server, net):

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "sip/message/limits.h"
 #include "tests/scenario/tx_world.h"
 
 /* The non-INVITE server transaction, arrow by arrow (RFC 3261 Figure 8), matching, and what needs no service. */
@@ -64,6 +65,43 @@ static void nist_completed_sends_the_same_octets_until_timer_j(void **state)
 	assert_int_equal(w->requests, 2);
 	buf_free(&first);
 	buf_free(&again);
+}
+
+/* Answers that are large, since they echo a large Via, are kept up to a sum; room comes back with Timer J. */
+static void nist_keeps_a_bounded_number_of_octets(void **state)
+{
+	static const unsigned kept[] = {1, 2, 2, 2, 1, 2};
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+	struct buf via = {0};
+
+	buf_adds(&via, "c;rport;x=");
+	while (via.n < LIMIT * SIP_ANSWER_KEPT * 2 / 5)
+		buf_addc(&via, 'y');
+	a.via_host = via.p;
+	for (unsigned i = 0; i < 6; i++) {
+		char branch[20], call_id[20];
+		bool room = i != 2 && i != 3;
+
+		snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
+		snprintf(call_id, sizeof(call_id), "%u", i);
+		a.branch = branch;
+		a.call_id = call_id;
+		if (i == 4)
+			fake_advance(w->loop, 64 * TX_T1_MS);
+		inject(w, &from, a);
+		reply(w, 404);
+		assert_int_equal(answer(w, NULL, NULL), 404);
+		assert_int_equal(tx_count(w->layer), kept[i]);
+		/* A retransmission is answered out of what is kept, or goes up again. */
+		inject(w, &from, a);
+		if (!room)
+			reply(w, 404);
+		assert_int_equal(answer(w, NULL, NULL), 404);
+	}
+	assert_int_equal(w->requests, 8);
+	buf_free(&via);
 }
 
 static void nist_timer_j_is_zero_on_a_connection(void **state)
@@ -275,6 +313,7 @@ int main(void)
 		T(nist_retransmissions_in_trying_are_absorbed),
 		T(nist_waits_for_ever_without_408),
 		T(nist_completed_sends_the_same_octets_until_timer_j),
+		T(nist_keeps_a_bounded_number_of_octets),
 		T(nist_timer_j_is_zero_on_a_connection),
 		T(nist_survives_a_transport_error),
 		T(nist_answers_to_source_or_sent_by),
