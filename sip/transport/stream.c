@@ -190,13 +190,19 @@ static void on_timer(void *arg)
 
 /* --- output --- */
 
+/* Who asks without reading the answers is asked to wait: TCP does that when nothing is read here. */
+static bool may_read(const struct stream *s)
+{
+	return !s->busy && (s->state == OPEN || s->state == HANDSHAKE) && s->out.n <= OUT_HIGH;
+}
+
 void stream_want(struct stream *s)
 {
 	int events = 0;
 
 	if (s->state == CONNECTING || s->out.n > 0)
 		events |= IO_WRITE;
-	if (!s->busy && (s->state == OPEN || s->state == HANDSHAKE))
+	if (may_read(s))
 		events |= IO_READ;
 	io_want(s->io, events);
 }
@@ -351,7 +357,7 @@ static void on_octets(struct stream *s, struct slice octets)
 
 static void on_readable(struct stream *s)
 {
-	for (int i = 0; i < READS_A_TURN && !s->busy && (s->state == OPEN || s->state == HANDSHAKE); i++) {
+	for (int i = 0; i < READS_A_TURN && may_read(s); i++) {
 		ssize_t n = recv(s->fd, s->all->scratch, SCRATCH, 0);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

@@ -11,6 +11,7 @@
  */
 
 #define SCRATCH 16384     /* octets of one read */
+#define OUT_HIGH 65536    /* octets that wait for the peer; with more nothing is read that would be answered */
 #define READS_A_TURN 4    /* reads of one connection before the others get their turn */
 #define ACCEPTS_A_TURN 64 /* the same for a listener */
 #define LISTENERS_MAX 16
