@@ -17,6 +17,7 @@
 
 #define PASSWORD_MAX 256
 #define CSV_MAX (64u << 20)
+#define LOCK_TRIES 200 /* of 50 ms */
 
 struct admin {
 	struct config config;
@@ -245,6 +246,20 @@ static int change(struct users *users, const struct config *c, const char *what,
 	return code;
 }
 
+/* Of two who change the list at the same time the second must read what the first wrote. */
+static bool lock_users(int dirfd, int *lock)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	enum err e = ERR_EXISTS;
+
+	for (int i = 0; i < LOCK_TRIES && e == ERR_EXISTS; i++) {
+		e = file_lock(dirfd, FILE_LOCK_USERS, lock);
+		if (e == ERR_EXISTS)
+			nanosleep(&pause, NULL);
+	}
+	return e == ERR_OK;
+}
+
 static int with_users(struct admin *a, int dirfd)
 {
 	const char *what = a->words[0], *word = a->words[1];
@@ -284,7 +299,7 @@ int verb_user(int argc, char **argv)
 	struct buf why = {0};
 	struct admin a = {0};
 	bool found = false;
-	int code, dirfd;
+	int code, dirfd, lock = -1;
 
 	if (!begin("user", usage, argc, argv, 1, 2, &a, &code))
 		return code;
@@ -295,7 +310,12 @@ int verb_user(int argc, char **argv)
 	} else if (!load_store(&a.config, true, &dirfd, &why)) {
 		code = verb_say("user", 3, "%s", why.p);
 	} else {
-		code = with_users(&a, dirfd);
+		if (strcmp(a.words[0], "list") != 0 && !lock_users(dirfd, &lock))
+			code = verb_say("user", 3, "the users are being changed by another \"vouch user\"; try again");
+		else
+			code = with_users(&a, dirfd);
+		if (lock >= 0)
+			close(lock);
 		close(dirfd);
 	}
 	buf_free(&why);

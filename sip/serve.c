@@ -53,7 +53,7 @@ static bool open_store(struct app *a, struct buf *why)
 
 	if (!load_master(&a->config, master, why) || !load_store(&a->config, true, &a->dirfd, why))
 		return false;
-	e = file_lock(a->dirfd, &a->lock);
+	e = file_lock(a->dirfd, FILE_LOCK, &a->lock);
 	if (e != ERR_OK) {
 		struct buf path = {0};
 

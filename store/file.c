@@ -37,9 +37,9 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 	return ERR_OK;
 }
 
-enum err file_lock(int dirfd, int *fd)
+enum err file_lock(int dirfd, const char *name, int *fd)
 {
-	int lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int lock = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (lock < 0)
 		return ERR_IO;

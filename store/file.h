@@ -13,8 +13,10 @@
 /* file_open_dir: opens (create: and makes) the folder; *dirfd is the caller's. Refuses one that others may enter. */
 MUST_USE enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why);
 
-/* file_lock: takes the folder's lock until the descriptor in *fd is closed. ERR_EXISTS: another process has it. */
-MUST_USE enum err file_lock(int dirfd, int *fd);
+/* file_lock: takes the lock of that name until the descriptor in *fd is closed. ERR_EXISTS: another process has it. */
+#define FILE_LOCK "lock"             /* of the server */
+#define FILE_LOCK_USERS "users.lock" /* of who changes the users */
+MUST_USE enum err file_lock(int dirfd, const char *name, int *fd);
 
 /* file_read: appends the file; symbolic links are not followed. ERR_NOTFOUND, ERR_LIMIT, ERR_IO. */
 MUST_USE enum err file_read(int dirfd, const char *name, size_t max, struct buf *out);

@@ -14,7 +14,7 @@ import time
 import certs
 import multipart
 import pytest
-from lab import User, until
+from lab import BINARY, User, until
 from sipclient import Net, certificate_of, credential_of, token
 
 RECORD = re.compile(r"[0-9a-f]{64}\.rec")
@@ -69,7 +69,7 @@ def test_G26_no_address_chooses_a_file(server, net, tmp_path):
         owner.peer.close()
     assert len(records(other)) == len(NAMES)
     assert {path.name for path in store_of(other).iterdir() if not RECORD.fullmatch(path.name)} \
-        == {"users", "lock", "control", "subscriptions"}
+        == {"users", "users.lock", "lock", "control", "subscriptions"}
     watcher = other.agent(net, transport="tcp")
     for again in range(2):
         for user in users:
@@ -413,3 +413,20 @@ def test_a_damaged_list_of_users_is_not_taken_over(server, net, way):
     assert other.admin("user", "del", hurt.aor).returncode == 0
     assert device.next().state[0] == "terminated"
     until(lambda: other.agent(net, transport="tcp").fetch(hurt.aor) == b"", 5, "the end of the credential")
+
+
+def test_users_that_are_added_at_the_same_time_are_all_there(server, net):
+    other = server()
+    users = [User(f"p{number}", token()) for number in range(16)]
+    adding = [subprocess.Popen([BINARY, "user", "add", "-c", other.conf, user.aor], stdin=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True) for user in users]
+    for user, process in zip(users, adding):
+        process.stdin.write(user.password + "\n")
+        process.stdin.close()
+    assert [(process.wait(30), process.stderr.read()) for process in adding] == [(0, "")] * len(users)
+    for process in adding:
+        process.stderr.close()
+    listed = other.admin("user", "list").stdout.split()
+    assert set(listed) >= {user.aor for user in users} and len(listed) == len(users) + 3
+    for user in users[::5]:
+        assert other.agent(net, user).publish(headers={"Expires": 0}).code == 200

@@ -61,16 +61,16 @@ static void lock(void **state)
 
 	(void)state;
 	folder_open(&f);
-	assert_int_equal(file_lock(f.fd, &first), ERR_OK);
+	assert_int_equal(file_lock(f.fd, FILE_LOCK, &first), ERR_OK);
 	assert_int_equal(mode_of(&f, "lock"), 0600);
-	assert_int_equal(file_lock(f.fd, &second), ERR_EXISTS);
+	assert_int_equal(file_lock(f.fd, FILE_LOCK, &second), ERR_EXISTS);
 	assert_int_equal(second, -1);
 	close(first);
-	assert_int_equal(file_lock(f.fd, &second), ERR_OK);
+	assert_int_equal(file_lock(f.fd, FILE_LOCK, &second), ERR_OK);
 	close(second);
 	assert_int_equal(unlinkat(f.fd, "lock", 0), 0);
 	assert_int_equal(symlinkat("elsewhere", f.fd, "lock"), 0);
-	assert_int_equal(file_lock(f.fd, &second), ERR_IO);
+	assert_int_equal(file_lock(f.fd, FILE_LOCK, &second), ERR_IO);
 	assert_false(folder_has(&f, "elsewhere"));
 	folder_remove(&f);
 }
