@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
