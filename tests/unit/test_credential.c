@@ -171,6 +171,7 @@ static void read_while_written(void **state)
 	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(slice_eq(buf_slice(&cert), c.cert) && key.n == 0);
 	buf_free(&cert);
+	buf_free(&key);
 	close_store(&f, s);
 	folder_remove(&f);
 }
