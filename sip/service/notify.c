@@ -233,11 +233,9 @@ static void failed(struct sub *s, enum err e)
 		sub_free(s);
 }
 
-/* The disk may be well again before there is another change: without another try the watcher would not learn of this.
- */
+/* The disk may be well again before there is another change; the watcher is to learn of this one then. */
 static void try_again(struct sub *s)
 {
-	memcpy(s->told_etag, "?", 2);
 	if (s->pause == NULL)
 		s->pause = timer_new(s->notifier->d.loop, on_pause_over, s);
 	if (!timer_running(s->pause))
@@ -314,8 +312,7 @@ static void send_next(struct sub *s)
 	buf_free(&w->branch);
 	mem_free(w);
 	if (crowded) {
-		/* Others have filled the workers' queue. The NOTIFY is owed: it waits, and what comes behind it, too.
-		 */
+		/* Others have filled the workers' queue. The NOTIFY is owed: it and what comes behind it wait. */
 		s->busy = false;
 		s->urgent = true;
 		enter_backlog(s);
