@@ -19,10 +19,12 @@
 #define SIP_UDP_SAFE 1300          /* octets that may go over UDP, RFC 3261 18.1.1; beyond: TCP */
 #define SIP_PARTS_MAX 8            /* parts of a multipart body; beyond: 400 */
 #define SIP_MIME_DEPTH 2           /* nested multiparts; beyond: 400 */
-#define SIP_ANSWER_KEPT 1024       /* octets for each of limits.transactions, in all, of answers that are kept for
-				      retransmissions over UDP; beyond: not kept, the request counts as a new one */
 #define SIP_DIALOG_MAX 4096        /* octets of From, To, Contact and routes that a subscription keeps; beyond: 400 */
 #define SIP_CALLID_MAX 256         /* octets of a Call-ID, tag or branch that is remembered; beyond: 400 */
 #define SIP_AOR_MAX 512            /* octets of a canonical AOR; beyond: 404 */
+
+/* Octets of answers that are kept for retransmissions over UDP, for each of limits.transactions but of all together;
+ * beyond: not kept, a retransmission counts as a new request. */
+#define SIP_ANSWER_KEPT 1024
 
 #endif
