@@ -121,10 +121,16 @@ static bool on_connection(const struct flow *f)
 	return f->proto != PROTO_UDP && f->id != 0;
 }
 
+/* Credentials are for their owners only, and certificates for everybody. */
+static bool is_of_user(const struct sub *s)
+{
+	return s->package == PACKAGE_CREDENTIAL;
+}
+
 static void leave_flow(struct sub *s)
 {
 	if (s->kept)
-		transport_keep(s->notifier->d.transport, &s->flow, -1);
+		transport_keep(s->notifier->d.transport, &s->flow, is_of_user(s), -1);
 	s->kept = false;
 	if (on_connection(&s->flow))
 		map_remove(&s->notifier->by_flow, &s->by_flow);
@@ -185,7 +191,7 @@ void sub_set_flow(struct sub *s, const struct flow *f)
 		map_add(&n->by_flow, &s->by_flow, slice_of(&s->flow.id, sizeof(s->flow.id)));
 	s->kept = f->proto != PROTO_UDP && transport_alive(n->d.transport, f);
 	if (s->kept)
-		transport_keep(n->d.transport, f, 1);
+		transport_keep(n->d.transport, f, is_of_user(s), 1);
 }
 
 void sub_set_expiry(struct sub *s, int64_t left_s)

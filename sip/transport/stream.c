@@ -505,9 +505,11 @@ void *stream_context(const struct stream *s)
 	return s->context;
 }
 
-void stream_keep(struct stream *s, int change)
+void stream_keep(struct stream *s, bool user, int change)
 {
 	s->kept += change;
+	if (user)
+		s->kept_for_users += change;
 }
 
 void stream_progress(struct stream *s)

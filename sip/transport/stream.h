@@ -26,7 +26,7 @@ struct stream_user {
 };
 
 struct stream_limits {
-	unsigned connections;  /* in all; beyond, the one idle longest that is not kept makes way */
+	unsigned connections;  /* in all; beyond, the one idle longest that is not kept for a user makes way */
 	unsigned per_source;   /* of one address; beyond, refused */
 	uint32_t handshake_ms; /* connect and TLS handshake */
 	uint32_t first_ms;     /* until the first complete message */
@@ -83,8 +83,12 @@ MUST_USE enum err stream_send(struct stream *s, struct slice octets);
 /* stream_close: after what waits was sent (TLS: close_notify); closed() follows at the end of the turn. */
 void stream_close(struct stream *s, const char *why);
 
-/* stream_keep: a connection that carries registrations or subscriptions outlives idle ones. Counts up and down. */
-void stream_keep(struct stream *s, int change);
+/*
+ * stream_keep: a connection that carries registrations or subscriptions outlives idle ones. Counts up and down. user:
+ * of somebody who has authenticated; at the cap what strangers have subscribed to makes way, too, when nothing else
+ * does.
+ */
+void stream_keep(struct stream *s, bool user, int change);
 
 /* stream_progress: a complete message was read: the message time limit starts anew with the next octet. */
 void stream_progress(struct stream *s);

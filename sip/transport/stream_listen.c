@@ -28,18 +28,33 @@ static struct stream_source *enter_source(struct streams *all, const struct peer
 	return src;
 }
 
-/* At the cap the connection that was idle longest and carries nothing makes way (security.md 4.7). */
+/* At the cap (security.md 4.7): who was idle longest and carries nothing, else who carries nothing of a user. */
+static struct stream *dispensable(const struct streams *all)
+{
+	struct stream *of_stranger = NULL;
+
+	for (struct stream *s = all->oldest; s != NULL; s = s->newer) {
+		if (s->busy || s->state == CLOSING)
+			continue;
+		if (s->kept == 0)
+			return s;
+		if (of_stranger == NULL && s->kept_for_users == 0)
+			of_stranger = s;
+	}
+	return of_stranger;
+}
+
 static bool make_room(struct streams *all)
 {
+	struct stream *s;
+
 	if (all->by_id.count < all->limits.connections)
 		return true;
-	for (struct stream *s = all->oldest; s != NULL; s = s->newer) {
-		if (s->kept == 0 && !s->busy && s->state != CLOSING) {
-			stream_close(s, "made way for a new connection");
-			return all->by_id.count < all->limits.connections + ACCEPTS_A_TURN;
-		}
-	}
-	return false;
+	s = dispensable(all);
+	if (s == NULL)
+		return false;
+	stream_close(s, "made way for a new connection");
+	return all->by_id.count < all->limits.connections + ACCEPTS_A_TURN;
 }
 
 static void accept_one(struct stream_listener *l, int fd, const struct peer *remote)

@@ -54,7 +54,7 @@ struct stream {
 	enum err result;                         /* of the handshake step */
 	enum stream_state state;
 	int fd;
-	int kept;
+	int kept, kept_for_users; /* the second is part of the first */
 	bool server, busy, had_message, ending;
 	char why[96];
 };

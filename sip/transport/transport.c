@@ -358,12 +358,12 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return f->proto == PROTO_UDP || stream_find(t->streams, f->id) != NULL;
 }
 
-void transport_keep(struct transport *t, const struct flow *f, int change)
+void transport_keep(struct transport *t, const struct flow *f, bool user, int change)
 {
 	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
 
 	if (s != NULL)
-		stream_keep(s, change);
+		stream_keep(s, user, change);
 }
 
 void transport_close(struct transport *t, const struct flow *f, const char *why)

@@ -55,8 +55,8 @@ MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, 
 MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const struct peer *remote,
 				    struct tls_config *config, struct slice name, struct flow *out);
 
-bool transport_alive(struct transport *t, const struct flow *f);            /* UDP: always */
-void transport_keep(struct transport *t, const struct flow *f, int change); /* stream_keep by flow */
+bool transport_alive(struct transport *t, const struct flow *f);                       /* UDP: always */
+void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
 /*

@@ -44,6 +44,21 @@ def test_number_of_connections(server, net, limit, number):
     assert other.agent(net, transport="tcp").options().code == 200
 
 
+def test_strangers_who_watch_do_not_keep_users_out(server, net):
+    """At the cap their connections make way as well; those of users with subscriptions to their credential do not."""
+    other = server("limits.connections=8")
+    owner = other.agent(net, other.user())
+    owner.publish(*certs.pair(owner.aor))
+    owner.subscribe(event="credential")
+    watchers = [other.agent(net, transport="tcp") for _ in range(7)]
+    for watcher in watchers:
+        watcher.subscribe(owner.aor)
+    assert other.agent(net, transport="tcp").options().code == 200
+    net.wait(lambda: any(watcher.peer.closed for watcher in watchers), 5, "the end of a watcher's connection")
+    assert not owner.peer.closed
+    assert owner.options().code == 200
+
+
 def test_PUB_21_message_limit_is_configurable(server, net):
     other = server("limits.message=8192")
     owner = other.agent(net, other.user())

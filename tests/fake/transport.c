@@ -157,8 +157,9 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return is_open(t, f);
 }
 
-void transport_keep(struct transport *t, const struct flow *f, int change)
+void transport_keep(struct transport *t, const struct flow *f, bool user, int change)
 {
+	(void)user;
 	if (f->proto != PROTO_UDP && is_open(t, f))
 		t->connections[f->id - 1].kept += change;
 }
