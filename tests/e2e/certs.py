@@ -134,6 +134,9 @@ def certificate(*names, key=None, since=-3600, until=30 * DAY, ca=None, sha1=Fal
     if eku:
         usages = [x509.ObjectIdentifier(usage) for usage in eku]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if issuer:  # RFC 5280 4.2.1.1; newer clients insist
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+        builder = builder.add_extension(above, critical=False)
     signed = builder.sign(issuer_key, hashes.SHA256())
     return resign_sha1(signed, issuer_key) if sha1 else signed.public_bytes(DER)
 
