@@ -103,7 +103,7 @@ $(BUILD)/replay/server $(BUILD)/fuzzer/server: LIBS += -lcmocka
 
 # What a build and the tests need, by Debian package. `make deps` installs what is missing, or names it elsewhere.
 DEPS_BUILD = gcc make libc6-dev libmbedtls-dev libevent-dev
-DEPS_CHECK = $(DEPS_BUILD) libcmocka-dev python3 python3-pytest python3-cryptography openssl
+DEPS_CHECK = $(DEPS_BUILD) libcmocka-dev python3 python3-pytest python3-cryptography openssl strace
 DEPS_FUZZ  = $(DEPS_CHECK) clang libclang-rt-dev
 
 deps:
