@@ -12,7 +12,7 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = frame peer resolve stream stream_tls stream_listen udp transport
+TRANSPORT   = flow frame peer resolve stream stream_tls stream_listen udp transport
 TRANSACTION = transaction nist nict
 SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert publish_body publish \
               credential creator fetch replay verifier router web
@@ -21,7 +21,7 @@ SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        frame peer file commit user subscription journal credential \
+        flow frame peer file commit user subscription journal credential \
         slice buf map ini rate log loop work ber \
         replay fetch verifier answer account named report
 SCENARIO = nist nict notifier subscription credential creation digest verifier

@@ -42,13 +42,6 @@ struct transport {
 	struct connection *connections;
 };
 
-const char *proto_name(enum proto p)
-{
-	static const char *const names[] = {"UDP", "TCP", "TLS"};
-
-	return names[p];
-}
-
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
 				const struct transport_user *user, void *arg)
 {
@@ -351,6 +344,19 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 out:
 	buf_free(&key);
 	return e;
+}
+
+enum err transport_flow(struct transport *t, struct flow *f)
+{
+	struct stream *s;
+
+	if (f->proto == PROTO_UDP)
+		return ERR_OK;
+	s = stream_find(t->streams, f->id);
+	if (s == NULL)
+		return ERR_CLOSED;
+	*f = flow_of(s);
+	return ERR_OK;
 }
 
 bool transport_alive(struct transport *t, const struct flow *f)

@@ -2,6 +2,7 @@
 #define SIP_TRANSPORT_TRANSPORT_H
 
 #include "sip/message/msg.h"
+#include "sip/transport/flow.h"
 #include "sip/transport/stream.h"
 #include "sip/transport/udp.h"
 
@@ -9,15 +10,6 @@
  * SIP messages over UDP, TCP and TLS, RFC 3261 18. Whole messages go up; octets go down to a flow. Tests put a fake
  * with the same functions in place of transport.c.
  */
-enum proto { PROTO_UDP, PROTO_TCP, PROTO_TLS };
-
-/* The way a message came by and answers go back: a UDP address pair, or a connection. Copied freely. */
-struct flow {
-	enum proto proto;
-	uint64_t id; /* of the connection; 0 for UDP */
-	struct peer remote, local;
-};
-
 struct transport;
 
 struct transport_user {
@@ -55,6 +47,12 @@ MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, 
 MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const struct peer *remote,
 				    struct tls_config *config, struct slice name, struct flow *out);
 
+/*
+ * transport_flow: completes a flow of flow_unpack with the addresses of its connection. ERR_CLOSED: it is gone. UDP: as
+ * it is.
+ */
+MUST_USE enum err transport_flow(struct transport *t, struct flow *f);
+
 bool transport_alive(struct transport *t, const struct flow *f);                       /* UDP: always */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
@@ -64,7 +62,5 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
  * Contact. Without a listener: the local end of the flow.
  */
 struct peer_text transport_sent_by(struct transport *t, const struct flow *f);
-
-const char *proto_name(enum proto p); /* "UDP", "TCP", "TLS" */
 
 #endif

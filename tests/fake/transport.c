@@ -29,13 +29,6 @@ struct transport {
 	enum err send_error, connect_error;
 };
 
-const char *proto_name(enum proto p)
-{
-	static const char *const names[] = {"UDP", "TCP", "TLS"};
-
-	return names[p];
-}
-
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
 				const struct transport_user *user, void *arg)
 {
@@ -149,6 +142,15 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 	if (t->connect_error != ERR_OK)
 		return t->connect_error;
 	*out = open_flow(t, proto, remote);
+	return ERR_OK;
+}
+
+enum err transport_flow(struct transport *t, struct flow *f)
+{
+	if (!is_open(t, f))
+		return ERR_CLOSED;
+	if (f->proto != PROTO_UDP)
+		*f = t->connections[f->id - 1].flow;
 	return ERR_OK;
 }
 
