@@ -58,6 +58,10 @@ void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
 
+	if (tx_merged(tx)) {
+		tx_reply_code(tx, 482, NULL);
+		return;
+	}
 	if (!access_require(tx))
 		return;
 	switch (m->method) {

@@ -1,4 +1,3 @@
-#include "core/log.h"
 #include "sip/transaction/transaction_private.h"
 
 /* The non-INVITE client transaction, RFC 3261 Figure 6. */
@@ -7,7 +6,7 @@ enum event { EV_PROVISIONAL, EV_FINAL, EV_TIMER_E, EV_TIMER_F, EV_TIMER_K, EV_TR
 
 static void enter(struct tx *tx, enum tx_state state)
 {
-	log_line(LOG_DEBUG, "event=nict tx=%llu from=%d to=%d", (unsigned long long)tx->id, tx->state, state);
+	tx_log_state(tx, "nict", state);
 	tx->state = state;
 	switch (state) {
 	case TX_TRYING:
@@ -27,33 +26,19 @@ static void enter(struct tx *tx, enum tx_state state)
 		else
 			timer_start(tx->end, TX_T4_MS);
 		break;
+	case TX_CONFIRMED: /* of INVITE */
+	case TX_ACCEPTED:
+		break;
 	case TX_TERMINATED:
 		tx_end(tx);
 		break;
 	}
 }
 
-/* The last thing in every handler: the user may do anything then. */
-static void tell(struct tx *tx, struct sip_msg *response, enum err why)
-{
-	tx_done_fn done = tx->done;
-
-	tx->done = NULL;
-	if (done != NULL)
-		done(tx->arg, tx->id, response, why);
-}
-
 static void over(struct tx *tx, struct sip_msg *response, enum err why)
 {
 	enter(tx, response != NULL ? TX_COMPLETED : TX_TERMINATED);
-	tell(tx, response, why);
-}
-
-static void retransmit(struct tx *tx, uint32_t next_ms)
-{
-	tx->interval_ms = next_ms < TX_T2_MS ? next_ms : TX_T2_MS;
-	timer_start(tx->retransmit, tx->interval_ms);
-	tx_transmit(tx);
+	client_tell(tx, response, why);
 }
 
 static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
@@ -68,7 +53,8 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 			over(tx, m, ERR_OK);
 			break;
 		case EV_TIMER_E:
-			retransmit(tx, tx->interval_ms * 2);
+			tx_backoff(tx, TX_T2_MS);
+			tx_send_octets(tx, &tx->octets);
 			break;
 		case EV_TIMER_F:
 		case EV_TRANSPORT:
@@ -86,7 +72,9 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 			over(tx, m, ERR_OK);
 			break;
 		case EV_TIMER_E: /* 17.1.2.2: in Proceeding always T2 */
-			retransmit(tx, TX_T2_MS);
+			tx->interval_ms = TX_T2_MS;
+			tx_backoff(tx, TX_T2_MS);
+			tx_send_octets(tx, &tx->octets);
 			break;
 		case EV_TIMER_F:
 		case EV_TRANSPORT:
@@ -109,6 +97,8 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 			break;
 		}
 		break;
+	case TX_CONFIRMED:
+	case TX_ACCEPTED:
 	case TX_TERMINATED:
 		break;
 	}
@@ -132,7 +122,7 @@ void nict_start(struct tx *tx)
 	tx->retransmit = timer_new(tx->layer->loop, timer_e, tx);
 	tx->end = timer_new(tx->layer->loop, timer_f_or_k, tx);
 	enter(tx, TX_TRYING);
-	tx_transmit(tx);
+	tx_send_octets(tx, &tx->octets);
 }
 
 void nict_response(struct tx *tx, struct sip_msg *m)

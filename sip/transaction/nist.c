@@ -1,4 +1,3 @@
-#include "core/log.h"
 #include "sip/transaction/transaction_private.h"
 
 /* The non-INVITE server transaction, RFC 3261 Figure 8 with RFC 4320: nothing is sent before the final response. */
@@ -7,7 +6,7 @@ enum event { EV_REQUEST, EV_FINAL, EV_TIMER_J };
 
 static void enter(struct tx *tx, enum tx_state state)
 {
-	log_line(LOG_DEBUG, "event=nist tx=%llu from=%d to=%d", (unsigned long long)tx->id, tx->state, state);
+	tx_log_state(tx, "nist", state);
 	tx->state = state;
 	switch (state) {
 	case TX_TRYING:
@@ -15,10 +14,13 @@ static void enter(struct tx *tx, enum tx_state state)
 		break;
 	case TX_COMPLETED:
 		/* Timer J: 64*T1 to absorb retransmissions, zero on a reliable transport, or where there is no room. */
-		if (tx_reliable(tx) || !tx_keep(tx))
+		if (tx_reliable(tx) || !server_keep(tx))
 			enter(tx, TX_TERMINATED);
 		else
 			timer_start(tx->end, 64 * TX_T1_MS);
+		break;
+	case TX_CONFIRMED: /* of INVITE */
+	case TX_ACCEPTED:
 		break;
 	case TX_TERMINATED:
 		tx_end(tx);
@@ -36,7 +38,7 @@ static void event(struct tx *tx, enum event ev)
 		case EV_TIMER_J: /* not running */
 			break;
 		case EV_FINAL:
-			tx_transmit(tx);
+			tx_send_octets(tx, &tx->octets);
 			msg_unref(tx->request);
 			tx->request = NULL;
 			enter(tx, TX_COMPLETED);
@@ -46,7 +48,7 @@ static void event(struct tx *tx, enum event ev)
 	case TX_COMPLETED:
 		switch (ev) {
 		case EV_REQUEST:
-			tx_transmit(tx);
+			tx_send_octets(tx, &tx->octets);
 			break;
 		case EV_FINAL: /* "MUST be discarded": the first final response stands */
 			break;
@@ -55,6 +57,8 @@ static void event(struct tx *tx, enum event ev)
 			break;
 		}
 		break;
+	case TX_CONFIRMED:
+	case TX_ACCEPTED:
 	case TX_TERMINATED:
 		break;
 	}

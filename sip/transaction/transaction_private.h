@@ -4,12 +4,22 @@
 #include "core/map.h"
 #include "sip/transaction/transaction.h"
 
-/* What transaction.c and the machines nist.c and nict.c share. Nobody else includes this. */
+/*
+ * What transaction.c (tables), server.c and client.c (matching, what users ask) and the machines ist.c, nist.c, ict.c
+ * and nict.c share. Nobody else includes this.
+ */
 
-enum tx_kind { TX_NIST, TX_NICT };
+enum tx_kind { TX_IST, TX_NIST, TX_ICT, TX_NICT };
 
-/* The states of both non-INVITE machines, RFC 3261 Figures 6 and 8. */
-enum tx_state { TX_TRYING, TX_PROCEEDING, TX_COMPLETED, TX_TERMINATED };
+/* The states of the four machines, RFC 3261 Figures 5 to 8; TX_TRYING is Calling of INVITE clients. */
+enum tx_state {
+	TX_TRYING,
+	TX_PROCEEDING,
+	TX_COMPLETED,
+	TX_CONFIRMED, /* INVITE servers: the ACK is there */
+	TX_ACCEPTED,  /* INVITE, RFC 6026: a 2xx was sent or has come */
+	TX_TERMINATED
+};
 
 struct tx {
 	struct tx_layer *layer;
@@ -23,15 +33,18 @@ struct tx {
 	char *key, *merge_key;   /* merge_key: NULL when not in layer->merges */
 	bool on_flow;            /* in layer->by_flow */
 	bool lost;               /* client: the connection was gone from the start */
+	bool cancelled;          /* INVITE client: a CANCEL is wanted, or was sent */
 	struct flow flow;
+	struct flow from; /* server: where the request came from */
 	enum method method;
 	struct sip_msg *request;  /* server: one reference until the final answer was sent */
-	struct buf octets;        /* server: the final response; client: the request */
+	struct buf octets;        /* server: the last response; client: the request */
+	struct buf ack;           /* INVITE client: the ACK to a failure, to be repeated */
 	size_t kept;              /* server: what octets count in layer->kept */
-	struct timer *retransmit; /* Timer E */
-	struct timer *end;        /* Timers F and K, or J */
-	uint32_t interval_ms;     /* Timer E's current length */
-	tx_done_fn done;
+	struct timer *retransmit; /* Timers A, E, G; INVITE servers: the time until a 100 is due */
+	struct timer *end;        /* Timers B, D, M; F, K; H, I, L; J */
+	uint32_t interval_ms;     /* the current length of Timer A, E or G */
+	tx_heard_fn heard;
 	void *arg;
 };
 
@@ -46,16 +59,46 @@ struct tx_layer {
 	uint64_t next_id;
 };
 
-/* transaction.c: takes tx out of all tables and frees it at the end of the turn. */
+static inline bool tx_is_server(const struct tx *tx)
+{
+	return tx->kind == TX_IST || tx->kind == TX_NIST;
+}
+
+/* transaction.c: key is taken. tx_end takes tx out of all tables and frees it at the end of the turn. */
+struct tx *tx_new(struct tx_layer *t, enum tx_kind kind, const struct flow *flow, enum method method, char *key);
 void tx_end(struct tx *tx);
+struct tx *tx_by_id(struct tx_layer *t, uint64_t id);
 bool tx_reliable(const struct tx *tx);
-bool tx_keep(struct tx *tx);     /* server: is there room to keep the final response? */
-void tx_transmit(struct tx *tx); /* octets to the flow; a failure shows as silence, or by on_closed */
+void tx_send_octets(struct tx *tx, const struct buf *octets); /* a failure shows as silence, or by on_closed */
+void tx_log_state(const struct tx *tx, const char *machine, enum tx_state next);
+void tx_backoff(struct tx *tx, uint32_t max_ms); /* the retransmission timer, its interval doubled up to max_ms */
+
+/* server.c */
+void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);
+bool server_keep(struct tx *tx); /* is there room to keep the final response? */
+
+/* client.c */
+void client_response(struct tx_layer *t, struct sip_msg *m);
+void client_tell(struct tx *tx, struct sip_msg *m, enum err why); /* the last thing in every handler */
+void client_ack(struct tx *tx, const struct sip_msg *m);          /* makes and sends the ACK to a failure */
+void client_cancel(struct tx *tx);                                /* sends the CANCEL */
+
+/* ist.c, RFC 3261 17.2.1 with RFC 6026 7.1 */
+void ist_start(struct tx *tx);
+void ist_request(struct tx *tx);              /* a retransmission came */
+void ist_ack(struct tx *tx);                  /* the ACK to a failure came */
+void ist_reply(struct tx *tx, unsigned code); /* octets hold the response */
 
 /* nist.c, RFC 3261 17.2.2 */
 void nist_start(struct tx *tx);
-void nist_request(struct tx *tx); /* a retransmission came */
-void nist_reply(struct tx *tx);   /* octets hold the final response */
+void nist_request(struct tx *tx);
+void nist_reply(struct tx *tx);
+
+/* ict.c, RFC 3261 17.1.1 with RFC 6026 7.2 */
+void ict_start(struct tx *tx);
+void ict_response(struct tx *tx, struct sip_msg *m);
+void ict_failed(struct tx *tx, enum err why);
+void ict_cancel(struct tx *tx);
 
 /* nict.c, RFC 3261 17.1.2 */
 void nict_start(struct tx *tx);

@@ -306,7 +306,9 @@ static void on_request(void *arg, struct tx *tx)
 {
 	struct agent *a = arg;
 
-	if (tx_request(tx)->method == METHOD_NOTIFY)
+	if (tx_merged(tx))
+		tx_reply_code(tx, 482, NULL);
+	else if (tx_request(tx)->method == METHOD_NOTIFY)
 		a->user->on_request(a->arg, tx);
 	else if (tx_request(tx)->method == METHOD_OPTIONS)
 		tx_reply(tx, &(struct build_reply){.code = 200, .headers = S("Allow: NOTIFY, OPTIONS\r\n")});

@@ -27,7 +27,7 @@ static struct sent start(struct world *w, const struct flow *to)
 	snprintf(s.branch, sizeof(s.branch), "%s", branch.p);
 	a.branch = s.branch;
 	out = request(a);
-	s.id = tx_send(w->layer, to, &out, buf_slice(&branch), METHOD_NOTIFY, on_done, w);
+	s.id = tx_send(w->layer, to, &out, buf_slice(&branch), METHOD_NOTIFY, heard, w);
 	assert_null(out.p); /* the memory was taken */
 	assert_int_equal(w->done, 0);
 	fake_settle(w->loop);

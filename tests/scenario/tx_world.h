@@ -13,10 +13,12 @@ struct world {
 	struct loop *loop;
 	struct transport *transport;
 	struct tx_layer *layer;
-	unsigned requests; /* handed up */
-	uint64_t last;     /* id of the latest of them */
-	unsigned done;     /* ends of client transactions */
-	unsigned status;   /* of the last one, 0: no response */
+	unsigned requests;  /* handed up */
+	uint64_t last;      /* id of the latest of them */
+	unsigned acks;      /* handed up */
+	uint64_t cancelled; /* id of the INVITE whose CANCEL was told last */
+	unsigned done;      /* what client transactions heard */
+	unsigned status;    /* of the last, 0: no response */
 	enum err why;
 	uint64_t closed;        /* the connection that on_closed named last */
 	unsigned done_at_close; /* how many were done when it did */
@@ -26,8 +28,27 @@ static inline void on_request(void *arg, struct tx *tx)
 {
 	struct world *w = arg;
 
-	w->requests++;
 	w->last = tx_id(tx);
+	if (tx_merged(tx))
+		tx_reply_code(tx, 482, NULL);
+	else
+		w->requests++;
+}
+
+static inline void on_ack(void *arg, const struct flow *from, struct sip_msg *ack)
+{
+	struct world *w = arg;
+
+	(void)from;
+	(void)ack;
+	w->acks++;
+}
+
+static inline void on_cancel(void *arg, struct tx *tx)
+{
+	struct world *w = arg;
+
+	w->cancelled = tx_id(tx);
 }
 
 static inline void on_closed(void *arg, uint64_t flow_id, const char *why)
@@ -39,9 +60,10 @@ static inline void on_closed(void *arg, uint64_t flow_id, const char *why)
 	w->done_at_close = w->done;
 }
 
-static const struct tx_user user = {.on_request = on_request, .on_closed = on_closed};
+static const struct tx_user user = {
+	.on_request = on_request, .on_ack = on_ack, .on_cancel = on_cancel, .on_closed = on_closed};
 
-static inline void on_done(void *arg, uint64_t id, struct sip_msg *response, enum err why)
+static inline void heard(void *arg, uint64_t id, struct sip_msg *response, enum err why)
 {
 	struct world *w = arg;
 

@@ -1,0 +1,129 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/rng.h"
+#include "sip/transaction/transaction_private.h"
+
+/* Client transactions: which one a response belongs to, ACK and CANCEL, and what users ask of them. */
+
+void client_tell(struct tx *tx, struct sip_msg *m, enum err why)
+{
+	tx_heard_fn heard = tx->heard;
+	bool more = m != NULL && tx->kind == TX_ICT && m->status < 300;
+
+	if (!more)
+		tx->heard = NULL;
+	if (heard != NULL && (m == NULL || m->status != 100))
+		heard(tx->arg, tx->id, m, why);
+}
+
+/*
+ * ACK and CANCEL of an INVITE (RFC 3261 17.1.1.3, 9.1): its Request-URI, topmost Via, Route, From, Call-ID and CSeq
+ * number; To of the response that an ACK is for, else of the INVITE.
+ */
+static void make_companion(struct tx *tx, const char *method, const struct sip_msg *response, struct buf *out)
+{
+	struct sip_msg *invite;
+	const char *why;
+
+	if (msg_parse(buf_slice(&tx->octets), &invite, &why) != ERR_OK)
+		return; /* it was made here */
+	buf_adds(out, method);
+	buf_addc(out, ' ');
+	buf_add(out, invite->uri_text);
+	buf_adds(out, " SIP/2.0\r\n");
+	build_header(out, "Via", invite->via.text);
+	buf_adds(out, "Max-Forwards: 70\r\n");
+	for (const struct sip_header *h = msg_each(invite, HDR_ROUTE, NULL); h != NULL;
+	     h = msg_each(invite, HDR_ROUTE, h))
+		buf_add(out, h->line);
+	build_header(out, "From", msg_value(invite, HDR_FROM));
+	build_header(out, "To", msg_value(response != NULL ? response : invite, HDR_TO));
+	build_header(out, "Call-ID", invite->call_id);
+	buf_addf(out, "CSeq: %u %s\r\n", invite->cseq, method);
+	build_end(out, SLICE_NONE);
+	msg_unref(invite);
+}
+
+void client_ack(struct tx *tx, const struct sip_msg *m)
+{
+	buf_clear(&tx->ack);
+	make_companion(tx, "ACK", m, &tx->ack);
+	tx_send_octets(tx, &tx->ack);
+}
+
+void client_cancel(struct tx *tx)
+{
+	struct buf cancel = {0};
+
+	make_companion(tx, "CANCEL", NULL, &cancel);
+	tx_send(tx->layer, &tx->flow, &cancel, slice_str(tx->key), METHOD_CANCEL, NULL, NULL);
+}
+
+/* RFC 3261 17.1.3: the branch, and the method of CSeq, since a CANCEL has the branch of its INVITE. */
+void client_response(struct tx_layer *t, struct sip_msg *m)
+{
+	struct tx *tx = NULL;
+
+	for (struct map_node *n = map_find(&t->clients, m->via.branch); n != NULL && tx == NULL; n = map_find_next(n)) {
+		struct tx *one = MAP_ENTRY(n, struct tx, by_key);
+
+		if (one->method == m->method)
+			tx = one;
+	}
+	if (tx == NULL || m->defect_code != 0)
+		log_line(LOG_DEBUG, "event=stray_response status=%u call_id=%s", m->status, log_esc(m->call_id).text);
+	else if (tx->kind == TX_ICT)
+		ict_response(tx, m);
+	else
+		nict_response(tx, m);
+}
+
+/* --- what users ask --- */
+
+void tx_branch(struct buf *out)
+{
+	buf_add(out, S("z9hG4bK"));
+	rng_hex(out, 12);
+}
+
+uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch, enum method method,
+		 tx_heard_fn heard, void *arg)
+{
+	bool invite = method == METHOD_INVITE;
+	struct tx *tx = tx_new(t, invite ? TX_ICT : TX_NICT, to, method, slice_dup(branch));
+
+	tx->octets = *octets;
+	*octets = (struct buf){0};
+	tx->heard = heard;
+	tx->arg = arg;
+	if (to->proto != PROTO_UDP) {
+		map_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
+		tx->on_flow = true;
+	}
+	if (invite)
+		ict_start(tx);
+	else
+		nict_start(tx);
+	/* A connection that went away before: its on_closed has been and will not come again. */
+	if (!transport_alive(t->transport, to)) {
+		tx->lost = true;
+		timer_start(tx->end, 0);
+	}
+	return tx->id;
+}
+
+void tx_cancel(struct tx_layer *t, uint64_t id)
+{
+	struct tx *tx = tx_by_id(t, id);
+
+	if (tx != NULL && tx->kind == TX_ICT)
+		ict_cancel(tx);
+}
+
+void tx_forget(struct tx_layer *t, uint64_t id)
+{
+	struct tx *tx = tx_by_id(t, id);
+
+	if (tx != NULL)
+		tx->heard = NULL;
+}

@@ -1,0 +1,166 @@
+#include "sip/transaction/transaction_private.h"
+
+/* The INVITE server transaction, RFC 3261 Figure 7 as RFC 6026 7.1 corrects it. */
+
+#define TRYING_AFTER_MS 200 /* 17.2.1: a 100 unless something better comes before */
+
+enum event { EV_INVITE, EV_PROVISIONAL, EV_2XX, EV_FAILURE, EV_ACK, EV_TIMER_100, EV_TIMER_G, EV_TIMER_H_I_L };
+
+static void enter(struct tx *tx, enum tx_state state)
+{
+	tx_log_state(tx, "ist", state);
+	tx->state = state;
+	switch (state) {
+	case TX_TRYING: /* Figure 7 begins in Proceeding */
+	case TX_PROCEEDING:
+		timer_start(tx->retransmit, TRYING_AFTER_MS);
+		break;
+	case TX_COMPLETED:
+		timer_stop(tx->retransmit);
+		tx->interval_ms = TX_T1_MS;
+		if (!tx_reliable(tx))
+			timer_start(tx->retransmit, tx->interval_ms); /* Timer G */
+		timer_start(tx->end, 64 * TX_T1_MS);                  /* Timer H */
+		break;
+	case TX_CONFIRMED:
+		timer_stop(tx->retransmit);
+		/* Timer I: T4 to absorb further ACKs, zero on a reliable transport. */
+		if (tx_reliable(tx))
+			enter(tx, TX_TERMINATED);
+		else
+			timer_start(tx->end, TX_T4_MS);
+		break;
+	case TX_ACCEPTED:
+		timer_stop(tx->retransmit);
+		timer_start(tx->end, 64 * TX_T1_MS); /* Timer L */
+		break;
+	case TX_TERMINATED:
+		tx_end(tx);
+		break;
+	}
+}
+
+static void final(struct tx *tx, enum tx_state state)
+{
+	enter(tx, state);
+	tx_send_octets(tx, &tx->octets);
+	msg_unref(tx->request);
+	tx->request = NULL;
+	/* RFC 6026 7.1: a 2xx is repeated by who made it, not from here. */
+	if (state == TX_ACCEPTED)
+		buf_free(&tx->octets);
+}
+
+static void event(struct tx *tx, enum event ev)
+{
+	switch (tx->state) {
+	case TX_TRYING:
+	case TX_PROCEEDING:
+		switch (ev) {
+		case EV_INVITE:
+			if (tx->octets.n > 0)
+				tx_send_octets(tx, &tx->octets);
+			break;
+		case EV_TIMER_100:
+			if (tx->octets.n == 0)
+				tx_reply_code(tx, 100, NULL);
+			break;
+		case EV_PROVISIONAL:
+			timer_stop(tx->retransmit);
+			tx_send_octets(tx, &tx->octets);
+			break;
+		case EV_2XX:
+			final(tx, TX_ACCEPTED);
+			break;
+		case EV_FAILURE:
+			final(tx, TX_COMPLETED);
+			break;
+		case EV_ACK: /* nothing to acknowledge yet */
+		case EV_TIMER_G:
+		case EV_TIMER_H_I_L: /* not running */
+			break;
+		}
+		break;
+	case TX_COMPLETED:
+		switch (ev) {
+		case EV_INVITE:
+			tx_send_octets(tx, &tx->octets);
+			break;
+		case EV_TIMER_G:
+			tx_backoff(tx, TX_T2_MS);
+			tx_send_octets(tx, &tx->octets);
+			break;
+		case EV_ACK:
+			enter(tx, TX_CONFIRMED);
+			break;
+		case EV_TIMER_H_I_L: /* H: no ACK ever came */
+			enter(tx, TX_TERMINATED);
+			break;
+		case EV_PROVISIONAL:
+		case EV_2XX:
+		case EV_FAILURE: /* the first final response stands */
+		case EV_TIMER_100:
+			break;
+		}
+		break;
+	case TX_CONFIRMED:
+		if (ev == EV_TIMER_H_I_L) /* I; everything else is what this state absorbs */
+			enter(tx, TX_TERMINATED);
+		break;
+	case TX_ACCEPTED:
+		switch (ev) {
+		case EV_2XX:
+			tx_send_octets(tx, &tx->octets);
+			buf_free(&tx->octets);
+			break;
+		case EV_TIMER_H_I_L: /* L */
+			enter(tx, TX_TERMINATED);
+			break;
+		case EV_INVITE: /* absorbed */
+		case EV_ACK:    /* goes up: see server.c */
+		case EV_PROVISIONAL:
+		case EV_FAILURE:
+		case EV_TIMER_100:
+		case EV_TIMER_G:
+			break;
+		}
+		break;
+	case TX_TERMINATED:
+		break;
+	}
+}
+
+/* One timer for the 100 and Timer G, one for H, I and L: no two of each group run together. */
+static void timer_100_or_g(void *arg)
+{
+	struct tx *tx = arg;
+
+	event(tx, tx->state == TX_COMPLETED ? EV_TIMER_G : EV_TIMER_100);
+}
+
+static void timer_h_i_l(void *arg)
+{
+	event(arg, EV_TIMER_H_I_L);
+}
+
+void ist_start(struct tx *tx)
+{
+	tx->retransmit = timer_new(tx->layer->loop, timer_100_or_g, tx);
+	tx->end = timer_new(tx->layer->loop, timer_h_i_l, tx);
+	enter(tx, TX_PROCEEDING);
+}
+
+void ist_request(struct tx *tx)
+{
+	event(tx, EV_INVITE);
+}
+
+void ist_ack(struct tx *tx)
+{
+	event(tx, EV_ACK);
+}
+
+void ist_reply(struct tx *tx, unsigned code)
+{
+	event(tx, code < 200 ? EV_PROVISIONAL : code < 300 ? EV_2XX : EV_FAILURE);
+}

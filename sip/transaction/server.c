@@ -1,0 +1,309 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/rng.h"
+#include "sip/message/limits.h"
+#include "sip/transaction/transaction_private.h"
+
+/* Server transactions: which one a request belongs to, and what services ask of them. */
+
+/*
+ * RFC 3261 17.2.3: branch and sent-by name the transaction when the branch has the magic cookie; the method is compared
+ * by the caller, so that a CANCEL and an ACK find their INVITE. Else what RFC 2543 says: Request-URI, tags, Call-ID,
+ * CSeq, topmost Via; without the To tag for INVITE, ACK and CANCEL, since the ACK has one that the INVITE had not.
+ */
+static void server_key(const struct sip_msg *m, struct buf *key)
+{
+	const struct via *v = &m->via;
+	bool of_invite = m->method == METHOD_INVITE || m->method == METHOD_ACK || m->method == METHOD_CANCEL;
+
+	/* enum method does not tell unknown ones apart; no CANCEL is for them. */
+	if (m->method == METHOD_UNKNOWN) {
+		buf_add(key, m->method_name);
+		buf_addc(key, ' ');
+	}
+	if (via_is_rfc3261(v)) {
+		buf_add(key, v->branch);
+		buf_addc(key, ' ');
+		buf_add(key, v->host);
+		buf_addc(key, ':');
+		buf_addu(key, v->port);
+		return;
+	}
+	buf_addf(key, "%.*s %.*s %.*s %.*s %u %.*s", SLICE_ARG(m->uri_text), SLICE_ARG(m->from_tag),
+		 SLICE_ARG(of_invite ? SLICE_NONE : m->to_tag), SLICE_ARG(m->call_id), m->cseq, SLICE_ARG(v->text));
+}
+
+/* The transaction with this key that a request of this method belongs to. */
+static struct tx *find(struct tx_layer *t, struct slice key, enum method method)
+{
+	for (struct map_node *n = map_find(&t->servers, key); n != NULL; n = map_find_next(n)) {
+		struct tx *tx = MAP_ENTRY(n, struct tx, by_key);
+
+		if (tx->method == (method == METHOD_ACK ? METHOD_INVITE : method))
+			return tx;
+	}
+	return NULL;
+}
+
+/* What a CANCEL with this key would end. */
+static struct tx *find_cancelled(struct tx_layer *t, struct slice key)
+{
+	for (struct map_node *n = map_find(&t->servers, key); n != NULL; n = map_find_next(n)) {
+		struct tx *tx = MAP_ENTRY(n, struct tx, by_key);
+
+		if (tx->method != METHOD_CANCEL)
+			return tx;
+	}
+	return NULL;
+}
+
+/* RFC 3261 18.2.2: without rport the answer goes to the source address, but to the port of sent-by. maddr is not
+ * followed. */
+static struct flow answer_flow(const struct flow *from, const struct via *v)
+{
+	struct flow f = *from;
+
+	if (f.proto == PROTO_UDP && !v->rport)
+		peer_set_port(&f.remote, v->port != 0 ? (uint16_t)v->port : 5060);
+	return f;
+}
+
+bool server_keep(struct tx *tx)
+{
+	struct tx_layer *t = tx->layer;
+
+	/* Answers echo what strangers write: half a minute of large ones would take all memory there is. */
+	if (t->kept + tx->octets.n > (size_t)t->server_max * SIP_ANSWER_KEPT)
+		return false;
+	tx->kept = tx->octets.n;
+	t->kept += tx->kept;
+	return true;
+}
+
+/* --- answers --- */
+
+/* RFC 3261 8.2.7: of an answer that is not remembered the tag can be made again, and its ACK be known by it. */
+static void stateless_tag(const struct tx_layer *t, const struct sip_msg *m, struct buf *out)
+{
+	struct buf parts = {0};
+
+	buf_add(&parts, m->call_id);
+	buf_addc(&parts, ' ');
+	buf_add(&parts, m->from_tag);
+	buf_addf(&parts, " %u", m->cseq);
+	buf_addf(out, "s%016llx", (unsigned long long)map_hash(&t->servers, buf_slice(&parts)));
+	buf_free(&parts);
+}
+
+static void render(struct tx *tx, const struct build_reply *r, bool remembered)
+{
+	struct build_reply full = *r;
+	struct peer_text ip = peer_ip(&tx->from.remote);
+	struct buf tag = {0};
+
+	full.received = slice_str(ip.text);
+	full.rport = peer_port(&tx->from.remote);
+	if (full.to_tag.p == NULL && r->code > 100) {
+		if (remembered)
+			rng_hex(&tag, 8);
+		else
+			stateless_tag(tx->layer, tx->request, &tag);
+		full.to_tag = buf_slice(&tag);
+	}
+	buf_clear(&tx->octets);
+	build_reply(&tx->octets, tx->request, &full);
+	buf_free(&tag);
+	if (log_on(LOG_INFO) && r->code >= 200)
+		log_line(LOG_INFO, "event=answered method=%s status=%u peer=%s uri=%s call_id=%s",
+			 log_esc(tx->request->method_name).text, r->code, peer_text(&tx->from.remote).text,
+			 log_esc(tx->request->uri_text).text, log_esc(tx->request->call_id).text);
+}
+
+static void send_reply(struct tx *tx, unsigned code)
+{
+	if (tx->kind == TX_IST)
+		ist_reply(tx, code);
+	else
+		nist_reply(tx);
+}
+
+void tx_reply(struct tx *tx, const struct build_reply *r)
+{
+	/*
+	 * An INVITE that was told nothing yet is sent again until it is: there is no need to repeat a refusal from
+	 * here, to an address that may be a lie.
+	 */
+	if (tx->kind == TX_IST && r->code >= 300 && tx->octets.n == 0) {
+		tx_reply_once(tx, r);
+		return;
+	}
+	render(tx, r, true);
+	send_reply(tx, r->code);
+}
+
+void tx_reply_once(struct tx *tx, const struct build_reply *r)
+{
+	render(tx, r, false);
+	tx_send_octets(tx, &tx->octets);
+	tx_end(tx);
+}
+
+void tx_reply_code(struct tx *tx, unsigned code, const char *reason)
+{
+	tx_reply(tx, &(struct build_reply){.code = code, .reason = reason});
+}
+
+static void take_octets(struct tx *tx, struct buf *octets)
+{
+	buf_free(&tx->octets);
+	tx->octets = *octets;
+	*octets = (struct buf){0};
+}
+
+void tx_pass(struct tx *tx, unsigned code, struct buf *octets)
+{
+	take_octets(tx, octets);
+	send_reply(tx, code);
+}
+
+bool tx_pass_more(struct tx_layer *t, uint64_t id, struct buf *octets)
+{
+	struct tx *tx = tx_by_id(t, id);
+
+	if (tx == NULL || tx->kind != TX_IST || tx->state != TX_ACCEPTED) {
+		buf_free(octets);
+		return false;
+	}
+	take_octets(tx, octets);
+	ist_reply(tx, 200);
+	return true;
+}
+
+void tx_abandon(struct tx *tx)
+{
+	tx_end(tx);
+}
+
+/* --- requests --- */
+
+bool tx_merged(struct tx *tx)
+{
+	struct tx_layer *t = tx->layer;
+	struct sip_msg *m = tx->request;
+	struct buf key = {0};
+	bool merged;
+
+	if (m->to_tag.n > 0)
+		return false;
+	buf_add(&key, m->from_tag);
+	buf_addc(&key, ' ');
+	buf_add(&key, m->call_id);
+	buf_addf(&key, " %u ", m->cseq);
+	buf_add(&key, m->method_name);
+	merged = map_find(&t->merges, buf_slice(&key)) != NULL;
+	tx->merge_key = buf_take(&key);
+	map_add(&t->merges, &tx->by_merge, slice_str(tx->merge_key));
+	return merged;
+}
+
+/* RFC 3261 9.2: 200 says that the CANCEL was understood, not that it has an effect. */
+static void on_cancel(struct tx_layer *t, struct tx *tx)
+{
+	struct tx *target = find_cancelled(t, slice_str(tx->key));
+
+	tx_reply_code(tx, target != NULL ? 200 : 481, NULL);
+	if (target != NULL && target->kind == TX_IST && target->state == TX_PROCEEDING && !target->cancelled) {
+		target->cancelled = true;
+		if (t->user->on_cancel != NULL)
+			t->user->on_cancel(t->arg, target);
+	}
+}
+
+static void begin(struct tx_layer *t, struct tx *tx, bool crowded)
+{
+	struct sip_msg *m = tx->request;
+
+	if (m->defect_code != 0)
+		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
+	else if (crowded)
+		tx_reply_once(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 5\r\n")});
+	else if (m->method == METHOD_CANCEL)
+		on_cancel(t, tx);
+	else
+		t->user->on_request(t->arg, tx);
+}
+
+static void on_ack(struct tx_layer *t, const struct flow *from, struct tx *tx, struct sip_msg *m)
+{
+	struct buf tag = {0};
+	bool ours;
+
+	if (m->defect_code != 0)
+		return;
+	if (tx != NULL && tx->state != TX_ACCEPTED) {
+		ist_ack(tx);
+		return;
+	}
+	stateless_tag(t, m, &tag);
+	ours = slice_eq(m->to_tag, buf_slice(&tag));
+	buf_free(&tag);
+	if (!ours && t->user->on_ack != NULL)
+		t->user->on_ack(t->arg, from, m);
+}
+
+void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m)
+{
+	struct flow back = answer_flow(from, &m->via);
+	bool crowded = t->server_count >= t->server_max, invite = m->method == METHOD_INVITE;
+	struct buf key = {0};
+	struct tx *tx;
+
+	server_key(m, &key);
+	tx = find(t, buf_slice(&key), m->method);
+	if (m->method == METHOD_ACK) {
+		on_ack(t, from, tx, m);
+	} else if (tx != NULL && tx->kind == TX_IST) {
+		ist_request(tx);
+	} else if (tx != NULL) {
+		nist_request(tx);
+	} else {
+		tx = tx_new(t, invite ? TX_IST : TX_NIST, &back, m->method, buf_take(&key));
+		tx->from = *from;
+		tx->request = msg_ref(m);
+		if (invite)
+			ist_start(tx);
+		else
+			nist_start(tx);
+		begin(t, tx, crowded);
+	}
+	buf_free(&key);
+}
+
+/* --- what services ask --- */
+
+uint64_t tx_id(const struct tx *tx)
+{
+	return tx->id;
+}
+
+struct tx *tx_find(struct tx_layer *t, uint64_t id)
+{
+	struct tx *tx = tx_by_id(t, id);
+
+	return tx != NULL && tx->request != NULL ? tx : NULL;
+}
+
+struct sip_msg *tx_request(const struct tx *tx)
+{
+	return tx->request;
+}
+
+const struct flow *tx_flow(const struct tx *tx)
+{
+	return &tx->flow;
+}
+
+const struct flow *tx_from(const struct tx *tx)
+{
+	return &tx->from;
+}
