@@ -14,6 +14,7 @@
 #define DATAGRAM_MAX 4096 /* we announce no more than the 512 of RFC 1035; some send more */
 #define STREAM_MAX 65535
 #define WRONG_MAX 32  /* datagrams that do not fit the question: somebody guesses, so TCP decides (RFC 5452 9.2) */
+#define LOOK_MS 200   /* how often it is seen that all is over */
 #define LINES_MAX 200 /* of resolv.conf */
 
 int64_t dns_now_ms(void)
@@ -106,19 +107,31 @@ bool dns_servers_list(struct slice text, struct dns_servers *out)
 
 /* --- one question to one server --- */
 
-/* Waits for fd; false at the deadline or when there is nothing to wait for. */
-static bool wait_for(int fd, short events, int64_t deadline_ms)
+/* A connection to a server, for as long as one answer may take. */
+struct link {
+	int fd;
+	int64_t deadline_ms;
+	const atomic_bool *over;
+};
+
+static bool is_over(const atomic_bool *over)
 {
-	struct pollfd p = {.fd = fd, .events = events};
-	int n;
+	return over != NULL && atomic_load(over);
+}
 
-	do {
-		int64_t left = deadline_ms - dns_now_ms();
+/* false at the deadline, when all is over, or when there is nothing to wait for. */
+static bool wait_for(const struct link *l, short events)
+{
+	struct pollfd p = {.fd = l->fd, .events = events};
+	int n = 0;
 
-		if (left <= 0)
+	while (n == 0 || (n < 0 && errno == EINTR)) {
+		int64_t left = l->deadline_ms - dns_now_ms();
+
+		if (left <= 0 || is_over(l->over))
 			return false;
-		n = poll(&p, 1, left > 60000 ? 60000 : (int)left);
-	} while (n < 0 && errno == EINTR);
+		n = poll(&p, 1, left > LOOK_MS ? LOOK_MS : (int)left);
+	}
 	return n > 0;
 }
 
@@ -133,14 +146,14 @@ static int open_socket(const struct peer *server, int type)
 	return fd;
 }
 
-static bool write_all(int fd, struct slice octets, int64_t deadline_ms)
+static bool write_all(const struct link *l, struct slice octets)
 {
 	while (octets.n > 0) {
 		ssize_t n;
 
-		if (!wait_for(fd, POLLOUT, deadline_ms))
+		if (!wait_for(l, POLLOUT))
 			return false;
-		n = send(fd, octets.p, octets.n, MSG_NOSIGNAL);
+		n = send(l->fd, octets.p, octets.n, MSG_NOSIGNAL);
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return false;
 		if (n > 0)
@@ -149,14 +162,14 @@ static bool write_all(int fd, struct slice octets, int64_t deadline_ms)
 	return true;
 }
 
-static bool read_all(int fd, char *p, size_t size, int64_t deadline_ms)
+static bool read_all(const struct link *l, char *p, size_t size)
 {
 	for (size_t got = 0; got < size;) {
 		ssize_t n;
 
-		if (!wait_for(fd, POLLIN, deadline_ms))
+		if (!wait_for(l, POLLIN))
 			return false;
-		n = recv(fd, p + got, size - got, 0);
+		n = recv(l->fd, p + got, size - got, 0);
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 			return false;
 		if (n > 0)
@@ -166,42 +179,39 @@ static bool read_all(int fd, char *p, size_t size, int64_t deadline_ms)
 }
 
 /* RFC 1035 4.2.2: each message behind its length in two octets. */
-static enum dns_found over_tcp(const struct peer *server, int64_t deadline_ms, struct slice question,
-			       struct dns_answer *out)
+static enum dns_found over_tcp(const struct peer *server, struct link l, struct slice question, struct dns_answer *out)
 {
 	unsigned char head[2] = {(unsigned char)(question.n >> 8), (unsigned char)question.n};
 	enum dns_found found = DNS_SILENT;
 	char *message = NULL;
-	int fd = open_socket(server, SOCK_STREAM);
 
-	if (fd < 0)
+	l.fd = open_socket(server, SOCK_STREAM);
+	if (l.fd < 0)
 		return DNS_SILENT;
-	if (write_all(fd, slice_of(head, 2), deadline_ms) && write_all(fd, question, deadline_ms) &&
-	    read_all(fd, (char *)head, 2, deadline_ms)) {
+	if (write_all(&l, slice_of(head, 2)) && write_all(&l, question) && read_all(&l, (char *)head, 2)) {
 		size_t n = (size_t)head[0] << 8 | head[1];
 
 		message = mem_alloc(STREAM_MAX);
-		if (read_all(fd, message, n, deadline_ms))
+		if (read_all(&l, message, n))
 			found = dns_read(slice_of(message, n), question, out);
 	}
 	mem_free(message);
-	close(fd);
+	close(l.fd);
 	return found == DNS_OTHER || found == DNS_TRUNCATED ? DNS_BROKEN : found;
 }
 
-static enum dns_found over_udp(const struct peer *server, int64_t deadline_ms, struct slice question,
-			       struct dns_answer *out)
+static enum dns_found over_udp(const struct peer *server, struct link l, struct slice question, struct dns_answer *out)
 {
 	enum dns_found found = DNS_SILENT;
 	char message[DATAGRAM_MAX];
-	int fd = open_socket(server, SOCK_DGRAM);
 
-	if (fd < 0)
+	l.fd = open_socket(server, SOCK_DGRAM);
+	if (l.fd < 0)
 		return DNS_SILENT;
-	if (send(fd, question.p, question.n, MSG_NOSIGNAL) < 0)
+	if (send(l.fd, question.p, question.n, MSG_NOSIGNAL) < 0)
 		goto out;
-	for (unsigned wrong = 0; wait_for(fd, POLLIN, deadline_ms);) {
-		ssize_t n = recv(fd, message, sizeof(message), MSG_TRUNC);
+	for (unsigned wrong = 0; wait_for(&l, POLLIN);) {
+		ssize_t n = recv(l.fd, message, sizeof(message), MSG_TRUNC);
 
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
@@ -215,11 +225,11 @@ static enum dns_found over_udp(const struct peer *server, int64_t deadline_ms, s
 			break;
 	}
 out:
-	close(fd);
+	close(l.fd);
 	return found;
 }
 
-static enum dns_found ask_one(const struct peer *server, int64_t deadline_ms, struct slice name, enum dns_type type,
+static enum dns_found ask_one(const struct peer *server, struct link l, struct slice name, enum dns_type type,
 			      struct dns_answer *out)
 {
 	uint8_t question[DNS_QUESTION_MAX];
@@ -230,9 +240,9 @@ static enum dns_found ask_one(const struct peer *server, int64_t deadline_ms, st
 	rng_fill(&id, sizeof(id));
 	if (dns_question(id, name, type, question, &n) != ERR_OK)
 		return DNS_OTHER;
-	found = over_udp(server, deadline_ms, slice_of(question, n), out);
+	found = over_udp(server, l, slice_of(question, n), out);
 	if (found == DNS_TRUNCATED)
-		found = over_tcp(server, deadline_ms, slice_of(question, n), out);
+		found = over_tcp(server, l, slice_of(question, n), out);
 	return found;
 }
 
@@ -244,11 +254,11 @@ static enum dns_found ask_all(const struct dns_servers *servers, int64_t deadlin
 
 	for (unsigned i = 0; i < servers->attempts * servers->count; i++) {
 		int64_t now = dns_now_ms(), end = now + servers->timeout_ms;
+		struct link l = {-1, end < deadline_ms ? end : deadline_ms, servers->over};
 
-		if (now >= deadline_ms)
+		if (now >= deadline_ms || is_over(servers->over))
 			break;
-		found = ask_one(&servers->at[i % servers->count], end < deadline_ms ? end : deadline_ms, name, type,
-				out);
+		found = ask_one(&servers->at[i % servers->count], l, name, type, out);
 		if (found == DNS_RECORDS || found == DNS_NOTHING || found == DNS_ALIAS || found == DNS_OTHER)
 			return found;
 		if (found != DNS_SILENT)

@@ -1,6 +1,8 @@
 #ifndef SIP_TRANSPORT_DNS_H
 #define SIP_TRANSPORT_DNS_H
 
+#include <stdatomic.h>
+
 #include "sip/transport/dns_message.h"
 #include "sip/transport/peer.h"
 
@@ -16,8 +18,9 @@
 struct dns_servers {
 	unsigned count;
 	struct peer at[DNS_SERVERS_MAX];
-	unsigned timeout_ms; /* for one server to answer; at most as long as the deadline leaves */
-	unsigned attempts;   /* rounds over all servers */
+	unsigned timeout_ms;     /* for one server to answer; at most as long as the deadline leaves */
+	unsigned attempts;       /* rounds over all servers */
+	const atomic_bool *over; /* once true nothing is waited for any more; NULL: never */
 };
 
 /* dns_servers_system: those of /etc/resolv.conf with its timeout and attempts, or 127.0.0.1 as resolv.conf(5) says. */

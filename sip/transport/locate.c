@@ -115,7 +115,7 @@ static void addresses_of_system(struct finder *f, struct host *h)
 	char what[80];
 	int e;
 
-	if (dns_now_ms() >= f->deadline_ms) {
+	if (dns_now_ms() >= f->deadline_ms || (f->servers.over != NULL && atomic_load(f->servers.over))) {
 		explain(f, h->name, "was not looked up: the time is over");
 		return;
 	}
@@ -302,6 +302,26 @@ static void follow_domain(struct finder *f, const char *domain)
 		add_host(f, domain, secure ? SIPS_PORT : SIP_PORT, (struct place){.group = f->group, .proto = proto});
 }
 
+bool locate_name(struct slice host, char out[DNS_NAME_MAX])
+{
+	uint8_t question[DNS_QUESTION_MAX];
+	struct peer literal;
+	size_t n;
+
+	if (peer_of(host, 0, &literal)) {
+		snprintf(out, DNS_NAME_MAX, "%s", peer_ip(&literal).text);
+		return true;
+	}
+	if (slice_ends(host, S(".")))
+		host = slice_sub(host, 0, host.n - 1);
+	if (dns_question(0, host, DNS_A, question, &n) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < host.n; i++)
+		out[i] = ascii_lower(host.p[i]);
+	out[host.n] = '\0';
+	return true;
+}
+
 void locate_run(const struct locate *ask, struct located *out)
 {
 	struct finder f = {.ask = ask, .out = out, .servers = ask->dns};
@@ -310,8 +330,10 @@ void locate_run(const struct locate *ask, struct located *out)
 	out->ttl_s = LOCATE_TTL_MAX_S;
 	out->places.demanded = ask->demanded;
 	f.deadline_ms = dns_now_ms() + LOCATE_MS;
-	if (f.servers.count == 0)
+	if (f.servers.count == 0) {
 		dns_servers_system(&f.servers);
+		f.servers.over = ask->dns.over;
+	}
 	for (unsigned i = 0; i < ask->count; i++, f.group++) {
 		const struct locate_step *s = &ask->steps[i];
 		const struct place place = {.proto = s->proto, .group = f.group};

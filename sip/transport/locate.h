@@ -45,6 +45,13 @@ struct located {
 #define LOCATE_TTL_FAILED_S 5   /* servers failed or were silent: so that not each of many requests waits for them */
 #define LOCATE_TTL_SYSTEM_S 60  /* addresses of libc, which has no TTL to tell */
 
+/*
+ * locate_name: host as a URI has it, in the one form that is asked for and compared: an address as peer_ip writes it,
+ * else lower case without a final dot. false: neither an address nor a name of a host.
+ */
+MUST_USE bool locate_name(struct slice host, char out[DNS_NAME_MAX]);
+
+/* locate_run: all of out is written. */
 void locate_run(const struct locate *ask, struct located *out);
 
 #endif
