@@ -25,6 +25,7 @@ struct finder {
 	unsigned queries;
 	uint16_t group;
 	bool silent; /* no server answers: the rest would only take longer */
+	bool failed; /* the last query, which is another thing than that there are no records */
 	unsigned host_count;
 	struct host hosts[HOSTS_MAX];
 	struct dns_answer answer; /* of the last query */
@@ -73,6 +74,7 @@ static bool query(struct finder *f, const char *name, enum dns_type type)
 		return false;
 	}
 	f->queries++;
+	f->failed = false;
 	found = dns_ask(&f->servers, f->deadline_ms, slice_str(name), type, &f->answer);
 	switch (found) {
 	case DNS_RECORDS:
@@ -96,6 +98,7 @@ static bool query(struct finder *f, const char *name, enum dns_type type)
 	case DNS_BROKEN:
 	case DNS_ALIAS:
 	case DNS_TRUNCATED:
+		f->failed = true;
 		shorten(f, LOCATE_TTL_FAILED_S);
 		snprintf(what, sizeof(what), "has an unknown %s record: the name server %s", type_name(type),
 			 found == DNS_FAILED ? "failed" : "sent a broken answer");
@@ -141,9 +144,11 @@ static void addresses_of_system(struct finder *f, struct host *h)
 static void addresses_of_dns(struct finder *f, struct host *h)
 {
 	static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+	bool failed = false;
 
 	for (unsigned i = 0; i < 2; i++) {
 		query(f, h->name, types[i]);
+		failed |= f->failed;
 		for (unsigned k = 0; k < f->answer.count && h->count < HOST_PEERS_MAX; k++) {
 			struct peer *p = &h->peers[h->count++];
 
@@ -155,7 +160,7 @@ static void addresses_of_dns(struct finder *f, struct host *h)
 				memcpy(&p->u.in6.sin6_addr, f->answer.records[k].address, 16);
 		}
 	}
-	if (h->count == 0 && !f->silent)
+	if (h->count == 0 && !f->silent && !failed)
 		explain(f, h->name, "has no address");
 }
 

@@ -182,7 +182,8 @@ static struct known *recall(struct resolver *r, struct slice key)
 
 static enum err refuse(struct resolver *r, enum err e, const char **why, struct slice what, const char *clause)
 {
-	snprintf(r->why, sizeof(r->why), "%.*s %s", what.n > 200 ? 200 : (int)what.n, what.n > 0 ? what.p : "", clause);
+	snprintf(r->why, sizeof(r->why), "%.*s%s%s", what.n > 255 ? 255 : (int)what.n, what.n > 0 ? what.p : "",
+		 what.n > 0 && clause[0] != '\0' ? " " : "", clause);
 	*why = r->why;
 	return e;
 }
