@@ -12,7 +12,7 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal subscription
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = flow frame peer resolve stream stream_tls stream_listen udp transport
+TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen udp transport
 TRANSACTION = transaction server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert publish_body publish \
               credential creator fetch replay verifier router web
@@ -21,11 +21,11 @@ SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        flow frame peer file commit user subscription journal credential \
+        flow dns_message hops resolver stun frame peer file commit user subscription journal credential \
         slice buf map ini rate log loop work ber \
         replay fetch verifier answer account named report
 SCENARIO = nist nict notifier subscription credential creation digest verifier
-FUZZ  = msg stream mime uri pkcs8 cert config record digest dialog publish encode server
+FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).

@@ -6,10 +6,10 @@
 
 #include "core/ini.h"
 #include "core/mem.h"
-#include "sip/transport/peer.h"
+#include "sip/transport/routes.h"
 #include "store/named.h"
 
-enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE };
+enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE, TYPE_ROUTES };
 
 struct entry {
 	const char *section, *key;
@@ -42,6 +42,11 @@ struct entry {
 	{ \
 		s, k, TYPE_CHOICE, AT(f), d, 0, 0, c, h \
 	}
+/* A section whose keys are the user's own; k only stands for them. */
+#define ROUTES(s, k, f, h) \
+	{ \
+		s, k, TYPE_ROUTES, AT(f), "", 0, 0, NULL, h \
+	}
 
 #define WEEK 604800
 
@@ -53,6 +58,7 @@ ADDRESSES("server", "listen-tcp", listen_tcp, "addresses for SIP over TCP"),
 ADDRESSES("server", "listen-tls", listen_tls, "addresses for SIP over TLS"),
 ADDRESSES("server", "listen-https", listen_https, "addresses for https: the certificate that Identity-Info names"),
 ADDRESSES("server", "listen-http", listen_http, "the same over plain http"),
+ADDRESSES("server", "dns", dns, "name servers that are asked instead of those of the system"),
 TEXT("server", "store", store, "store", "folder of all state, mode 0700"),
 TEXT("server", "master-key", master_key, "master.key", "file with 64 hexadecimal digits that seal private keys"),
 NUMBER("server", "workers", workers, "0", 0, 64, "threads for RSA and TLS handshakes; 0 = one for each core"),
@@ -110,6 +116,8 @@ NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, "second
 NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, "seconds of silence on a connection"),
 NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, "the same when it carries subscriptions"),
 NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, "failed static-RSA handshakes a minute of one address"),
+
+ROUTES("route", "DOMAIN", routes, "where requests for a domain go, whatever the DNS says"),
 
 CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", "what is written to stderr"),
 };
@@ -172,6 +180,37 @@ static bool are_addresses(struct slice value)
 	return ok;
 }
 
+/* -o wins over the file: the first one for a domain takes the place of what is there, others go behind it. */
+static bool assign_route(struct config *c, struct slice domain, struct slice value, bool by_option)
+{
+	struct route route = {0};
+	char name[DNS_NAME_MAX];
+	struct config_route *at = NULL;
+	struct buf targets = {0};
+
+	if (!locate_name(domain, name))
+		return false;
+	for (uint32_t i = 0; i < c->route_count; i++)
+		if (strcmp(c->routes[i].domain, name) == 0)
+			at = &c->routes[i];
+	if (at != NULL && at->by_option == by_option)
+		buf_addf(&targets, "%s, ", at->targets);
+	buf_add(&targets, value);
+	if (route_parse(buf_slice(&targets), &route) != ERR_OK || (at == NULL && c->route_count == ROUTES_MAX)) {
+		buf_free(&targets);
+		return false;
+	}
+	if (at == NULL) {
+		c->routes = mem_resize(c->routes, (c->route_count + 1) * sizeof(*c->routes));
+		at = &c->routes[c->route_count++];
+		*at = (struct config_route){.domain = mem_strdup(name)};
+	}
+	mem_free(at->targets);
+	at->targets = buf_take(&targets);
+	at->by_option = by_option;
+	return true;
+}
+
 /* false when value is not of the entry's type. */
 static bool assign(struct config *c, const struct entry *e, struct slice value)
 {
@@ -203,6 +242,8 @@ static bool assign(struct config *c, const struct entry *e, struct slice value)
 			return false;
 		*(uint32_t *)field(c, e) = n;
 		return true;
+	case TYPE_ROUTES:
+		break;
 	}
 	return false;
 }
@@ -227,13 +268,20 @@ static void expected(const struct entry *e, struct buf *out)
 		for (unsigned i = 0; choice_at(e->choices, i, &choice); i++)
 			buf_addf(out, "%s%.*s", i == 0 ? "one of " : ", ", SLICE_ARG(choice));
 		break;
+	case TYPE_ROUTES:
+		buf_addf(out,
+			 "a domain, and up to %d targets like tls:sip.example.net:5061 or udp:[::1]:5060, "
+			 "comma-separated; at most %d domains",
+			 LOCATE_STEPS_MAX, ROUTES_MAX);
+		break;
 	}
 }
 
 static const struct entry *find(struct slice section, struct slice key)
 {
 	for (size_t i = 0; i < ENTRIES; i++)
-		if (slice_eq(section, slice_str(table[i].section)) && slice_eq(key, slice_str(table[i].key)))
+		if (slice_eq(section, slice_str(table[i].section)) &&
+		    (table[i].type == TYPE_ROUTES || slice_eq(key, slice_str(table[i].key))))
 			return &table[i];
 	return NULL;
 }
@@ -261,8 +309,10 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 {
 	struct loading *l = arg;
 	const struct entry *e = find(section, key);
+	bool ok = e != NULL && (e->type == TYPE_ROUTES ? assign_route(l->config, key, value, line == 0)
+						       : assign(l->config, e, value));
 
-	if (e != NULL && assign(l->config, e, value)) {
+	if (ok) {
 		l->set[e - table] = true;
 		return true;
 	}
@@ -273,7 +323,8 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 	if (e == NULL) {
 		explain_unknown(section, key, l->why);
 	} else {
-		buf_addf(l->why, "%s.%s = \"%.*s\" is not valid; expected ", e->section, e->key, SLICE_ARG(value));
+		buf_addf(l->why, "%s.%.*s = \"%.*s\" is not valid; expected ", e->section, SLICE_ARG(key),
+			 SLICE_ARG(value));
 		expected(e, l->why);
 	}
 	return false;
@@ -341,7 +392,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 	bool ok;
 
 	for (size_t i = 0; i < ENTRIES; i++)
-		ok = assign(&c, &table[i], slice_str(table[i].standard));
+		ok = assign(&c, &table[i], slice_str(table[i].standard)); /* no routes */
 	ok = load_file(file, &l);
 	for (; ok && overrides != NULL && *overrides != NULL; overrides++)
 		ok = load_override(*overrides, &l);
@@ -359,6 +410,11 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < ENTRIES; i++)
 		if (table[i].type == TYPE_TEXT || table[i].type == TYPE_ADDRESSES)
 			mem_free(*(char **)field(c, &table[i]));
+	for (uint32_t i = 0; i < c->route_count; i++) {
+		mem_free(c->routes[i].domain);
+		mem_free(c->routes[i].targets);
+	}
+	mem_free(c->routes);
 	mem_free(c->file);
 	*c = (struct config){0};
 }
@@ -404,6 +460,8 @@ static void dump_value(const struct config *c, const struct entry *e, struct buf
 		choice_at(e->choices, *(const uint32_t *)(const void *)at, &choice);
 		buf_add(out, choice);
 		break;
+	case TYPE_ROUTES:
+		break;
 	}
 }
 
@@ -412,6 +470,12 @@ void config_dump(const struct config *c, struct buf *out)
 	for (size_t i = 0; i < ENTRIES; i++) {
 		if (i == 0 || strcmp(table[i].section, table[i - 1].section) != 0)
 			buf_addf(out, "%s[%s]\n", i == 0 ? "" : "\n", table[i].section);
+		if (table[i].type == TYPE_ROUTES) {
+			buf_addf(out, "# %s\n", table[i].help);
+			for (uint32_t k = 0; k < c->route_count; k++)
+				buf_addf(out, "%s = %s\n", c->routes[k].domain, c->routes[k].targets);
+			continue;
+		}
 		buf_addf(out, "# %s\n%s = ", table[i].help, table[i].key);
 		dump_value(c, &table[i], out);
 		buf_addc(out, '\n');

@@ -19,6 +19,12 @@ enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 
+/* A line of [route]: domain and targets as they stand there, valid. */
+struct config_route {
+	char *domain, *targets;
+	bool by_option; /* -o replaced what the file says */
+};
+
 struct config {
 	char *file; /* path as given; relative paths in it are relative to its folder */
 
@@ -26,6 +32,7 @@ struct config {
 	char *listen_udp, *listen_tcp, *listen_tls, *listen_https,
 		*listen_http; /* comma-separated "host:port", valid */
 	char *store, *master_key;
+	char *dns;        /* "host:port, ...", valid; empty: the resolver of the system */
 	uint32_t workers; /* 0 = one for each core */
 	uint32_t profile;
 
@@ -54,6 +61,9 @@ struct config {
 	uint32_t limit_subscriptions, limit_subscriptions_per_source, limit_subscriptions_per_aor;
 	uint32_t limit_handshake_timeout, limit_first_message_timeout, limit_message_timeout, limit_idle_timeout;
 	uint32_t limit_kept_idle_timeout, limit_rsa_failures;
+
+	struct config_route *routes;
+	uint32_t route_count;
 
 	uint32_t log_level;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
@@ -27,8 +28,13 @@ bool load_file(const struct config *c, const char *value, bool secret, struct bu
 
 bool load_rules(const struct config *c, struct buf *why)
 {
+	struct dns_servers servers;
+
 	if (c->domain[0] == '\0')
 		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
+	else if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &servers))
+		buf_addf(why, "%s: server.dns = %s has a server without a port; expected addresses like 127.0.0.1:53",
+			 c->file, c->dns);
 	else if (c->credential_create && (c->credential_style == STYLE_1 || c->credential_style == STYLE_2))
 		buf_addf(
 			why,
@@ -38,6 +44,16 @@ bool load_rules(const struct config *c, struct buf *why)
 	else
 		return true;
 	return false;
+}
+
+struct routes *load_routes(const struct config *c)
+{
+	struct routes *r = routes_new();
+
+	for (uint32_t i = 0; i < c->route_count; i++)
+		if (routes_add(r, slice_str(c->routes[i].domain), slice_str(c->routes[i].targets)) != ERR_OK)
+			log_line(LOG_ERROR, "event=route_refused domain=%s", c->routes[i].domain);
+	return r;
 }
 
 bool load_trust(const struct config *c, struct trust **out, struct buf *why)

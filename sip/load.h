@@ -4,6 +4,7 @@
 #include "crypto/tls.h"
 #include "sip/config.h"
 #include "sip/service/domain_cert.h"
+#include "sip/transport/routes.h"
 #include "store/file.h"
 
 /* Everything that a configuration names, read and checked: for serve, reload and check alike. Sentences go to *why. */
@@ -13,6 +14,9 @@ MUST_USE bool load_file(const struct config *c, const char *value, bool secret, 
 
 /* load_rules: what one key alone cannot tell: that the domain is named, that switches go together. */
 MUST_USE bool load_rules(const struct config *c, struct buf *why);
+
+/* load_routes: those of the configuration, for resolver_new; the caller's. */
+struct routes *load_routes(const struct config *c);
 
 MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf *why);
 

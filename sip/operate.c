@@ -140,8 +140,12 @@ bool app_reload(struct app *a, struct buf *out)
 		ok = users != NULL &&
 		     (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
 		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
-		if (ok)
+		if (ok) {
+			const struct resolver_options names = app_resolver_options(a, &next);
+
+			resolver_reload(a->resolver, &names);
 			take_settings(a, &next);
+		}
 		config_free(&next);
 	}
 	if (ok && tls != NULL) {

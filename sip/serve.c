@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "sip/serve_private.h"
 
+#define NAME_THREADS 4      /* each may wait seconds for a name server */
 #define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
 #define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
 
@@ -167,6 +168,19 @@ static bool listen_all(struct app *a, struct buf *why)
 	       listen_web(a, "listen-http", c->listen_http, false, why);
 }
 
+/* A transport with a listener can be used: answers, and requests back, come by it. */
+static unsigned listener_protos(const struct config *c)
+{
+	return (c->listen_udp[0] != '\0' ? PROTO_BIT(PROTO_UDP) : 0) |
+	       (c->listen_tcp[0] != '\0' ? PROTO_BIT(PROTO_TCP) : 0) |
+	       (c->listen_tls[0] != '\0' ? PROTO_BIT(PROTO_TLS) : 0);
+}
+
+struct resolver_options app_resolver_options(const struct app *a, const struct config *c)
+{
+	return (struct resolver_options){.dns = c->dns, .protos = a->protos, .routes = load_routes(c)};
+}
+
 static void build_layers(struct app *a)
 {
 	const struct config *c = &a->config;
@@ -183,6 +197,10 @@ static void build_layers(struct app *a)
 					     .kept_idle_ms = c->limit_kept_idle_timeout * 1000,
 					     .rsa_failures = c->limit_rsa_failures};
 
+	struct resolver_options names;
+
+	a->protos = listener_protos(c);
+	names = app_resolver_options(a, c);
 	a->auth = auth_new(a->loop, &auth, a->users);
 	a->signer = signer_new(a->work, a->certs, c->identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256);
 	a->web = web_new(a->loop, a->certs);
@@ -190,6 +208,7 @@ static void build_layers(struct app *a)
 	a->transactions = tx_layer_new(a->loop, c->limit_transactions, &tx_user, a);
 	a->transport = transport_new(a->loop, a->streams, c->limit_message, &tx_transport_user, a->transactions);
 	tx_layer_attach(a->transactions, a->transport);
+	a->resolver = resolver_new(a->loop, a->names, &names);
 }
 
 static bool build_services(struct app *a, struct buf *why)
@@ -281,6 +300,7 @@ static bool start(struct app *a, struct buf *why)
 	a->loop = loop_new();
 	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
 	a->disk = work_new(a->loop, 1, 4, 0);
+	a->names = work_new(a->loop, NAME_THREADS, a->config.limit_queue, 0);
 	a->certs = domain_certs_new();
 	if (!load_trust(&a->config, &a->trust, why) || !load_keys(a, why) || !open_store(a, why))
 		return false;
@@ -317,13 +337,16 @@ void app_free(struct app *a)
 {
 	if (a->streams != NULL)
 		stream_stop_listening(a->streams);
+	resolver_stop(a->resolver);
 	/* All jobs end first: what they belong to is still there for their done(). */
 	work_free(a->work);
 	work_free(a->disk);
+	work_free(a->names);
 	control_free(a->control);
 	notifier_free(a->notifier);
 	credentials_free(a->credentials);
 	tx_layer_free(a->transactions);
+	resolver_free(a->resolver);
 	streams_free(a->streams);
 	transport_free(a->transport);
 	web_free(a->web);

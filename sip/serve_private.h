@@ -5,6 +5,7 @@
 #include "sip/load.h"
 #include "sip/service/router.h"
 #include "sip/service/web.h"
+#include "sip/transport/resolver.h"
 
 /* The running server, for serve.c (its life) and operate.c (what an administrator asks of it). Nobody else includes
  * this. */
@@ -12,7 +13,7 @@ struct app {
 	struct config config;
 	const char *const *overrides;
 	struct loop *loop;
-	struct work *work, *disk;
+	struct work *work, *disk, *names;
 	int dirfd, lock;
 	struct commit *commit;
 	struct users *users;
@@ -25,6 +26,7 @@ struct app {
 	struct streams *streams;
 	struct transport *transport;
 	struct tx_layer *transactions;
+	struct resolver *resolver;
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct web *web;
@@ -33,7 +35,11 @@ struct app {
 	struct control *control;
 	struct router router;
 	unsigned workers;
+	unsigned protos;             /* that have a listener */
 	struct peer sip, tls, https; /* the first of each, for the ready line */
 };
+
+/* What the resolver is to do after configuration c; the routes are the caller's. */
+struct resolver_options app_resolver_options(const struct app *a, const struct config *c);
 
 #endif

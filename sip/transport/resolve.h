@@ -5,11 +5,11 @@
 #include "sip/transport/peer.h"
 
 /*
- * Names to addresses, in worker threads: the resolver of libc blocks. What comes from the DNS is believed only as far
- * as an address goes; who answers there is for TLS to prove.
+ * Names to addresses in worker threads, for the verbs and for fetching by https, which ask seldom; the server's proxy
+ * has resolver.h. What comes from the DNS is believed only as far as an address goes; who answers there is for TLS to
+ * prove.
  */
-#define RESOLVE_MAX 16        /* addresses of one answer, in the order in which they are to be tried */
-#define RESOLVE_RECORDS_MAX 8 /* NAPTR or SRV records of one answer that are followed */
+#define RESOLVE_MAX 16 /* addresses of one answer, in the order in which they are to be tried */
 
 struct resolved {
 	unsigned count;

@@ -2,7 +2,7 @@
 # vouch.conf.5 has every key of the table in sip/config.c, in its section and with its default, and no other; vouch.8 has
 # every verb.
 table=$(sed -nE 's/^(TEXT|NUMBER|SWITCH|CHOICE)\("([^"]*)", "([^"]*)", [a-z0-9_]*, "([^"]*)".*/\2.\3 \4/p
-s/^(ADDRESSES)\("([^"]*)", "([^"]*)".*/\2.\3 /p' sip/config.c | sed 's/ $/ none/' | sort)
+s/^(ADDRESSES|ROUTES)\("([^"]*)", "([^"]*)".*/\2.\3 /p' sip/config.c | sed 's/ $/ none/' | sort)
 page=$(awk '/^\.Ss \[/ { section = substr($2, 2, length($2) - 2) }
 /^\.It Cm / { key = $3 }
 /^Default: / { print section "." key " " $2 }' sip/vouch.conf.5 | sort)

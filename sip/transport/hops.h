@@ -1,0 +1,52 @@
+#ifndef SIP_TRANSPORT_HOPS_H
+#define SIP_TRANSPORT_HOPS_H
+
+#include "sip/transport/flow.h"
+
+/*
+ * Where a request can go, RFC 3263 4: places are what the DNS or the configuration says, in no order yet, and are
+ * kept for as long as that is good. Hops are drawn from them for each request, since SRV weights spread the load only
+ * when each draws anew (RFC 2782).
+ */
+#define PLACES_MAX 32      /* of one answer */
+#define PLACE_PEERS_MAX 64 /* addresses of all places */
+#define HOPS_MAX 16
+#define PROTO_BIT(p) (1u << (p)) /* of a set of enum proto */
+#define PROTOS_ALL (PROTO_BIT(PROTO_UDP) | PROTO_BIT(PROTO_TCP) | PROTO_BIT(PROTO_TLS))
+
+struct place {
+	uint16_t group; /* the order of NAPTR records, transports or lines of the configuration, least first */
+	uint16_t priority, weight;
+	enum proto proto;
+	uint8_t first, count; /* peers, all tried in that order */
+};
+
+struct places {
+	unsigned count, peer_count;
+	struct place at[PLACES_MAX];
+	struct peer peers[PLACE_PEERS_MAX];
+	bool demanded; /* the URI or the configuration names the transport */
+};
+
+/* places_add: one place with those of n peers that a request can go to, at port. false: there is none, or no room. */
+bool places_add(struct places *p, struct place place, const struct peer *peers, unsigned n, uint16_t port);
+
+struct hop {
+	enum proto proto;
+	struct peer at;
+	char name[254]; /* TLS: the name that the certificate must have, the domain that was asked for (RFC 5922 7.3) */
+};
+
+struct hops {
+	unsigned count;
+	struct hop hops[HOPS_MAX];
+};
+
+/*
+ * hops_draw: the places in the order in which they are to be tried. protos: the transports that can be used. large: the
+ * request has more than SIP_UDP_SAFE octets, RFC 3261 18.1.1. below(n): a random number in [0, n), as rng_below.
+ */
+void hops_draw(const struct places *p, unsigned protos, bool large, struct slice name, uint32_t (*below)(uint32_t n),
+	       struct hops *out);
+
+#endif

@@ -1,0 +1,410 @@
+#include "sip/transport/resolver.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/map.h"
+#include "core/mem.h"
+#include "crypto/rng.h"
+
+#define SIP_PORT 5060
+#define SIPS_PORT 5061
+
+struct waiter {
+	struct waiter *next;
+	resolver_fn done;
+	void *arg;
+	uint64_t id;
+	unsigned protos;
+	bool large;
+	char name[DNS_NAME_MAX];
+};
+
+/* What was asked, and the answer once it is there. */
+struct known {
+	struct map_node node;
+	struct known *older, *newer; /* by last use */
+	struct waiter *first, **last;
+	bool asking; /* a job is under way, which keeps this here */
+	bool stale;  /* asked under options of before */
+	int64_t until_ms;
+	char *key;
+	struct located found;
+};
+
+struct job {
+	struct work_job job;
+	struct resolver *resolver;
+	struct known *known;
+	struct locate ask;
+	struct located found;
+};
+
+struct resolver {
+	struct loop *loop;
+	struct work *names;
+	struct dns_servers dns; /* count 0: the system's */
+	atomic_bool over;
+	unsigned protos;
+	struct routes *routes;
+	struct map known;
+	struct known *oldest, *newest;
+	unsigned waiting;
+	char why[DNS_NAME_MAX + 96];
+};
+
+/* What a URI asks for. */
+struct plan {
+	struct locate ask;
+	unsigned protos;         /* that may be in the answer */
+	char name[DNS_NAME_MAX]; /* for TLS */
+};
+
+static void take_options(struct resolver *r, const struct resolver_options *o)
+{
+	r->dns = (struct dns_servers){0};
+	if (o->dns != NULL && o->dns[0] != '\0' && !dns_servers_list(slice_str(o->dns), &r->dns))
+		r->dns.count = 0; /* the configuration lets nothing else through */
+	r->dns.over = &r->over;
+	r->protos = o->protos;
+	r->routes = o->routes;
+}
+
+struct resolver *resolver_new(struct loop *l, struct work *names, const struct resolver_options *o)
+{
+	struct resolver *r = mem_alloc(sizeof(*r));
+
+	r->loop = l;
+	r->names = names;
+	map_init(&r->known);
+	atomic_init(&r->over, false);
+	take_options(r, o);
+	return r;
+}
+
+/* --- what is known --- */
+
+static void unlink_use(struct resolver *r, struct known *k)
+{
+	if (k->older != NULL)
+		k->older->newer = k->newer;
+	else
+		r->oldest = k->newer;
+	if (k->newer != NULL)
+		k->newer->older = k->older;
+	else
+		r->newest = k->older;
+	k->older = k->newer = NULL;
+}
+
+static void link_use(struct resolver *r, struct known *k)
+{
+	k->older = r->newest;
+	if (r->newest != NULL)
+		r->newest->newer = k;
+	else
+		r->oldest = k;
+	r->newest = k;
+}
+
+static void forget(struct resolver *r, struct known *k)
+{
+	unlink_use(r, k);
+	map_remove(&r->known, &k->node);
+	while (k->first != NULL) {
+		struct waiter *w = k->first;
+
+		k->first = w->next;
+		mem_free(w);
+	}
+	mem_free(k->key);
+	mem_free(k);
+}
+
+void resolver_stop(struct resolver *r)
+{
+	if (r != NULL)
+		atomic_store(&r->over, true);
+}
+
+void resolver_free(struct resolver *r)
+{
+	if (r == NULL)
+		return;
+	while (r->oldest != NULL)
+		forget(r, r->oldest);
+	map_free(&r->known);
+	routes_free(r->routes);
+	mem_free(r);
+}
+
+void resolver_reload(struct resolver *r, const struct resolver_options *o)
+{
+	routes_free(r->routes);
+	take_options(r, o);
+	for (struct known *k = r->oldest, *next; k != NULL; k = next) {
+		next = k->newer;
+		k->stale = true;
+		if (!k->asking)
+			forget(r, k);
+	}
+}
+
+/* The entry under key, moved to the new end; a new one when there is none. NULL: no room. */
+static struct known *recall(struct resolver *r, struct slice key)
+{
+	struct map_node *node = map_find(&r->known, key);
+	struct known *k;
+
+	if (node != NULL) {
+		k = MAP_ENTRY(node, struct known, node);
+		unlink_use(r, k);
+		link_use(r, k);
+		return k;
+	}
+	for (k = r->oldest; k != NULL && r->known.count >= RESOLVER_KNOWN_MAX; k = k->newer) {
+		if (k->asking)
+			continue;
+		forget(r, k);
+		break;
+	}
+	if (r->known.count >= RESOLVER_KNOWN_MAX)
+		return NULL;
+	k = mem_alloc(sizeof(*k));
+	k->last = &k->first;
+	k->key = slice_dup(key);
+	map_add(&r->known, &k->node, slice_str(k->key));
+	link_use(r, k);
+	return k;
+}
+
+/* --- what a URI asks for --- */
+
+static enum err refuse(struct resolver *r, enum err e, const char **why, struct slice what, const char *clause)
+{
+	snprintf(r->why, sizeof(r->why), "%.*s%s%s", what.n > 255 ? 255 : (int)what.n, what.n > 0 ? what.p : "",
+		 what.n > 0 && clause[0] != '\0' ? " " : "", clause);
+	*why = r->why;
+	return e;
+}
+
+/* RFC 3263 4.1: UDP for sip, TLS for sips, and what there is when that cannot be used. */
+static enum proto default_proto(const struct plan *p)
+{
+	if (p->protos & PROTO_BIT(PROTO_UDP))
+		return PROTO_UDP;
+	return p->protos & PROTO_BIT(PROTO_TCP) ? PROTO_TCP : PROTO_TLS;
+}
+
+/* The transport parameter. RFC 3261 26.2.2: in a sips URI "tcp" is TLS over TCP; "tls" is what many write. */
+static bool demanded_proto(const struct uri *u, struct slice value, enum proto *proto)
+{
+	if (slice_ieq(value, S("tls")) || (u->scheme == URI_SIPS && slice_ieq(value, S("tcp"))))
+		*proto = PROTO_TLS;
+	else if (u->scheme == URI_SIP && slice_ieq(value, S("tcp")))
+		*proto = PROTO_TCP;
+	else if (u->scheme == URI_SIP && slice_ieq(value, S("udp")))
+		*proto = PROTO_UDP;
+	else
+		return false;
+	return true;
+}
+
+/* The targets of a route that can be used; a sips URI does not come down to the clear there either. */
+static enum err plan_route(struct resolver *r, const struct route *route, struct plan *p, const char *target,
+			   const char **why)
+{
+	p->ask.demanded = true;
+	for (unsigned i = 0; i < route->count; i++)
+		if (p->protos & PROTO_BIT(route->steps[i].proto))
+			p->ask.steps[p->ask.count++] = route->steps[i];
+	if (p->ask.count == 0)
+		return refuse(r, ERR_UNSUPPORTED, why, slice_str(target),
+			      "has a route, but none over a transport that can be used for it");
+	return ERR_OK;
+}
+
+static enum err plan_step(struct resolver *r, const struct uri *u, struct plan *p, const char *target, const char **why)
+{
+	struct locate_step *step = &p->ask.steps[0];
+	struct slice transport = SLICE_NONE;
+	struct peer literal;
+
+	p->ask.count = 1;
+	p->ask.demanded = uri_param(u, S("transport"), &transport);
+	if (p->ask.demanded && !demanded_proto(u, transport, &step->proto))
+		return refuse(r, ERR_UNSUPPORTED, why, transport, "is no transport that can be used for this URI");
+	if (!p->ask.demanded)
+		step->proto = default_proto(p);
+	if ((p->protos & PROTO_BIT(step->proto)) == 0)
+		return refuse(r, ERR_UNSUPPORTED, why, slice_str(proto_name(step->proto)),
+			      "is a transport without a listener here");
+	snprintf(step->host, sizeof(step->host), "%s", target);
+	if (u->port != 0 || peer_of(slice_str(target), 0, &literal)) {
+		step->kind = LOCATE_HOST;
+		step->port = u->port != 0 ? (uint16_t)u->port : step->proto == PROTO_TLS ? SIPS_PORT : SIP_PORT;
+	} else {
+		step->kind = p->ask.demanded ? LOCATE_SERVICE : LOCATE_DOMAIN;
+	}
+	return ERR_OK;
+}
+
+static enum err make_plan(struct resolver *r, const struct uri *u, struct plan *p, const char **why)
+{
+	struct slice host = u->host, maddr = SLICE_NONE;
+	char target[DNS_NAME_MAX];
+	const struct route *route;
+
+	if (u->scheme == URI_OTHER)
+		return refuse(r, ERR_UNSUPPORTED, why, SLICE_NONE, "only sip and sips URIs lead to a next hop");
+	/* RFC 3263 4: TARGET. RFC 5922 7.3: the certificate is for the domain of the URI nevertheless. */
+	if (uri_param(u, S("maddr"), &maddr))
+		host = maddr;
+	memset(p, 0, sizeof(*p));
+	if (!locate_name(u->host, p->name) || !locate_name(host, target))
+		return refuse(r, ERR_NOTFOUND, why, host, "is no name that a host can have");
+	p->ask.dns = r->dns;
+	p->ask.secure = u->scheme == URI_SIPS;
+	p->protos = r->protos & (p->ask.secure ? PROTO_BIT(PROTO_TLS) : PROTOS_ALL);
+	p->ask.protos = p->protos;
+	route = routes_find(r->routes, target);
+	return route != NULL ? plan_route(r, route, p, target, why) : plan_step(r, u, p, target, why);
+}
+
+/* The same question has the same key; answers differ by host, and by what else the steps say. */
+static void write_key(const struct plan *p, struct buf *out)
+{
+	buf_addf(out, "%d%d%u", p->ask.secure, p->ask.demanded, p->ask.protos);
+	for (unsigned i = 0; i < p->ask.count; i++)
+		buf_addf(out, " %d:%d:%u:%s", (int)p->ask.steps[i].kind, (int)p->ask.steps[i].proto,
+			 p->ask.steps[i].port, p->ask.steps[i].host);
+}
+
+/* true: nothing has to be looked up. */
+static bool is_literal(const struct locate *ask, struct places *out)
+{
+	struct peer at;
+
+	for (unsigned i = 0; i < ask->count; i++)
+		if (ask->steps[i].kind != LOCATE_HOST || !peer_of(slice_str(ask->steps[i].host), 0, &at))
+			return false;
+	memset(out, 0, sizeof(*out));
+	out->demanded = ask->demanded;
+	for (unsigned i = 0; i < ask->count; i++) {
+		const struct place place = {.group = (uint16_t)i, .proto = ask->steps[i].proto};
+
+		/* An address that no request goes to is left out; the others of a route stand. */
+		if (peer_of(slice_str(ask->steps[i].host), 0, &at))
+			places_add(out, place, &at, 1, ask->steps[i].port);
+	}
+	return true;
+}
+
+/* --- asking --- */
+
+static void run(struct work_job *job, unsigned worker)
+{
+	struct job *j = (struct job *)(void *)job;
+
+	(void)worker;
+	locate_run(&j->ask, &j->found);
+}
+
+static const char *reason(const struct located *found)
+{
+	return found->why[0] != '\0' ? found->why : "the name leads to no transport that can be used";
+}
+
+static void done(struct work_job *job)
+{
+	struct job *j = (struct job *)(void *)job;
+	struct resolver *r = j->resolver;
+	struct known *k = j->known;
+	struct waiter *w = k->first;
+
+	k->found = j->found;
+	k->until_ms = k->stale ? 0 : loop_now_ms(r->loop) + (int64_t)j->found.ttl_s * 1000;
+	k->asking = k->stale = false;
+	k->first = NULL;
+	k->last = &k->first;
+	/* From here on k may be forgotten: those who are told may ask for something else. */
+	while (w != NULL) {
+		struct waiter *next = w->next;
+		struct hops hops;
+
+		r->waiting--;
+		hops_draw(&j->found.places, w->protos, w->large, slice_str(w->name), rng_below, &hops);
+		w->done(w->arg, w->id, &hops, reason(&j->found));
+		mem_free(w);
+		w = next;
+	}
+	mem_free(j);
+}
+
+static bool start(struct resolver *r, struct known *k, const struct locate *ask)
+{
+	struct job *j = mem_alloc(sizeof(*j));
+
+	j->job = (struct work_job){.run = run, .done = done};
+	j->resolver = r;
+	j->known = k;
+	j->ask = *ask;
+	k->asking = true;
+	k->stale = false;
+	if (work_submit(r->names, &j->job) == ERR_OK)
+		return true;
+	k->asking = false;
+	mem_free(j);
+	return false;
+}
+
+static void wait_for(struct resolver *r, struct known *k, const struct plan *p, struct waiter who)
+{
+	struct waiter *w = mem_alloc(sizeof(*w));
+
+	*w = who;
+	w->protos = p->protos;
+	memcpy(w->name, p->name, sizeof(w->name));
+	*k->last = w;
+	k->last = &w->next;
+	r->waiting++;
+}
+
+static enum err answer(struct resolver *r, const struct located *found, const struct plan *p, bool large,
+		       struct hops *out, const char **why)
+{
+	struct hops hops;
+
+	hops_draw(&found->places, p->protos, large, slice_str(p->name), rng_below, &hops);
+	if (hops.count == 0)
+		return refuse(r, ERR_NOTFOUND, why, slice_str(reason(found)), "");
+	*out = hops;
+	return ERR_OK;
+}
+
+enum err resolver_ask(struct resolver *r, const struct uri *u, bool large, struct hops *out, resolver_fn done_fn,
+		      void *arg, uint64_t id, const char **why)
+{
+	struct buf key = {0};
+	struct located literal;
+	struct known *k;
+	struct plan p;
+	enum err e = make_plan(r, u, &p, why);
+
+	if (e != ERR_OK)
+		return e;
+	if (is_literal(&p.ask, &literal.places)) {
+		snprintf(literal.why, sizeof(literal.why), "%.250s is no address that a request goes to",
+			 p.ask.steps[0].host);
+		return answer(r, &literal, &p, large, out, why);
+	}
+	write_key(&p, &key);
+	k = recall(r, buf_slice(&key));
+	buf_free(&key);
+	if (k != NULL && !k->asking && loop_now_ms(r->loop) < k->until_ms)
+		return answer(r, &k->found, &p, large, out, why);
+	if (k == NULL || r->waiting >= RESOLVER_WAITING_MAX || (!k->asking && !start(r, k, &p.ask)))
+		return refuse(r, ERR_BUSY, why, SLICE_NONE, "too many names are being looked up");
+	wait_for(r, k, &p, (struct waiter){.done = done_fn, .arg = arg, .id = id, .large = large});
+	return ERR_AGAIN;
+}
