@@ -10,18 +10,18 @@ PYTHON ?= /usr/bin/python3
 CORE        = err mem slice buf map log ini loop work rate
 CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
               tls_peer tls_reason trust
-STORE       = file named commit user credential journal subscription
+STORE       = file named commit user credential journal words subscription binding_record binding
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen udp transport
 TRANSACTION = transaction server client ist nist ict nict
-SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert publish_body publish \
-              credential creator fetch replay verifier router web
+SERVICE     = nonce auth access domain_cert signer dialog notifier notify subscribe user_cert \
+              publish_body publish credential creator fetch replay verifier router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        flow dns_message hops resolver stun frame peer file commit user subscription journal credential \
+        flow dns_message hops resolver frame peer file commit user subscription binding journal credential \
         slice buf map ini rate log loop work ber \
         replay fetch verifier answer account named report
 SCENARIO = nist nict notifier subscription credential creation digest verifier

@@ -1,0 +1,411 @@
+#include "store/binding.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "store/journal.h"
+
+#define JOURNAL "bindings"
+#define JOURNAL_MAX (256u << 20) /* 100,000 bindings of 1 kB, with as much history */
+#define SWEEP_MS 5000
+#define SWEEP_SLOTS 16384 /* a turn: half a millisecond, and what is over is gone from memory in 40 s of 100,000 */
+
+struct bindings {
+	struct bindings_deps d;
+	struct journal *journal;
+	struct timer *sweep;
+	struct map by_aor;
+	struct map by_flow; /* while opening: by id, since nothing has a connection then */
+	uint64_t last_id;
+	size_t slot; /* where the sweep goes on */
+};
+
+/* --- one binding --- */
+
+static struct slice text(const struct binding *b, unsigned i)
+{
+	size_t start = i == 0 ? 0 : b->ends[i - 1];
+
+	return slice_of(b->octets + start, b->ends[i] - start);
+}
+
+void binding_read(const struct binding *b, struct binding_record *out)
+{
+	*out = (struct binding_record){.aor = text(b, 0),
+				       .uri = text(b, 1),
+				       .params = text(b, 2),
+				       .call_id = text(b, 3),
+				       .path = text(b, 4),
+				       .flow = text(b, 5),
+				       .flow_id = b->flow_id,
+				       .cseq = b->cseq,
+				       .reg_id = b->reg_id,
+				       .interval_s = b->interval_s,
+				       .q = b->q,
+				       .flow_only = b->flow_only};
+}
+
+struct slice binding_aor(const struct binding *b)
+{
+	return text(b, 0);
+}
+
+struct slice binding_uri(const struct binding *b)
+{
+	return text(b, 1);
+}
+
+static struct binding *make(const struct binding_record *r)
+{
+	const struct slice texts[BINDING_TEXTS] = {r->aor, r->uri, r->params, r->call_id, r->path, r->flow};
+	struct binding *b;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < BINDING_TEXTS; i++)
+		n += texts[i].n;
+	if (n > BINDING_OCTETS_MAX)
+		abort();
+	b = mem_alloc(sizeof(*b) + n);
+	n = 0;
+	for (unsigned i = 0; i < BINDING_TEXTS; i++) {
+		if (texts[i].n > 0)
+			memcpy(b->octets + n, texts[i].p, texts[i].n);
+		n += texts[i].n;
+		b->ends[i] = (uint16_t)n;
+	}
+	return b;
+}
+
+static void set_numbers(struct binding *b, const struct binding_record *r)
+{
+	b->flow_id = r->flow_id;
+	b->cseq = r->cseq;
+	b->reg_id = r->reg_id;
+	b->interval_s = r->interval_s;
+	b->q = r->q;
+	b->flow_only = r->flow_only;
+}
+
+uint32_t binding_left_s(const struct bindings *t, const struct binding *b)
+{
+	int64_t left = b->expires_ms - loop_now_ms(t->d.loop);
+
+	return left <= 0 ? 0 : (uint32_t)((left + 999) / 1000);
+}
+
+int64_t binding_since_ms(const struct binding *b)
+{
+	return b->expires_ms - (int64_t)b->interval_s * 1000;
+}
+
+static bool is_alive(const struct bindings *t, const struct binding *b)
+{
+	return b->expires_ms > loop_now_ms(t->d.loop);
+}
+
+/* --- the journal --- */
+
+static void journal_key(const struct binding *b, char out[20])
+{
+	snprintf(out, 20, "%llx", (unsigned long long)b->id);
+}
+
+static void save(const struct bindings *t, struct journal *j, const struct binding *b, bool brief)
+{
+	struct binding_record r;
+	struct buf value = {0};
+	char key[20];
+
+	journal_key(b, key);
+	binding_read(b, &r);
+	binding_record_write(&r, (uint64_t)(loop_wall_s(t->d.loop) + binding_left_s(t, b)), brief, &value);
+	journal_put(j, slice_str(key), buf_slice(&value));
+	buf_free(&value);
+}
+
+static void on_snapshot(void *arg, struct journal *j)
+{
+	const struct bindings *t = arg;
+
+	for (struct map_node *n = map_first(&t->by_aor); n != NULL; n = map_next(&t->by_aor, n)) {
+		const struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
+
+		if (is_alive(t, b))
+			save(t, j, b, false);
+	}
+}
+
+/* Does the journal have all of b, but for what a refresh changes? */
+static bool is_refresh(const struct binding *b, const struct binding_record *r)
+{
+	struct binding_record was;
+
+	binding_read(b, &was);
+	return slice_eq(was.uri, r->uri) && slice_eq(was.params, r->params) && slice_eq(was.call_id, r->call_id) &&
+	       slice_eq(was.path, r->path) && was.reg_id == r->reg_id && was.q == r->q &&
+	       was.flow_only == r->flow_only && (was.flow_id != 0) == (r->flow_id != 0) &&
+	       (r->flow_id != 0 || slice_eq(was.flow, r->flow));
+}
+
+/* --- the table --- */
+
+static void on_sweep(void *arg);
+
+static void enter(struct bindings *t, struct binding *b)
+{
+	map_add(&t->by_aor, &b->by_aor, text(b, 0));
+	if (b->flow_id != 0)
+		map_add(&t->by_flow, &b->by_flow, slice_of(&b->flow_id, sizeof(b->flow_id)));
+	if (!timer_running(t->sweep))
+		timer_start(t->sweep, SWEEP_MS);
+}
+
+static void leave(struct bindings *t, struct binding *b)
+{
+	map_remove(&t->by_aor, &b->by_aor);
+	if (b->flow_id != 0)
+		map_remove(&t->by_flow, &b->by_flow);
+}
+
+/* Nothing is written: the journal knows when they end. */
+static void sweep_slot(struct bindings *t, size_t slot)
+{
+	struct map_node *next;
+
+	for (struct map_node *n = t->by_aor.slots[slot]; n != NULL; n = next) {
+		struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
+
+		next = n->next;
+		if (is_alive(t, b))
+			continue;
+		t->d.expired(t->d.arg, b);
+		leave(t, b);
+		mem_free(b);
+	}
+}
+
+static void on_sweep(void *arg)
+{
+	struct bindings *t = arg;
+	size_t slots = t->by_aor.mask + 1;
+
+	/* When the table has grown the slots have moved: who was passed over is met the next time round. */
+	for (size_t i = 0; i < SWEEP_SLOTS && i < slots; i++) {
+		t->slot = t->slot >= t->by_aor.mask ? 0 : t->slot + 1;
+		sweep_slot(t, t->slot);
+	}
+	if (t->by_aor.count > 0)
+		timer_start(t->sweep, SWEEP_MS);
+}
+
+struct binding *binding_put(struct bindings *t, struct binding *old, const struct binding_record *r)
+{
+	bool brief = old != NULL && is_refresh(old, r);
+	struct binding *b = make(r);
+
+	if (old != NULL) {
+		b->id = old->id;
+		leave(t, old);
+		mem_free(old);
+	} else {
+		b->id = ++t->last_id;
+	}
+	set_numbers(b, r);
+	b->expires_ms = loop_now_ms(t->d.loop) + (int64_t)r->interval_s * 1000;
+	enter(t, b);
+	save(t, t->journal, b, brief);
+	return b;
+}
+
+void binding_remove(struct bindings *t, struct binding *b)
+{
+	char key[20];
+
+	journal_key(b, key);
+	journal_delete(t->journal, slice_str(key));
+	leave(t, b);
+	mem_free(b);
+}
+
+void binding_lose_flow(struct bindings *t, struct binding *b)
+{
+	if (b->flow_id != 0)
+		map_remove(&t->by_flow, &b->by_flow);
+	else
+		abort(); /* UDP is never lost */
+	b->flow_id = 0;
+	b->ends[BINDING_TEXTS - 1] = b->ends[BINDING_TEXTS - 2];
+}
+
+size_t bindings_count(const struct bindings *t)
+{
+	return t->by_aor.count;
+}
+
+void bindings_each(const struct bindings *t, binding_fn fn, void *arg)
+{
+	for (struct map_node *n = map_first(&t->by_aor); n != NULL; n = map_next(&t->by_aor, n)) {
+		const struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
+
+		if (is_alive(t, b))
+			fn(arg, b);
+	}
+}
+
+static struct binding *living(const struct bindings *t, struct map_node *n)
+{
+	for (; n != NULL; n = map_find_next(n)) {
+		struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
+
+		if (is_alive(t, b))
+			return b;
+	}
+	return NULL;
+}
+
+struct binding *bindings_first(const struct bindings *t, struct slice aor)
+{
+	return living(t, map_find(&t->by_aor, aor));
+}
+
+struct binding *bindings_next(const struct bindings *t, const struct binding *b)
+{
+	return living(t, map_find_next(&b->by_aor));
+}
+
+struct binding *bindings_on_flow(const struct bindings *t, uint64_t flow_id)
+{
+	struct map_node *n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)));
+
+	return n == NULL ? NULL : MAP_ENTRY(n, struct binding, by_flow);
+}
+
+/* --- opening --- */
+
+static void forget(struct bindings *t, struct binding *b)
+{
+	map_remove(&t->by_aor, &b->by_aor);
+	map_remove(&t->by_flow, &b->by_flow);
+	mem_free(b);
+}
+
+/* The time that is left of what the wall clock says; a lie of that clock counts in neither direction for long. */
+static void set_time(const struct bindings *t, struct binding *b, uint64_t until_s)
+{
+	int64_t left = (int64_t)until_s - loop_wall_s(t->d.loop);
+
+	if (left > t->d.longest_s)
+		left = t->d.longest_s;
+	b->expires_ms = loop_now_ms(t->d.loop) + (left > 0 ? left : 0) * 1000;
+}
+
+static void replay_put(struct bindings *t, struct binding *b, uint64_t id, const struct binding_record *r, bool brief,
+		       uint64_t until_s)
+{
+	if (brief && b == NULL) /* the line that made it was damaged */
+		return;
+	if (brief) {
+		b->cseq = r->cseq;
+		b->interval_s = r->interval_s;
+	} else {
+		if (b != NULL)
+			forget(t, b);
+		b = make(r);
+		set_numbers(b, r);
+		b->id = id;
+		map_add(&t->by_aor, &b->by_aor, text(b, 0));
+		map_add(&t->by_flow, &b->by_flow, slice_of(&b->id, sizeof(b->id)));
+	}
+	set_time(t, b, until_s);
+}
+
+static bool read_id(struct slice key, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (key.n == 0 || key.n > 15)
+		return false;
+	for (size_t i = 0; i < key.n; i++) {
+		char c = key.p[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+		v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*out = v;
+	return v != 0;
+}
+
+static void on_replay(void *arg, struct slice key, struct slice value)
+{
+	struct bindings *t = arg;
+	struct buf scratch = {0};
+	struct binding_record r;
+	struct binding *b;
+	uint64_t id, until_s;
+	bool brief;
+
+	if (!read_id(key, &id)) {
+		log_line(LOG_ERROR, "event=bad_binding key=%s", log_esc(key).text);
+		return;
+	}
+	if (id > t->last_id)
+		t->last_id = id;
+	b = bindings_on_flow(t, id);
+	if (value.p == NULL) {
+		if (b != NULL)
+			forget(t, b);
+		return;
+	}
+	if (binding_record_read(value, &scratch, &r, &until_s, &brief) != ERR_OK || scratch.n > BINDING_OCTETS_MAX ||
+	    (!brief && r.aor.n == 0))
+		log_line(LOG_ERROR, "event=bad_binding key=%s", log_esc(key).text);
+	else
+		replay_put(t, b, id, &r, brief, until_s);
+	buf_free(&scratch);
+}
+
+enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
+{
+	struct bindings *t = mem_alloc(sizeof(*t));
+	enum err e;
+
+	t->d = *deps;
+	map_init(&t->by_aor);
+	map_init(&t->by_flow);
+	t->sweep = timer_new(t->d.loop, on_sweep, t);
+	e = journal_open(t->d.loop, t->d.commit, t->d.dirfd, JOURNAL, JOURNAL_MAX, on_replay, on_snapshot, t,
+			 &t->journal);
+	map_free(&t->by_flow);
+	map_init(&t->by_flow);
+	if (e != ERR_OK) {
+		bindings_free(t);
+		return e;
+	}
+	/* What is over by now goes with the first sweeps. */
+	if (t->by_aor.count > 0)
+		timer_start(t->sweep, SWEEP_MS);
+	*out = t;
+	return ERR_OK;
+}
+
+void bindings_free(struct bindings *t)
+{
+	struct map_node *next;
+
+	if (t == NULL)
+		return;
+	journal_free(t->journal);
+	timer_free(t->sweep);
+	for (struct map_node *n = map_first(&t->by_aor); n != NULL; n = next) {
+		next = map_next(&t->by_aor, n);
+		mem_free(MAP_ENTRY(n, struct binding, by_aor));
+	}
+	map_free(&t->by_aor);
+	map_free(&t->by_flow);
+	mem_free(t);
+}

@@ -1,0 +1,33 @@
+#ifndef STORE_BINDING_RECORD_H
+#define STORE_BINDING_RECORD_H
+
+#include "core/buf.h"
+
+/* What is known of one binding of an AOR to a Contact, RFC 3261 10, RFC 5626 6, and how it is written to the journal.
+ */
+struct binding_record {
+	/* Any octets. Borrowed. */
+	struct slice aor;
+	struct slice uri;     /* of the Contact, as it was given */
+	struct slice params;  /* its other parameters as they were given, without expires: ";q=0.5;+sip.instance=..." */
+	struct slice call_id; /* of the last REGISTER */
+	struct slice path;    /* values of Path in their order, comma-separated; empty: none */
+	struct slice flow;    /* packed; empty: none */
+	uint64_t flow_id;     /* the connection that flow is; 0: it is none, and outlives a restart */
+	uint32_t cseq;        /* of the last REGISTER */
+	uint32_t reg_id;      /* RFC 5626; 0: none */
+	uint32_t interval_s;  /* how long it was granted for by the last REGISTER */
+	uint16_t q;           /* thousandths */
+	bool flow_only;       /* flow is the only way to the Contact */
+};
+
+/*
+ * binding_record_write: appends one line without line end. until_s: seconds since 1970. brief: of a binding that is in
+ * the journal only what a refresh changes; flash wears. Connections end with the program: their flow is left out.
+ * binding_record_read: undoes it; texts are slices of *scratch, kept by the caller. ERR_SYNTAX; *out as before.
+ */
+void binding_record_write(const struct binding_record *r, uint64_t until_s, bool brief, struct buf *out);
+MUST_USE enum err binding_record_read(struct slice line, struct buf *scratch, struct binding_record *out,
+				      uint64_t *until_s, bool *brief);
+
+#endif
