@@ -98,6 +98,10 @@ SWITCH("credential", "direct", credential_direct, "on", "refuse credential reque
 CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", "what PUBLISH without a body means"),
 NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, "smaller RSA keys are answered 437"),
 
+NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WEEK, "seconds, when REGISTER says nothing"),
+NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, "seconds that are granted at most"),
+NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
+
 SWITCH("digest", "md5", digest_md5, "on", "offer MD5 beside SHA-256"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),
 NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, "wrong answers a minute for one account and source; 0 = no limit"),
@@ -110,6 +114,8 @@ NUMBER("limits", "queue", limit_queue, "1000", 1, 100000, "jobs that wait for a 
 NUMBER("limits", "subscriptions", limit_subscriptions, "100000", 1, 10000000, "in all; more is answered 503"),
 NUMBER("limits", "subscriptions-per-source", limit_subscriptions_per_source, "10000", 1, 10000000, "of one address, unauthenticated"),
 NUMBER("limits", "subscriptions-per-aor", limit_subscriptions_per_aor, "10000", 1, 10000000, "to one AOR"),
+NUMBER("limits", "bindings", limit_bindings, "100000", 1, 10000000, "registered Contacts in all; more is answered 503"),
+NUMBER("limits", "contacts-per-aor", limit_contacts_per_aor, "10", 1, 30, "registered Contacts of one AOR; more is answered 403"),
 NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, "seconds for connect and TLS handshake"),
 NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, "seconds until the first whole message"),
 NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, "seconds for a message once begun"),

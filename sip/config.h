@@ -54,11 +54,14 @@ struct config {
 	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
 	bool credential_check_san, credential_san_email, credential_direct, credential_create;
 
+	uint32_t registrar_default_expires, registrar_max_expires, registrar_min_expires;
+
 	bool digest_md5;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;
 	uint32_t limit_subscriptions, limit_subscriptions_per_source, limit_subscriptions_per_aor;
+	uint32_t limit_bindings, limit_contacts_per_aor;
 	uint32_t limit_handshake_timeout, limit_first_message_timeout, limit_message_timeout, limit_idle_timeout;
 	uint32_t limit_kept_idle_timeout, limit_rsa_failures;
 

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
+#include "sip/ua/report.h"
 
 /* What an administrator asks of the running server: status, reload, revoke. */
 
@@ -30,18 +31,52 @@ static void list_one(void *arg, const struct cred *c)
 	buf_free(&print);
 }
 
+static void list_binding(void *arg, const struct binding *b)
+{
+	struct listing *l = arg;
+	uint32_t left = binding_left_s(registrar_bindings(l->app->registrar), b);
+
+	if (l->json) {
+		buf_addf(l->out, "%s{\"aor\":", l->first ? "" : ",");
+		report_json(l->out, binding_aor(b));
+		buf_adds(l->out, ",\"contact\":");
+		report_json(l->out, binding_uri(b));
+		buf_addf(l->out, ",\"expires_in\":%u}", left);
+	} else {
+		buf_adds(l->out, "  ");
+		report_plain(l->out, binding_aor(b));
+		buf_adds(l->out, "  ");
+		report_plain(l->out, binding_uri(b));
+		buf_addf(l->out, "  %u s\n", left);
+	}
+	l->first = false;
+}
+
+static void count_binding(void *arg, const struct binding *b)
+{
+	(void)b;
+	++*(unsigned *)arg;
+}
+
 void app_status(struct app *a, bool json, struct buf *out)
 {
 	struct listing l = {.app = a, .out = out, .json = json, .first = true};
+	unsigned bindings = 0;
 
+	bindings_each(registrar_bindings(a->registrar), count_binding, &bindings);
 	buf_addf(out,
 		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
-			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"credentials\":["
+			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"registrations\":%u,"
+			"\"credentials\":["
 		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
-			"credential subscriptions %u\ncredentials\n",
+			"credential subscriptions %u\nregistrations %u\ncredentials\n",
 		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
-		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL));
+		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL),
+		 bindings);
 	cred_each(a->store, list_one, &l);
+	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
+	l.first = true;
+	bindings_each(registrar_bindings(a->registrar), list_binding, &l);
 	if (json)
 		buf_adds(out, "]}\n");
 }
@@ -58,6 +93,8 @@ static void compare_user(void *arg, const struct user *u)
 
 	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
 		notifier_deactivate(c->app->notifier, slice_str(u->aor));
+	if (next == NULL)
+		registrar_forget(c->app->registrar, slice_str(u->aor));
 	/* T-48: who is no user any more has no credential either. */
 	if (next == NULL && credentials_revoke(c->app->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
 		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);

@@ -40,6 +40,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 
 	(void)why;
 	notifier_flow_closed(a->notifier, flow_id);
+	registrar_flow_closed(a->registrar, flow_id);
 }
 
 static const struct tx_user tx_user = {.on_request = on_request, .on_closed = on_closed};
@@ -227,6 +228,8 @@ static bool build_services(struct app *a, struct buf *why)
 					       .commit = a->commit,
 					       .dirfd = a->dirfd,
 					       .source = &credentials_source};
+	const struct registrar_deps registrar = {
+		.loop = a->loop, .transport = a->transport, .access = access, .commit = a->commit, .dirfd = a->dirfd};
 	struct notifier_deps with_source = notifier;
 
 	a->credentials = credentials_new(&credentials);
@@ -235,8 +238,15 @@ static bool build_services(struct app *a, struct buf *why)
 		buf_addf(why, "the subscriptions in %s cannot be read: %s", a->config.store, strerror(errno));
 		return false;
 	}
+	if (registrar_new(&registrar, &a->registrar) != ERR_OK) {
+		buf_addf(why, "the registrations in %s cannot be read: %s", a->config.store, strerror(errno));
+		return false;
+	}
 	credentials_attach(a->credentials, a->notifier);
-	a->router = (struct router){.domain = a->config.domain, .credentials = a->credentials, .notifier = a->notifier};
+	a->router = (struct router){.domain = a->config.domain,
+				    .credentials = a->credentials,
+				    .notifier = a->notifier,
+				    .registrar = a->registrar};
 	return true;
 }
 
@@ -344,6 +354,7 @@ void app_free(struct app *a)
 	work_free(a->names);
 	control_free(a->control);
 	notifier_free(a->notifier);
+	registrar_free(a->registrar);
 	credentials_free(a->credentials);
 	tx_layer_free(a->transactions);
 	resolver_free(a->resolver);

@@ -29,6 +29,7 @@ struct app {
 	struct resolver *resolver;
 	struct credentials *credentials;
 	struct notifier *notifier;
+	struct registrar *registrar;
 	struct web *web;
 	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
 	unsigned web_tls_count;

@@ -22,6 +22,8 @@
 #define SIP_DIALOG_MAX 4096        /* octets of From, To, Contact and routes that a subscription keeps; beyond: 400 */
 #define SIP_CALLID_MAX 256         /* octets of a Call-ID, tag or branch that is remembered; beyond: 400 */
 #define SIP_AOR_MAX 512            /* octets of a canonical AOR; beyond: 404 */
+#define SIP_BINDING_MAX 2048       /* octets of URI, parameters, Path ... of one registered Contact; beyond: 413 */
+#define SIP_CONTACTS_MAX 30 /* Contacts of a REGISTER, beyond: 400, and of an AOR: the 200 fits into a datagram */
 
 /* Octets of answers that are kept for retransmissions over UDP, for each of limits.transactions but of all together;
  * beyond: not kept, a retransmission counts as a new request. */

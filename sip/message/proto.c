@@ -64,6 +64,7 @@ static const struct {
 	{"min-expires", HDR_MIN_EXPIRES},
 	{"n", HDR_IDENTITY_INFO},
 	{"o", HDR_EVENT},
+	{"path", HDR_PATH},
 	{"proxy-authenticate", HDR_PROXY_AUTHENTICATE},
 	{"proxy-authorization", HDR_PROXY_AUTHORIZATION},
 	{"proxy-require", HDR_PROXY_REQUIRE},

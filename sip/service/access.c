@@ -2,19 +2,31 @@
 
 #include "core/log.h"
 
-bool access_require(struct tx *tx)
+bool access_require(struct tx *tx, struct slice supported)
 {
-	struct slice require = msg_value(tx_request(tx), HDR_REQUIRE);
+	const struct sip_msg *m = tx_request(tx);
 	struct buf lines = {0};
+	bool fine, bad = false;
 
-	if (require.n == 0)
-		return true;
-	buf_adds(&lines, "Unsupported: ");
-	buf_add(&lines, require);
+	for (const struct sip_header *h = msg_each(m, HDR_REQUIRE, NULL); h != NULL && !bad;
+	     h = msg_each(m, HDR_REQUIRE, h)) {
+		struct slice rest = h->value, tag;
+
+		while (list_next(&rest, &tag, &bad)) {
+			if (list_has(supported, tag))
+				continue;
+			buf_adds(&lines, lines.n == 0 ? "Unsupported: " : ", ");
+			buf_add(&lines, tag);
+		}
+	}
+	fine = lines.n == 0 && !bad;
 	buf_adds(&lines, "\r\n");
-	tx_reply(tx, &(struct build_reply){.code = 420, .headers = buf_slice(&lines)});
+	if (bad)
+		tx_reply_code(tx, 400, "Bad Require Header Field");
+	else if (!fine)
+		tx_reply(tx, &(struct build_reply){.code = 420, .headers = buf_slice(&lines)});
 	buf_free(&lines);
-	return false;
+	return fine;
 }
 
 bool access_sealed(const struct access *a, struct tx *tx)
@@ -33,15 +45,15 @@ bool access_sealed(const struct access *a, struct tx *tx)
 	return true;
 }
 
-bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
+bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 {
-	const struct sip_msg *m = tx_request(tx);
-	struct auth_result r = auth_check(a->auth, m, tx_flow(tx), HDR_AUTHORIZATION);
+	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), HDR_AUTHORIZATION);
 	struct buf lines = {0};
 
 	switch (r.verdict) {
 	case AUTH_OK:
-		break;
+		*out = r.user;
+		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
 		auth_challenge(a->auth, tx_flow(tx), HDR_AUTHORIZATION, r.verdict == AUTH_STALE, &lines);
@@ -52,18 +64,29 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
 		tx_reply_code(tx, 400, r.reason);
 		return false;
 	case AUTH_BUSY:
-		tx_reply_once(tx, &(struct build_reply){.code = 503,
-							.reason = "Too Many Wrong Answers",
-							.headers = S("Retry-After: 30\r\n")});
-		return false;
+		break;
 	}
-	if (!slice_eq(slice_str(r.user->aor), aor)) {
-		log_line(LOG_WARN, "event=not_owner user=%s aor=%s method=%s", log_esc(slice_str(r.user->aor)).text,
-			 log_esc(aor).text, log_esc(m->method_name).text);
-		tx_reply_code(tx, 403, "Not Your Address Of Record");
-		return false;
-	}
-	return true;
+	tx_reply_once(tx, &(struct build_reply){.code = 503,
+						.reason = "Too Many Wrong Answers",
+						.headers = S("Retry-After: 30\r\n")});
+	return false;
+}
+
+bool access_is(struct tx *tx, const struct user *user, struct slice aor)
+{
+	if (slice_eq(slice_str(user->aor), aor))
+		return true;
+	log_line(LOG_WARN, "event=not_owner user=%s aor=%s method=%s", log_esc(slice_str(user->aor)).text,
+		 log_esc(aor).text, log_esc(tx_request(tx)->method_name).text);
+	tx_reply_code(tx, 403, "Not Your Address Of Record");
+	return false;
+}
+
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
+{
+	const struct user *user;
+
+	return access_user(a, tx, &user) && access_is(tx, user, aor);
 }
 
 bool access_owner(const struct access *a, struct tx *tx, struct slice aor)

@@ -11,8 +11,8 @@ struct access {
 	struct auth *auth;
 };
 
-/* access_require: 420 for any Require (none is supported here). */
-bool access_require(struct tx *tx);
+/* access_require: 420 for a Require of anything but these option tags, comma-separated (RFC 3261 8.2.2.3). */
+bool access_require(struct tx *tx, struct slice supported);
 
 /*
  * access_owner: only the owner of the AOR, over TLS, straight from the UA (T-15's order): 403 TLS Required, 403 Direct
@@ -23,5 +23,9 @@ bool access_owner(const struct access *a, struct tx *tx, struct slice aor);
 /* access_sealed: the part of access_owner before digest, so that a service can put a check between. */
 bool access_sealed(const struct access *a, struct tx *tx);
 bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
+
+/* access_user: digest alone, 401/400/503: who it is, good until the users change. access_is: 403 when it is another. */
+bool access_user(const struct access *a, struct tx *tx, const struct user **out);
+bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
 #endif

@@ -71,6 +71,11 @@ void auth_users(struct auth *a, const struct users *users)
 	a->users = users;
 }
 
+bool auth_knows(const struct auth *a, struct slice aor)
+{
+	return users_find(a->users, aor) != NULL;
+}
+
 static struct revoked *find_revoked(const struct auth *a, struct slice aor)
 {
 	struct map_node *n = map_find(&a->revoked, aor);

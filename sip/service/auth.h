@@ -38,6 +38,9 @@ struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct
 void auth_free(struct auth *a);
 void auth_users(struct auth *a, const struct users *users);
 
+/* auth_knows: is there such a user? Not for strangers' ears. */
+bool auth_knows(const struct auth *a, struct slice aor);
+
 /* auth_check: judges the Authorization (or Proxy-Authorization) of m for our realm. */
 struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which);
 

@@ -1,6 +1,6 @@
 #include "sip/service/router.h"
 
-#define ALLOW "Allow: OPTIONS, PUBLISH, SUBSCRIBE\r\n"
+#define ALLOW "Allow: OPTIONS, PUBLISH, REGISTER, SUBSCRIBE\r\n"
 
 /* ESC-15: what this server does. */
 static void options(struct tx *tx)
@@ -9,14 +9,18 @@ static void options(struct tx *tx)
 		tx_reply_code(tx, 416, NULL);
 		return;
 	}
-	tx_reply(tx, &(struct build_reply){.code = 200,
-					   .headers = S(ALLOW "Allow-Events: " ALLOW_EVENTS "\r\n"
-							      "Accept: multipart/mixed, application/pkix-cert, "
-							      "application/pkcs8\r\nAccept-Encoding: identity\r\n")});
+	tx_reply(tx,
+		 &(struct build_reply){
+			 .code = 200,
+			 .headers =
+				 S(ALLOW
+				   "Allow-Events: " ALLOW_EVENTS "\r\n"
+				   "Accept: multipart/mixed, application/pkix-cert, "
+				   "application/pkcs8\r\nAccept-Encoding: identity\r\nSupported: path, outbound\r\n")});
 }
 
-/* The AOR key of the Request-URI when it is of our domain. false: answered. */
-static bool local_aor(const struct router *r, struct tx *tx, struct buf *aor)
+/* Is the Request-URI of our domain? false: answered. */
+static bool is_local(const struct router *r, struct tx *tx)
 {
 	const struct uri *u = &tx_request(tx)->uri;
 
@@ -28,7 +32,15 @@ static bool local_aor(const struct router *r, struct tx *tx, struct buf *aor)
 		tx_reply_code(tx, 404, "Not A Domain Of This Server");
 		return false;
 	}
-	if (uri_aor(u, aor) != ERR_OK) {
+	return true;
+}
+
+/* The AOR key of the Request-URI when it is of our domain. false: answered. */
+static bool local_aor(const struct router *r, struct tx *tx, struct buf *aor)
+{
+	if (!is_local(r, tx))
+		return false;
+	if (uri_aor(&tx_request(tx)->uri, aor) != ERR_OK) {
 		tx_reply_code(tx, 404, NULL);
 		return false;
 	}
@@ -54,6 +66,13 @@ static void publish(const struct router *r, struct tx *tx)
 	buf_free(&aor);
 }
 
+/* RFC 3261 10.3: the domain first, then what is required. */
+static void register_contacts(const struct router *r, struct tx *tx)
+{
+	if (is_local(r, tx) && access_require(tx, REGISTRAR_SUPPORTED))
+		registrar_register(r->registrar, tx);
+}
+
 void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -62,7 +81,11 @@ void router_request(const struct router *r, struct tx *tx)
 		tx_reply_code(tx, 482, NULL);
 		return;
 	}
-	if (!access_require(tx))
+	if (m->method == METHOD_REGISTER) {
+		register_contacts(r, tx);
+		return;
+	}
+	if (!access_require(tx, SLICE_NONE))
 		return;
 	switch (m->method) {
 	case METHOD_SUBSCRIBE:

@@ -98,11 +98,11 @@ static void stateless_tag(const struct tx_layer *t, const struct sip_msg *m, str
 static void render(struct tx *tx, const struct build_reply *r, bool remembered)
 {
 	struct build_reply full = *r;
-	struct peer_text ip = peer_ip(&tx->from.remote);
+	struct peer_text ip = peer_ip(&tx->flow.remote);
 	struct buf tag = {0};
 
 	full.received = slice_str(ip.text);
-	full.rport = peer_port(&tx->from.remote);
+	full.rport = tx->source_port;
 	if (full.to_tag.p == NULL && r->code > 100) {
 		if (remembered)
 			rng_hex(&tag, 8);
@@ -115,7 +115,7 @@ static void render(struct tx *tx, const struct build_reply *r, bool remembered)
 	buf_free(&tag);
 	if (log_on(LOG_INFO) && r->code >= 200)
 		log_line(LOG_INFO, "event=answered method=%s status=%u peer=%s uri=%s call_id=%s",
-			 log_esc(tx->request->method_name).text, r->code, peer_text(&tx->from.remote).text,
+			 log_esc(tx->request->method_name).text, r->code, peer_text(&tx->flow.remote).text,
 			 log_esc(tx->request->uri_text).text, log_esc(tx->request->call_id).text);
 }
 
@@ -268,7 +268,7 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 		nist_request(tx);
 	} else {
 		tx = tx_new(t, invite ? TX_IST : TX_NIST, &back, m->method, buf_take(&key));
-		tx->from = *from;
+		tx->source_port = peer_port(&from->remote);
 		tx->request = msg_ref(m);
 		if (invite)
 			ist_start(tx);
@@ -303,7 +303,10 @@ const struct flow *tx_flow(const struct tx *tx)
 	return &tx->flow;
 }
 
-const struct flow *tx_from(const struct tx *tx)
+struct flow tx_source(const struct tx *tx)
 {
-	return &tx->from;
+	struct flow f = tx->flow;
+
+	peer_set_port(&f.remote, tx->source_port);
+	return f;
 }

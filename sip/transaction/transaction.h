@@ -48,7 +48,7 @@ uint64_t tx_id(const struct tx *tx);
 struct tx *tx_find(struct tx_layer *t, uint64_t id); /* no final answer yet; NULL when it is gone */
 struct sip_msg *tx_request(const struct tx *tx);     /* borrowed */
 const struct flow *tx_flow(const struct tx *tx);     /* the way that answers go */
-const struct flow *tx_from(const struct tx *tx);     /* the way that the request came */
+struct flow tx_source(const struct tx *tx); /* the way it came: without rport (RFC 3581) not the same over UDP */
 
 /*
  * tx_merged: RFC 3261 8.2.2.2: is this the same request as one that is remembered, by another path? Asked once, and

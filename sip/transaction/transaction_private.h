@@ -35,7 +35,7 @@ struct tx {
 	bool lost;               /* client: the connection was gone from the start */
 	bool cancelled;          /* INVITE client: a CANCEL is wanted, or was sent */
 	struct flow flow;
-	struct flow from; /* server: where the request came from */
+	uint16_t source_port; /* server: of the request; flow has that of the answer */
 	enum method method;
 	struct sip_msg *request;  /* server: one reference until the final answer was sent */
 	struct buf octets;        /* server: the last response; client: the request */

@@ -32,7 +32,7 @@ static unsigned control_of(struct slice s, size_t length)
 	return length == 2 && p[0] == 0xc2 && p[1] < 0xa0 ? p[1] : 0;
 }
 
-static void add_json(struct buf *out, struct slice s)
+void report_json(struct buf *out, struct slice s)
 {
 	size_t n;
 
@@ -101,7 +101,7 @@ void report_text(struct report *r, const char *name, struct slice value)
 {
 	add_name(r, name);
 	if (r->json)
-		add_json(&r->out, value);
+		report_json(&r->out, value);
 	else
 		add_line(&r->out, value);
 }

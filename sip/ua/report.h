@@ -25,4 +25,7 @@ void report_end(struct report *r);
  */
 void report_plain(struct buf *out, struct slice text);
 
+/* report_json: appends text as a JSON string with its quotes; octets that are no UTF-8 become U+FFFD. */
+void report_json(struct buf *out, struct slice text);
+
 #endif

@@ -45,6 +45,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 
 	(void)why;
 	notifier_flow_closed(w->notifier, flow_id);
+	registrar_flow_closed(w->registrar, flow_id);
 }
 
 static const struct tx_user user_of_transactions = {.on_request = on_request, .on_closed = on_closed};
@@ -123,7 +124,13 @@ static void start(struct world *w)
 
 	assert_int_equal(notifier_new(&notifier, &w->notifier), ERR_OK);
 	credentials_attach(w->credentials, w->notifier);
-	w->router = (struct router){.domain = c->domain, .credentials = w->credentials, .notifier = w->notifier};
+
+	const struct registrar_deps registrar = {
+		.loop = w->loop, .transport = w->transport, .access = access, .commit = w->commit, .dirfd = w->dirfd};
+
+	assert_int_equal(registrar_new(&registrar, &w->registrar), ERR_OK);
+	w->router = (struct router){
+		.domain = c->domain, .credentials = w->credentials, .notifier = w->notifier, .registrar = w->registrar};
 	fake_settle(w->loop);
 	buf_free(&why);
 }
@@ -145,6 +152,7 @@ static void stop(struct world *w)
 	work_free(w->work);
 	work_free(w->disk);
 	notifier_free(w->notifier);
+	registrar_free(w->registrar);
 	credentials_free(w->credentials);
 	tx_layer_free(w->layer);
 	transport_free(w->transport);
@@ -279,10 +287,10 @@ struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct
 	char call_id[32];
 
 	snprintf(call_id, sizeof(call_id), "call-%u", ++w->calls);
-	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 192.0.2.4:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\n",
-		 a->method, a->uri, proto_name(from->proto), w->calls);
-	buf_addf(&out, "From: <sip:watcher@example.org>;tag=w1\r\nTo: %s%s%s\r\n", a->to != NULL ? "" : "<",
-		 a->to != NULL ? a->to : a->uri, a->to != NULL ? "" : ">");
+	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 192.0.2.4:5070;branch=z9hG4bK%u%s\r\nMax-Forwards: 70\r\n",
+		 a->method, a->uri, proto_name(from->proto), w->calls, a->old_via ? "" : ";rport");
+	buf_addf(&out, "From: %s\r\nTo: %s%s%s\r\n", a->from != NULL ? a->from : "<sip:watcher@example.org>;tag=w1",
+		 a->to != NULL ? "" : "<", a->to != NULL ? a->to : a->uri, a->to != NULL ? "" : ">");
 	buf_addf(&out, "Call-ID: %s\r\nCSeq: %u %s\r\n", a->call_id != NULL ? a->call_id : call_id, cseq, a->method);
 	if (a->authorization != NULL)
 		buf_addf(&out, "Authorization: %s\r\n", a->authorization);

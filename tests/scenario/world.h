@@ -27,6 +27,7 @@ struct world {
 	struct signer *signer;
 	struct credentials *credentials;
 	struct notifier *notifier;
+	struct registrar *registrar;
 	struct router router;
 	struct key *user_key; /* EC; of all certificates of users */
 	struct buf pkcs8;     /* the same, DER */
@@ -53,11 +54,13 @@ struct sip_msg *world_take(struct world *w, const char *call_id, struct flow *to
 /* A request of a client, and how it is authenticated. */
 struct ask {
 	const char *method, *uri, *to; /* to: value of To; NULL: <uri> */
+	const char *from;              /* value of From; NULL: somebody else's */
 	const char *call_id;           /* NULL: a new one */
 	const char *headers;           /* further lines, each with CR LF, or NULL */
 	struct slice body;
 	unsigned cseq;             /* 0: 1 */
 	const char *authorization; /* value, or NULL */
+	bool old_via;              /* without rport */
 };
 
 /* world_ask: sends it and returns the answer, or NULL when none came yet. */

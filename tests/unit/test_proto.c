@@ -56,6 +56,7 @@ static const struct {
 	{"Identity-Info", "n", HDR_IDENTITY_INFO, true},
 	{"Max-Forwards", NULL, HDR_MAX_FORWARDS, true},
 	{"Min-Expires", NULL, HDR_MIN_EXPIRES, true},
+	{"Path", NULL, HDR_PATH, false},
 	{"Proxy-Authenticate", NULL, HDR_PROXY_AUTHENTICATE, false},
 	{"Proxy-Authorization", NULL, HDR_PROXY_AUTHORIZATION, false},
 	{"Proxy-Require", NULL, HDR_PROXY_REQUIRE, false},
