@@ -15,7 +15,8 @@ MESSAGE     = proto scan uri addr via date header msg build edit mime digest_str
 TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen udp transport
 TRANSACTION = transaction server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert registrar register signer dialog notifier notify subscribe user_cert \
-              publish_body publish credential creator fetch replay verifier router web
+              publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork proxy \
+              router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve operate control setup lab admin
 
@@ -24,7 +25,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         flow dns_message hops resolver frame peer file commit user subscription binding journal credential \
         slice buf map ini rate log loop work ber \
         replay fetch verifier answer account named report
-SCENARIO = nist nict notifier subscription credential creation digest verifier registrar
+SCENARIO = nist nict notifier subscription credential creation digest verifier registrar proxy
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2

@@ -43,7 +43,22 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	registrar_flow_closed(a->registrar, flow_id);
 }
 
-static const struct tx_user tx_user = {.on_request = on_request, .on_closed = on_closed};
+static void on_ack(void *arg, const struct flow *from, struct sip_msg *ack)
+{
+	struct app *a = arg;
+
+	router_ack(&a->router, from, ack);
+}
+
+static void on_cancel(void *arg, struct tx *tx)
+{
+	struct app *a = arg;
+
+	router_cancel(&a->router, tx);
+}
+
+static const struct tx_user tx_user = {
+	.on_request = on_request, .on_ack = on_ack, .on_cancel = on_cancel, .on_closed = on_closed};
 
 /* --- starting, in this order; app_free goes back the same way --- */
 
@@ -66,6 +81,7 @@ static bool open_store(struct app *a, struct buf *why)
 		buf_free(&path);
 		goto out;
 	}
+	record_route_keys(slice_of(master, sizeof(master)), &a->route_keys);
 	file_remove_temporary(a->dirfd);
 	a->commit = commit_new(a->disk, a->dirfd, a->config.limit_queue);
 	a->users = users_new();
@@ -243,10 +259,19 @@ static bool build_services(struct app *a, struct buf *why)
 		return false;
 	}
 	credentials_attach(a->credentials, a->notifier);
+	a->proxy = proxy_new(&(struct proxy_deps){.loop = a->loop,
+						  .transactions = a->transactions,
+						  .transport = a->transport,
+						  .client_tls = a->client_tls,
+						  .resolver = a->resolver,
+						  .registrar = a->registrar,
+						  .access = access,
+						  .keys = a->route_keys});
 	a->router = (struct router){.domain = a->config.domain,
 				    .credentials = a->credentials,
 				    .notifier = a->notifier,
-				    .registrar = a->registrar};
+				    .registrar = a->registrar,
+				    .proxy = a->proxy};
 	return true;
 }
 
@@ -354,6 +379,7 @@ void app_free(struct app *a)
 	work_free(a->names);
 	control_free(a->control);
 	notifier_free(a->notifier);
+	proxy_free(a->proxy);
 	registrar_free(a->registrar);
 	credentials_free(a->credentials);
 	tx_layer_free(a->transactions);

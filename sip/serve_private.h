@@ -30,6 +30,8 @@ struct app {
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct registrar *registrar;
+	struct record_route_keys route_keys;
+	struct proxy *proxy;
 	struct web *web;
 	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
 	unsigned web_tls_count;

@@ -31,7 +31,7 @@ bool build_same_host(struct slice a, struct slice b)
  * The topmost Via element with what this server learnt: received when the sent-by host is not the source address, or
  * when rport asks for both (RFC 3581 4); a received or rport value that the peer wrote itself is not believed.
  */
-static void add_top_via(struct buf *out, const struct sip_msg *req, const struct build_reply *r)
+void build_top_via(struct buf *out, const struct sip_msg *req, struct slice received, uint16_t rport)
 {
 	const struct via *v = &req->via;
 	struct slice rest = v->params;
@@ -56,12 +56,12 @@ static void add_top_via(struct buf *out, const struct sip_msg *req, const struct
 		if (p.quoted)
 			buf_addc(out, '"');
 	}
-	if (v->rport || !build_same_host(v->host, r->received)) {
+	if (v->rport || !build_same_host(v->host, received)) {
 		buf_add(out, S(";received="));
-		buf_add(out, r->received);
+		buf_add(out, received);
 	}
 	if (v->rport)
-		buf_addf(out, ";rport=%u", r->rport);
+		buf_addf(out, ";rport=%u", rport);
 }
 
 static void add_vias(struct buf *out, const struct sip_msg *req, const struct build_reply *r)
@@ -76,7 +76,7 @@ static void add_vias(struct buf *out, const struct sip_msg *req, const struct bu
 		if (top) {
 			/* msg_parse has read this element already. */
 			if (list_next(&rest, &item, &bad))
-				add_top_via(out, req, r);
+				build_top_via(out, req, r->received, r->rport);
 			rest = slice_trim(rest);
 			if (rest.n > 0)
 				buf_add(out, S(", "));

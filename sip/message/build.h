@@ -22,6 +22,9 @@ struct build_reply {
  */
 void build_reply(struct buf *out, const struct sip_msg *req, const struct build_reply *r);
 
+/* build_top_via: appends the topmost Via element as above, without its header name. */
+void build_top_via(struct buf *out, const struct sip_msg *req, struct slice received, uint16_t rport);
+
 /* build_header: appends "Name: value CR LF". value must not have CR or LF outside folds. */
 void build_header(struct buf *out, const char *name, struct slice value);
 

@@ -60,6 +60,7 @@ static const struct {
 	{"k", HDR_SUPPORTED},
 	{"l", HDR_CONTENT_LENGTH},
 	{"m", HDR_CONTACT},
+	{"max-breadth", HDR_MAX_BREADTH},
 	{"max-forwards", HDR_MAX_FORWARDS},
 	{"min-expires", HDR_MIN_EXPIRES},
 	{"n", HDR_IDENTITY_INFO},
@@ -118,6 +119,7 @@ bool header_is_single(enum header h)
 	case HDR_EXPIRES:
 	case HDR_FROM:
 	case HDR_IDENTITY_INFO:
+	case HDR_MAX_BREADTH:
 	case HDR_MAX_FORWARDS:
 	case HDR_MIN_EXPIRES:
 	case HDR_RETRY_AFTER:

@@ -45,9 +45,11 @@ bool access_sealed(const struct access *a, struct tx *tx)
 	return true;
 }
 
-bool access_user(const struct access *a, struct tx *tx, const struct user **out)
+/* which: HDR_AUTHORIZATION, 401, or HDR_PROXY_AUTHORIZATION, 407. */
+static bool check_user(const struct access *a, struct tx *tx, enum header which, const struct user **out)
 {
-	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), HDR_AUTHORIZATION);
+	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), which);
+	unsigned code = which == HDR_AUTHORIZATION ? 401 : 407;
 	struct buf lines = {0};
 
 	switch (r.verdict) {
@@ -56,8 +58,8 @@ bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
-		auth_challenge(a->auth, tx_flow(tx), HDR_AUTHORIZATION, r.verdict == AUTH_STALE, &lines);
-		tx_reply_once(tx, &(struct build_reply){.code = 401, .headers = buf_slice(&lines)});
+		auth_challenge(a->auth, tx_flow(tx), which, r.verdict == AUTH_STALE, &lines);
+		tx_reply_once(tx, &(struct build_reply){.code = code, .headers = buf_slice(&lines)});
 		buf_free(&lines);
 		return false;
 	case AUTH_BAD:
@@ -70,6 +72,25 @@ bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 						.reason = "Too Many Wrong Answers",
 						.headers = S("Retry-After: 30\r\n")});
 	return false;
+}
+
+bool access_user(const struct access *a, struct tx *tx, const struct user **out)
+{
+	return check_user(a, tx, HDR_AUTHORIZATION, out);
+}
+
+bool access_sender(const struct access *a, struct tx *tx)
+{
+	const struct user *user;
+	struct buf from = {0};
+	bool ok = false;
+
+	if (uri_aor(&tx_request(tx)->from.uri, &from) != ERR_OK)
+		tx_reply_code(tx, 403, "From Is No Address Of Record");
+	else
+		ok = check_user(a, tx, HDR_PROXY_AUTHORIZATION, &user) && access_is(tx, user, buf_slice(&from));
+	buf_free(&from);
+	return ok;
 }
 
 bool access_is(struct tx *tx, const struct user *user, struct slice aor)

@@ -28,4 +28,7 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
 bool access_user(const struct access *a, struct tx *tx, const struct user **out);
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
+/* access_sender: for a proxy: 407/400/503 unless the digest user is who From says; 403 when it is another. */
+bool access_sender(const struct access *a, struct tx *tx);
+
 #endif

@@ -1,14 +1,12 @@
 #include "sip/service/router.h"
 
+#include "sip/message/header.h"
+
 #define ALLOW "Allow: OPTIONS, PUBLISH, REGISTER, SUBSCRIBE\r\n"
 
 /* ESC-15: what this server does. */
 static void options(struct tx *tx)
 {
-	if (tx_request(tx)->uri.scheme == URI_OTHER) {
-		tx_reply_code(tx, 416, NULL);
-		return;
-	}
 	tx_reply(tx,
 		 &(struct build_reply){
 			 .code = 200,
@@ -24,10 +22,6 @@ static bool is_local(const struct router *r, struct tx *tx)
 {
 	const struct uri *u = &tx_request(tx)->uri;
 
-	if (u->scheme == URI_OTHER) {
-		tx_reply_code(tx, 416, NULL);
-		return false;
-	}
 	if (!slice_ieq(u->host, slice_str(r->domain))) {
 		tx_reply_code(tx, 404, "Not A Domain Of This Server");
 		return false;
@@ -73,10 +67,66 @@ static void register_contacts(const struct router *r, struct tx *tx)
 		registrar_register(r->registrar, tx);
 }
 
+/* Event packages of which this server is the state agent; all others are the user's own phone's. */
+static bool is_own_package(const struct sip_msg *m)
+{
+	struct event ev = {0};
+
+	return msg_value(m, HDR_EVENT).p == NULL || event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK ||
+	       package_of(ev.package) != PACKAGE_COUNT;
+}
+
+static bool is_registered(const struct router *r, const struct uri *u)
+{
+	struct buf aor = {0};
+	struct contact one;
+	bool there = uri_aor(u, &aor) == ERR_OK && registrar_contacts(r->registrar, buf_slice(&aor), &one, 1) > 0;
+
+	buf_free(&aor);
+	return there;
+}
+
+/* Is the request for the phones of a user of ours, rather than for this server? */
+static bool is_for_user(const struct router *r, const struct sip_msg *m)
+{
+	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 || !slice_ieq(m->uri.host, slice_str(r->domain)))
+		return false;
+	switch (m->method) {
+	case METHOD_REGISTER:
+	case METHOD_PUBLISH:
+		return false;
+	case METHOD_SUBSCRIBE:
+		return !is_own_package(m) && is_registered(r, &m->uri);
+	default:
+		return true;
+	}
+}
+
+void router_ack(const struct router *r, const struct flow *source, struct sip_msg *ack)
+{
+	if (proxy_concerns(r->proxy, ack, source))
+		proxy_ack(r->proxy, source, ack);
+}
+
+void router_cancel(const struct router *r, struct tx *tx)
+{
+	proxy_cancel(r->proxy, tx);
+}
+
 void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
+	const struct flow source = tx_source(tx);
 
+	/* RFC 3261 16.3 2, 8.2.2.1: there is no way to anything but sip and sips from here. */
+	if (m->uri.scheme == URI_OTHER) {
+		tx_reply_code(tx, 416, NULL);
+		return;
+	}
+	if (proxy_concerns(r->proxy, m, &source) || is_for_user(r, m)) {
+		proxy_request(r->proxy, tx);
+		return;
+	}
 	if (tx_merged(tx)) {
 		tx_reply_code(tx, 482, NULL);
 		return;

@@ -3,17 +3,23 @@
 
 #include "sip/service/credential.h"
 #include "sip/service/notifier.h"
+#include "sip/service/proxy.h"
 #include "sip/service/registrar.h"
 
-/* Which service a request is for: by method, and by the domain of its Request-URI. */
+/* Which service a request is for: the proxy when it is on its way to somewhere or somebody else, or one of our own. */
 struct router {
 	const char *domain;
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct registrar *registrar;
+	struct proxy *proxy;
 };
 
 /* router_request: answers tx, now or later. */
 void router_request(const struct router *r, struct tx *tx);
+
+/* router_ack, router_cancel: as tx_user's on_ack and on_cancel. */
+void router_ack(const struct router *r, const struct flow *source, struct sip_msg *ack);
+void router_cancel(const struct router *r, struct tx *tx);
 
 #endif

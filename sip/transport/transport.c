@@ -380,6 +380,18 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 		stream_close(s, why);
 }
 
+bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)
+{
+	for (unsigned i = 0; i < t->listener_count; i++) {
+		const struct listener *l = &t->listeners[i];
+		uint32_t wanted = port != 0 ? port : l->proto == PROTO_TLS ? 5061 : 5060;
+
+		if (peer_port(&l->at) == wanted && (peer_is_any(&l->at) || peer_same_host(&l->at, local)))
+			return true;
+	}
+	return false;
+}
+
 struct peer_text transport_sent_by(struct transport *t, const struct flow *f)
 {
 	struct listener *l = f->proto == PROTO_UDP ? udp_listener(t, f) : listener_for(t, f->proto, &f->remote);

@@ -57,6 +57,9 @@ bool transport_alive(struct transport *t, const struct flow *f);                
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
+/* transport_is_own: does a listener have this port (0: the default of its kind) at the address of local? */
+bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port);
+
 /*
  * transport_sent_by: "host:port" under which peers of this flow reach our listener of the same protocol, for Via and
  * Contact. Without a listener: the local end of the flow.

@@ -332,8 +332,11 @@ def test_CRT_24_no_event_lists(watcher, user):
 
 def test_CRT_27_served_domain_is_local_and_others_are_not(watcher):
     assert watcher.subscribe("sip:nobody@EXAMPLE.COM:5060").response.code == 200
-    assert watcher.try_subscribe("sip:bob@other.example").code == 404
-    assert watcher.try_subscribe("sip:bob@sub.example.com").code == 404
+    # Elsewhere is for the proxy: who says that he is of the domain must prove it.
+    assert watcher.try_subscribe("sip:bob@other.example").code == 407
+    assert watcher.try_subscribe("sip:bob@sub.example.com").code == 407
+    stranger = {"From": "<sip:eve@other.example>;tag=e"}
+    assert watcher.try_subscribe("sip:bob@other.example", headers=stranger).code == 403
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -263,7 +263,9 @@ def test_EVT_20_limits(server, net, limit, others):
 
 def test_T_40_server_accepts_no_notify(watcher, user):
     fields = {"Event": "certificate", "Subscription-State": "active", "Contact": "<sip:x@127.0.0.1:9>"}
-    assert watcher.exchange(watcher.new("NOTIFY", user.aor, fields)).code in (405, 481, 489, 501)
+    assert watcher.exchange(watcher.new("NOTIFY", "sip:example.com", fields)).code == 481
+    # To a user: for his phones, if there are any, and only from who he says he is.
+    assert watcher.exchange(watcher.new("NOTIFY", user.aor, fields)).code == 407
     with pytest.raises(Timeout):
         watcher.peer.take(lambda message: True, 0.2)
 

@@ -172,6 +172,14 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 	fake_close(t, f);
 }
 
+bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)
+{
+	struct peer udp = peer_at(LOCAL_UDP);
+
+	(void)t;
+	return peer_same_host(&udp, local) && (port == 0 || port == 5060 || port == 5061);
+}
+
 struct peer_text transport_sent_by(struct transport *t, const struct flow *f)
 {
 	(void)t;

@@ -90,7 +90,7 @@ static void step_1_the_domain(void **state)
 {
 	struct scene *s = *state;
 
-	assert_int_equal(status(s, (struct reg){.uri = "sip:example.org", .headers = PHONE}), 404);
+	assert_int_equal(status(s, (struct reg){.uri = "sip:example.org", .headers = PHONE}), 407);
 	assert_int_equal(status(s, (struct reg){.uri = "tel:+1", .headers = PHONE}), 416);
 	assert_int_equal(status(s, (struct reg){.uri = "sip:EXAMPLE.com;transport=tcp", .headers = PHONE}), 200);
 }

@@ -48,7 +48,22 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	registrar_flow_closed(w->registrar, flow_id);
 }
 
-static const struct tx_user user_of_transactions = {.on_request = on_request, .on_closed = on_closed};
+static void on_ack(void *arg, const struct flow *from, struct sip_msg *ack)
+{
+	struct world *w = arg;
+
+	router_ack(&w->router, from, ack);
+}
+
+static void on_cancel(void *arg, struct tx *tx)
+{
+	struct world *w = arg;
+
+	router_cancel(&w->router, tx);
+}
+
+static const struct tx_user user_of_transactions = {
+	.on_request = on_request, .on_ack = on_ack, .on_cancel = on_cancel, .on_closed = on_closed};
 
 static void add_user(struct world *w, const char *name)
 {
@@ -129,8 +144,24 @@ static void start(struct world *w)
 		.loop = w->loop, .transport = w->transport, .access = access, .commit = w->commit, .dirfd = w->dirfd};
 
 	assert_int_equal(registrar_new(&registrar, &w->registrar), ERR_OK);
-	w->router = (struct router){
-		.domain = c->domain, .credentials = w->credentials, .notifier = w->notifier, .registrar = w->registrar};
+	w->names = work_new(w->loop, 1, c->limit_queue, 0);
+	w->resolver = resolver_new(w->loop, w->names,
+				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes_new()});
+
+	struct proxy_deps proxy = {.loop = w->loop,
+				   .transactions = w->layer,
+				   .transport = w->transport,
+				   .resolver = w->resolver,
+				   .registrar = w->registrar,
+				   .access = access};
+
+	record_route_keys(slice_of(master, sizeof(master)), &proxy.keys);
+	w->proxy = proxy_new(&proxy);
+	w->router = (struct router){.domain = c->domain,
+				    .credentials = w->credentials,
+				    .notifier = w->notifier,
+				    .registrar = w->registrar,
+				    .proxy = w->proxy};
 	fake_settle(w->loop);
 	buf_free(&why);
 }
@@ -151,10 +182,14 @@ static void stop(struct world *w)
 	fake_settle(w->loop);
 	work_free(w->work);
 	work_free(w->disk);
+	resolver_stop(w->resolver);
+	work_free(w->names);
 	notifier_free(w->notifier);
+	proxy_free(w->proxy);
 	registrar_free(w->registrar);
 	credentials_free(w->credentials);
 	tx_layer_free(w->layer);
+	resolver_free(w->resolver);
 	transport_free(w->transport);
 	signer_free(w->signer);
 	auth_free(w->auth);
@@ -316,8 +351,10 @@ bool body_has(const struct sip_msg *m, struct slice octets)
 
 bool answer_read(struct answer *a, const struct sip_msg *challenge)
 {
-	for (const struct sip_header *h = msg_each(challenge, HDR_WWW_AUTHENTICATE, NULL); h != NULL;
-	     h = msg_each(challenge, HDR_WWW_AUTHENTICATE, h)) {
+	enum header which = challenge->status == 407 ? HDR_PROXY_AUTHENTICATE : HDR_WWW_AUTHENTICATE;
+
+	for (const struct sip_header *h = msg_each(challenge, which, NULL); h != NULL;
+	     h = msg_each(challenge, which, h)) {
 		struct digest_params d;
 
 		if (digest_params_parse(h->value, &d) == ERR_OK &&

@@ -28,6 +28,9 @@ struct world {
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct registrar *registrar;
+	struct work *names;
+	struct resolver *resolver;
+	struct proxy *proxy;
 	struct router router;
 	struct key *user_key; /* EC; of all certificates of users */
 	struct buf pkcs8;     /* the same, DER */

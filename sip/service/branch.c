@@ -1,0 +1,318 @@
+#include <stdio.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "crypto/rng.h"
+#include "sip/message/header.h"
+#include "sip/message/limits.h"
+#include "sip/service/forward.h"
+#include "sip/service/proxy_private.h"
+
+/* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
+
+static bool is_invite(const struct branch *b)
+{
+	return b->fork->request->method == METHOD_INVITE;
+}
+
+/*
+ * RFC 5393 4.2.2: the part of our branch that tells a loop from a spiral is a hash, under a key of ours, of all that
+ * decides where a request goes.
+ */
+static void loop_mark(const struct fork *f, struct buf *out)
+{
+	const struct sip_msg *m = f->request;
+	struct buf parts = {0};
+
+	buf_add(&parts, m->uri_text);
+	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h))
+		buf_add(&parts, h->value);
+	buf_add(&parts, m->call_id);
+	buf_add(&parts, m->from_tag);
+	buf_addf(&parts, " %u ", m->cseq);
+	buf_add(&parts, m->to_tag);
+	buf_addf(out, "z9hG4bK%016llx.", (unsigned long long)map_hash(&f->proxy->by_own, buf_slice(&parts)));
+	buf_free(&parts);
+}
+
+bool fork_is_loop(const struct fork *f)
+{
+	struct buf mark = {0};
+	bool found = false;
+
+	loop_mark(f, &mark);
+	for (const struct sip_header *h = msg_each(f->request, HDR_VIA, NULL); h != NULL && !found;
+	     h = msg_each(f->request, HDR_VIA, h))
+		found = slice_find(h->value, buf_slice(&mark), 0) < h->value.n;
+	buf_free(&mark);
+	return found;
+}
+
+/* --- Record-Route --- */
+
+static void add_route_line(const struct branch *b, const struct flow *face, const char *token, struct buf *out)
+{
+	const char *at = transport_sent_by(b->fork->proxy->d.transport, face).text;
+
+	/* TLS-09: the scheme says TLS, not a parameter. */
+	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", face->proto == PROTO_TLS ? "sips" : "sip", token, at,
+		 face->proto == PROTO_TCP ? ";transport=tcp" : "");
+}
+
+/* RFC 3261 16.6 4, RFC 5658: for requests that may begin a dialog; two when the sides see different addresses of ours.
+ */
+static void add_record_route(const struct branch *b, struct buf *out)
+{
+	const struct fork *f = b->fork;
+	const struct sip_msg *m = f->request;
+	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source},
+				   .callee = {.local = b->to_user, .flow = b->flow}};
+	struct buf token = {0};
+	bool same;
+
+	if (m->to_tag.n > 0 ||
+	    (m->method != METHOD_INVITE && m->method != METHOD_SUBSCRIBE && m->method != METHOD_REFER))
+		return;
+	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
+	same = f->source.proto == b->flow.proto &&
+	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
+			slice_str(transport_sent_by(f->proxy->d.transport, &b->flow).text));
+	add_route_line(b, &b->flow, token.p, out);
+	if (!same)
+		add_route_line(b, &f->source, token.p, out);
+	buf_free(&token);
+}
+
+/* --- sending --- */
+
+static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why);
+
+static unsigned hops_left(const struct sip_msg *m)
+{
+	uint32_t n = MAX_FORWARDS + 1;
+	struct slice text = msg_value(m, HDR_MAX_FORWARDS);
+
+	/* proxy.c has looked at it. More than 70 is for somebody who wants to see us work. */
+	if (text.p != NULL && (!slice_u32(slice_trim(text), UINT32_MAX, &n) || n > MAX_FORWARDS))
+		n = MAX_FORWARDS;
+	return n - 1;
+}
+
+static enum err make_request(const struct branch *b, struct slice id, struct buf *out)
+{
+	const struct fork *f = b->fork;
+	struct peer_text source = peer_ip(&f->source.remote),
+			 sent_by = transport_sent_by(f->proxy->d.transport, &b->flow);
+	struct buf record_route = {0};
+	struct forward how = {.uri = b->uri != NULL ? slice_str(b->uri) : SLICE_NONE,
+			      .received = slice_str(source.text),
+			      .rport = peer_port(&f->source.remote),
+			      .proto = proto_name(b->flow.proto),
+			      .sent_by = sent_by.text,
+			      .branch = id,
+			      .new_routes = true,
+			      .routes = b->routes != NULL ? slice_str(b->routes) : SLICE_NONE,
+			      .max_forwards = hops_left(f->request),
+			      .max_breadth = b->breadth,
+			      .realm = f->proxy->d.access.config->domain};
+	enum err e;
+
+	add_record_route(b, &record_route);
+	how.record_route = buf_slice(&record_route);
+	e = forward_request(f->request, &how, out);
+	buf_free(&record_route);
+	return e;
+}
+
+static void on_timer_c(void *arg)
+{
+	struct branch *b = arg;
+
+	branch_cancel(b);
+}
+
+static void send_on_flow(struct branch *b)
+{
+	struct fork *f = b->fork;
+	struct buf octets = {0}, id = {0};
+
+	loop_mark(f, &id);
+	rng_hex(&id, 8);
+	if (make_request(b, buf_slice(&id), &octets) != ERR_OK) {
+		buf_free(&octets);
+		buf_free(&id);
+		fork_failure(b, 400, NULL);
+		return;
+	}
+	b->state = BRANCH_SENT;
+	if (f->request->method == METHOD_ACK) {
+		/* Not a transaction: sent once, and whoever sent the 2xx repeats that until he has it. */
+		if (transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
+			log_line(LOG_DEBUG, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
+		buf_free(&octets);
+	} else {
+		b->tx = tx_send(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
+				on_heard, b);
+		if (is_invite(b)) {
+			b->timer = b->timer != NULL ? b->timer : timer_new(f->proxy->d.loop, on_timer_c, b);
+			timer_start(b->timer, TIMER_C_MS);
+		}
+	}
+	buf_free(&id);
+}
+
+/* What a request that never reached anybody is answered. */
+static unsigned code_of(const struct branch *b, enum err why)
+{
+	if (why == ERR_AGAIN)
+		return 408;
+	if (b->flow_only)
+		return b->to_user && b->fork->request->to_tag.n == 0 ? 480 : 430; /* RFC 5626 5.3 */
+	return b->to_user ? 480 : 503;
+}
+
+static bool open_flow(const struct branch *b, const struct hop *h, struct flow *out)
+{
+	const struct proxy_deps *d = &b->fork->proxy->d;
+
+	if (h->proto == PROTO_UDP)
+		return transport_udp(d->transport, &h->at, out) == ERR_OK;
+	if (h->proto == PROTO_TLS && d->client_tls == NULL)
+		return false;
+	return transport_connect(d->transport, h->proto, &h->at, d->client_tls, slice_str(h->name), out) == ERR_OK;
+}
+
+/* The next hop that takes the request. false: there is none. */
+static bool try_hops(struct branch *b)
+{
+	while (b->hops != NULL && b->hop < b->hops->count) {
+		const struct hop *h = &b->hops->hops[b->hop++];
+
+		if (open_flow(b, h, &b->flow)) {
+			b->has_flow = true;
+			send_on_flow(b);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
+{
+	struct branch *b = arg;
+
+	(void)id;
+	if (m == NULL) {
+		/* RFC 3263 4.3: the next, as long as nobody has said anything. */
+		if (!b->heard && !b->fork->cancelled && try_hops(b))
+			return;
+		fork_failure(b, code_of(b, why), NULL);
+		return;
+	}
+	b->heard = true;
+	if (m->status < 200) {
+		if (b->timer != NULL)
+			timer_start(b->timer, TIMER_C_MS);
+		fork_provisional(b, m);
+	} else if (m->status < 300) {
+		fork_success(b, m);
+	} else if (m->status == 503 && !b->fork->cancelled && try_hops(b)) {
+		return;
+	} else {
+		fork_failure(b, m->status, m);
+	}
+}
+
+/* --- where to --- */
+
+static void take_hops(struct branch *b, const struct hops *h)
+{
+	b->hops = mem_alloc(sizeof(*b->hops));
+	*b->hops = *h;
+	if (!try_hops(b))
+		fork_failure(b, code_of(b, ERR_CLOSED), NULL);
+}
+
+/* id: of the fork, and which branch. */
+static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char *why)
+{
+	struct proxy *p = arg;
+	uint64_t own = id / BRANCHES_MAX;
+	struct map_node *n = map_find(&p->by_own, slice_of(&own, sizeof(own)));
+	struct branch *b = n == NULL ? NULL : &MAP_ENTRY(n, struct fork, by_own)->branches[id % BRANCHES_MAX];
+
+	if (b == NULL || b->state != BRANCH_RESOLVING)
+		return;
+	if (h->count > 0) {
+		take_hops(b, h);
+		return;
+	}
+	log_line(LOG_WARN, "event=no_route uri=%s reason=%s", log_esc(slice_str(b->next)).text,
+		 log_esc(slice_str(why)).text);
+	fork_failure(b, b->to_user ? 480 : 404, NULL);
+}
+
+static void resolve(struct branch *b)
+{
+	struct proxy *p = b->fork->proxy;
+	uint64_t id = b->fork->own * BRANCHES_MAX + (uint64_t)(b - b->fork->branches);
+	bool large = b->fork->request->raw.n + 300 > SIP_UDP_SAFE; /* our Via and Record-Route come on top */
+	struct hops hops;
+	struct uri next;
+	const char *why;
+
+	if (uri_parse(slice_str(b->next), &next) != ERR_OK || next.scheme == URI_OTHER) {
+		fork_failure(b, 416, NULL);
+		return;
+	}
+	b->state = BRANCH_RESOLVING;
+	switch (resolver_ask(p->d.resolver, &next, large, &hops, on_resolved, p, id, &why)) {
+	case ERR_OK:
+		take_hops(b, &hops);
+		break;
+	case ERR_AGAIN:
+		break;
+	case ERR_BUSY:
+		fork_failure(b, 503, NULL);
+		break;
+	default:
+		log_line(LOG_WARN, "event=no_route uri=%s reason=%s", log_esc(slice_str(b->next)).text,
+			 log_esc(slice_str(why)).text);
+		fork_failure(b, b->to_user ? 480 : 404, NULL);
+	}
+}
+
+void branch_start(struct branch *b)
+{
+	if (b->has_flow && transport_alive(b->fork->proxy->d.transport, &b->flow))
+		send_on_flow(b);
+	else if (b->flow_only)
+		fork_failure(b, code_of(b, ERR_CLOSED), NULL);
+	else
+		resolve(b);
+}
+
+void branch_cancel(struct branch *b)
+{
+	switch (b->state) {
+	case BRANCH_WAITS:
+	case BRANCH_RESOLVING:
+		b->state = BRANCH_DONE;
+		break;
+	case BRANCH_SENT:
+		tx_cancel(b->fork->proxy->d.transactions, b->tx);
+		break;
+	case BRANCH_DONE:
+		break;
+	}
+}
+
+void branch_drop(struct branch *b)
+{
+	timer_free(b->timer);
+	mem_free(b->uri);
+	mem_free(b->routes);
+	mem_free(b->next);
+	mem_free(b->hops);
+	b->timer = NULL;
+}

@@ -1,0 +1,279 @@
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/service/forward.h"
+#include "sip/service/proxy_private.h"
+
+/* Response contexts, RFC 3261 16.7: one request, its branches, and which of their responses goes back. */
+
+struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source)
+{
+	struct fork *f = mem_alloc(sizeof(*f));
+
+	f->proxy = p;
+	f->own = ++p->next;
+	f->request = msg_ref(m);
+	f->source = *source;
+	f->max_breadth = MAX_BREADTH;
+	map_add(&p->by_own, &f->by_own, slice_of(&f->own, sizeof(f->own)));
+	if (tx != NULL) {
+		f->id = tx_id(tx);
+		map_add(&p->forks, &f->node, slice_of(&f->id, sizeof(f->id)));
+	}
+	return f;
+}
+
+struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next)
+{
+	struct branch *b = &f->branches[f->count];
+
+	if (f->count == BRANCHES_MAX)
+		return NULL;
+	*b = (struct branch){.fork = f, .q = 1000};
+	b->uri = uri.p != NULL ? slice_dup(uri) : NULL;
+	b->routes = routes.n > 0 ? slice_dup(routes) : NULL;
+	b->next = next.n > 0 ? slice_dup(next) : NULL;
+	f->count++;
+	return b;
+}
+
+static void destroy(void *arg)
+{
+	struct fork *f = arg;
+
+	for (unsigned i = 0; i < f->count; i++)
+		branch_drop(&f->branches[i]);
+	timer_free(f->linger);
+	msg_unref(f->best);
+	msg_unref(f->request);
+	buf_free(&f->challenges);
+	mem_free(f);
+}
+
+void fork_end(struct fork *f)
+{
+	if (f->over)
+		return;
+	f->over = true;
+	map_remove(&f->proxy->by_own, &f->by_own);
+	if (f->id != 0)
+		map_remove(&f->proxy->forks, &f->node);
+	for (unsigned i = 0; i < f->count; i++) {
+		if (f->branches[i].tx != 0)
+			tx_forget(f->proxy->d.transactions, f->branches[i].tx);
+		if (f->branches[i].timer != NULL)
+			timer_stop(f->branches[i].timer);
+	}
+	loop_defer(f->proxy->d.loop, destroy, f);
+}
+
+/* --- the best response, 16.7 6 --- */
+
+/* Smaller is better: 6xx before all, then the class; within 4xx those that tell the sender how to do better. */
+static unsigned rank(unsigned code)
+{
+	if (code >= 600)
+		return 0;
+	if (code == 401 || code == 407 || code == 415 || code == 420 || code == 484)
+		return 4000;
+	/* What is only the proxy's own impression, or another server's load, comes last in its class. */
+	return code / 100 * 1000 + (code == 408 || code == 480 || code == 487 || code == 503 ? 900 : 500);
+}
+
+static void add_challenges(struct fork *f, const struct sip_msg *m)
+{
+	static const enum header ids[] = {HDR_WWW_AUTHENTICATE, HDR_PROXY_AUTHENTICATE};
+
+	if (m == NULL || (m->status != 401 && m->status != 407))
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		for (const struct sip_header *h = msg_each(m, ids[i], NULL); h != NULL; h = msg_each(m, ids[i], h))
+			buf_add(&f->challenges, h->line);
+}
+
+static void consider(struct fork *f, unsigned code, struct sip_msg *m)
+{
+	bool better = f->best_code == 0 || rank(code) < rank(f->best_code);
+
+	/* Challenges of all branches go into the one answer (16.7 7), each once. */
+	add_challenges(f, better ? f->best : m);
+	if (!better)
+		return;
+	msg_unref(f->best);
+	f->best = m != NULL ? msg_ref(m) : NULL;
+	f->best_code = code;
+}
+
+static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
+{
+	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
+	struct buf octets = {0};
+
+	if (tx == NULL || forward_response(m, lines, &octets) != ERR_OK) {
+		buf_free(&octets);
+		return;
+	}
+	if (m->status >= 200 && log_on(LOG_INFO))
+		log_line(LOG_INFO, "event=passed method=%s status=%u uri=%s call_id=%s",
+			 log_esc(f->request->method_name).text, m->status, log_esc(f->request->uri_text).text,
+			 log_esc(m->call_id).text);
+	tx_pass(tx, m->status, &octets);
+}
+
+/* All branches have failed. */
+static void give_up(struct fork *f)
+{
+	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
+	unsigned code = f->best_code;
+
+	f->answered = true;
+	if (tx != NULL && f->cancelled && (f->best == NULL || code != 487))
+		tx_reply_code(tx, 487, NULL);
+	else if (tx != NULL && code == 408 && f->request->method != METHOD_INVITE)
+		tx_abandon(tx); /* RFC 4320 4.2 */
+	else if (tx != NULL && code == 503)
+		/* 16.7 6: another server's 503 is not ours. */
+		tx_reply_code(tx, 500, "Next Server Unavailable");
+	else if (f->best != NULL)
+		pass(f, f->best, code == 401 || code == 407 ? buf_slice(&f->challenges) : SLICE_NONE);
+	else if (tx != NULL)
+		tx_reply_code(tx, code != 0 ? code : 480, NULL);
+	fork_end(f);
+}
+
+/* --- groups of equal q, one after another (16.6) --- */
+
+static void start_group(struct fork *f)
+{
+	unsigned q = 0, count = 0, share;
+
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->branches[i].state == BRANCH_WAITS && f->branches[i].q > q)
+			q = f->branches[i].q;
+	for (unsigned i = 0; i < f->count; i++)
+		count += f->branches[i].state == BRANCH_WAITS && f->branches[i].q == q;
+	if (count == 0)
+		return;
+	share = f->max_breadth / count; /* RFC 5393 5.3.3: the breadth is shared out */
+	for (unsigned i = 0; i < f->count && !f->over; i++) {
+		struct branch *b = &f->branches[i];
+
+		if (b->state != BRANCH_WAITS || b->q != q)
+			continue;
+		b->breadth = share;
+		if (share > 0) {
+			branch_start(b);
+		} else {
+			b->state = BRANCH_DONE;
+			consider(f, 440, NULL);
+		}
+	}
+}
+
+static unsigned count_in(const struct fork *f, enum branch_state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->count; i++)
+		n += f->branches[i].state == state;
+	return n;
+}
+
+static bool is_busy(const struct fork *f)
+{
+	return count_in(f, BRANCH_SENT) + count_in(f, BRANCH_RESOLVING) > 0;
+}
+
+/* Is anything left to wait for or to try? */
+static void advance(struct fork *f)
+{
+	while (!f->over && !f->answered && !is_busy(f)) {
+		if (!f->cancelled && f->best_code < 600 && count_in(f, BRANCH_WAITS) > 0)
+			start_group(f);
+		else
+			give_up(f);
+	}
+	if (!f->over && f->answered && !is_busy(f) && f->linger == NULL)
+		fork_end(f);
+}
+
+void fork_go(struct fork *f)
+{
+	advance(f);
+	/* An ACK is on its way or lost: there is nothing to wait for. */
+	if (f->id == 0 && !f->over && count_in(f, BRANCH_RESOLVING) == 0)
+		fork_end(f);
+}
+
+static void cancel_all(struct fork *f, const struct branch *but)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (&f->branches[i] != but)
+			branch_cancel(&f->branches[i]);
+}
+
+void fork_cancel(struct fork *f)
+{
+	f->cancelled = true;
+	cancel_all(f, NULL);
+	advance(f);
+}
+
+/* --- what branches hear --- */
+
+void fork_provisional(struct branch *b, struct sip_msg *m)
+{
+	struct fork *f = b->fork;
+
+	if (!f->answered)
+		pass(f, m, SLICE_NONE);
+}
+
+static void on_linger(void *arg)
+{
+	fork_end(arg);
+}
+
+void fork_success(struct branch *b, struct sip_msg *m)
+{
+	struct fork *f = b->fork;
+	bool invite = m->method == METHOD_INVITE;
+
+	b->state = BRANCH_DONE;
+	if (b->timer != NULL)
+		timer_stop(b->timer);
+	if (!f->answered) {
+		f->answered = true;
+		pass(f, m, SLICE_NONE);
+		cancel_all(f, b);
+	} else if (invite) {
+		struct buf octets = {0};
+
+		/* 16.7 5: every 2xx to an INVITE, also those of other branches. */
+		if (forward_response(m, SLICE_NONE, &octets) == ERR_OK &&
+		    !tx_pass_more(f->proxy->d.transactions, f->id, &octets))
+			log_line(LOG_DEBUG, "event=late_2xx call_id=%s", log_esc(m->call_id).text);
+		buf_free(&octets);
+	}
+	if (invite && f->linger == NULL) {
+		f->linger = timer_new(f->proxy->d.loop, on_linger, f);
+		timer_start(f->linger, 64 * TX_T1_MS);
+	}
+	advance(f);
+}
+
+void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
+{
+	struct fork *f = b->fork;
+
+	b->state = BRANCH_DONE;
+	if (b->timer != NULL)
+		timer_stop(b->timer);
+	if (f->over)
+		return;
+	if (!f->answered) {
+		consider(f, code, m);
+		if (code >= 600) /* 16.7 5: nobody else is to ring; the answer waits for them */
+			cancel_all(f, b);
+	}
+	advance(f);
+}

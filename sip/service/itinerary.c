@@ -1,0 +1,122 @@
+#include "sip/message/limits.h"
+#include "sip/service/proxy_private.h"
+
+/* Route information, RFC 3261 16.4 and 16.6 6. */
+
+bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
+{
+	struct peer at;
+
+	if (u->scheme == URI_OTHER)
+		return false;
+	if (slice_ieq(u->host, slice_str(p->d.access.config->domain)))
+		return true;
+	return peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
+	       transport_is_own(p->d.transport, &source->local, u->port);
+}
+
+struct values {
+	unsigned count;
+	struct slice text[SIP_ROUTE_MAX];
+	struct addr addr[SIP_ROUTE_MAX];
+};
+
+static bool read_routes(const struct sip_msg *m, struct values *v)
+{
+	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h)) {
+		struct slice rest = h->value, item;
+		bool bad;
+
+		while (list_next(&rest, &item, &bad)) {
+			if (v->count == SIP_ROUTE_MAX || addr_parse(item, &v->addr[v->count]) != ERR_OK)
+				return false;
+			v->text[v->count++] = item;
+		}
+		if (bad)
+			return false;
+	}
+	return true;
+}
+
+static bool is_loose(const struct addr *a)
+{
+	struct slice value;
+
+	return uri_param(&a->uri, S("lr"), &value);
+}
+
+static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
+{
+	if (!it->in_dialog)
+		it->in_dialog = record_route_read(&p->d.keys, user, m, &it->ends, &it->from_caller);
+}
+
+/* Takes our entries off the front: one, or the two of RFC 5658. */
+static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, const struct flow *source,
+			    const struct values *v, unsigned at, struct itinerary *it)
+{
+	const struct uri *first = &v->addr[at].uri;
+
+	if (at == v->count)
+		return at;
+	if (!is_own_uri(p, first, source)) {
+		/* The other address of ours is known by its token. */
+		use_token(p, m, first->user, it);
+		if (!it->in_dialog)
+			return at;
+	}
+	use_token(p, m, first->user, it);
+	at++;
+	if (at < v->count && first->user.n > 0 && slice_eq(v->addr[at].uri.user, first->user))
+		at++;
+	return at;
+}
+
+bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct itinerary *it,
+		    const char **why)
+{
+	struct values v = {0};
+	unsigned first = 0, last;
+
+	*it = (struct itinerary){0};
+	if (!read_routes(m, &v)) {
+		*why = "Bad Route Header Field";
+		return false;
+	}
+	last = v.count;
+	/* 16.4: a strict router before us put our entry into the Request-URI, and what was there behind all Routes. */
+	if (last > 0 && m->uri.user.n > 0 && is_own_uri(p, &m->uri, source))
+		use_token(p, m, m->uri.user, it);
+	if (it->in_dialog) {
+		buf_add(&it->uri, v.addr[--last].spec);
+		v.count = last;
+	}
+	first = own_entries(p, m, source, &v, 0, it);
+	it->routed = first < last;
+	if (it->routed && !is_loose(&v.addr[first])) {
+		/* 16.6 6: and so do we for a strict router behind us. */
+		const struct slice target = it->uri.n > 0 ? buf_slice(&it->uri) : m->uri_text;
+		struct buf end = {0};
+
+		buf_addf(&end, "<%.*s>", SLICE_ARG(target));
+		buf_clear(&it->uri);
+		buf_add(&it->uri, v.addr[first].spec);
+		buf_add(&it->next, v.addr[first].spec);
+		for (unsigned i = first + 1; i < last; i++)
+			buf_addf(&it->routes, "%.*s, ", SLICE_ARG(v.text[i]));
+		buf_add(&it->routes, buf_slice(&end));
+		buf_free(&end);
+		return true;
+	}
+	for (unsigned i = first; i < last; i++)
+		buf_addf(&it->routes, "%s%.*s", i > first ? ", " : "", SLICE_ARG(v.text[i]));
+	buf_add(&it->next, it->routed ? v.addr[first].spec : it->uri.n > 0 ? buf_slice(&it->uri) : m->uri_text);
+	return true;
+}
+
+void itinerary_drop(struct itinerary *it)
+{
+	buf_free(&it->routes);
+	buf_free(&it->uri);
+	buf_free(&it->next);
+}

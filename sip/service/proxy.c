@@ -1,0 +1,282 @@
+#include "sip/service/proxy.h"
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "sip/message/header.h"
+#include "sip/service/proxy_private.h"
+
+/* Who may send what where: RFC 3261 16.3 to 16.5, and no relay for strangers. */
+
+struct proxy *proxy_new(const struct proxy_deps *deps)
+{
+	struct proxy *p = mem_alloc(sizeof(*p));
+
+	p->d = *deps;
+	map_init(&p->forks);
+	map_init(&p->by_own);
+	return p;
+}
+
+void proxy_free(struct proxy *p)
+{
+	struct map_node *n;
+
+	if (p == NULL)
+		return;
+	while ((n = map_first(&p->by_own)) != NULL)
+		fork_end(MAP_ENTRY(n, struct fork, by_own));
+	map_free(&p->forks);
+	map_free(&p->by_own);
+	mem_free(p);
+}
+
+unsigned proxy_count(const struct proxy *p)
+{
+	return (unsigned)p->forks.count;
+}
+
+/* One request, and what is known of it; tx NULL: an ACK, which nobody answers. */
+struct asking {
+	struct proxy *p;
+	struct tx *tx;
+	struct sip_msg *m;
+	struct flow source;
+	struct itinerary it;
+	bool proven; /* the sender is a user of ours */
+};
+
+static void refuse(const struct asking *a, unsigned code, const char *reason)
+{
+	if (a->tx != NULL)
+		tx_reply_code(a->tx, code, reason);
+}
+
+static bool is_domain(const struct proxy *p, const struct uri *u)
+{
+	return u->scheme != URI_OTHER && slice_ieq(u->host, slice_str(p->d.access.config->domain));
+}
+
+/* 16.3 3 to 5. false: answered. */
+static bool check_request(const struct asking *a)
+{
+	struct slice hops = msg_value(a->m, HDR_MAX_FORWARDS), demanded = msg_value(a->m, HDR_PROXY_REQUIRE);
+	struct buf lines = {0};
+	uint32_t n;
+
+	if (a->m->uri.scheme == URI_OTHER) {
+		refuse(a, 416, NULL);
+		return false;
+	}
+	if (hops.p != NULL && !slice_u32(slice_trim(hops), 255, &n)) {
+		refuse(a, 400, "Bad Max-Forwards Header Field");
+		return false;
+	}
+	if (hops.p != NULL && n == 0) {
+		refuse(a, 483, NULL);
+		return false;
+	}
+	if (demanded.n == 0)
+		return true;
+	for (const struct sip_header *h = msg_each(a->m, HDR_PROXY_REQUIRE, NULL); h != NULL;
+	     h = msg_each(a->m, HDR_PROXY_REQUIRE, h))
+		build_header(&lines, "Unsupported", h->value);
+	if (a->tx != NULL)
+		tx_reply(a->tx, &(struct build_reply){.code = 420, .headers = buf_slice(&lines)});
+	buf_free(&lines);
+	return false;
+}
+
+/* Whoever claims to be of our domain proves it; whoever does not may only reach who is. false: answered. */
+static bool check_sender(struct asking *a, bool outbound)
+{
+	if (is_domain(a->p, &a->m->from.uri)) {
+		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
+		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
+			return false;
+		a->proven = true;
+		return true;
+	}
+	if (!outbound)
+		return true;
+	log_line(LOG_WARN, "event=relay_refused peer=%s uri=%s", peer_text(&a->source.remote).text,
+		 log_esc(a->m->uri_text).text);
+	refuse(a, 403, "Relaying Denied");
+	return false;
+}
+
+static void start(struct asking *a, struct fork *f)
+{
+	struct slice breadth = msg_value(a->m, HDR_MAX_BREADTH);
+	uint32_t n;
+
+	f->caller_local = a->proven;
+	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
+		f->max_breadth = n;
+	if (a->tx != NULL && fork_is_loop(f)) {
+		fork_end(f);
+		refuse(a, 482, NULL);
+		return;
+	}
+	fork_go(f);
+}
+
+static struct slice uri_of(const struct itinerary *it)
+{
+	return it->uri.n > 0 ? buf_slice(&it->uri) : SLICE_NONE;
+}
+
+/* To where Route or the Request-URI say. */
+static void send_on(struct asking *a)
+{
+	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source);
+
+	fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
+	start(a, f);
+}
+
+/* In a dialog that was let through: RFC 5626 5.3. */
+static void send_in_dialog(struct asking *a)
+{
+	const struct dialog_ends *ends = &a->it.ends;
+	const struct dialog_end *sender = a->it.from_caller ? &ends->caller : &ends->callee;
+	const struct dialog_end *receiver = a->it.from_caller ? &ends->callee : &ends->caller;
+	struct branch *b;
+	struct fork *f;
+
+	a->proven = sender->local && flow_same(&sender->flow, &a->source);
+	if (sender->local && !a->proven && !check_sender(a, true))
+		return;
+	if (!receiver->local) {
+		/* Out of the domain go only those of the domain. */
+		if (a->proven)
+			send_on(a);
+		else
+			refuse(a, 403, "Relaying Denied");
+		return;
+	}
+	f = fork_new(a->p, a->tx, a->m, &a->source);
+	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
+	b->flow = receiver->flow;
+	b->has_flow = transport_flow(a->p->d.transport, &b->flow) == ERR_OK;
+	b->flow_only = true;
+	start(a, f);
+}
+
+/* RFC 5626 5.1: one flow of each UA; the others wait for it to fail. */
+static void order_flows(struct fork *f, const struct contact *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (c[i].instance.n > 0 && slice_eq(c[i].instance, c[k].instance) &&
+			    f->branches[i].q >= f->branches[k].q)
+				f->branches[i].q = f->branches[k].q > 0 ? f->branches[k].q - 1 : 0;
+}
+
+static void add_contact(struct fork *f, const struct contact *c)
+{
+	struct slice next = c->uri, rest = c->path, item;
+	struct addr first;
+	struct branch *b;
+	bool bad;
+
+	if (c->path.n > 0 && list_next(&rest, &item, &bad) && addr_parse(item, &first) == ERR_OK)
+		next = first.spec;
+	b = fork_add(f, c->uri, c->path, next);
+	if (b == NULL)
+		return;
+	b->to_user = true;
+	b->q = c->q;
+	b->flow_only = c->flow_only;
+	/* UDP is of use as a way of its own only where the Contact is none. */
+	if (c->has_flow && (c->flow_only || c->flow.proto != PROTO_UDP)) {
+		b->flow = c->flow;
+		b->has_flow = true;
+	}
+}
+
+/* 16.5: the Request-URI is an address-of-record of ours. */
+static void send_to_user(struct asking *a)
+{
+	struct contact contacts[BRANCHES_MAX];
+	struct buf aor = {0};
+	unsigned n = 0;
+	struct fork *f;
+
+	if (uri_aor(&a->m->uri, &aor) != ERR_OK || !registrar_knows(a->p->d.registrar, buf_slice(&aor))) {
+		refuse(a, 404, NULL);
+		goto out;
+	}
+	n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
+	if (n == 0) {
+		refuse(a, 480, NULL);
+		goto out;
+	}
+	f = fork_new(a->p, a->tx, a->m, &a->source);
+	for (unsigned i = 0; i < n; i++)
+		add_contact(f, &contacts[i]);
+	order_flows(f, contacts, n);
+	start(a, f);
+out:
+	buf_free(&aor);
+}
+
+static void route(struct asking *a)
+{
+	const char *why;
+
+	if (!check_request(a))
+		return;
+	if (!itinerary_read(a->p, a->m, &a->source, &a->it, &why)) {
+		refuse(a, 400, why);
+	} else if (a->it.in_dialog) {
+		send_in_dialog(a);
+	} else if (a->it.routed || !is_domain(a->p, &a->m->uri)) {
+		if (check_sender(a, true))
+			send_on(a);
+	} else if (a->tx != NULL && check_sender(a, false)) {
+		send_to_user(a);
+	}
+	itinerary_drop(&a->it);
+}
+
+bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+{
+	struct itinerary it;
+	const char *why;
+	bool concerns;
+
+	if (m->uri.scheme == URI_OTHER)
+		return false;
+	if (msg_value(m, HDR_ROUTE).p == NULL)
+		return !is_own_uri(p, &m->uri, source);
+	concerns = !itinerary_read(p, m, source, &it, &why) || it.in_dialog || it.routed ||
+		   !is_own_uri(p, &m->uri, source);
+	itinerary_drop(&it);
+	return concerns;
+}
+
+void proxy_request(struct proxy *p, struct tx *tx)
+{
+	struct asking a = {.p = p, .tx = tx, .m = msg_ref(tx_request(tx)), .source = tx_source(tx)};
+
+	route(&a);
+	msg_unref(a.m);
+}
+
+void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack)
+{
+	struct asking a = {.p = p, .m = ack, .source = *source};
+
+	route(&a);
+}
+
+void proxy_cancel(struct proxy *p, struct tx *tx)
+{
+	uint64_t id = tx_id(tx);
+	struct map_node *n = map_find(&p->forks, slice_of(&id, sizeof(id)));
+
+	if (n != NULL)
+		fork_cancel(MAP_ENTRY(n, struct fork, node));
+	else
+		tx_reply_code(tx, 487, NULL);
+}

@@ -1,0 +1,45 @@
+#ifndef SIP_SERVICE_PROXY_H
+#define SIP_SERVICE_PROXY_H
+
+#include "sip/service/access.h"
+#include "sip/service/record_route.h"
+#include "sip/service/registrar.h"
+#include "sip/transport/resolver.h"
+
+/*
+ * The proxy, RFC 3261 16: stateful, forking, for requests to and from the users of the domain and for nobody else. Who
+ * says in From that he is of the domain proves it (407); strangers reach local users only; requests in a dialog go by
+ * what the Record-Route of its first request says (record_route.h).
+ */
+struct proxy;
+
+struct proxy_deps {
+	struct loop *loop;
+	struct tx_layer *transactions;
+	struct transport *transport;
+	struct tls_config *client_tls; /* for connections to other domains; may be NULL */
+	struct resolver *resolver;
+	struct registrar *registrar;
+	struct access access;
+	struct record_route_keys keys;
+};
+
+struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
+void proxy_free(struct proxy *p);                       /* after the transactions: nobody calls back any more */
+
+/*
+ * proxy_concerns: is m on its way to somewhere else? By its Route, or a Request-URI that is neither of our domain nor
+ * an address of ours.
+ */
+bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
+
+/* proxy_request: forwards the request, or answers it. proxy_ack: the ACK to a 2xx, by the same rules, or not at all. */
+void proxy_request(struct proxy *p, struct tx *tx);
+void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
+
+/* proxy_cancel: this INVITE is not wanted any more. */
+void proxy_cancel(struct proxy *p, struct tx *tx);
+
+unsigned proxy_count(const struct proxy *p); /* requests under way */
+
+#endif

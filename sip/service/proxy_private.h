@@ -1,0 +1,99 @@
+#ifndef SIP_SERVICE_PROXY_PRIVATE_H
+#define SIP_SERVICE_PROXY_PRIVATE_H
+
+#include "core/map.h"
+#include "sip/service/proxy.h"
+
+/*
+ * What proxy.c (who may go where), itinerary.c (Route), fork.c (response contexts, RFC 3261 16.7) and branch.c (one way
+ * of a request) share. Nobody else includes this.
+ */
+
+#define BRANCHES_MAX 20   /* of one request; contacts beyond are not tried */
+#define MAX_FORWARDS 70   /* RFC 3261 16.6 */
+#define MAX_BREADTH 60    /* RFC 5393 5.3 */
+#define TIMER_C_MS 181000 /* RFC 3261 16.6: more than three minutes */
+
+enum branch_state {
+	BRANCH_WAITS,     /* for better ones to fail */
+	BRANCH_RESOLVING, /* where it goes is not known yet */
+	BRANCH_SENT,
+	BRANCH_DONE
+};
+
+struct branch {
+	struct fork *fork;
+	enum branch_state state;
+	char *uri;        /* Request-URI; NULL: as it came */
+	char *routes;     /* values of Route; NULL: none */
+	char *next;       /* the URI that decides where it goes, when no flow does */
+	struct flow flow; /* the way it goes or went, when has_flow */
+	bool has_flow, flow_only;
+	bool to_user; /* a binding: what it fails with says nothing of other servers */
+	unsigned q, breadth;
+	struct hops *hops; /* what is tried one after another, or NULL */
+	unsigned hop;
+	uint64_t tx;         /* client transaction */
+	bool heard;          /* a provisional response */
+	struct timer *timer; /* Timer C, of INVITE */
+};
+
+struct fork {
+	struct proxy *proxy;
+	struct map_node node; /* in proxy->forks, key: id */
+	uint64_t id;          /* of the server transaction; of an ACK: 0, and not in the table */
+	uint64_t own;         /* of this object, for who waits for the resolver; never used again */
+	struct map_node by_own;
+	struct sip_msg *request;
+	struct flow source;
+	bool caller_local; /* the sender has proven who he is */
+	bool cancelled, answered, over;
+	unsigned max_breadth;
+	unsigned best_code;    /* what would be answered now; 0: nothing yet */
+	struct sip_msg *best;  /* NULL: made here */
+	struct buf challenges; /* header lines of 401 and 407 other than best's */
+	struct timer *linger;  /* 2xx to INVITE: later ones are passed for a while */
+	unsigned count;
+	struct branch branches[BRANCHES_MAX];
+};
+
+struct proxy {
+	struct proxy_deps d;
+	struct map forks, by_own;
+	uint64_t next;
+};
+
+/* What Route and Request-URI of a request say once our own entries are taken off. */
+struct itinerary {
+	struct buf routes; /* values of Route that remain */
+	struct buf uri;    /* the Request-URI, when it is another than what came */
+	struct buf next;   /* the URI that decides where it goes */
+	bool routed;       /* Routes remain */
+	bool in_dialog, from_caller;
+	struct dialog_ends ends; /* in_dialog */
+};
+
+/* itinerary.c. false: *why is a reason phrase for 400. itinerary_drop in any case. */
+bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct itinerary *out,
+		    const char **why);
+void itinerary_drop(struct itinerary *it);
+bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source); /* domain, or address of ours */
+
+/* fork.c */
+struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source);
+struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
+void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
+void fork_cancel(struct fork *f);
+void fork_end(struct fork *f);
+void fork_provisional(struct branch *b, struct sip_msg *m);
+void fork_success(struct branch *b, struct sip_msg *m);
+/* A branch has come to its end without success; m NULL: with this code, made here. */
+void fork_failure(struct branch *b, unsigned code, struct sip_msg *m);
+
+/* branch.c. fork_is_loop: RFC 5393: has the request been here and would go the same way again? */
+bool fork_is_loop(const struct fork *f);
+void branch_start(struct branch *b);
+void branch_cancel(struct branch *b);
+void branch_drop(struct branch *b); /* frees what it owns */
+
+#endif

@@ -1,0 +1,114 @@
+#include "sip/service/record_route.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/hash.h"
+#include "crypto/rng.h"
+
+#define PREFIX S("rr-") /* tells tokens from user names before anything is computed */
+#define MAC 12          /* octets: 96 bits against who must ask this server for every guess */
+
+void record_route_keys(struct slice master, struct record_route_keys *out)
+{
+	struct slice label = S("record-route");
+	uint8_t mac[HASH_MAX];
+
+	hmac_parts(HASH_SHA256, master, &label, 1, mac);
+	memcpy(out->key, mac, sizeof(out->key));
+	rng_fill(&out->run, sizeof(out->run));
+	mem_wipe(mac, sizeof(mac));
+}
+
+static void mac_of(const struct record_route_keys *k, struct slice ends, bool connections, struct slice call_id,
+		   struct slice caller_tag, uint8_t out[HASH_MAX])
+{
+	/* A Call-ID has no blank, a tag neither: nothing runs into one another. */
+	const struct slice parts[] = {
+		call_id, S(" "), caller_tag, S(" "), connections ? slice_of(&k->run, sizeof(k->run)) : SLICE_NONE,
+		ends};
+
+	hmac_parts(HASH_SHA256, slice_of(k->key, sizeof(k->key)), parts, sizeof(parts) / sizeof(parts[0]), out);
+}
+
+static bool on_connection(const struct dialog_end *e)
+{
+	return e->local && e->flow.proto != PROTO_UDP;
+}
+
+static void pack_end(const struct dialog_end *e, struct buf *out)
+{
+	size_t at = out->n;
+
+	buf_addc(out, 0); /* the length of what follows; none: not local */
+	if (e->local)
+		flow_pack(&e->flow, out);
+	out->p[at] = (char)(out->n - at - 1);
+}
+
+static bool unpack_end(struct slice *s, struct dialog_end *out)
+{
+	size_t n;
+
+	*out = (struct dialog_end){0};
+	if (s->n == 0)
+		return false;
+	n = (unsigned char)s->p[0];
+	if (n >= s->n)
+		return false;
+	out->local = n > 0;
+	if (out->local && flow_unpack(slice_sub(*s, 1, 1 + n), &out->flow) != ERR_OK)
+		return false;
+	*s = slice_sub(*s, 1 + n, s->n);
+	return true;
+}
+
+void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, struct slice call_id,
+			struct slice caller_tag, struct buf *out)
+{
+	bool connections = on_connection(&ends->caller) || on_connection(&ends->callee);
+	struct buf octets = {0};
+	uint8_t mac[HASH_MAX];
+
+	pack_end(&ends->caller, &octets);
+	pack_end(&ends->callee, &octets);
+	mac_of(k, buf_slice(&octets), connections, call_id, caller_tag, mac);
+	buf_add(&octets, slice_of(mac, MAC));
+	buf_add(out, PREFIX);
+	base64url_encode(out, buf_slice(&octets));
+	buf_free(&octets);
+}
+
+static bool mac_fits(const struct record_route_keys *k, struct slice octets, const struct dialog_ends *ends,
+		     struct slice call_id, struct slice caller_tag)
+{
+	bool connections = on_connection(&ends->caller) || on_connection(&ends->callee);
+	uint8_t mac[HASH_MAX];
+
+	mac_of(k, slice_sub(octets, 0, octets.n - MAC), connections, call_id, caller_tag, mac);
+	return mem_equal_ct(mac, octets.p + octets.n - MAC, MAC);
+}
+
+bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
+		       struct dialog_ends *out, bool *from_caller)
+{
+	struct buf octets = {0};
+	struct dialog_ends ends;
+	struct slice rest;
+	bool ok = false;
+
+	if (!slice_starts(user, PREFIX) || user.n > RECORD_ROUTE_TOKEN ||
+	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + 2)
+		goto out;
+	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC);
+	if (!unpack_end(&rest, &ends.caller) || !unpack_end(&rest, &ends.callee) || rest.n > 0)
+		goto out;
+	*from_caller = mac_fits(k, buf_slice(&octets), &ends, m->call_id, m->from_tag);
+	ok = *from_caller || (m->to_tag.n > 0 && mac_fits(k, buf_slice(&octets), &ends, m->call_id, m->to_tag));
+	if (ok)
+		*out = ends;
+out:
+	buf_free(&octets);
+	return ok;
+}

@@ -1,0 +1,44 @@
+#ifndef SIP_SERVICE_RECORD_ROUTE_H
+#define SIP_SERVICE_RECORD_ROUTE_H
+
+#include "sip/message/msg.h"
+#include "sip/transport/flow.h"
+
+/*
+ * The user part of this proxy's Record-Route URI: which flows lead to the local ends of the dialog (RFC 5626 5.1),
+ * under a MAC with the Call-ID and the tag of the caller. Who brings one back proves that the dialog was let through
+ * once, and gets no further than to the ends that it names: a To tag and a Route alone open nothing (security.md F10).
+ */
+#define RECORD_ROUTE_KEY 32
+
+struct record_route_keys {
+	uint8_t key[RECORD_ROUTE_KEY]; /* lasts over restarts, so that calls over UDP do, too */
+	uint64_t run;                  /* of this process: connections are numbered anew in the next */
+};
+
+/* An end is local, and reached by this flow, or somewhere else. */
+struct dialog_end {
+	bool local;
+	struct flow flow;
+};
+
+struct dialog_ends {
+	struct dialog_end caller, callee;
+};
+
+/* record_route_keys: out of the master key of the store. */
+void record_route_keys(struct slice master, struct record_route_keys *out);
+
+/* record_route_token: appends it, of at most RECORD_ROUTE_TOKEN octets of unreserved characters. */
+#define RECORD_ROUTE_TOKEN 128
+void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, struct slice call_id,
+			struct slice caller_tag, struct buf *out);
+
+/*
+ * record_route_read: user is the user part of a Route of m. false: it is no token for this dialog. *from_caller: by its
+ * From tag m goes from the caller to the callee. Flows are as flow_unpack gives them.
+ */
+MUST_USE bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
+				struct dialog_ends *out, bool *from_caller);
+
+#endif

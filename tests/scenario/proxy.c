@@ -1,0 +1,607 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "tests/scenario/world.h"
+
+/* The proxy, RFC 3261 16, between users of example.com and strangers, step by step. */
+
+#define EVE "<sip:eve@example.org>;tag=e"
+#define ALICE "<sip:alice@example.com>;tag=a"
+#define PHONE1 "sip:bob@192.0.2.10:5070"
+#define PHONE2 "sip:bob@192.0.2.11:5070"
+
+struct scene {
+	struct world *w;
+	struct flow eve, alice, phone1, phone2;
+	unsigned calls;
+};
+
+struct req {
+	const char *method, *uri, *from, *to, *call_id, *headers; /* NULL: MESSAGE, Bob, Eve, Bob, "c", none */
+	const char *branch;
+	unsigned cseq, hops; /* hops 0: 70 */
+};
+
+static void say(struct scene *s, const struct flow *f, struct req r)
+{
+	struct buf out = {0};
+	const char *method = r.method != NULL ? r.method : "MESSAGE";
+	char branch[32];
+
+	snprintf(branch, sizeof(branch), "z9hG4bKx%u", ++s->calls);
+	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\n", method,
+		 r.uri != NULL ? r.uri : "sip:bob@example.com", proto_name(f->proto), peer_text(&f->remote).text,
+		 r.branch != NULL ? r.branch : branch);
+	buf_addf(&out, "Max-Forwards: %u\r\nFrom: %s\r\nTo: %s\r\n", r.hops != 0 ? r.hops - 1 : 70,
+		 r.from != NULL ? r.from : EVE, r.to != NULL ? r.to : "<sip:bob@example.com>");
+	buf_addf(&out, "Call-ID: %s\r\nCSeq: %u %s\r\nX-Odd :  Kept, as it  is\r\n%sContent-Length: 2\r\n\r\nhi",
+		 r.call_id != NULL ? r.call_id : "c", r.cseq != 0 ? r.cseq : 1, method,
+		 r.headers != NULL ? r.headers : "");
+	fake_inject(s->w->transport, f, buf_slice(&out));
+	buf_free(&out);
+}
+
+static struct sip_msg *next(struct scene *s, struct flow *to)
+{
+	return fake_next(s->w->transport, to);
+}
+
+/* The next message sent is a response with this code, to f. */
+static struct sip_msg *answered(struct scene *s, const struct flow *f, unsigned code)
+{
+	struct flow to;
+	struct sip_msg *m = next(s, &to);
+
+	assert_non_null(m);
+	assert_false(m->request);
+	assert_int_equal(m->status, code);
+	assert_true(flow_same(&to, f));
+	return m;
+}
+
+static void expect(struct scene *s, const struct flow *f, unsigned code)
+{
+	msg_unref(answered(s, f, code));
+}
+
+/* The next message sent is this request, to f. */
+static struct sip_msg *asked(struct scene *s, const struct flow *f, enum method method)
+{
+	struct flow to;
+	struct sip_msg *m = next(s, &to);
+
+	assert_non_null(m);
+	assert_true(m->request);
+	assert_int_equal(m->method, method);
+	assert_true(flow_same(&to, f));
+	return m;
+}
+
+static void silence(struct scene *s)
+{
+	assert_int_equal(fake_sent(s->w->transport), 0);
+}
+
+/* A phone's answer; m stays the caller's. */
+static void reply(struct scene *s, const struct flow *f, const struct sip_msg *m, unsigned code, const char *headers)
+{
+	struct buf out = {0};
+
+	build_reply(&out, m,
+		    &(struct build_reply){.code = code,
+					  .to_tag = code > 100 ? S("b") : SLICE_NONE,
+					  .headers = headers != NULL ? slice_str(headers) : SLICE_NONE,
+					  .received = S("192.0.2.1"),
+					  .rport = 5060});
+	fake_inject(s->w->transport, f, buf_slice(&out));
+	buf_free(&out);
+}
+
+static void put(struct scene *s, const struct flow *f, const char *contact)
+{
+	char headers[160];
+	struct sip_msg *m;
+
+	snprintf(headers, sizeof(headers), "Contact: %s\r\n", contact);
+	m = world_ask_as(s->w, f, "bob",
+			 (struct ask){.method = "REGISTER",
+				      .uri = "sip:example.com",
+				      .to = "<sip:bob@example.com>",
+				      .from = "<sip:bob@example.com>;tag=r",
+				      .headers = headers});
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+}
+
+static int begin(void **state)
+{
+	struct scene *s = mem_alloc(sizeof(*s));
+
+	s->w = world_new(NULL);
+	s->eve = fake_udp("192.0.2.66:5060");
+	s->alice = fake_udp("192.0.2.5:5060");
+	s->phone1 = fake_udp("192.0.2.10:5070");
+	s->phone2 = fake_udp("192.0.2.11:5070");
+	put(s, &s->phone1, "<" PHONE1 ">");
+	*state = s;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct scene *s = *state;
+
+	world_free(s->w);
+	mem_free(s);
+	return 0;
+}
+
+/* Alice's request, with the answer to the challenge. The 407 is over when this returns. */
+static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
+{
+	struct answer answer = {.user = "alice",
+				.password = "alice-pw",
+				.method = r.method != NULL ? r.method : "MESSAGE",
+				.uri = r.uri != NULL ? r.uri : "sip:bob@example.com",
+				.nc = 1};
+	struct buf value = {0}, lines = {0};
+	struct sip_msg *m;
+
+	r.from = r.from != NULL ? r.from : ALICE;
+	say(s, f, r);
+	m = answered(s, f, 407);
+	assert_true(answer_read(&answer, m));
+	msg_unref(m);
+	answer_make(&answer, &value);
+	buf_addf(&lines, "%sProxy-Authorization: %s\r\n", r.headers != NULL ? r.headers : "", value.p);
+	r.headers = lines.p;
+	r.cseq = (r.cseq != 0 ? r.cseq : 1) + 1;
+	say(s, f, r);
+	buf_free(&value);
+	buf_free(&lines);
+}
+
+/* --- 16.3 --- */
+
+static void step_16_3_validation(void **state)
+{
+	struct scene *s = *state;
+
+	say(s, &s->eve, (struct req){.hops = 1});
+	expect(s, &s->eve, 483);
+	say(s, &s->eve, (struct req){.headers = "Proxy-Require: a, b\r\n"});
+	expect(s, &s->eve, 420);
+	say(s, &s->eve, (struct req){.uri = "tel:+1"});
+	expect(s, &s->eve, 416);
+	say(s, &s->eve, (struct req){.headers = "Route: <sip:a@b\r\n"});
+	expect(s, &s->eve, 400);
+	silence(s);
+}
+
+/* --- 16.5 --- */
+
+static void step_16_5_targets(void **state)
+{
+	struct scene *s = *state;
+
+	say(s, &s->eve, (struct req){.uri = "sip:nobody@example.com"});
+	expect(s, &s->eve, 404);
+	say(s, &s->eve, (struct req){.uri = "sip:alice@example.com"});
+	expect(s, &s->eve, 480);
+	silence(s);
+}
+
+/* 16.6: what changes, and that nothing else does. */
+static void step_16_6_what_is_forwarded(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.hops = 9});
+	m = asked(s, &s->phone1, METHOD_MESSAGE);
+	assert_true(slice_eq(m->uri_text, S(PHONE1)));
+	assert_int_equal(msg_vias(m), 2);
+	assert_true(has(m, HDR_MAX_FORWARDS, "7"));
+	assert_true(slice_eq(m->body, S("hi")));
+	assert_true(slice_find(m->raw, S("\r\nX-Odd :  Kept, as it  is\r\n"), 0) < m->raw.n);
+	assert_true(slice_find(m->raw, S(";received=192.0.2.66;rport=5060"), 0) < m->raw.n);
+	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 0);
+	reply(s, &s->phone1, m, 200, "X-Odd2: y\r\n");
+	msg_unref(m);
+	m = answered(s, &s->eve, 200);
+	assert_int_equal(msg_vias(m), 1);
+	assert_true(slice_find(m->raw, S("\r\nX-Odd2: y\r\n"), 0) < m->raw.n);
+	msg_unref(m);
+	silence(s);
+	assert_int_equal(proxy_count(s->w->proxy), 0);
+}
+
+/* --- no relay (security.md F10, G16) --- */
+
+static void strangers_reach_nobody_else(void **state)
+{
+	static const struct req tries[] = {
+		{.uri = "sip:x@192.0.2.99"},
+		{.uri = "sip:x@192.0.2.99", .to = "<sip:bob@example.com>;tag=b"},
+		{.headers = "Route: <sip:192.0.2.99;lr>\r\n"},
+		{.headers = "Route: <sip:example.com;lr>, <sip:192.0.2.99;lr>\r\n"},
+		{.uri = "sip:x@192.0.2.99", .headers = "Route: <sip:example.com;lr>\r\n"},
+		{.uri = "sip:x@192.0.2.99",
+		 .to = "<sip:bob@example.com>;tag=b",
+		 .headers = "Route: <sip:rr-AAAAAAAAAAAAAAAAAAAA@192.0.2.1;lr>\r\n"},
+		{.uri = "sip:rr-AAAAAAAAAAAAAAAAAAAA@192.0.2.1", .headers = "Route: <sip:x@192.0.2.99>\r\n"},
+		{.method = "INVITE", .uri = "sip:x@192.0.2.99"},
+		{.method = "FOO", .uri = "sip:x@192.0.2.99"},
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		say(s, &s->eve, tries[i]);
+		expect(s, &s->eve, 403);
+		silence(s);
+	}
+	say(s, &s->eve, (struct req){.method = "ACK", .uri = "sip:x@192.0.2.99", .to = "<sip:x@b.example>;tag=b"});
+	silence(s);
+}
+
+static void who_claims_to_be_ours_proves_it(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.from = ALICE});
+	expect(s, &s->eve, 407);
+	say_as_alice(s, &s->alice, (struct req){.from = "<sip:bob@example.com>;tag=z"});
+	expect(s, &s->alice, 403);
+	say_as_alice(s, &s->alice, (struct req){.uri = "sip:x@192.0.2.99:5070", .to = "<sip:x@192.0.2.99>"});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request && slice_eq(m->uri_text, S("sip:x@192.0.2.99:5070")));
+	/* The digest has done its work. */
+	assert_int_equal(msg_count(m, HDR_PROXY_AUTHORIZATION), 0);
+	msg_unref(m);
+}
+
+/* --- dialogs --- */
+
+/* A call from Alice to Bob's phone; the Route that Alice has then, as one header line. */
+static void call(struct scene *s, struct buf *route)
+{
+	struct sip_msg *m;
+
+	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .call_id = "call"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
+	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 1);
+	build_header(route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	silence(s);
+}
+
+#define IN_DIALOG(m, r, cs) \
+	(struct req) \
+	{ \
+		.method = m, .uri = PHONE1, .from = ALICE, .to = "<sip:bob@example.com>;tag=b", .call_id = "call", \
+		.headers = (r), .cseq = cs \
+	}
+#define OTHER_WAY(m, u, r, cs) \
+	(struct req) \
+	{ \
+		.method = m, .uri = u, .from = "<sip:bob@example.com>;tag=b", .to = ALICE, .call_id = "call", \
+		.headers = (r), .cseq = cs \
+	}
+
+static void record_route_leads_both_ways(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	call(s, &route);
+	say(s, &s->alice, IN_DIALOG("ACK", route.p, 2));
+	m = asked(s, &s->phone1, METHOD_ACK);
+	assert_int_equal(msg_count(m, HDR_ROUTE), 0);
+	assert_true(slice_eq(m->uri_text, S(PHONE1)));
+	msg_unref(m);
+	say(s, &s->phone1, OTHER_WAY("BYE", "sip:alice@192.0.2.5:5060", route.p, 1));
+	m = asked(s, &s->alice, METHOD_BYE);
+	reply(s, &s->alice, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->phone1, 200);
+	silence(s);
+	buf_free(&route);
+}
+
+static void record_route_opens_nothing_to_others(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0}, two = {0};
+
+	call(s, &route);
+	/* Somebody else with all of the dialog's tags: must prove to be Alice, and gets to Bob's phone only. */
+	say(s, &s->eve, IN_DIALOG("BYE", route.p, 3));
+	expect(s, &s->eve, 407);
+	say(s, &s->eve, IN_DIALOG("ACK", route.p, 2));
+	silence(s);
+	/* In another dialog the token is none. */
+	say(s, &s->eve,
+	    (struct req){.uri = "sip:x@192.0.2.99", .to = "<sip:bob@example.com>;tag=b", .headers = route.p});
+	expect(s, &s->eve, 403);
+	/* Behind it nothing else is reached: the phone's flow is where it goes. */
+	buf_add(&two, slice_sub(buf_slice(&route), 0, route.n - 2));
+	buf_adds(&two, ", <sip:192.0.2.99;lr>\r\n");
+	say(s, &s->alice, IN_DIALOG("INFO", two.p, 4));
+	msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	silence(s);
+	buf_free(&route);
+	buf_free(&two);
+}
+
+/* --- responses, 16.7 --- */
+
+static void ring_both(struct scene *s, struct sip_msg *m[2])
+{
+	put(s, &s->phone2, "<" PHONE2 ">");
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "fork"});
+	m[1] = asked(s, &s->phone2, METHOD_INVITE); /* registered last */
+	m[0] = asked(s, &s->phone1, METHOD_INVITE);
+	silence(s);
+	reply(s, &s->phone1, m[0], 180, NULL);
+	expect(s, &s->eve, 180);
+	reply(s, &s->phone2, m[1], 180, NULL);
+	expect(s, &s->eve, 180);
+}
+
+static void drop_both(struct sip_msg *m[2])
+{
+	msg_unref(m[0]);
+	msg_unref(m[1]);
+}
+
+static void the_first_2xx_ends_the_others(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m[2], *cancel;
+
+	ring_both(s, m);
+	reply(s, &s->phone1, m[0], 200, NULL);
+	expect(s, &s->eve, 200);
+	cancel = asked(s, &s->phone2, METHOD_CANCEL);
+	assert_true(slice_eq(cancel->via.branch, m[1]->via.branch));
+	assert_true(slice_eq(cancel->uri_text, m[1]->uri_text));
+	reply(s, &s->phone2, cancel, 200, NULL);
+	msg_unref(cancel);
+	reply(s, &s->phone2, m[1], 487, NULL);
+	msg_unref(asked(s, &s->phone2, METHOD_ACK));
+	silence(s);
+	/* RFC 6026: copies go through for 64*T1, and then no more. */
+	reply(s, &s->phone1, m[0], 200, NULL);
+	expect(s, &s->eve, 200);
+	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
+	reply(s, &s->phone1, m[0], 200, NULL);
+	silence(s);
+	assert_int_equal(proxy_count(s->w->proxy), 0);
+	drop_both(m);
+}
+
+static void both_2xx_are_passed(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m[2];
+
+	ring_both(s, m);
+	reply(s, &s->phone1, m[0], 200, NULL);
+	expect(s, &s->eve, 200);
+	msg_unref(asked(s, &s->phone2, METHOD_CANCEL));
+	reply(s, &s->phone2, m[1], 200, NULL);
+	expect(s, &s->eve, 200);
+	silence(s);
+	drop_both(m);
+}
+
+static void the_best_failure_is_passed(void **state)
+{
+	static const struct {
+		unsigned first, second, best;
+	} rows[] = {{486, 404, 486}, {500, 486, 486}, {480, 486, 486}, {486, 302, 302},
+		    {486, 401, 401}, {503, 503, 500}, {415, 486, 415}, {603, 486, 603}};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sip_msg *m[2];
+
+		ring_both(s, m);
+		reply(s, &s->phone1, m[0], rows[i].first, NULL);
+		msg_unref(asked(s, &s->phone1, METHOD_ACK));
+		if (rows[i].first >= 600) /* nobody else is to ring */
+			msg_unref(asked(s, &s->phone2, METHOD_CANCEL));
+		reply(s, &s->phone2, m[1], rows[i].second, NULL);
+		msg_unref(asked(s, &s->phone2, METHOD_ACK));
+		expect(s, &s->eve, rows[i].best);
+		say(s, &s->eve, (struct req){.method = "ACK", .call_id = "fork", .to = "<sip:bob@example.com>;tag=b"});
+		fake_advance(s->w->loop, 64000);
+		while (fake_sent(s->w->transport) > 0)
+			msg_unref(next(s, NULL));
+		drop_both(m);
+	}
+}
+
+static void challenges_are_gathered(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m[2], *r;
+
+	ring_both(s, m);
+	reply(s, &s->phone1, m[0], 401, "WWW-Authenticate: Digest realm=\"one\", nonce=\"1\"\r\n");
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	reply(s, &s->phone2, m[1], 407, "Proxy-Authenticate: Digest realm=\"two\", nonce=\"2\"\r\n");
+	msg_unref(asked(s, &s->phone2, METHOD_ACK));
+	r = answered(s, &s->eve, 401);
+	assert_int_equal(msg_count(r, HDR_WWW_AUTHENTICATE), 1);
+	assert_int_equal(msg_count(r, HDR_PROXY_AUTHENTICATE), 1);
+	msg_unref(r);
+	drop_both(m);
+}
+
+static void lower_q_rings_later(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	put(s, &s->phone2, "<" PHONE2 ">;q=0.5");
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	silence(s);
+	reply(s, &s->phone1, m, 486, NULL);
+	msg_unref(m);
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	m = asked(s, &s->phone2, METHOD_INVITE);
+	silence(s);
+	reply(s, &s->phone2, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+}
+
+/* --- 16.8, 16.10, timeouts --- */
+
+static void cancel_goes_to_the_phones(void **state)
+{
+	struct scene *s = *state;
+	const struct req invite = {.method = "INVITE", .branch = "z9hG4bKcc"},
+			 cancel = {.method = "CANCEL", .branch = "z9hG4bKcc"};
+	struct sip_msg *m;
+
+	say(s, &s->eve, invite);
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	say(s, &s->eve, cancel);
+	expect(s, &s->eve, 200);
+	silence(s); /* RFC 3261 9.1: not before a provisional response */
+	reply(s, &s->phone1, m, 100, NULL);
+	msg_unref(asked(s, &s->phone1, METHOD_CANCEL));
+	reply(s, &s->phone1, m, 487, NULL);
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	expect(s, &s->eve, 487);
+	msg_unref(m);
+}
+
+static void timer_c_ends_ringing(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 180, NULL);
+	expect(s, &s->eve, 180);
+	fake_advance(s->w->loop, 120000);
+	reply(s, &s->phone1, m, 180, NULL); /* starts it anew */
+	expect(s, &s->eve, 180);
+	fake_advance(s->w->loop, 180000);
+	silence(s);
+	fake_advance(s->w->loop, 1000);
+	msg_unref(asked(s, &s->phone1, METHOD_CANCEL));
+	reply(s, &s->phone1, m, 487, NULL);
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	expect(s, &s->eve, 487);
+	msg_unref(m);
+}
+
+static void nobody_answers(void **state)
+{
+	struct scene *s = *state;
+	unsigned code = 0;
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){0});
+	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
+	while ((m = next(s, NULL)) != NULL) {
+		assert_true(m->request); /* RFC 4320 4.2: no 408 to non-INVITE */
+		msg_unref(m);
+	}
+	assert_int_equal(proxy_count(s->w->proxy), 0);
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
+	while ((m = next(s, NULL)) != NULL) {
+		if (!m->request)
+			code = m->status;
+		msg_unref(m);
+	}
+	assert_int_equal(code, 408);
+}
+
+/* --- loops, RFC 5393 --- */
+
+static void loops_are_refused_and_spirals_are_not(void **state)
+{
+	struct scene *s = *state;
+	struct buf vias = {0};
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){0});
+	m = asked(s, &s->phone1, METHOD_MESSAGE);
+	buf_add(&vias, S("Via: "));
+	buf_add(&vias, m->via.text);
+	buf_add(&vias, S("\r\n"));
+	msg_unref(m);
+	/* It comes back as it was: a loop. */
+	say(s, &s->eve, (struct req){.headers = vias.p});
+	expect(s, &s->eve, 482);
+	/* With another Request-URI it is a spiral. */
+	put(s, &s->phone2, "<" PHONE2 ">");
+	say(s, &s->eve, (struct req){.uri = "sip:bob@example.com;x=1", .headers = vias.p});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request);
+	msg_unref(m);
+	buf_free(&vias);
+}
+
+static void max_breadth_is_shared_out(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	put(s, &s->phone2, "<" PHONE2 ">");
+	say(s, &s->eve, (struct req){.headers = "Max-Breadth: 5\r\n"});
+	m = asked(s, &s->phone2, METHOD_MESSAGE);
+	assert_true(has(m, HDR_MAX_BREADTH, "2"));
+	msg_unref(m);
+	msg_unref(asked(s, &s->phone1, METHOD_MESSAGE));
+	say(s, &s->eve, (struct req){.headers = "Max-Breadth: 1\r\n", .call_id = "narrow"});
+	expect(s, &s->eve, 440);
+	silence(s);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(step_16_3_validation),
+		T(step_16_5_targets),
+		T(step_16_6_what_is_forwarded),
+		T(strangers_reach_nobody_else),
+		T(who_claims_to_be_ours_proves_it),
+		T(record_route_leads_both_ways),
+		T(record_route_opens_nothing_to_others),
+		T(the_first_2xx_ends_the_others),
+		T(both_2xx_are_passed),
+		T(the_best_failure_is_passed),
+		T(challenges_are_gathered),
+		T(lower_q_rings_later),
+		T(cancel_goes_to_the_phones),
+		T(timer_c_ends_ringing),
+		T(nobody_answers),
+		T(loops_are_refused_and_spirals_are_not),
+		T(max_breadth_is_shared_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
