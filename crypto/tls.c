@@ -244,6 +244,11 @@ const char *tls_suite(const struct tls *t)
 	return name == NULL ? "none" : name;
 }
 
+struct slice tls_name(const struct tls *t)
+{
+	return t->name;
+}
+
 bool tls_is_static_rsa(const struct tls *t)
 {
 	return is_static_rsa_suite(t->suite);

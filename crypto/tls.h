@@ -33,7 +33,8 @@ struct tls_identity {
 struct tls_params {
 	bool server;
 	bool static_rsa;
-	bool eku_strict;                /* cert_purpose_tls's strict */
+	bool eku_strict; /* cert_purpose_tls's strict */
+	bool eku_client; /* server: the certificate of a client needs clientAuth; else serverAuth will do */
 	const struct tls_identity *ids; /* server: the certificates by SNI, the first is the default; client: 0 or 1 */
 	size_t id_count;                /* <= 8 */
 	const struct trust *trust;      /* anchors for the peer's certificate; kept, not copied; NULL trusts nobody */
@@ -104,6 +105,9 @@ bool tls_is_static_rsa(const struct tls *t); /* also during a handshake that fai
 
 /* tls_peer: DER of the peer's certificate, or SLICE_NONE; valid as long as t. */
 struct slice tls_peer(const struct tls *t);
+
+/* tls_name: the name that the server's certificate must have, as given to tls_new; empty for a server. */
+struct slice tls_name(const struct tls *t);
 
 /* tls_reason: why the handshake or a record failed, a clause ("the peer's certificate has expired"), never NULL. */
 const char *tls_reason(const struct tls *t);

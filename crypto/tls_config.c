@@ -244,6 +244,7 @@ enum err tls_config_new(const struct tls_params *p, struct tls_config **out)
 	atomic_init(&c->refs, 1);
 	c->server = p->server;
 	c->eku_strict = p->eku_strict;
+	c->eku_client = p->eku_client;
 	c->client_auth = p->client_auth;
 	c->trust = p->trust;
 	c->now = system_time;

@@ -78,12 +78,25 @@ static bool name_fits(const struct tls *t, const struct cert *leaf)
 	return cert_matches_host(leaf, t->name, true) || cert_matches_ip(leaf, t->name);
 }
 
+/*
+ * fits_purpose: public authorities leave clientAuth out of the certificates of domains since 2026, so a domain that
+ * connects to another has nothing to show but what it shows as a server. RFC 5922 7.1 and 7.4 ask for the identities of
+ * a client's certificate and for no purpose, and a server is trusted with more than a client.
+ */
+static bool fits_purpose(const struct tls_config *c, const struct cert *leaf)
+{
+	if (!c->server)
+		return cert_purpose_tls(leaf, true, c->eku_strict);
+	return cert_purpose_tls(leaf, false, c->eku_strict) ||
+	       (!c->eku_client && cert_purpose_tls(leaf, true, c->eku_strict));
+}
+
 /* leaf_fault: what concerns the leaf alone, since it is looked at again when a session is resumed. NULL: nothing. */
 static const char *leaf_fault(const struct tls *t, const struct cert *leaf)
 {
 	bool server = !t->config->server; /* the peer is one */
 
-	if (!cert_purpose_tls(leaf, server, t->config->eku_strict))
+	if (!fits_purpose(t->config, leaf))
 		return server ? "the peer's certificate is not for a TLS server"
 			      : "the peer's certificate is not for a TLS client";
 	if (server && is_static_rsa_suite(t->suite)) {

@@ -30,7 +30,7 @@ struct tls_own {
 struct tls_config {
 	atomic_uint refs;
 	bool server;
-	bool eku_strict;
+	bool eku_strict, eku_client;
 	enum tls_client_auth client_auth;
 	const struct trust *trust; /* the caller's; NULL trusts nobody */
 	int64_t (*now)(void);

@@ -70,6 +70,7 @@ TEXT("tls", "key", tls_key, "", "PEM private keys in the same order"),
 CHOICE("tls", "client-certificate", tls_client_certificate, "optional", "off|optional|require", "whether TLS peers show one"),
 SWITCH("tls", "static-rsa", tls_static_rsa, "on", "the two suites without forward secrecy that RFC 6072 demands"),
 SWITCH("tls", "eku-strict", tls_eku_strict, "off", "client certificates need id-kp-sipDomain (RFC 5924)"),
+CHOICE("tls", "peer-eku", tls_peer_eku, "any", "any|client", "whether a TLS client may show a certificate that is for servers only"),
 NUMBER("tls", "sessions", tls_sessions, "1000", 0, 100000, "TLS sessions kept for resumption"),
 
 TEXT("identity", "certificate", identity_certificate, "", "PEM certificate of the domain that signs Identity"),

@@ -13,6 +13,7 @@
 
 enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
 enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };
+enum config_peer_eku { PEER_EKU_ANY, PEER_EKU_CLIENT };
 enum config_alg { ALG_RSA_SHA1, ALG_RSA_SHA256 };
 enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
 enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
@@ -39,6 +40,7 @@ struct config {
 	char *tls_ca, *tls_certificate, *tls_key; /* the latter two are comma-separated lists of files */
 	uint32_t tls_client_certificate;
 	bool tls_static_rsa, tls_eku_strict;
+	uint32_t tls_peer_eku;
 	uint32_t tls_sessions;
 
 	char *identity_certificate, *identity_key, *identity_url;

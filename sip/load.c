@@ -186,36 +186,65 @@ out:
 	return ok;
 }
 
-bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now, struct tls_config **out,
+/* The identities of tls.certificate, with what they borrow from. */
+struct tls_files {
+	struct tls_identity ids[TLS_IDS_MAX];
+	struct buf chains[TLS_IDS_MAX];
+	struct key *keys[TLS_IDS_MAX];
+	size_t count;
+};
+
+static bool tls_files_load(const struct config *c, int64_t now, struct tls_files *f, struct buf *why)
+{
+	struct slice name;
+
+	for (unsigned i = 0; i < TLS_IDS_MAX && (i == 0 || config_list(c->tls_certificate, i, &name)); i++) {
+		if (!load_tls_id(c, i, now, &f->chains[i], &f->keys[i], why))
+			return false;
+		f->ids[i] = (struct tls_identity){buf_slice(&f->chains[i]), f->keys[i]};
+		f->count++;
+	}
+	return true;
+}
+
+static void tls_files_free(struct tls_files *f)
+{
+	for (unsigned i = 0; i < TLS_IDS_MAX; i++) {
+		buf_free(&f->chains[i]);
+		key_free(f->keys[i]);
+	}
+}
+
+bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
 	      struct buf *why)
 {
-	struct tls_identity ids[TLS_IDS_MAX];
-	struct buf chains[TLS_IDS_MAX] = {{0}};
-	struct key *keys[TLS_IDS_MAX] = {0};
-	struct tls_params p = {.server = true,
-			       .static_rsa = c->tls_static_rsa,
-			       .eku_strict = c->tls_eku_strict,
-			       .ids = ids,
-			       .trust = trust,
-			       .client_auth = (enum tls_client_auth)c->tls_client_certificate,
-			       .slots = slots,
-			       .session_cache = c->tls_sessions};
-	struct slice name;
+	const struct tls_params common = {
+		.static_rsa = c->tls_static_rsa, .eku_strict = c->tls_eku_strict, .trust = trust, .slots = slots};
+	struct tls_params server = common, client = common;
+	struct tls_files files = {0};
+	struct tls_pair made = {0};
 	bool ok = true;
 
-	for (unsigned i = 0; ok && i < TLS_IDS_MAX && (i == 0 || config_list(c->tls_certificate, i, &name)); i++) {
-		ok = load_tls_id(c, i, now, &chains[i], &keys[i], why);
-		ids[i] = (struct tls_identity){buf_slice(&chains[i]), keys[i]};
-		p.id_count++;
+	client.eku_strict = false; /* the key is about certificates of clients */
+	if (c->tls_certificate[0] != '\0') {
+		ok = tls_files_load(c, now, &files, why);
+		server.server = true;
+		server.eku_client = c->tls_peer_eku == PEER_EKU_CLIENT;
+		server.client_auth = (enum tls_client_auth)c->tls_client_certificate;
+		server.session_cache = c->tls_sessions;
+		server.ids = client.ids = files.ids;
+		server.id_count = files.count;
+		client.id_count = 1;
 	}
-	if (ok && tls_config_new(&p, out) != ERR_OK) {
+	if (ok && ((server.server && tls_config_new(&server, &made.server) != ERR_OK) ||
+		   tls_config_new(&client, &made.client) != ERR_OK)) {
 		buf_adds(why, "the TLS configuration is refused by the library; are certificate and key of one kind?");
+		tls_config_unref(made.server);
 		ok = false;
 	}
-	for (unsigned i = 0; i < TLS_IDS_MAX; i++) {
-		buf_free(&chains[i]);
-		key_free(keys[i]);
-	}
+	tls_files_free(&files);
+	if (ok)
+		*out = made;
 	return ok;
 }
 
@@ -289,17 +318,16 @@ bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why
 bool load_check(const struct config *c, int64_t now, struct buf *why)
 {
 	struct domain_certs *certs = domain_certs_new();
-	struct tls_config *tls = NULL;
+	struct tls_pair tls = {0};
 	struct trust *trust = NULL;
 	uint8_t master[SEAL_KEY];
 	bool ok;
 
-	ok = load_rules(c, why) && load_trust(c, &trust, why) &&
-	     (c->tls_certificate[0] == '\0' || load_tls(c, trust, 1, now, &tls, why)) &&
+	ok = load_rules(c, why) && load_trust(c, &trust, why) && load_tls(c, trust, 1, now, &tls, why) &&
 	     load_identity(c, "https://check", 1, now, certs, why) && load_master(c, master, why);
 	mem_wipe(master, sizeof(master));
-	if (tls != NULL)
-		tls_config_unref(tls);
+	tls_config_unref(tls.server);
+	tls_config_unref(tls.client);
 	trust_free(trust);
 	domain_certs_free(certs);
 	return ok;

@@ -20,10 +20,16 @@ struct routes *load_routes(const struct config *c);
 
 MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf *why);
 
-/* load_tls: the server's TLS configuration; also checks names, dates, key type, and that no TLS key is the Identity
- * key. */
+/*
+ * load_tls: what this server is to TLS clients (NULL without tls.certificate), and what it is where it connects to: it
+ * shows its first certificate to a server that asks for one (RFC 5922 7.4), so that the two domains prove themselves to
+ * each other. Also checks names, dates, key type, and that no TLS key is the Identity key. *out: one reference each.
+ */
+struct tls_pair {
+	struct tls_config *server, *client;
+};
 MUST_USE bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now,
-		       struct tls_config **out, struct buf *why);
+		       struct tls_pair *out, struct buf *why);
 
 /* load_identity_base: appends identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
 void load_identity_base(const struct config *c, struct buf *out);

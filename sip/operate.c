@@ -151,12 +151,36 @@ static void take_settings(struct app *a, struct config *next)
 	log_set((enum log_level)a->config.log_level);
 }
 
+static void drop_tls(struct tls_pair *tls)
+{
+	tls_config_unref(tls->server);
+	tls_config_unref(tls->client);
+}
+
+/* New connections use the new certificates; who listens with TLS goes on with the old ones when there are none. */
+static void take_tls(struct app *a, struct tls_pair *next)
+{
+	struct tls_pair old = {a->server_tls, a->client_tls};
+
+	notifier_tls(a->notifier, next->client);
+	a->client_tls = next->client;
+	if (next->server != NULL) {
+		transport_tls(a->transport, next->server);
+		for (unsigned i = 0; i < a->web_tls_count; i++)
+			stream_listener_config(a->web_tls[i], next->server);
+		a->server_tls = next->server;
+	} else {
+		old.server = NULL;
+	}
+	drop_tls(&old);
+}
+
 /* Users, certificates, and all settings but listeners, store and limits, which need a restart. A wrong file changes
  * nothing. */
 bool app_reload(struct app *a, struct buf *out)
 {
 	struct buf why = {0}, base = {0};
-	struct tls_config *tls = NULL;
+	struct tls_pair tls = {0};
 	int64_t now = loop_wall_s(a->loop);
 	struct users *users = NULL;
 	struct config next;
@@ -174,8 +198,7 @@ bool app_reload(struct app *a, struct buf *out)
 	if (ok) {
 		users = read_users(a, &why);
 		load_identity_base(&next, &base);
-		ok = users != NULL &&
-		     (next.tls_certificate[0] == '\0' || load_tls(&next, a->trust, a->workers, now, &tls, &why)) &&
+		ok = users != NULL && load_tls(&next, a->trust, a->workers, now, &tls, &why) &&
 		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
 		if (ok) {
 			const struct resolver_options names = app_resolver_options(a, &next);
@@ -185,15 +208,10 @@ bool app_reload(struct app *a, struct buf *out)
 		}
 		config_free(&next);
 	}
-	if (ok && tls != NULL) {
-		transport_tls(a->transport, tls);
-		for (unsigned i = 0; i < a->web_tls_count; i++)
-			stream_listener_config(a->web_tls[i], tls);
-		tls_config_unref(a->server_tls);
-		a->server_tls = tls;
-	} else if (tls != NULL) {
-		tls_config_unref(tls);
-	}
+	if (ok)
+		take_tls(a, &tls);
+	else
+		drop_tls(&tls);
 	if (ok)
 		take_users(a, users, out);
 	else

@@ -103,21 +103,17 @@ out:
 
 static bool load_keys(struct app *a, struct buf *why)
 {
-	const struct tls_params client = {
-		.static_rsa = a->config.tls_static_rsa, .slots = a->workers, .trust = a->trust};
 	int64_t now = loop_wall_s(a->loop);
+	struct tls_pair tls = {0};
 	struct buf base = {0};
 	bool ok;
 
 	load_identity_base(&a->config, &base);
 	ok = load_identity(&a->config, base.p, a->workers, now, a->certs, why) &&
-	     (a->config.tls_certificate[0] == '\0' ||
-	      load_tls(&a->config, a->trust, a->workers, now, &a->server_tls, why));
+	     load_tls(&a->config, a->trust, a->workers, now, &tls, why);
 	buf_free(&base);
-	if (ok && tls_config_new(&client, &a->client_tls) != ERR_OK) {
-		buf_adds(why, "the TLS library refuses the client configuration");
-		ok = false;
-	}
+	a->server_tls = tls.server;
+	a->client_tls = tls.client;
 	return ok;
 }
 

@@ -49,6 +49,9 @@ struct notifier_deps {
 MUST_USE enum err notifier_new(const struct notifier_deps *deps, struct notifier **out);
 void notifier_free(struct notifier *n);
 
+/* notifier_tls: connections to sips targets are made with this from now on; the caller's, as in the deps. */
+void notifier_tls(struct notifier *n, struct tls_config *client_tls);
+
 /* notifier_subscribe: one SUBSCRIBE, whose AOR the router knows to be of the domain (or empty: in-dialog). Answers it.
  */
 void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor);

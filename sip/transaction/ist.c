@@ -51,35 +51,40 @@ static void final(struct tx *tx, enum tx_state state)
 		buf_free(&tx->octets);
 }
 
+static void in_proceeding(struct tx *tx, enum event ev)
+{
+	switch (ev) {
+	case EV_INVITE:
+		if (tx->octets.n > 0)
+			tx_send_octets(tx, &tx->octets);
+		break;
+	case EV_TIMER_100:
+		if (tx->octets.n == 0)
+			tx_reply_code(tx, 100, NULL);
+		break;
+	case EV_PROVISIONAL:
+		timer_stop(tx->retransmit);
+		tx_send_octets(tx, &tx->octets);
+		break;
+	case EV_2XX:
+		final(tx, TX_ACCEPTED);
+		break;
+	case EV_FAILURE:
+		final(tx, TX_COMPLETED);
+		break;
+	case EV_ACK: /* nothing to acknowledge yet */
+	case EV_TIMER_G:
+	case EV_TIMER_H_I_L: /* not running */
+		break;
+	}
+}
+
 static void event(struct tx *tx, enum event ev)
 {
 	switch (tx->state) {
 	case TX_TRYING:
 	case TX_PROCEEDING:
-		switch (ev) {
-		case EV_INVITE:
-			if (tx->octets.n > 0)
-				tx_send_octets(tx, &tx->octets);
-			break;
-		case EV_TIMER_100:
-			if (tx->octets.n == 0)
-				tx_reply_code(tx, 100, NULL);
-			break;
-		case EV_PROVISIONAL:
-			timer_stop(tx->retransmit);
-			tx_send_octets(tx, &tx->octets);
-			break;
-		case EV_2XX:
-			final(tx, TX_ACCEPTED);
-			break;
-		case EV_FAILURE:
-			final(tx, TX_COMPLETED);
-			break;
-		case EV_ACK: /* nothing to acknowledge yet */
-		case EV_TIMER_G:
-		case EV_TIMER_H_I_L: /* not running */
-			break;
-		}
+		in_proceeding(tx, ev);
 		break;
 	case TX_COMPLETED:
 		switch (ev) {

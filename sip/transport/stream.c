@@ -280,10 +280,23 @@ enum err stream_send(struct stream *s, struct slice octets)
 	return s->state == OPEN ? ERR_OK : ERR_CLOSED;
 }
 
+/*
+ * The one line about a handshake that came to nothing, whoever found out: a wrong certificate, the peer's alert, a time
+ * limit. Clients that only look whether somebody listens are none of the operator's business.
+ */
+static void log_handshake(const struct stream *s, const char *why)
+{
+	log_line(s->server && !s->heard ? LOG_DEBUG : LOG_WARN, "event=tls_failed peer=%s side=%s name=%s reason=%s",
+		 peer_text(&s->remote).text, s->server ? "server" : "client", log_esc(tls_name(s->tls)).text,
+		 log_esc(slice_str(why)).text);
+}
+
 void stream_close(struct stream *s, const char *why)
 {
 	if (s->state == CLOSING || s->state == OVER)
 		return;
+	if (s->state == HANDSHAKE)
+		log_handshake(s, why);
 	if (s->tls != NULL && s->state == OPEN) {
 		tls_close(s->tls);
 		stream_take_records(s);
@@ -341,6 +354,7 @@ static bool pump_tls(struct stream *s)
 static void on_octets(struct stream *s, struct slice octets)
 {
 	touch(s);
+	s->heard = true;
 	if (s->tls == NULL) {
 		buf_add(&s->in, octets);
 	} else {

@@ -56,6 +56,7 @@ struct stream {
 	int fd;
 	int kept, kept_for_users; /* the second is part of the first */
 	bool server, busy, had_message, ending;
+	bool heard; /* the peer has sent something */
 	char why[96];
 };
 

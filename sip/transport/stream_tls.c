@@ -7,8 +7,6 @@ static void handshake_failed(struct stream *s)
 {
 	struct streams *all = s->all;
 
-	log_line(LOG_WARN, "event=tls_failed peer=%s reason=%s", peer_text(&s->remote).text,
-		 log_esc(slice_str(tls_reason(s->tls))).text);
 	if (s->server && tls_is_static_rsa(s->tls)) {
 		rate_take(all->rsa_failures, peer_prefix(&s->remote), loop_now_ms(all->loop));
 		rate_take(all->rsa_failures_all, STREAM_EVERYBODY, loop_now_ms(all->loop));

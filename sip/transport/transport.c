@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "sip/message/limits.h"
 #include "sip/transport/frame.h"
+#include "sip/transport/stun.h"
 
 #define LISTENERS_MAX 12 /* three kinds of four addresses each */
 
@@ -103,11 +104,45 @@ static bool hand_up(struct transport *t, const struct flow *from, struct slice r
 	return true;
 }
 
+static struct listener *listener_for(struct transport *t, enum proto proto, const struct peer *p)
+{
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listeners[i].proto == proto && t->listeners[i].at.u.sa.sa_family == p->u.sa.sa_family)
+			return &t->listeners[i];
+	return NULL;
+}
+
+/* The socket that the flow's local address belongs to: answers leave by the port that was asked. */
+static struct listener *udp_listener(struct transport *t, const struct flow *f)
+{
+	for (unsigned i = 0; i < t->listener_count; i++)
+		if (t->listeners[i].proto == PROTO_UDP && peer_port(&t->listeners[i].at) == peer_port(&f->local) &&
+		    (peer_is_any(&t->listeners[i].at) || peer_same_host(&t->listeners[i].at, &f->local)))
+			return &t->listeners[i];
+	return listener_for(t, PROTO_UDP, &f->remote);
+}
+
+/* RFC 5626 4.4.2: keep-alives of UDP flows. */
+static void on_stun(struct transport *t, const struct flow *from, struct slice octets)
+{
+	struct listener *l = udp_listener(t, from);
+	struct buf answer = {0};
+
+	if (l != NULL && stun_answer(octets, &from->remote, &answer) == ERR_OK &&
+	    udp_send(l->udp, &from->remote, &from->local, buf_slice(&answer)) != ERR_OK)
+		log_line(LOG_DEBUG, "event=stun_lost peer=%s", peer_text(&from->remote).text);
+	buf_free(&answer);
+}
+
 static void on_datagram(void *arg, const struct peer *remote, const struct peer *local, struct slice octets)
 {
 	struct transport *t = arg;
 	struct flow from = {.proto = PROTO_UDP, .remote = *remote, .local = *local};
 
+	if (stun_is(octets)) {
+		on_stun(t, &from, octets);
+		return;
+	}
 	/* Keep-alives (RFC 5626, CR LF or one octet) and line ends before a message. */
 	while (octets.n > 0 && (octets.p[0] == '\r' || octets.p[0] == '\n'))
 		octets = slice_sub(octets, 1, octets.n);
@@ -261,24 +296,6 @@ void transport_tls(struct transport *t, struct tls_config *config)
 	for (unsigned i = 0; i < t->listener_count; i++)
 		if (t->listeners[i].proto == PROTO_TLS)
 			stream_listener_config(t->listeners[i].stream, config);
-}
-
-static struct listener *listener_for(struct transport *t, enum proto proto, const struct peer *p)
-{
-	for (unsigned i = 0; i < t->listener_count; i++)
-		if (t->listeners[i].proto == proto && t->listeners[i].at.u.sa.sa_family == p->u.sa.sa_family)
-			return &t->listeners[i];
-	return NULL;
-}
-
-/* The socket that the flow's local address belongs to: answers leave by the port that was asked. */
-static struct listener *udp_listener(struct transport *t, const struct flow *f)
-{
-	for (unsigned i = 0; i < t->listener_count; i++)
-		if (t->listeners[i].proto == PROTO_UDP && peer_port(&t->listeners[i].at) == peer_port(&f->local) &&
-		    (peer_is_any(&t->listeners[i].at) || peer_same_host(&t->listeners[i].at, &f->local)))
-			return &t->listeners[i];
-	return listener_for(t, PROTO_UDP, &f->remote);
 }
 
 enum err transport_send(struct transport *t, const struct flow *to, struct slice octets)

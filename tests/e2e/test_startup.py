@@ -42,6 +42,10 @@ BROKEN = {
     "not one of the words": ("[credential]\nstyle = 4", "4"),
     "no switch": ("[tls]\nstatic-rsa = maybe", "maybe"),
     "no address": ("[server]\nlisten-udp = 127.0.0.1:99999", "99999"),
+    "no transport": ("[route]\nexample.net = sctp:sip.example.net:5060", "sctp:sip.example.net:5060"),
+    "no port": ("[route]\nexample.net = udp:127.0.0.1:5060, tcp:sip.example.net", "tls:sip.example.net:5061"),
+    "no domain": ("[route]\nexample net = udp:127.0.0.1:5060", "example net"),
+    "nine targets": ("[route]\na.test = " + ", ".join(["udp:h.test:5060"] * 9), "up to 8"),
     "unfinished section": ("\n[server", "expected"),
 }
 
@@ -73,6 +77,24 @@ def test_malformed_option(labs, start, option, shown):
 def test_missing_configuration(start, tmp_path):
     said = start(tmp_path, command="serve")
     assert "vouch.conf" in said and "No such file" in said
+
+
+def test_routes_of_one_domain_are_one_list(labs):
+    """In the order of the file; the domain in its one form; -o takes the place of all that."""
+    conf = labs.directory() / "vouch.conf"
+    conf.write_text(conf.read_text() + "\n[route]\nExample.NET. = tls:sip.example.net:5061, udp:[::1]:5060\n"
+                    "2001:DB8:0::1 = tcp:127.0.0.1:5\nexample.net = tcp:192.0.2.1:5060\n")
+    done = program.vouch("check", "-c", conf, "--dump")
+    assert done.returncode == 0, done.stderr
+    assert "\nexample.net = tls:sip.example.net:5061, udp:[::1]:5060, tcp:192.0.2.1:5060\n" in done.stdout
+    assert "\n2001:db8::1 = tcp:127.0.0.1:5\n" in done.stdout
+    conf.write_text(done.stdout)
+    assert program.vouch("check", "-c", conf, "--dump").stdout == done.stdout
+
+
+def test_a_name_server_needs_a_port(labs, start):
+    directory = labs.directory()
+    assert "server.dns" in start(directory, "server.dns=127.0.0.1:0", command="serve")
 
 
 def test_check_accepts_the_lab(labs):

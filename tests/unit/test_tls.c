@@ -241,6 +241,81 @@ static void wrong_purpose(void **state)
 	buf_free(&root);
 }
 
+/* Certificates of other domains that are for one side of TLS only. */
+static void purpose_of_clients(void **state)
+{
+	static const struct {
+		const char *file;
+		bool strict, client; /* eku_strict, eku_client */
+		bool taken;
+	} rows[] = {
+		{"peer-server", false, false, true}, {"peer-client", false, false, true},
+		{"peer-server", false, true, false}, {"peer-client", false, true, true},
+		{"peer-server", true, false, false}, {"peer-client", true, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct made m = from_vectors(rows[i].file);
+		const struct made *user = &m, *who = &ec_server;
+		struct trust *t = trust_new();
+		struct tls_config *sc, *cc;
+		struct pair p;
+
+		assert_int_equal(trust_add_der(t, buf_slice(&m.der)), ERR_OK);
+		sc = config((struct tls_params){.server = true,
+						.trust = t,
+						.client_auth = TLS_CLIENT_REQUIRED,
+						.eku_strict = rows[i].strict,
+						.eku_client = rows[i].client},
+			    &who, 1);
+		cc = config((struct tls_params){.trust = trust}, &user, 1);
+		p = join(cc, sc, "example.com", TLS_NAME_SIP);
+		if (rows[i].taken) {
+			assert_good(&p);
+			assert_true(slice_eq(tls_peer(p.server), buf_slice(&m.der)));
+			assert_true(slice_eq(tls_name(p.client), S("example.com")));
+			assert_int_equal(tls_name(p.server).n, 0);
+			part(&p);
+		} else {
+			refused(&p, false, "the peer's certificate is not for a TLS client",
+				"alert 43 (unsupported certificate)");
+		}
+		free_two(cc, sc);
+		trust_free(t);
+		drop(&m);
+	}
+}
+
+/* A server's certificate has no such choice. */
+static void purpose_of_servers(void **state)
+{
+	static const char *const files[] = {"peer-server", "peer-client"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct made m = from_vectors(files[i]);
+		const struct made *who = &m;
+		struct trust *t = trust_new();
+		struct tls_config *sc = server_of(who), *cc;
+		struct pair p;
+
+		assert_int_equal(trust_add_der(t, buf_slice(&m.der)), ERR_OK);
+		cc = client_with(t);
+		p = join(cc, sc, "other.example", TLS_NAME_SIP);
+		if (i == 0) {
+			assert_good(&p);
+			part(&p);
+		} else {
+			refused(&p, true, "the peer's certificate is not for a TLS server",
+				"alert 43 (unsupported certificate)");
+		}
+		free_two(cc, sc);
+		trust_free(t);
+		drop(&m);
+	}
+}
+
 static void strict_purpose(void **state)
 {
 	struct tls_config *sc = server_of(&ec_server);
@@ -506,6 +581,8 @@ int main(void)
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(wrong_purpose),
 		cmocka_unit_test(strict_purpose),
+		cmocka_unit_test(purpose_of_clients),
+		cmocka_unit_test(purpose_of_servers),
 		cmocka_unit_test(client_certificates),
 		cmocka_unit_test(client_expired),
 		cmocka_unit_test(resumption),

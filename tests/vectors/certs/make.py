@@ -252,6 +252,16 @@ def chains():
     make("leaf-encipher", ["leaf"], leaf_ext + [(usage("key_encipherment"), True)], root, key)
 
 
+def peers():
+    """Of another domain, each for one side of TLS only; self-signed, so that each is its own anchor."""
+    for file, oid in (("server", ExtendedKeyUsageOID.SERVER_AUTH), ("client", ExtendedKeyUsageOID.CLIENT_AUTH)):
+        key = ec.generate_private_key(ec.SECP256R1())
+        save_key("peer-" + file, key)
+        make("peer-" + file, ["peer"], [(san(("uri", b"sip:other.example")), False), (x509.ExtendedKeyUsage([oid]), False)],
+             key=key)
+
+
 names()
 reading()
 chains()
+peers()
