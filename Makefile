@@ -22,10 +22,10 @@ SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        flow dns_message hops resolver frame peer file commit user subscription binding journal credential \
+        flow dns_message hops resolver stun frame peer file commit user subscription binding journal credential \
         slice buf map ini rate log loop work ber \
         replay fetch verifier answer account named report
-SCENARIO = nist nict notifier subscription credential creation digest verifier registrar proxy
+SCENARIO = ist nist ict nict notifier subscription credential creation digest verifier registrar proxy
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
