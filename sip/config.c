@@ -103,7 +103,8 @@ NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WE
 NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, "seconds that are granted at most"),
 NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
 
-SWITCH("digest", "md5", digest_md5, "on", "offer MD5 beside SHA-256"),
+SWITCH("digest", "sha-256", digest_sha256, "on", "offer SHA-256; off for clients that read one challenge only and know MD5"),
+SWITCH("digest", "md5", digest_md5, "on", "offer MD5"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),
 NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, "wrong answers a minute for one account and source; 0 = no limit"),
 

@@ -58,7 +58,7 @@ struct config {
 
 	uint32_t registrar_default_expires, registrar_max_expires, registrar_min_expires;
 
-	bool digest_md5;
+	bool digest_sha256, digest_md5;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;

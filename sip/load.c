@@ -35,6 +35,10 @@ bool load_rules(const struct config *c, struct buf *why)
 	else if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &servers))
 		buf_addf(why, "%s: server.dns = %s has a server without a port; expected addresses like 127.0.0.1:53",
 			 c->file, c->dns);
+	else if (!c->digest_sha256 && !c->digest_md5)
+		buf_addf(why,
+			 "%s: digest.sha-256 and digest.md5 are both off; expected at least one, or nobody can log in",
+			 c->file);
 	else if (c->credential_create && (c->credential_style == STYLE_1 || c->credential_style == STYLE_2))
 		buf_addf(
 			why,

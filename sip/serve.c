@@ -198,6 +198,7 @@ static void build_layers(struct app *a)
 {
 	const struct config *c = &a->config;
 	const struct auth_options auth = {.realm = c->domain,
+					  .sha256 = c->digest_sha256,
 					  .md5 = c->digest_md5,
 					  .nonce_lifetime_s = c->digest_nonce_lifetime,
 					  .guesses_per_minute = c->digest_guesses};

@@ -310,7 +310,9 @@ void auth_challenge(struct auth *a, const struct flow *to, enum header which, bo
 {
 	static const enum hash_alg order[] = {HASH_SHA256, HASH_MD5};
 
-	for (unsigned i = 0; i < (a->options.md5 ? 2u : 1u); i++) {
+	for (unsigned i = 0; i < 2; i++) {
+		if (!(order[i] == HASH_MD5 ? a->options.md5 : a->options.sha256))
+			continue;
 		buf_addf(out, "%s: Digest realm=\"%s\", nonce=\"",
 			 which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate", a->options.realm);
 		nonce_make(a->nonces, order[i], scope_of(to), loop_wall_s(a->loop), out);

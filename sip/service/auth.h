@@ -14,7 +14,7 @@ struct auth;
 
 struct auth_options {
 	const char *realm; /* the domain; kept */
-	bool md5;          /* offer MD5 too */
+	bool sha256, md5;  /* what is offered, at least one, in this order */
 	uint32_t nonce_lifetime_s;
 	uint32_t guesses_per_minute; /* 0 = no limit */
 };

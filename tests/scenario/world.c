@@ -104,6 +104,7 @@ static void start(struct world *w)
 	static const uint8_t master[SEAL_KEY] = {1};
 	const struct config *c = &w->config;
 	const struct auth_options options = {.realm = c->domain,
+					     .sha256 = c->digest_sha256,
 					     .md5 = c->digest_md5,
 					     .nonce_lifetime_s = c->digest_nonce_lifetime,
 					     .guesses_per_minute = c->digest_guesses};
