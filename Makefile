@@ -149,7 +149,7 @@ tsan:
 	@tests/deps $(DEPS_CHECK)
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)-tsan OUT=$(BUILD)-tsan/vouch FORTIFY= \
 	    CFLAGS="$(SANITIZE) -fsanitize=thread" $(BUILD)-tsan/vouch unit
-	@BUILD=$(BUILD)-tsan PYTHON=$(PYTHON) tests/tsan $(filter work commit tls,$(UNIT))
+	@BUILD=$(BUILD)-tsan PYTHON=$(PYTHON) tests/tsan $(filter work commit tls resolver,$(UNIT))
 
 install: $(OUT)
 	install -D -m 755 $(OUT) $(DESTDIR)$(PREFIX)/bin/vouch

@@ -205,6 +205,22 @@ static bool read_data(struct slice m, const struct item *it, struct dns_record *
 	return false;
 }
 
+/* Of more than there is room for those of the best rank stay; servers send them in any order. */
+static void keep(struct dns_answer *out, const struct dns_record *r)
+{
+	struct dns_record *worst = &out->records[0];
+
+	if (out->count < DNS_RECORDS_MAX) {
+		out->records[out->count++] = *r;
+		return;
+	}
+	for (unsigned i = 1; i < out->count; i++)
+		if (out->records[i].rank > worst->rank)
+			worst = &out->records[i];
+	if (r->rank < worst->rank)
+		*worst = *r;
+}
+
 static void shorten(uint32_t *ttl_s, uint32_t other)
 {
 	if (other < *ttl_s)
@@ -219,6 +235,7 @@ static bool collect(struct walk w, const char *name, unsigned type, struct dns_a
 		    bool *any)
 {
 	uint32_t ttl_s = out->ttl_s;
+	struct dns_record record;
 	bool broken = false;
 	struct item it;
 
@@ -226,10 +243,10 @@ static bool collect(struct walk w, const char *name, unsigned type, struct dns_a
 	while (next_item(&w, &it, &broken)) {
 		if (it.class != CLASS_IN || strcmp(it.owner, name) != 0)
 			continue;
-		if (it.type == type && out->count < DNS_RECORDS_MAX) {
+		if (it.type == type) {
 			*any = true;
-			if (read_data(w.m, &it, &out->records[out->count]))
-				out->count++;
+			if (read_data(w.m, &it, &record))
+				keep(out, &record);
 			shorten(&ttl_s, it.ttl_s);
 		} else if (it.type == DNS_CNAME && next[0] == '\0') {
 			if (!last_name(w.m, it.data, it.end, next))

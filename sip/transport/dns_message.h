@@ -10,7 +10,7 @@
  */
 #define DNS_NAME_MAX 254     /* characters of a name with the NUL */
 #define DNS_QUESTION_MAX 280 /* octets of a message with one question */
-#define DNS_RECORDS_MAX 32   /* of an answer; the rest is not looked at */
+#define DNS_RECORDS_MAX 32   /* of an answer: of more, those of the best rank */
 #define DNS_ALIASES_MAX 8    /* links of a chain of CNAMEs */
 
 enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_SOA = 6, DNS_AAAA = 28, DNS_SRV = 33, DNS_NAPTR = 35 };

@@ -169,7 +169,7 @@ static inline void zone_asked(struct slice question, char name[DNS_NAME_MAX], un
  */
 static inline void zone_answer(const struct row *rows, struct slice question, struct buf *out)
 {
-	const struct row *found[64], *soa = NULL, *alias;
+	const struct row *found[128], *soa = NULL, *alias;
 	char name[DNS_NAME_MAX];
 	unsigned type, count = 0, links = 0;
 	bool exists = false;
@@ -183,12 +183,12 @@ static inline void zone_answer(const struct row *rows, struct slice question, st
 			if (strcmp(r->name, name) != 0)
 				continue;
 			exists = true;
-			if ((unsigned)r->type == type && count < 64)
+			if ((unsigned)r->type == type && count < 128)
 				found[count++] = r;
 			else if (r->type == DNS_CNAME)
 				alias = r;
 		}
-		if (alias != NULL && count < 64) {
+		if (alias != NULL && count < 128) {
 			found[count++] = alias;
 			strcpy(name, alias->data);
 		}

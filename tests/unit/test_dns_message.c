@@ -308,6 +308,21 @@ static void bounds(void **state)
 	buf_free(&m);
 }
 
+/* A hundred SRV records, the best ones last. */
+static void the_best_of_many(void **state)
+{
+	static struct row rows[101];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		rows[i] = (struct row)ROW_SRV("s.test", 60, (uint16_t)(100 - i), 0, 5060, "h.test");
+	ask("s.test", DNS_SRV);
+	assert_int_equal(read_rows(rows), DNS_RECORDS);
+	assert_int_equal(answer.count, DNS_RECORDS_MAX);
+	for (unsigned i = 0; i < answer.count; i++)
+		assert_in_range(answer.records[i].rank, 1, DNS_RECORDS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +336,7 @@ int main(void)
 		cmocka_unit_test(every_prefix),
 		cmocka_unit_test(hostile_records),
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(the_best_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
