@@ -163,6 +163,7 @@ static void take_tls(struct app *a, struct tls_pair *next)
 	struct tls_pair old = {a->server_tls, a->client_tls};
 
 	notifier_tls(a->notifier, next->client);
+	proxy_tls(a->proxy, next->client);
 	a->client_tls = next->client;
 	if (next->server != NULL) {
 		transport_tls(a->transport, next->server);

@@ -82,6 +82,9 @@ static enum err parse_request_line(struct sip_msg *m, struct slice line)
 	default:
 		defect(m, 400, "Bad Request-URI");
 	}
+	/* RFC 3261 19.1.1: not allowed there, RFC 4475 3.1.2.11: and not to be passed on. */
+	if (m->uri.headers.p != NULL)
+		defect(m, 400, "Header Fields in the Request-URI");
 	return ERR_OK;
 }
 

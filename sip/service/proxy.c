@@ -30,6 +30,11 @@ void proxy_free(struct proxy *p)
 	mem_free(p);
 }
 
+void proxy_tls(struct proxy *p, struct tls_config *client_tls)
+{
+	p->d.client_tls = client_tls;
+}
+
 unsigned proxy_count(const struct proxy *p)
 {
 	return (unsigned)p->forks.count;

@@ -40,6 +40,9 @@ void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 /* proxy_cancel: this INVITE is not wanted any more. */
 void proxy_cancel(struct proxy *p, struct tx *tx);
 
+/* proxy_tls: connections to other domains are made with this from now on; the caller's, as in the deps. */
+void proxy_tls(struct proxy *p, struct tls_config *client_tls);
+
 unsigned proxy_count(const struct proxy *p); /* requests under way */
 
 #endif

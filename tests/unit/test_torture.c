@@ -44,9 +44,9 @@ static const struct {
 	{"rfc4475/lwsstart", 400},
 	{"rfc4475/trws", 400},
 	{"rfc4475/fixed/trws", 400},
-	{"rfc4475/escruri", 0},  /* 3.1.2.11: may be tolerated here; whoever routes by it looks */
-	{"rfc4475/baddate", 0},  /* only who needs the Date looks at it */
-	{"rfc4475/regbadct", 0}, /* only a registrar looks at that Contact */
+	{"rfc4475/escruri", 400}, /* 3.1.2.11: not to be passed on */
+	{"rfc4475/baddate", 0},   /* only who needs the Date looks at it */
+	{"rfc4475/regbadct", 0},  /* only a registrar looks at that Contact */
 	{"rfc4475/badaspec", 400},
 	{"rfc4475/baddn", NO_ANSWER}, /* the archive's file has no end of its head */
 	{"rfc4475/fixed/baddn", 400},
