@@ -3,14 +3,15 @@
 #include "core/mem.h"
 #include "crypto/hash.h"
 #include "fuzz/fuzz.h"
+#include "store/binding_record.h"
 #include "store/credential.h"
 #include "store/journal.h"
 #include "store/subscription.h"
 #include "store/user.h"
 
 /*
- * Records of the store. The first octet says which: c(redential), u(ser), j(ournal line), s(ubscription). A capital:
- * the right checksum is put behind the rest, so that what is behind the check is reached, too.
+ * Records of the store. The first octet says which: c(redential), u(ser), j(ournal line), s(ubscription), b(inding). A
+ * capital: the right checksum is put behind the rest, so that what is behind the check is reached, too.
  */
 
 static const uint8_t master[SEAL_KEY]; /* of the seeds */
@@ -84,6 +85,28 @@ static void check_subscription(struct slice line)
 	buf_free(&text2);
 }
 
+static void check_binding(struct slice line)
+{
+	struct buf scratch = {0}, scratch2 = {0}, text = {0}, text2 = {0};
+	struct binding_record r, back;
+	uint64_t until, until2;
+	bool brief, brief2;
+
+	if (binding_record_read(line, &scratch, &r, &until, &brief) == ERR_OK) {
+		CHECK(brief || (inside(r.aor, buf_slice(&scratch)) && inside(r.flow, buf_slice(&scratch))));
+		CHECK(r.q <= 1000);
+		binding_record_write(&r, until, brief, &text);
+		CHECK(binding_record_read(buf_slice(&text), &scratch2, &back, &until2, &brief2) == ERR_OK);
+		CHECK(until == until2 && brief == brief2 && slice_eq(r.uri, back.uri) && r.cseq == back.cseq);
+		binding_record_write(&back, until2, brief2, &text2);
+		CHECK(slice_eq(buf_slice(&text), buf_slice(&text2)));
+	}
+	buf_free(&scratch);
+	buf_free(&scratch2);
+	buf_free(&text);
+	buf_free(&text2);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice all = input_octets(data, size);
@@ -107,6 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 's':
 		check_subscription(buf_slice(&text));
+		break;
+	case 'b':
+		check_binding(buf_slice(&text));
 		break;
 	default:
 		break;

@@ -179,14 +179,15 @@ static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 
 static void add_contact(struct fork *f, const struct contact *c)
 {
-	struct slice next = c->uri, rest = c->path, item;
+	/* RFC 3261 19.1.1: header fields of a URI have no place in a Request-URI. */
+	struct slice uri = slice_sub(c->uri, 0, slice_chr(c->uri, '?')), next = uri, rest = c->path, item;
 	struct addr first;
 	struct branch *b;
 	bool bad;
 
 	if (c->path.n > 0 && list_next(&rest, &item, &bad) && addr_parse(item, &first) == ERR_OK)
 		next = first.spec;
-	b = fork_add(f, c->uri, c->path, next);
+	b = fork_add(f, uri, c->path, next);
 	if (b == NULL)
 		return;
 	b->to_user = true;
@@ -197,6 +198,17 @@ static void add_contact(struct fork *f, const struct contact *c)
 		b->flow = c->flow;
 		b->has_flow = true;
 	}
+}
+
+/* RFC 5630 5.3: a request to sips is not sent on to sip. How many are left. */
+static unsigned keep_secure(struct contact *c, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (slice_istarts(c[i].uri, S("sips:")))
+			c[kept++] = c[i];
+	return kept;
 }
 
 /* 16.5: the Request-URI is an address-of-record of ours. */
@@ -212,6 +224,8 @@ static void send_to_user(struct asking *a)
 		goto out;
 	}
 	n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
+	if (a->m->uri.scheme == URI_SIPS)
+		n = keep_secure(contacts, n);
 	if (n == 0) {
 		refuse(a, 480, NULL);
 		goto out;

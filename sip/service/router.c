@@ -7,14 +7,10 @@
 /* ESC-15: what this server does. */
 static void options(struct tx *tx)
 {
-	tx_reply(tx,
-		 &(struct build_reply){
-			 .code = 200,
-			 .headers =
-				 S(ALLOW
-				   "Allow-Events: " ALLOW_EVENTS "\r\n"
-				   "Accept: multipart/mixed, application/pkix-cert, "
-				   "application/pkcs8\r\nAccept-Encoding: identity\r\nSupported: path, outbound\r\n")});
+	tx_reply(tx, &(struct build_reply){.code = 200,
+					   .headers = S(ALLOW "Allow-Events: " ALLOW_EVENTS "\r\n"
+							      "Accept: multipart/mixed, application/pkix-cert, "
+							      "application/pkcs8\r\nAccept-Encoding: identity\r\n")});
 }
 
 /* Is the Request-URI of our domain? false: answered. */

@@ -107,14 +107,15 @@ static void reply(struct scene *s, const struct flow *f, const struct sip_msg *m
 
 static void put(struct scene *s, const struct flow *f, const char *contact)
 {
+	bool secure = strstr(contact, "sips:") != NULL;
 	char headers[160];
 	struct sip_msg *m;
 
-	snprintf(headers, sizeof(headers), "Contact: %s\r\n", contact);
+	snprintf(headers, sizeof(headers), "Contact: %s\r\n%s", contact, contact[0] == '*' ? "Expires: 0\r\n" : "");
 	m = world_ask_as(s->w, f, "bob",
 			 (struct ask){.method = "REGISTER",
-				      .uri = "sip:example.com",
-				      .to = "<sip:bob@example.com>",
+				      .uri = secure ? "sips:example.com" : "sip:example.com",
+				      .to = secure ? "<sips:bob@example.com>" : "<sip:bob@example.com>",
 				      .from = "<sip:bob@example.com>;tag=r",
 				      .headers = headers});
 	assert_int_equal(m->status, 200);
@@ -222,6 +223,40 @@ static void step_16_6_what_is_forwarded(void **state)
 	msg_unref(m);
 	silence(s);
 	assert_int_equal(proxy_count(s->w->proxy), 0);
+}
+
+/* RFC 5630 5.3: never from sips to sip; TLS-09. The other way round is an improvement. */
+static void sips_stays_sips(void **state)
+{
+	struct scene *s = *state;
+	struct flow tls = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.12:40000");
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.uri = "sips:bob@example.com"});
+	expect(s, &s->eve, 480);
+	put(s, &s->phone1, "*");
+	put(s, &tls, "<sips:bob@192.0.2.12:40000>");
+	say(s, &s->eve, (struct req){.uri = "sips:bob@example.com"});
+	m = asked(s, &tls, METHOD_MESSAGE);
+	assert_true(slice_eq(m->uri_text, S("sips:bob@192.0.2.12:40000")));
+	msg_unref(m);
+	silence(s);
+}
+
+/* RFC 4475 3.3.14: a Contact may carry header fields; a Request-URI may not. */
+static void no_header_fields_in_the_request_uri(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m;
+
+	put(s, &s->phone1, "*");
+	put(s, &s->phone1, "<" PHONE1 "?Route=%3Csip:192.0.2.99%3E>");
+	say(s, &s->eve, (struct req){0});
+	m = asked(s, &s->phone1, METHOD_MESSAGE);
+	assert_true(slice_eq(m->uri_text, S(PHONE1)));
+	assert_int_equal(msg_count(m, HDR_ROUTE), 0);
+	msg_unref(m);
+	silence(s);
 }
 
 /* --- no relay (security.md F10, G16) --- */
@@ -587,6 +622,8 @@ int main(void)
 		T(step_16_3_validation),
 		T(step_16_5_targets),
 		T(step_16_6_what_is_forwarded),
+		T(sips_stays_sips),
+		T(no_header_fields_in_the_request_uri),
 		T(strangers_reach_nobody_else),
 		T(who_claims_to_be_ours_proves_it),
 		T(record_route_leads_both_ways),

@@ -54,6 +54,7 @@ static const struct {
 	{"From", "f", HDR_FROM, true},
 	{"Identity", "y", HDR_IDENTITY, false},
 	{"Identity-Info", "n", HDR_IDENTITY_INFO, true},
+	{"Max-Breadth", NULL, HDR_MAX_BREADTH, true},
 	{"Max-Forwards", NULL, HDR_MAX_FORWARDS, true},
 	{"Min-Expires", NULL, HDR_MIN_EXPIRES, true},
 	{"Path", NULL, HDR_PATH, false},
