@@ -50,13 +50,20 @@ bool fork_is_loop(const struct fork *f)
 
 /* --- Record-Route --- */
 
-static void add_route_line(const struct branch *b, const struct flow *face, const char *token, struct buf *out)
+/*
+ * What this side of the dialog sees. Our own users reach us where they have already done so; another domain by the name
+ * that our certificate has (RFC 5922), over whatever its DNS says of that.
+ */
+static void add_route_line(const struct branch *b, const struct dialog_end *side, const char *token, struct buf *out)
 {
-	const char *at = transport_sent_by(b->fork->proxy->d.transport, face).text;
+	const struct proxy_deps *d = &b->fork->proxy->d;
+	const struct peer_text at = transport_sent_by(d->transport, &side->flow);
+	bool tls = side->flow.proto == PROTO_TLS;
 
 	/* TLS-09: the scheme says TLS, not a parameter. */
-	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", face->proto == PROTO_TLS ? "sips" : "sip", token, at,
-		 face->proto == PROTO_TCP ? ";transport=tcp" : "");
+	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", tls ? "sips" : "sip", token,
+		 tls && !side->local ? d->access.config->domain : at.text,
+		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
 /* RFC 3261 16.6 4, RFC 5658: for requests that may begin a dialog; two when the sides see different addresses of ours.
@@ -75,11 +82,12 @@ static void add_record_route(const struct branch *b, struct buf *out)
 		return;
 	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
 	same = f->source.proto == b->flow.proto &&
+	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
 			slice_str(transport_sent_by(f->proxy->d.transport, &b->flow).text));
-	add_route_line(b, &b->flow, token.p, out);
+	add_route_line(b, &ends.callee, token.p, out);
 	if (!same)
-		add_route_line(b, &f->source, token.p, out);
+		add_route_line(b, &ends.caller, token.p, out);
 	buf_free(&token);
 }
 

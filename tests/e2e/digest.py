@@ -20,8 +20,8 @@ def parse(value):
 
 def challenges(response):
     """The Digest challenges of a 401, in the server's order of preference."""
-    parsed = [parse(value) for value in response.all("WWW-Authenticate")]
-    assert all(scheme == "Digest" for scheme, _ in parsed), response.all("WWW-Authenticate")
+    parsed = [parse(value) for value in response.all("WWW-Authenticate") + response.all("Proxy-Authenticate")]
+    assert all(scheme == "Digest" for scheme, _ in parsed), response.all("WWW-Authenticate") + response.all("Proxy-Authenticate")
     return [parameters for _, parameters in parsed]
 
 

@@ -257,6 +257,7 @@ class Peer:
         self.net, self.transport = net, transport
         self.inbox = [] if inbox is None else inbox
         self.answer, self.closed = 200, False
+        self.behind_proxy = False  # what comes may be of somebody else, passed on
         self.answered, self.copies = {}, []
 
     def via(self):
@@ -264,7 +265,8 @@ class Peer:
 
     def receive(self, raw, source=None):
         message = Message(raw, self)
-        conform(message)
+        if not self.behind_proxy:
+            conform(message)
         message.source = source
         if message.code is None:
             known = (message.branch, message.cseq)
