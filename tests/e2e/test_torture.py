@@ -2,7 +2,8 @@
 
 What is expected is the proxy's column of the RFC's outcome. A message that is well-formed is let through to what comes
 next, which for these strangers is a refusal: 403 (no relay), 404 (no such user) or 407 (prove who you are), or for REGISTER
-401. What cannot be answered is dropped, and a stream on which messages cannot be told apart ends."""
+401. What cannot be answered is dropped, and a stream on which messages cannot be told apart ends, which may take the answer
+with it when the sender has not finished."""
 
 import pathlib
 import re
@@ -19,12 +20,12 @@ RFC4475 = {
     "wsinv": THROUGH, "intmeth": THROUGH, "esc01": THROUGH, "escnull": {401}, "esc02": THROUGH, "lwsdisp": THROUGH,
     "longreq": THROUGH, "dblreq": {401}, "semiuri": THROUGH, "transports": THROUGH, "mpart01": THROUGH,
     "unreason": {DROPPED}, "noreason": {DROPPED}, "badinv01": {400, DROPPED, CLOSED}, "clerr": {400, DROPPED},
-    "ncl": {400}, "scalar02": {400}, "scalarlg": {DROPPED}, "quotbal": {400}, "ltgtruri": {400}, "lwsruri": {400},
+    "ncl": {400, CLOSED}, "scalar02": {400}, "scalarlg": {DROPPED}, "quotbal": {400}, "ltgtruri": {400}, "lwsruri": {400},
     "lwsstart": {400}, "trws": {400}, "escruri": {400}, "baddate": THROUGH, "regbadct": {401}, "badaspec": {400},
     "baddn": {400, DROPPED}, "badvers": {505}, "mismatch01": {400}, "mismatch02": {400, 501},
     "bigcode": {DROPPED, CLOSED}, "badbranch": {400} | THROUGH, "insuf": {400, DROPPED, CLOSED}, "unkscm": {416},
     "novelsc": {416}, "unksm2": {401}, "bext01": {420}, "invut": THROUGH, "regaut01": {401}, "multi01": {400},
-    "mcl01": {400}, "bcast": {DROPPED}, "zeromf": {483}, "cparam01": {401}, "cparam02": {401}, "regescrt": {401},
+    "mcl01": {400, CLOSED}, "bcast": {DROPPED}, "zeromf": {483}, "cparam01": {401}, "cparam02": {401}, "regescrt": {401},
     "sdp01": THROUGH, "inv2543": THROUGH | {400},
 }
 RFC5118 = {
