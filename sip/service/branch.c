@@ -158,6 +158,7 @@ static void send_on_flow(struct branch *b)
 		if (transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
 			log_line(LOG_DEBUG, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
 		buf_free(&octets);
+		fork_end(f);
 	} else {
 		b->tx = tx_send(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
 				on_heard, b);

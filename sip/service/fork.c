@@ -199,9 +199,6 @@ static void advance(struct fork *f)
 void fork_go(struct fork *f)
 {
 	advance(f);
-	/* An ACK is on its way or lost: there is nothing to wait for. */
-	if (f->id == 0 && !f->over && count_in(f, BRANCH_RESOLVING) == 0)
-		fork_end(f);
 }
 
 static void cancel_all(struct fork *f, const struct branch *but)
