@@ -36,16 +36,22 @@ static void come_in(const struct flow *from, struct slice octets)
 	fake_inject(w->transport, from, octets);
 }
 
-/* What the server sends is readable, and over UDP it goes to nobody but who asked. The next NOTIFY, or a response. */
+/* Of the proxy: a request that somebody else has sent, or what its machines send for one. */
+static bool is_passed_on(const struct sip_msg *m)
+{
+	return m->request && (msg_vias(m) > 1 || m->method == METHOD_CANCEL || m->method == METHOD_ACK);
+}
+
+/* What the server sends is readable; what it says of its own goes over UDP to nobody but who asked. */
 static struct sip_msg *next_sent(struct flow *to)
 {
 	struct sip_msg *m = fake_next(w->transport, to);
 
 	if (m != NULL) {
-		CHECK(to->proto != PROTO_UDP || peer_same_host(&to->remote, &udp.remote));
+		CHECK(is_passed_on(m) || to->proto != PROTO_UDP || peer_same_host(&to->remote, &udp.remote));
 		CHECK(!m->request || m->defect_code == 0);
-		CHECK(!m->request || m->method == METHOD_NOTIFY);
-		CHECK(m->request || (m->status >= 200 && m->status != 408));
+		CHECK(!m->request || m->method == METHOD_NOTIFY || is_passed_on(m));
+		CHECK(m->request || m->method == METHOD_INVITE || (m->status >= 200 && m->status != 408));
 	}
 	return m;
 }
