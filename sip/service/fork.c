@@ -108,8 +108,13 @@ static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
 	struct buf octets = {0};
 
-	if (tx == NULL || forward_response(m, lines, &octets) != ERR_OK) {
+	if (tx == NULL)
+		return;
+	if (forward_response(m, lines, &octets) != ERR_OK) {
 		buf_free(&octets);
+		/* 16.7 3: not to be forwarded; but no other response will come for who waits. */
+		if (m->status >= 200)
+			tx_reply_code(tx, 502, NULL);
 		return;
 	}
 	if (m->status >= 200 && log_on(LOG_INFO))

@@ -505,6 +505,48 @@ static void lower_q_rings_later(void **state)
 	expect(s, &s->eve, 200);
 }
 
+/* 16.7 3: a response without the Via of who asked goes nowhere; who asked is answered all the same. */
+static void reply_without_via(struct scene *s, const struct flow *f, const struct sip_msg *m, unsigned code)
+{
+	struct buf out = {0};
+
+	buf_addf(&out, "SIP/2.0 %u X\r\nVia: %.*s\r\nFrom: " EVE "\r\nTo: <sip:bob@example.com>;tag=b\r\n", code,
+		 SLICE_ARG(m->via.text));
+	buf_addf(&out, "Call-ID: %.*s\r\nCSeq: %u %.*s\r\nContent-Length: 0\r\n\r\n", SLICE_ARG(m->call_id), m->cseq,
+		 SLICE_ARG(m->method_name));
+	fake_inject(s->w->transport, f, buf_slice(&out));
+	buf_free(&out);
+}
+
+static void what_cannot_be_passed_is_answered_here(void **state)
+{
+	static const unsigned codes[] = {200, 404, 401, 603};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		struct sip_msg *m;
+
+		say(s, &s->eve, (struct req){0});
+		m = asked(s, &s->phone1, METHOD_MESSAGE);
+		reply_without_via(s, &s->phone1, m, codes[i]);
+		msg_unref(m);
+		expect(s, &s->eve, 502);
+		say(s, &s->eve, (struct req){.method = "INVITE"});
+		m = asked(s, &s->phone1, METHOD_INVITE);
+		reply_without_via(s, &s->phone1, m, 180);
+		silence(s);
+		reply_without_via(s, &s->phone1, m, codes[i]);
+		msg_unref(m);
+		if (codes[i] >= 300)
+			msg_unref(asked(s, &s->phone1, METHOD_ACK));
+		expect(s, &s->eve, 502);
+		silence(s);
+	}
+	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
+	assert_int_equal(proxy_count(s->w->proxy), 0);
+	assert_int_equal(tx_count(s->w->layer), 0);
+}
+
 /* --- 16.8, 16.10, timeouts --- */
 
 static void cancel_goes_to_the_phones(void **state)
@@ -633,6 +675,7 @@ int main(void)
 		T(the_best_failure_is_passed),
 		T(challenges_are_gathered),
 		T(lower_q_rings_later),
+		T(what_cannot_be_passed_is_answered_here),
 		T(cancel_goes_to_the_phones),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
