@@ -213,7 +213,7 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 	(void)id;
 	if (m == NULL) {
 		/* RFC 3263 4.3: the next, as long as nobody has said anything. */
-		if (!b->heard && !b->fork->cancelled && try_hops(b))
+		if (!b->heard && !b->cancelled && try_hops(b))
 			return;
 		fork_failure(b, code_of(b, why), NULL);
 		return;
@@ -225,7 +225,7 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 		fork_provisional(b, m);
 	} else if (m->status < 300) {
 		fork_success(b, m);
-	} else if (m->status == 503 && !b->fork->cancelled && try_hops(b)) {
+	} else if (m->status == 503 && !b->cancelled && try_hops(b)) {
 		return;
 	} else {
 		fork_failure(b, m->status, m);
@@ -303,6 +303,7 @@ void branch_start(struct branch *b)
 
 void branch_cancel(struct branch *b)
 {
+	b->cancelled = true;
 	switch (b->state) {
 	case BRANCH_WAITS:
 	case BRANCH_RESOLVING:

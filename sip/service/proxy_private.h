@@ -35,6 +35,7 @@ struct branch {
 	unsigned hop;
 	uint64_t tx;         /* client transaction */
 	bool heard;          /* a provisional response */
+	bool cancelled;      /* nobody waits for it any more: no other hop is tried */
 	struct timer *timer; /* Timer C, of INVITE */
 };
 

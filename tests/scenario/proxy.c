@@ -614,6 +614,45 @@ static void nobody_answers(void **state)
 	assert_int_equal(code, 408);
 }
 
+/* RFC 3263 4.3 is for requests that are still wanted: not once another phone has answered. */
+static void no_next_hop_once_it_is_over(void **state)
+{
+	struct scene *s = *state;
+	struct buf large = {0};
+	struct sip_msg *m[2], *ack;
+	struct flow at[2];
+
+	buf_adds(&large, "X-Large: ");
+	for (unsigned i = 0; i < 1300; i++)
+		buf_addc(&large, 'x');
+	buf_adds(&large, "\r\n");
+	put(s, &s->phone2, "<" PHONE2 ">");
+	say(s, &s->eve, (struct req){.method = "INVITE", .headers = large.p});
+	for (unsigned i = 0; i < 2; i++) {
+		m[i] = next(s, &at[i]); /* over TCP, and UDP were next */
+		assert_true(m[i] != NULL && m[i]->request && at[i].proto == PROTO_TCP);
+	}
+	reply(s, &at[0], m[0], 200, NULL);
+	expect(s, &s->eve, 200);
+	fake_close(s->w->transport, &at[1]);
+	silence(s);
+	drop_both(m);
+	/* The same when it is a 6xx that ends it, and a 503 that the other says. */
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "six", .headers = large.p});
+	for (unsigned i = 0; i < 2; i++)
+		m[i] = next(s, &at[i]);
+	reply(s, &at[0], m[0], 603, NULL);
+	ack = asked(s, &at[0], METHOD_ACK);
+	msg_unref(ack);
+	reply(s, &at[1], m[1], 503, NULL);
+	ack = asked(s, &at[1], METHOD_ACK);
+	msg_unref(ack);
+	expect(s, &s->eve, 603);
+	silence(s);
+	drop_both(m);
+	buf_free(&large);
+}
+
 /* --- loops, RFC 5393 --- */
 
 static void loops_are_refused_and_spirals_are_not(void **state)
@@ -679,6 +718,7 @@ int main(void)
 		T(cancel_goes_to_the_phones),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
+		T(no_next_hop_once_it_is_over),
 		T(loops_are_refused_and_spirals_are_not),
 		T(max_breadth_is_shared_out),
 	};
