@@ -263,6 +263,14 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	advance(f);
 }
 
+/* RFC 5626 5.3: a UA that has answered is not asked again by another flow. */
+static void skip_flows(struct fork *f, const struct branch *answered)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (answered->ua != 0 && f->branches[i].ua == answered->ua && f->branches[i].state == BRANCH_WAITS)
+			f->branches[i].state = BRANCH_DONE;
+}
+
 void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 {
 	struct fork *f = b->fork;
@@ -272,6 +280,8 @@ void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 		timer_stop(b->timer);
 	if (f->over)
 		return;
+	if (m != NULL && code != 408 && code != 430)
+		skip_flows(f, b);
 	if (!f->answered) {
 		consider(f, code, m);
 		if (code >= 600) /* 16.7 5: nobody else is to ring; the answer waits for them */

@@ -170,11 +170,20 @@ static void send_in_dialog(struct asking *a)
 /* RFC 5626 5.1: one flow of each UA; the others wait for it to fail. */
 static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		for (unsigned k = 0; k < i; k++)
-			if (c[i].instance.n > 0 && slice_eq(c[i].instance, c[k].instance) &&
-			    f->branches[i].q >= f->branches[k].q)
-				f->branches[i].q = f->branches[k].q > 0 ? f->branches[k].q - 1 : 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct branch *b = &f->branches[i];
+
+		b->ua = i + 1;
+		for (unsigned k = 0; k < i; k++) {
+			const struct branch *other = &f->branches[k];
+
+			if (c[i].instance.n == 0 || !slice_eq(c[i].instance, c[k].instance))
+				continue;
+			b->ua = other->ua;
+			if (b->q >= other->q)
+				b->q = other->q > 0 ? other->q - 1 : 0;
+		}
+	}
 }
 
 static void add_contact(struct fork *f, const struct contact *c)

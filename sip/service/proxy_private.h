@@ -31,6 +31,7 @@ struct branch {
 	bool has_flow, flow_only;
 	bool to_user; /* a binding: what it fails with says nothing of other servers */
 	unsigned q, breadth;
+	unsigned ua;       /* the same in all flows of one UA (RFC 5626); 0: not by a binding */
 	struct hops *hops; /* what is tried one after another, or NULL */
 	unsigned hop;
 	uint64_t tx;         /* client transaction */

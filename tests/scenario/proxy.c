@@ -547,6 +547,59 @@ static void what_cannot_be_passed_is_answered_here(void **state)
 	assert_int_equal(tx_count(s->w->layer), 0);
 }
 
+#define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
+
+static void put_flow(struct scene *s, const struct flow *f, const char *params)
+{
+	char headers[256];
+	struct sip_msg *m;
+
+	snprintf(headers, sizeof(headers), "Supported: path, outbound\r\nContact: <sip:bob@10.1.1.1>" INSTANCE "%s\r\n",
+		 params);
+	m = world_ask_as(s->w, f, "bob",
+			 (struct ask){.method = "REGISTER",
+				      .uri = "sip:example.com",
+				      .to = "<sip:bob@example.com>",
+				      .from = "<sip:bob@example.com>;tag=r",
+				      .headers = headers});
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+}
+
+/* RFC 5626 5.3: what a phone has said by one flow it is not asked again by another; 430 says that it was not asked. */
+static void one_answer_of_each_instance(void **state)
+{
+	static const struct {
+		unsigned code;
+		bool again;
+	} rows[] = {{486, false}, {404, false}, {408, true}, {430, true}};
+	struct scene *s = *state;
+	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+
+	put(s, &s->phone1, "*");
+	put_flow(s, &one, ";reg-id=1");
+	put_flow(s, &two, ";reg-id=2");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sip_msg *m;
+		char call_id[8];
+
+		snprintf(call_id, sizeof(call_id), "i%zu", i);
+		say(s, &s->eve, (struct req){.call_id = call_id});
+		m = asked(s, &two, METHOD_MESSAGE);
+		silence(s);
+		reply(s, &two, m, rows[i].code, NULL);
+		msg_unref(m);
+		if (rows[i].again) {
+			m = asked(s, &one, METHOD_MESSAGE);
+			reply(s, &one, m, 200, NULL);
+			msg_unref(m);
+		}
+		expect(s, &s->eve, rows[i].again ? 200 : rows[i].code);
+		silence(s);
+	}
+}
+
 /* --- 16.8, 16.10, timeouts --- */
 
 static void cancel_goes_to_the_phones(void **state)
@@ -715,6 +768,7 @@ int main(void)
 		T(challenges_are_gathered),
 		T(lower_q_rings_later),
 		T(what_cannot_be_passed_is_answered_here),
+		T(one_answer_of_each_instance),
 		T(cancel_goes_to_the_phones),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
