@@ -60,9 +60,11 @@ static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, cons
 	if (at == v->count)
 		return at;
 	if (!is_own_uri(p, first, source)) {
-		/* The other address of ours is known by its token. */
+		/* The other address of ours is known by its token, which the Request-URI may have had, too. */
+		bool known = it->in_dialog;
+
 		use_token(p, m, first->user, it);
-		if (!it->in_dialog)
+		if (!it->in_dialog || (known && !slice_eq(first->user, m->uri.user)))
 			return at;
 	}
 	use_token(p, m, first->user, it);

@@ -380,6 +380,55 @@ static void record_route_opens_nothing_to_others(void **state)
 	buf_free(&two);
 }
 
+/* 16.4: a strict router has put our entry into the Request-URI; the next one of Route is somebody else's and stays. */
+static void a_strict_router_before_us_hides_no_proxy(void **state)
+{
+	struct scene *s = *state;
+	struct buf token = {0}, headers = {0};
+	struct slice user;
+	struct sip_msg *m;
+	struct addr a;
+
+	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .uri = "sip:x@192.0.2.99", .call_id = "call"});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request);
+	assert_int_equal(addr_parse(msg_value(m, HDR_RECORD_ROUTE), &a), ERR_OK);
+	user = a.uri.user;
+	buf_addf(&token, "sip:%.*s@192.0.2.1;lr", SLICE_ARG(user));
+	msg_unref(m);
+	buf_adds(&headers, "Route: <sip:192.0.2.98;lr>, <sip:x@192.0.2.99>\r\n");
+	say(s, &s->alice,
+	    (struct req){.method = "INFO",
+			 .uri = token.p,
+			 .from = ALICE,
+			 .to = "<sip:x@192.0.2.99>;tag=b",
+			 .call_id = "call",
+			 .headers = headers.p,
+			 .cseq = 5});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request && m->method == METHOD_INFO);
+	assert_true(slice_eq(m->uri_text, S("sip:x@192.0.2.99")));
+	assert_true(has(m, HDR_ROUTE, "<sip:192.0.2.98;lr>"));
+	msg_unref(m);
+	/* Our other entry of RFC 5658 does not. */
+	buf_clear(&headers);
+	buf_addf(&headers, "Route: <sip:%.*s@192.0.2.77;lr>, <sip:192.0.2.98;lr>, <sip:x@192.0.2.99>\r\n",
+		 SLICE_ARG(slice_sub(buf_slice(&token), 4, slice_chr(buf_slice(&token), '@'))));
+	say(s, &s->alice,
+	    (struct req){.method = "INFO",
+			 .uri = token.p,
+			 .from = ALICE,
+			 .to = "<sip:x@192.0.2.99>;tag=b",
+			 .call_id = "call",
+			 .headers = headers.p,
+			 .cseq = 6});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request && has(m, HDR_ROUTE, "<sip:192.0.2.98;lr>"));
+	msg_unref(m);
+	buf_free(&token);
+	buf_free(&headers);
+}
+
 /* --- responses, 16.7 --- */
 
 static void ring_both(struct scene *s, struct sip_msg *m[2])
@@ -762,6 +811,7 @@ int main(void)
 		T(who_claims_to_be_ours_proves_it),
 		T(record_route_leads_both_ways),
 		T(record_route_opens_nothing_to_others),
+		T(a_strict_router_before_us_hides_no_proxy),
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
 		T(the_best_failure_is_passed),
