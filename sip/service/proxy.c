@@ -181,7 +181,7 @@ static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 				continue;
 			b->ua = other->ua;
 			if (b->q >= other->q)
-				b->q = other->q > 0 ? other->q - 1 : 0;
+				b->q = other->q - 1;
 		}
 	}
 }
@@ -200,7 +200,7 @@ static void add_contact(struct fork *f, const struct contact *c)
 	if (b == NULL)
 		return;
 	b->to_user = true;
-	b->q = c->q;
+	b->q = (c->q + 1) * BRANCHES_MAX; /* room below each for all flows of a UA: see order_flows */
 	b->flow_only = c->flow_only;
 	/* UDP is of use as a way of its own only where the Contact is none. */
 	if (c->has_flow && (c->flow_only || c->flow.proto != PROTO_UDP)) {

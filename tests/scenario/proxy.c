@@ -649,6 +649,21 @@ static void one_answer_of_each_instance(void **state)
 	}
 }
 
+/* RFC 5626 5.3: never two flows of one instance at a time, not even where q can get no lower. */
+static void one_flow_of_each_instance_at_a_time(void **state)
+{
+	struct scene *s = *state;
+	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+
+	put(s, &s->phone1, "*");
+	put_flow(s, &one, ";reg-id=1;q=0");
+	put_flow(s, &two, ";reg-id=2;q=0");
+	say(s, &s->eve, (struct req){0});
+	msg_unref(asked(s, &two, METHOD_MESSAGE));
+	silence(s);
+}
+
 /* --- 16.8, 16.10, timeouts --- */
 
 static void cancel_goes_to_the_phones(void **state)
@@ -819,6 +834,7 @@ int main(void)
 		T(lower_q_rings_later),
 		T(what_cannot_be_passed_is_answered_here),
 		T(one_answer_of_each_instance),
+		T(one_flow_of_each_instance_at_a_time),
 		T(cancel_goes_to_the_phones),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
