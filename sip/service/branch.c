@@ -106,6 +106,8 @@ static unsigned hops_left(const struct sip_msg *m)
 	return n - 1;
 }
 
+#define OWN_HEADERS 6 /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth */
+
 static enum err make_request(const struct branch *b, struct slice id, struct buf *out)
 {
 	const struct fork *f = b->fork;
@@ -125,6 +127,9 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 			      .realm = f->proxy->d.access.config->domain};
 	enum err e;
 
+	/* CANCEL and ACK are made out of it: it must not be more than is read. */
+	if (f->request->header_count + OWN_HEADERS > SIP_HEADERS_MAX)
+		return ERR_LIMIT;
 	add_record_route(b, &record_route);
 	how.record_route = buf_slice(&record_route);
 	e = forward_request(f->request, &how, out);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "sip/message/limits.h"
 #include "tests/scenario/world.h"
 
 /* The proxy, RFC 3261 16, between users of example.com and strangers, step by step. */
@@ -770,6 +771,23 @@ static void no_next_hop_once_it_is_over(void **state)
 	buf_free(&large);
 }
 
+/* What is added must leave a request that is read again for its CANCEL and ACK. */
+static void no_room_for_our_header_fields(void **state)
+{
+	struct scene *s = *state;
+	struct buf out = {0};
+
+	buf_adds(&out,
+		 "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKfull;rport\r\n");
+	for (unsigned i = 0; i < SIP_HEADERS_MAX - 5; i++)
+		buf_adds(&out, "X: y\r\n");
+	buf_adds(&out, "From: " EVE "\r\nTo: <sip:bob@example.com>\r\nCall-ID: full\r\nCSeq: 1 INVITE\r\n\r\n");
+	fake_inject(s->w->transport, &s->eve, buf_slice(&out));
+	expect(s, &s->eve, 400);
+	silence(s);
+	buf_free(&out);
+}
+
 /* --- loops, RFC 5393 --- */
 
 static void loops_are_refused_and_spirals_are_not(void **state)
@@ -838,6 +856,7 @@ int main(void)
 		T(cancel_goes_to_the_phones),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
+		T(no_room_for_our_header_fields),
 		T(no_next_hop_once_it_is_over),
 		T(loops_are_refused_and_spirals_are_not),
 		T(max_breadth_is_shared_out),
