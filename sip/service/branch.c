@@ -204,6 +204,7 @@ static bool try_hops(struct branch *b)
 
 		if (open_flow(b, h, &b->flow)) {
 			b->has_flow = true;
+			b->heard = false;
 			send_on_flow(b);
 			return true;
 		}

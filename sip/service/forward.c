@@ -38,7 +38,7 @@ static enum err set(struct edit_list *l, enum header id, struct slice line)
 
 enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out)
 {
-	const struct sip_header *first = msg_each(m, HDR_VIA, NULL);
+	const struct sip_header *first = msg_each(m, HDR_VIA, NULL), *recorded = msg_each(m, HDR_RECORD_ROUTE, NULL);
 	struct buf start = {0}, top = {0}, lines = {0}, hops = {0}, breadth = {0};
 	struct edit_list l;
 	enum err e = ERR_OK;
@@ -49,7 +49,6 @@ enum err forward_request(const struct sip_msg *m, const struct forward *f, struc
 		e = edit_start_line(&l, buf_slice(&start));
 	}
 	buf_addf(&lines, "Via: SIP/2.0/%s %s;branch=%.*s;rport\r\n", f->proto, f->sent_by, SLICE_ARG(f->branch));
-	buf_add(&lines, f->record_route);
 	if (f->new_routes && f->routes.n > 0)
 		build_header(&lines, "Route", f->routes);
 	build_top_via(&top, m, f->received, f->rport);
@@ -58,6 +57,9 @@ enum err forward_request(const struct sip_msg *m, const struct forward *f, struc
 	/* Edits at one place keep their order: what comes before the Via that came, then its own change. */
 	if (e == ERR_OK)
 		e = edit_insert(&l, first, buf_slice(&lines));
+	/* RFC 3261 16.6 4: above those that are there, wherever they are. */
+	if (e == ERR_OK && f->record_route.n > 0)
+		e = edit_insert(&l, recorded != NULL ? recorded : first, f->record_route);
 	if (e == ERR_OK)
 		e = edit_value(&l, m->via.text, buf_slice(&top));
 	if (e == ERR_OK)

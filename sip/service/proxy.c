@@ -148,7 +148,13 @@ static void send_in_dialog(struct asking *a)
 	struct branch *b;
 	struct fork *f;
 
-	a->proven = sender->local && flow_same(&sender->flow, &a->source);
+	/*
+	 * A connection is who has it. Over UDP the address may be a lie of the other end, who has the token, too: to
+	 * him that would open the way out of the domain, but for the ACK, which cannot be challenged and brings no
+	 * answer.
+	 */
+	a->proven = sender->local && flow_same(&sender->flow, &a->source) &&
+		    (sender->flow.proto != PROTO_UDP || receiver->local || a->tx == NULL);
 	if (sender->local && !a->proven && !check_sender(a, true))
 		return;
 	if (!receiver->local) {

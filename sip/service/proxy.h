@@ -25,7 +25,7 @@ struct proxy_deps {
 };
 
 struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
-void proxy_free(struct proxy *p);                       /* after the transactions: nobody calls back any more */
+void proxy_free(struct proxy *p);                       /* before the transactions, which it forgets */
 
 /*
  * proxy_concerns: is m on its way to somewhere else? By its Route, or a Request-URI that is neither of our domain nor

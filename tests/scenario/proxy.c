@@ -260,6 +260,24 @@ static void no_header_fields_in_the_request_uri(void **state)
 	silence(s);
 }
 
+/* 16.6 4: the topmost Record-Route is ours, also when others stand above the Vias. */
+static void step_16_6_record_route_is_the_first(void **state)
+{
+	struct scene *s = *state;
+	struct buf out = {0};
+	struct sip_msg *m;
+
+	buf_adds(&out, "INVITE sip:bob@example.com SIP/2.0\r\nRecord-Route: <sip:other.example;lr>\r\n"
+		       "Via: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bKrr;rport\r\nFrom: " EVE "\r\n"
+		       "To: <sip:bob@example.com>\r\nCall-ID: rr\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
+	fake_inject(s->w->transport, &s->eve, buf_slice(&out));
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 2);
+	assert_true(has(m, HDR_RECORD_ROUTE, "<sip:rr-"));
+	msg_unref(m);
+	buf_free(&out);
+}
+
 /* --- no relay (security.md F10, G16) --- */
 
 static void strangers_reach_nobody_else(void **state)
@@ -386,11 +404,12 @@ static void a_strict_router_before_us_hides_no_proxy(void **state)
 {
 	struct scene *s = *state;
 	struct buf token = {0}, headers = {0};
+	struct flow alice = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
 	struct slice user;
 	struct sip_msg *m;
 	struct addr a;
 
-	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .uri = "sip:x@192.0.2.99", .call_id = "call"});
+	say_as_alice(s, &alice, (struct req){.method = "INVITE", .uri = "sip:x@192.0.2.99", .call_id = "call"});
 	m = next(s, NULL);
 	assert_true(m != NULL && m->request);
 	assert_int_equal(addr_parse(msg_value(m, HDR_RECORD_ROUTE), &a), ERR_OK);
@@ -398,7 +417,7 @@ static void a_strict_router_before_us_hides_no_proxy(void **state)
 	buf_addf(&token, "sip:%.*s@192.0.2.1;lr", SLICE_ARG(user));
 	msg_unref(m);
 	buf_adds(&headers, "Route: <sip:192.0.2.98;lr>, <sip:x@192.0.2.99>\r\n");
-	say(s, &s->alice,
+	say(s, &alice,
 	    (struct req){.method = "INFO",
 			 .uri = token.p,
 			 .from = ALICE,
@@ -415,7 +434,7 @@ static void a_strict_router_before_us_hides_no_proxy(void **state)
 	buf_clear(&headers);
 	buf_addf(&headers, "Route: <sip:%.*s@192.0.2.77;lr>, <sip:192.0.2.98;lr>, <sip:x@192.0.2.99>\r\n",
 		 SLICE_ARG(slice_sub(buf_slice(&token), 4, slice_chr(buf_slice(&token), '@'))));
-	say(s, &s->alice,
+	say(s, &alice,
 	    (struct req){.method = "INFO",
 			 .uri = token.p,
 			 .from = ALICE,
@@ -428,6 +447,51 @@ static void a_strict_router_before_us_hides_no_proxy(void **state)
 	msg_unref(m);
 	buf_free(&token);
 	buf_free(&headers);
+}
+
+/*
+ * Out of the domain a UDP address alone is no proof: the other end of the dialog knows it, and the token. G16. A
+ * connection is; an ACK cannot be challenged.
+ */
+static void the_way_out_needs_more_than_a_udp_address(void **state)
+{
+	struct scene *s = *state;
+	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	const struct flow *ways[] = {&s->alice, &tcp};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct req in_dialog = {.uri = "sip:x@192.0.2.99",
+					.from = ALICE,
+					.to = "<sip:x@192.0.2.99>;tag=x",
+					.call_id = i == 0 ? "out" : "out2",
+					.cseq = 9};
+		struct flow there = fake_udp("192.0.2.99:5060");
+		struct buf route = {0};
+		struct sip_msg *m;
+
+		say_as_alice(s, ways[i],
+			     (struct req){.method = "INVITE",
+					  .uri = "sip:x@192.0.2.99",
+					  .to = "<sip:x@192.0.2.99>",
+					  .call_id = in_dialog.call_id});
+		m = asked(s, &there, METHOD_INVITE);
+		build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+		reply(s, &there, m, 200, NULL);
+		msg_unref(m);
+		expect(s, ways[i], 200);
+		in_dialog.headers = route.p;
+		in_dialog.method = "ACK";
+		say(s, ways[i], in_dialog);
+		msg_unref(asked(s, &there, METHOD_ACK));
+		in_dialog.method = "INFO";
+		say(s, ways[i], in_dialog);
+		if (i == 0)
+			expect(s, ways[i], 407);
+		else
+			msg_unref(asked(s, &there, METHOD_INFO));
+		silence(s);
+		buf_free(&route);
+	}
 }
 
 /* --- responses, 16.7 --- */
@@ -838,6 +902,7 @@ int main(void)
 		T(step_16_3_validation),
 		T(step_16_5_targets),
 		T(step_16_6_what_is_forwarded),
+		T(step_16_6_record_route_is_the_first),
 		T(sips_stays_sips),
 		T(no_header_fields_in_the_request_uri),
 		T(strangers_reach_nobody_else),
@@ -845,6 +910,7 @@ int main(void)
 		T(record_route_leads_both_ways),
 		T(record_route_opens_nothing_to_others),
 		T(a_strict_router_before_us_hides_no_proxy),
+		T(the_way_out_needs_more_than_a_udp_address),
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
 		T(the_best_failure_is_passed),
