@@ -7,7 +7,7 @@ OUT    ?= vouch
 CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 
-CORE        = err mem slice buf map log ini loop work rate
+CORE        = err mem slice buf siphash map log ini loop work rate
 CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal words subscription binding_record binding

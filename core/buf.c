@@ -90,20 +90,36 @@ void buf_addu(struct buf *b, uint64_t v)
 	buf_add(b, (struct slice){digits + i, sizeof(digits) - i});
 }
 
+void buf_addx(struct buf *b, uint64_t v)
+{
+	char digits[16];
+
+	for (size_t i = 16; i > 0; v >>= 4)
+		digits[--i] = "0123456789abcdef"[v & 15];
+	buf_add(b, (struct slice){digits, sizeof(digits)});
+}
+
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
+	size_t room;
 	va_list ap;
 	int n;
 
+	buf_reserve(b, 64); /* mostly enough, else once more */
+	room = b->cap - b->n;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->p + b->n, room, fmt, ap);
 	va_end(ap);
-	if (n < 0)
+	if (n < 0) {
+		b->p[b->n] = '\0';
 		return;
-	buf_reserve(b, (size_t)n);
-	va_start(ap, fmt);
-	vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	}
+	if ((size_t)n >= room) {
+		buf_reserve(b, (size_t)n);
+		va_start(ap, fmt);
+		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->n += (size_t)n;
 }
 

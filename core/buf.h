@@ -35,7 +35,8 @@ void buf_commit(struct buf *b, size_t n);
 void buf_add(struct buf *b, struct slice s);
 void buf_addc(struct buf *b, char c);
 void buf_adds(struct buf *b, const char *s);
-void buf_addu(struct buf *b, uint64_t v);
+void buf_addu(struct buf *b, uint64_t v); /* decimal */
+void buf_addx(struct buf *b, uint64_t v); /* 16 lower-case hexadecimal digits */
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* buf_drop: removes the first n octets (n <= b->n) and moves the rest to the front. */

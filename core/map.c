@@ -1,66 +1,16 @@
 #include "core/map.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "core/mem.h"
+#include "core/siphash.h"
 
 #define FIRST_SLOTS 16
 
-static uint64_t rotl(uint64_t x, int n)
-{
-	return x << n | x >> (64 - n);
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = rotl(v[1], 13) ^ v[0];
-	v[0] = rotl(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotl(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotl(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotl(v[1], 17) ^ v[2];
-	v[2] = rotl(v[2], 32);
-}
-
-/* Little-endian load of n <= 8 octets, the same on every machine. */
-static uint64_t load(const char *p, size_t n)
-{
-	uint64_t x = 0;
-
-	for (size_t i = 0; i < n; i++)
-		x |= (uint64_t)(unsigned char)p[i] << (8 * i);
-	return x;
-}
-
 uint64_t map_hash(const struct map *m, struct slice s)
 {
-	uint64_t v[4] = {m->k0 ^ 0x736f6d6570736575u, m->k1 ^ 0x646f72616e646f6du, m->k0 ^ 0x6c7967656e657261u,
-			 m->k1 ^ 0x7465646279746573u};
-	size_t i = 0;
-
-	for (; i + 8 <= s.n; i += 8) {
-		uint64_t w = load(s.p + i, 8);
-
-		v[3] ^= w;
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= w;
-	}
-	uint64_t last = (uint64_t)s.n << 56 | (s.n > i ? load(s.p + i, s.n - i) : 0);
-
-	v[3] ^= last;
-	sip_round(v);
-	sip_round(v);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	for (int r = 0; r < 4; r++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash(m->k0, m->k1, s);
 }
 
 void map_init(struct map *m)

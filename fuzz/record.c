@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/siphash.h"
 #include "crypto/hash.h"
 #include "fuzz/fuzz.h"
 #include "store/binding_record.h"
@@ -16,14 +17,21 @@
 
 static const uint8_t master[SEAL_KEY]; /* of the seeds */
 
-static void add_checksum(struct buf *b, const char *mark, size_t digits, const char *end)
+static void add_sha256(struct buf *b, const char *mark, size_t digits, const char *end)
 {
-	struct slice all;
+	struct slice all = buf_slice(b);
 	char hex[2 * HASH_MAX + 1];
 
-	all = buf_slice(b);
 	hash_hex(HASH_SHA256, &all, 1, hex);
 	buf_addf(b, "%s%.*s%s", mark, (int)digits, hex, end);
+}
+
+static void add_siphash(struct buf *b)
+{
+	uint64_t sum = siphash(0, 0, buf_slice(b));
+
+	buf_addc(b, ' ');
+	buf_addx(b, sum);
 }
 
 static void check_credential(struct slice text)
@@ -115,9 +123,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buf_add(&text, slice_sub(all, 1, all.n));
 	if (kind == 'C')
-		add_checksum(&text, "checksum: ", 64, "\n");
-	if (kind == 'U' || kind == 'J')
-		add_checksum(&text, " ", 16, "");
+		add_sha256(&text, "checksum: ", 64, "\n");
+	if (kind == 'U')
+		add_sha256(&text, " ", 16, "");
+	if (kind == 'J')
+		add_siphash(&text);
 	switch (ascii_lower(kind)) {
 	case 'c':
 		check_credential(buf_slice(&text));

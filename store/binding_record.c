@@ -13,16 +13,26 @@ static const size_t texts[] = {
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 #define BRIEF S("~ ")
 
+static void add_number(struct buf *out, uint64_t v)
+{
+	buf_addc(out, ' ');
+	buf_addu(out, v);
+}
+
 void binding_record_write(const struct binding_record *r, uint64_t until_s, bool brief, struct buf *out)
 {
 	struct binding_record kept = *r;
 
 	if (brief)
 		buf_add(out, BRIEF);
-	buf_addf(out, "%u %llu %u", r->cseq, (unsigned long long)until_s, r->interval_s);
+	buf_addu(out, r->cseq);
+	add_number(out, until_s);
+	add_number(out, r->interval_s);
 	if (brief)
 		return;
-	buf_addf(out, " %u %u %d", r->reg_id, r->q, r->flow_only);
+	add_number(out, r->reg_id);
+	add_number(out, r->q);
+	add_number(out, r->flow_only);
 	if (r->flow_id != 0)
 		kept.flow = SLICE_NONE;
 	for (size_t i = 0; i < TEXTS; i++)

@@ -1,5 +1,20 @@
 #include "store/words.h"
 
+static bool is_plain(char c)
+{
+	return c > 0x20 && c < 0x7f && c != '%';
+}
+
+/* As many octets from i on as are written as they are. */
+static size_t plain_run(struct slice s, size_t i)
+{
+	size_t start = i;
+
+	while (i < s.n && is_plain(s.p[i]))
+		i++;
+	return i - start;
+}
+
 void words_add(struct buf *out, struct slice s)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -7,15 +22,17 @@ void words_add(struct buf *out, struct slice s)
 	/* The mark keeps an empty text a word. */
 	buf_add(out, S(" ="));
 	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+		size_t n = plain_run(s, i);
 
-		if (c > 0x20 && c < 0x7f && c != '%') {
-			buf_addc(out, (char)c);
-			continue;
+		buf_add(out, slice_sub(s, i, i + n));
+		i += n;
+		if (i < s.n) {
+			unsigned char c = (unsigned char)s.p[i];
+
+			buf_addc(out, '%');
+			buf_addc(out, digits[c >> 4]);
+			buf_addc(out, digits[c & 15]);
 		}
-		buf_addc(out, '%');
-		buf_addc(out, digits[c >> 4]);
-		buf_addc(out, digits[c & 15]);
 	}
 }
 
