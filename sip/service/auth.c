@@ -26,8 +26,8 @@ struct auth {
 	struct nonces *nonces;
 	struct rate *guesses;
 	struct map revoked;
-	uint64_t floor;     /* for everybody */
-	uint8_t secret[32]; /* makes HA1 of users that do not exist */
+	uint64_t floor;    /* for everybody */
+	struct buf nobody; /* stands for the HA1 of users that do not exist: random digits */
 };
 
 struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct users *users)
@@ -40,7 +40,7 @@ struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct
 	a->nonces = nonces_new(o->realm, o->nonce_lifetime_s);
 	a->guesses = rate_new(o->guesses_per_minute, o->guesses_per_minute);
 	map_init(&a->revoked);
-	rng_fill(a->secret, sizeof(a->secret));
+	rng_hex(&a->nobody, HASH_MAX);
 	return a;
 }
 
@@ -62,7 +62,7 @@ void auth_free(struct auth *a)
 	map_free(&a->revoked);
 	nonces_free(a->nonces);
 	rate_free(a->guesses);
-	mem_wipe(a->secret, sizeof(a->secret));
+	buf_wipe(&a->nobody);
 	mem_free(a);
 }
 
@@ -192,25 +192,16 @@ static const struct user *find_user(const struct auth *a, struct slice username)
 }
 
 /* HA1 in hexadecimal; of an unknown user, or one without this algorithm, something that no password gives. */
-static void ha1_of(const struct auth *a, const struct user *user, struct slice username, enum hash_alg alg,
-		   char out[65])
+static struct slice ha1_of(const struct auth *a, const struct user *user, enum hash_alg alg)
 {
-	uint8_t mac[HASH_MAX];
 	struct slice known = SLICE_NONE;
 
-	hmac_parts(HASH_SHA256, slice_of(a->secret, sizeof(a->secret)), &username, 1, mac);
-	for (size_t i = 0; i < hash_size(alg); i++) {
-		out[2 * i] = "0123456789abcdef"[mac[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[mac[i] & 15];
-	}
-	out[2 * hash_size(alg)] = '\0';
 	if (user != NULL)
 		known = slice_str(alg == HASH_MD5 ? user->md5 : user->sha256);
-	if (known.n == 2 * hash_size(alg))
-		memcpy(out, known.p, known.n);
+	return known.n == 2 * hash_size(alg) ? known : slice_sub(buf_slice(&a->nobody), 0, 2 * hash_size(alg));
 }
 
-static bool response_fits(const char *ha1, const struct sip_msg *m, const struct digest_params *d, enum hash_alg alg)
+static bool response_fits(struct slice ha1, const struct sip_msg *m, const struct digest_params *d, enum hash_alg alg)
 {
 	struct slice colon = S(":");
 	char ha2[2 * HASH_MAX + 1], body[2 * HASH_MAX + 1], expected[2 * HASH_MAX + 1];
@@ -223,8 +214,8 @@ static bool response_fits(const char *ha1, const struct sip_msg *m, const struct
 		a2[4] = slice_str(body);
 	}
 	hash_hex(alg, a2, with_body ? 5 : 3, ha2);
-	const struct slice all[11] = {slice_str(ha1), colon, d->nonce, colon, d->nc,         colon,
-				      d->cnonce,      colon, d->qop,   colon, slice_str(ha2)};
+	const struct slice all[11] = {ha1,       colon, d->nonce, colon, d->nc,         colon,
+				      d->cnonce, colon, d->qop,   colon, slice_str(ha2)};
 
 	hash_hex(alg, all, 11, expected);
 	fits = d->response.n == 2 * hash_size(alg);
@@ -266,7 +257,6 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	struct digest_params d = {0};
 	struct buf key = {0};
 	struct auth_result r;
-	char ha1[65];
 	uint32_t nc;
 	bool fits, open;
 
@@ -287,9 +277,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	if (open) {
 		user = find_user(a, d.username);
-		ha1_of(a, user, d.username, nonce.alg, ha1);
-		fits = response_fits(ha1, m, &d, nonce.alg) && user != NULL;
-		mem_wipe(ha1, sizeof(ha1));
+		fits = response_fits(ha1_of(a, user, nonce.alg), m, &d, nonce.alg) && user != NULL;
 		if (!fits)
 			rate_take(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	}

@@ -90,8 +90,10 @@ static void stateless_tag(const struct tx_layer *t, const struct sip_msg *m, str
 	buf_add(&parts, m->call_id);
 	buf_addc(&parts, ' ');
 	buf_add(&parts, m->from_tag);
-	buf_addf(&parts, " %u", m->cseq);
-	buf_addf(out, "s%016llx", (unsigned long long)map_hash(&t->servers, buf_slice(&parts)));
+	buf_addc(&parts, ' ');
+	buf_addu(&parts, m->cseq);
+	buf_addc(out, 's');
+	buf_addx(out, map_hash(&t->servers, buf_slice(&parts)));
 	buf_free(&parts);
 }
 
@@ -198,7 +200,9 @@ bool tx_merged(struct tx *tx)
 	buf_add(&key, m->from_tag);
 	buf_addc(&key, ' ');
 	buf_add(&key, m->call_id);
-	buf_addf(&key, " %u ", m->cseq);
+	buf_addc(&key, ' ');
+	buf_addu(&key, m->cseq);
+	buf_addc(&key, ' ');
 	buf_add(&key, m->method_name);
 	merged = map_find(&t->merges, buf_slice(&key)) != NULL;
 	tx->merge_key = buf_take(&key);
