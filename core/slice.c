@@ -4,25 +4,6 @@
 
 #include "core/mem.h"
 
-struct slice slice_of(const void *p, size_t n)
-{
-	return (struct slice){p, n};
-}
-
-struct slice slice_str(const char *s)
-{
-	return s == NULL ? SLICE_NONE : (struct slice){s, strlen(s)};
-}
-
-struct slice slice_sub(struct slice s, size_t from, size_t to)
-{
-	if (to > s.n)
-		to = s.n;
-	if (from > to)
-		from = to;
-	return s.p == NULL ? s : (struct slice){s.p + from, to - from};
-}
-
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -39,19 +20,14 @@ struct slice slice_trim(struct slice s)
 	return s;
 }
 
-char ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-bool slice_eq(struct slice a, struct slice b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool slice_ieq(struct slice a, struct slice b)
 {
-	return a.n == b.n && slice_icmp(a, b) == 0;
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (a.p[i] != b.p[i] && ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
 }
 
 int slice_cmp(struct slice a, struct slice b)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/err.h"
 
@@ -22,17 +23,35 @@ struct slice {
 #define SLICE_ARG(s) (int)(s).n, (s).n > 0 ? (s).p : ""
 
 /* slice_of: n octets at p. slice_str: the characters of a NUL-terminated string (NULL gives SLICE_NONE). */
-struct slice slice_of(const void *p, size_t n);
-struct slice slice_str(const char *s);
+static inline struct slice slice_of(const void *p, size_t n)
+{
+	return (struct slice){p, n};
+}
+
+static inline struct slice slice_str(const char *s)
+{
+	return s == NULL ? SLICE_NONE : (struct slice){s, strlen(s)};
+}
 
 /* slice_sub: the octets from index from up to (not including) to; both are clamped to s. */
-struct slice slice_sub(struct slice s, size_t from, size_t to);
+static inline struct slice slice_sub(struct slice s, size_t from, size_t to)
+{
+	if (to > s.n)
+		to = s.n;
+	if (from > to)
+		from = to;
+	return s.p == NULL ? s : (struct slice){s.p + from, to - from};
+}
 
 /* slice_trim: without blanks, tabs, CR and LF at both ends. */
 struct slice slice_trim(struct slice s);
 
 /* slice_eq: octet by octet. slice_ieq: ASCII letters compare without case. slice_cmp: memcmp order, shorter first. */
-bool slice_eq(struct slice a, struct slice b);
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
 bool slice_ieq(struct slice a, struct slice b);
 int slice_cmp(struct slice a, struct slice b);
 int slice_icmp(struct slice a, struct slice b);
@@ -67,6 +86,9 @@ struct slice slice_copy(struct slice s);
 void slice_drop(struct slice *s);
 
 /* ascii_lower: c, or its lower-case form when it is one of A..Z. Never looks at the locale. */
-char ascii_lower(char c);
+static inline char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
 
 #endif

@@ -63,7 +63,7 @@ static struct slice word(struct slice *s)
 	struct slice w;
 
 	*s = scan_skip(*s);
-	while (n < s->n && !is_lws(s->p[n]))
+	while (n < s->n && !char_is(s->p[n], CHAR_LWS))
 		n++;
 	w = slice_sub(*s, 0, n);
 	*s = slice_sub(*s, n, s->n);

@@ -8,7 +8,7 @@ enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method)
 	uint32_t n;
 	size_t i = 0;
 
-	while (i < rest.n && !is_lws(rest.p[i]))
+	while (i < rest.n && !char_is(rest.p[i], CHAR_LWS))
 		i++;
 	digits = slice_sub(rest, 0, i);
 	rest = scan_skip(slice_sub(rest, i, rest.n));
@@ -208,7 +208,7 @@ enum err digest_params_parse(struct slice s, struct digest_params *out)
 		return ERR_SYNTAX;
 	if (!slice_ieq(scheme, S("Digest")))
 		return ERR_UNSUPPORTED;
-	if (s.n == 0 || !is_lws(s.p[0]))
+	if (s.n == 0 || !char_is(s.p[0], CHAR_LWS))
 		return ERR_SYNTAX;
 	while (list_next(&s, &item, &bad)) {
 		enum err e = digest_one(item, &d);

@@ -6,6 +6,8 @@
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
 
+#define FIELDS 16 /* the room for header fields grows by that many */
+
 struct sip_msg *msg_ref(struct sip_msg *m)
 {
 	m->refs++;
@@ -40,11 +42,13 @@ static bool value_is_clean(struct slice v)
 	for (size_t i = 0; i < v.n; i++) {
 		unsigned char c = (unsigned char)v.p[i];
 
+		if (char_is(v.p[i], CHAR_PLAIN))
+			continue;
 		if (c == '\\' && i + 1 < v.n && v.p[i + 1] != '\r' && v.p[i + 1] != '\n') {
 			i++;
 		} else if (c == '\r' && i + 2 < v.n && v.p[i + 1] == '\n') {
 			i++;
-		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+		} else if (c != '\\') {
 			return false;
 		}
 	}
@@ -109,16 +113,13 @@ static enum err parse_status_line(struct sip_msg *m, struct slice line)
  */
 static size_t field_end(struct slice raw)
 {
-	size_t at = 0;
-
-	for (;;) {
-		at = slice_find(raw, S("\r\n"), at);
-		if (at == raw.n)
-			return raw.n;
-		if (at + 2 >= raw.n || (raw.p[at + 2] != ' ' && raw.p[at + 2] != '\t'))
+	for (size_t at = 0; at < raw.n; at++) {
+		at += slice_chr(slice_sub(raw, at, raw.n), '\r');
+		if (at + 1 < raw.n && raw.p[at + 1] == '\n' &&
+		    (at + 2 == raw.n || (raw.p[at + 2] != ' ' && raw.p[at + 2] != '\t')))
 			return at;
-		at += 2;
 	}
+	return raw.n;
 }
 
 static const char *parse_field(struct sip_header *h, struct slice line)
@@ -141,16 +142,20 @@ static const char *parse_field(struct sip_header *h, struct slice line)
 	return value_is_clean(h->value) ? NULL : "Control Character in Header Field";
 }
 
-/* All fields of the block into fields[]; *at goes from the first to behind the empty line. */
-static enum err parse_fields(struct sip_msg *m, struct slice raw, struct sip_header *fields, size_t *at,
-			     const char **why)
+/* Behind the last one. */
+static void add_field(struct sip_msg *m, const struct sip_header *h)
 {
-	struct sip_header spare;
-	unsigned n = 0;
+	if (m->header_count % FIELDS == 0)
+		m->headers = mem_resize(m->headers, (m->header_count + FIELDS) * sizeof(*h));
+	m->headers[m->header_count++] = *h;
+}
 
+/* All fields of the block; *at goes from the first to behind the empty line. */
+static enum err parse_fields(struct sip_msg *m, struct slice raw, size_t *at, const char **why)
+{
 	for (;;) {
 		struct slice rest = slice_sub(raw, *at, raw.n);
-		struct sip_header *h = n < SIP_HEADERS_MAX ? &fields[n] : &spare;
+		struct sip_header h;
 		size_t end;
 		const char *bad;
 
@@ -163,18 +168,17 @@ static enum err parse_fields(struct sip_msg *m, struct slice raw, struct sip_hea
 			*why = "the header block has no end";
 			return ERR_SYNTAX;
 		}
-		bad = parse_field(h, slice_sub(rest, 0, end + 2));
+		bad = parse_field(&h, slice_sub(rest, 0, end + 2));
 		if (bad != NULL)
 			defect(m, 400, bad);
-		if (h == &spare)
+		if (m->header_count == SIP_HEADERS_MAX)
 			defect(m, 400, "Too Many Header Fields");
-		else if (h->name.p != NULL)
-			n++;
+		else if (h.name.p != NULL)
+			add_field(m, &h);
 		*at += end + 2;
 	}
 	if (*at > SIP_HEADER_BLOCK_MAX)
 		defect(m, 400, "Header Fields Too Long");
-	m->header_count = n;
 	return ERR_OK;
 }
 
@@ -332,7 +336,6 @@ static void parse_body(struct sip_msg *m, size_t at)
 
 enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why)
 {
-	struct sip_header fields[SIP_HEADERS_MAX];
 	struct sip_msg *m = mem_alloc(sizeof(*m) + raw.n + 1);
 	size_t line_end, at;
 	enum err e = ERR_SYNTAX;
@@ -350,10 +353,9 @@ enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why)
 	if (e != ERR_OK)
 		goto fail;
 	at = line_end + 2;
-	e = parse_fields(m, m->raw, fields, &at, why);
+	e = parse_fields(m, m->raw, &at, why);
 	if (e != ERR_OK)
 		goto fail;
-	m->headers = fields;
 	index_fields(m);
 	unanswerable = parse_routing(m);
 	if (unanswerable != NULL) {
@@ -362,11 +364,10 @@ enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why)
 		goto fail;
 	}
 	parse_body(m, at);
-	m->headers = mem_calloc(m->header_count, sizeof(struct sip_header));
-	memcpy(m->headers, fields, m->header_count * sizeof(struct sip_header));
 	*out = m;
 	return ERR_OK;
 fail:
+	mem_free(m->headers);
 	mem_free(m);
 	return e;
 }

@@ -5,25 +5,41 @@
 
 #include "sip/message/limits.h"
 
-bool is_lws(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+/* The letters of the table below. */
+#define B (CHAR_LWS | CHAR_PLAIN)
+#define E CHAR_LWS
+#define A (CHAR_ALNUM | CHAR_TOKEN | CHAR_VALUE | CHAR_UNRESERVED | CHAR_PLAIN)
+#define M (CHAR_TOKEN | CHAR_VALUE | CHAR_UNRESERVED | CHAR_PLAIN)
+#define T (CHAR_TOKEN | CHAR_VALUE | CHAR_PLAIN)
+#define V (CHAR_VALUE | CHAR_PLAIN)
+#define U (CHAR_UNRESERVED | CHAR_PLAIN)
+#define P CHAR_PLAIN
 
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-bool is_token_char(char c)
-{
-	return is_alnum(c) || (c != '\0' && strchr("-.!%*_+`'~", c) != NULL);
-}
+/* clang-format off */
+const unsigned char char_class[256] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, B, E, 0, 0, E, 0, 0, /* 00 */
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 10 */
+	B, M, P, P, V, T, V, M, U, U, M, T, P, M, M, V, /* 20 */
+	A, A, A, A, A, A, A, A, A, A, V, P, P, P, P, P, /* 30 */
+	V, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* 40 */
+	A, A, A, A, A, A, A, A, A, A, A, V, 0, V, P, M, /* 50 */
+	T, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* 60 */
+	A, A, A, A, A, A, A, A, A, A, A, P, P, P, M, 0, /* 70 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* 80 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* 90 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* a0 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* b0 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* c0 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* d0 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* e0 */
+	V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, /* f0 */
+};
+/* clang-format on */
 
 bool is_token(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_token_char(s.p[i]))
+		if (!char_is(s.p[i], CHAR_TOKEN))
 			return false;
 	return s.n > 0;
 }
@@ -53,7 +69,7 @@ bool is_host(struct slice s)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		/* Underscores are no host names, but peers have them. */
-		if (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != '_')
+		if (!char_is(s.p[i], CHAR_ALNUM) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != '_')
 			return false;
 		if (s.p[i] == '.' && i > 0 && s.p[i - 1] == '.')
 			return false;
@@ -63,7 +79,7 @@ bool is_host(struct slice s)
 
 struct slice scan_skip(struct slice s)
 {
-	while (s.n > 0 && is_lws(s.p[0])) {
+	while (s.n > 0 && char_is(s.p[0], CHAR_LWS)) {
 		s.p++;
 		s.n--;
 	}
@@ -75,7 +91,7 @@ struct slice scan_token(struct slice *s)
 	size_t n = 0;
 	struct slice token;
 
-	while (n < s->n && is_token_char(s->p[n]))
+	while (n < s->n && char_is(s->p[n], CHAR_TOKEN))
 		n++;
 	token = slice_sub(*s, 0, n);
 	*s = slice_sub(*s, n, s->n);
@@ -108,6 +124,8 @@ bool list_next(struct slice *rest, struct slice *item, bool *bad)
 	for (; i < s.n; i++) {
 		char c = s.p[i];
 
+		if (char_is(c, CHAR_TOKEN | CHAR_LWS))
+			continue;
 		if (c == '"' && !angle) {
 			struct slice from = slice_sub(s, i, s.n), inner;
 
@@ -143,12 +161,6 @@ bool list_has(struct slice list, struct slice token)
 	return false;
 }
 
-/* A value that is not quoted: token, host (with colons and brackets) and whatever else generic-param's peers send. */
-static bool is_value_char(char c)
-{
-	return is_token_char(c) || (c != '\0' && strchr("[]:/@$&", c) != NULL) || (unsigned char)c >= 0x80;
-}
-
 bool param_next(struct slice *rest, struct param *out, bool *bad)
 {
 	struct slice s = scan_skip(*rest);
@@ -174,7 +186,7 @@ bool param_next(struct slice *rest, struct param *out, bool *bad)
 		} else {
 			size_t n = 0;
 
-			while (n < s.n && is_value_char(s.p[n]))
+			while (n < s.n && char_is(s.p[n], CHAR_VALUE))
 				n++;
 			p.value = slice_sub(s, 0, n);
 			s = slice_sub(s, n, s.n);

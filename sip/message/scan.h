@@ -8,8 +8,23 @@
  * fold: msg_parse has checked that every CR LF in a value is a fold, so here both count as blanks.
  */
 
-bool is_lws(char c);
-bool is_token_char(char c);
+/* What an octet may be part of. */
+enum {
+	CHAR_LWS = 1,
+	CHAR_ALNUM = 2,
+	CHAR_TOKEN = 4,
+	CHAR_VALUE = 8, /* without quotes: token, host (with colons and brackets), and what else peers send */
+	CHAR_UNRESERVED = 16,
+	CHAR_PLAIN = 32 /* nothing that could end a header value, or has no place in one */
+};
+
+extern const unsigned char char_class[256];
+
+static inline bool char_is(char c, unsigned what)
+{
+	return (char_class[(unsigned char)c] & what) != 0;
+}
+
 bool is_token(struct slice s);     /* one or more token characters */
 bool is_host(struct slice s);      /* hostname, IPv4 address or bracketed IPv6 reference */
 bool is_ipv6_text(struct slice s); /* IPv6 address without brackets */

@@ -13,13 +13,6 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3261 25.1 "unreserved". */
-static bool is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("-_.!~*'()", c) != NULL);
-}
-
 /* RFC 2396 2.2 "reserved". */
 static bool is_reserved(char c)
 {
@@ -28,7 +21,7 @@ static bool is_reserved(char c)
 
 static bool is_user_char(char c)
 {
-	return is_unreserved(c) || (c != '\0' && strchr("&=+$,;?/", c) != NULL);
+	return char_is(c, CHAR_UNRESERVED) || (c != '\0' && strchr("&=+$,;?/", c) != NULL);
 }
 
 /* One octet at *i, an escape resolved; *i goes behind it. -1 for an escape that is none. */
@@ -53,7 +46,11 @@ static bool chars_ok(struct slice s, const char *more)
 	for (size_t i = 0; i < s.n;) {
 		char c = s.p[i];
 
-		if (c != '%' && !is_unreserved(c) && (c == '\0' || strchr(more, c) == NULL))
+		if (char_is(c, CHAR_UNRESERVED)) {
+			i++;
+			continue;
+		}
+		if (c != '%' && (c == '\0' || strchr(more, c) == NULL))
 			return false;
 		if (octet_at(s, &i) < 0)
 			return false;

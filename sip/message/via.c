@@ -18,7 +18,7 @@ static enum err parse_protocol(struct slice *s, struct slice *transport)
 		return ERR_SYNTAX;
 	*s = scan_skip(slice_sub(*s, 1, s->n));
 	*transport = scan_token(s);
-	if (name.n == 0 || version.n == 0 || transport->n == 0 || s->n == 0 || !is_lws(s->p[0]))
+	if (name.n == 0 || version.n == 0 || transport->n == 0 || s->n == 0 || !char_is(s->p[0], CHAR_LWS))
 		return ERR_SYNTAX;
 	*s = scan_skip(*s);
 	return slice_ieq(name, S("SIP")) && slice_eq(version, S("2.0")) ? ERR_OK : ERR_UNSUPPORTED;
@@ -32,7 +32,7 @@ static enum err parse_sent_by(struct slice *s, struct via *v)
 	if (s->n > 0 && s->p[0] == '[')
 		n = slice_chr(*s, ']') + 1;
 	else
-		while (n < s->n && s->p[n] != ':' && s->p[n] != ';' && !is_lws(s->p[n]))
+		while (n < s->n && s->p[n] != ':' && s->p[n] != ';' && !char_is(s->p[n], CHAR_LWS))
 			n++;
 	if (n > s->n)
 		return ERR_SYNTAX;

@@ -22,11 +22,11 @@ static void characters(void **state)
 	for (int c = 0; c < 256; c++) {
 		bool token = *next != '\0' && (unsigned char)*next == c;
 
-		if (is_token_char((char)c) != token)
+		if (char_is((char)c, CHAR_TOKEN) != token)
 			fail_msg("token character %d", c);
 		if (token)
 			next++;
-		assert_int_equal(is_lws((char)c), c == ' ' || c == '\t' || c == '\r' || c == '\n');
+		assert_int_equal(char_is((char)c, CHAR_LWS), c == ' ' || c == '\t' || c == '\r' || c == '\n');
 	}
 	assert_true(is_token(S("a%!~")));
 	assert_false(is_token(S("")));
