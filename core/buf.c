@@ -34,43 +34,18 @@ struct slice buf_slice(const struct buf *b)
 	return (struct slice){b->p, b->n};
 }
 
-char *buf_reserve(struct buf *b, size_t more)
+void buf_grow(struct buf *b, size_t more)
 {
 	size_t need = b->n + more + 1;
+	size_t cap = b->cap < 64 ? 64 : b->cap * 2;
 
-	if (need < more)
+	if (need <= more)
 		abort();
-	if (need > b->cap) {
-		size_t cap = b->cap < 64 ? 64 : b->cap * 2;
-
-		if (cap < need)
-			cap = need;
-		b->p = mem_resize(b->p, cap);
-		b->p[b->n] = '\0';
-		b->cap = cap;
-	}
-	return b->p + b->n;
-}
-
-void buf_commit(struct buf *b, size_t n)
-{
-	b->n += n;
+	if (cap < need)
+		cap = need;
+	b->p = mem_resize(b->p, cap);
 	b->p[b->n] = '\0';
-}
-
-void buf_add(struct buf *b, struct slice s)
-{
-	char *at = buf_reserve(b, s.n);
-
-	if (s.n > 0)
-		memcpy(at, s.p, s.n);
-	buf_commit(b, s.n);
-}
-
-void buf_addc(struct buf *b, char c)
-{
-	*buf_reserve(b, 1) = c;
-	buf_commit(b, 1);
+	b->cap = cap;
 }
 
 void buf_adds(struct buf *b, const char *s)

@@ -29,11 +29,36 @@ void buf_clear(struct buf *b);
 struct slice buf_slice(const struct buf *b);
 
 /* buf_reserve: room for more octets at the end; returns where they go. buf_commit: n of them were written. */
-char *buf_reserve(struct buf *b, size_t more);
-void buf_commit(struct buf *b, size_t n);
+void buf_grow(struct buf *b, size_t more); /* of buf_reserve, when there is no room */
 
-void buf_add(struct buf *b, struct slice s);
-void buf_addc(struct buf *b, char c);
+static inline char *buf_reserve(struct buf *b, size_t more)
+{
+	if (more >= b->cap - b->n) /* one octet is for the NUL; cap - n is 0 only while there is nothing */
+		buf_grow(b, more);
+	return b->p + b->n;
+}
+
+static inline void buf_commit(struct buf *b, size_t n)
+{
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+static inline void buf_add(struct buf *b, struct slice s)
+{
+	char *at = buf_reserve(b, s.n);
+
+	if (s.n > 0)
+		memcpy(at, s.p, s.n);
+	buf_commit(b, s.n);
+}
+
+static inline void buf_addc(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	buf_commit(b, 1);
+}
+
 void buf_adds(struct buf *b, const char *s);
 void buf_addu(struct buf *b, uint64_t v); /* decimal */
 void buf_addx(struct buf *b, uint64_t v); /* 16 lower-case hexadecimal digits */

@@ -1,9 +1,12 @@
 #include "crypto/hash.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <mbedtls/md.h>
+#include <mbedtls/sha256.h>
 
+#include "core/mem.h"
 #include "crypto/mbed.h"
 
 /* The library fails here only when memory is exhausted: abort as mem_alloc does, callers carry no error path. */
@@ -89,4 +92,61 @@ void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, 
 	must(mbedtls_md_hmac(mbedtls_md_info_from_type(hash_md(alg)), (const unsigned char *)key.p, key.n,
 			     (const unsigned char *)input.p, input.n, out));
 	buf_wipe(&all);
+}
+
+#define BLOCK 64 /* octets that SHA-256 takes at once */
+
+struct hmac_key {
+	mbedtls_sha256_context inner, outer; /* each with its padded key in it */
+};
+
+static void start(mbedtls_sha256_context *c, const uint8_t key[BLOCK], uint8_t pad)
+{
+	uint8_t block[BLOCK];
+
+	for (unsigned i = 0; i < BLOCK; i++)
+		block[i] = key[i] ^ pad;
+	mbedtls_sha256_init(c);
+	must(mbed_sha256_starts(c, 0));
+	must(mbed_sha256_update(c, block, BLOCK));
+	mem_wipe(block, sizeof(block));
+}
+
+struct hmac_key *hmac_key_new(struct slice key)
+{
+	struct hmac_key *k = mem_alloc(sizeof(*k));
+	uint8_t block[BLOCK] = {0};
+
+	if (key.n > BLOCK)
+		hash_parts(HASH_SHA256, &key, 1, block);
+	else if (key.n > 0)
+		memcpy(block, key.p, key.n);
+	start(&k->inner, block, 0x36);
+	start(&k->outer, block, 0x5c);
+	mem_wipe(block, sizeof(block));
+	return k;
+}
+
+void hmac_key_free(struct hmac_key *k)
+{
+	if (k == NULL)
+		return;
+	mbedtls_sha256_free(&k->inner);
+	mbedtls_sha256_free(&k->outer);
+	mem_free(k);
+}
+
+void hmac_key_sum(const struct hmac_key *k, const struct slice *parts, size_t n, uint8_t *out)
+{
+	mbedtls_sha256_context c;
+
+	mbedtls_sha256_init(&c);
+	mbedtls_sha256_clone(&c, &k->inner);
+	for (size_t i = 0; i < n; i++)
+		must(mbed_sha256_update(&c, (const unsigned char *)parts[i].p, parts[i].n));
+	must(mbed_sha256_finish(&c, out));
+	mbedtls_sha256_clone(&c, &k->outer);
+	must(mbed_sha256_update(&c, out, 32));
+	must(mbed_sha256_finish(&c, out));
+	mbedtls_sha256_free(&c);
 }

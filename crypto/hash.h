@@ -26,4 +26,14 @@ void hash_fingerprint(const uint8_t *digest, size_t n, struct buf *out);
 /* hmac_parts: HMAC (RFC 2104) with alg over the n parts; out has room for hash_size(alg). */
 void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, size_t n, uint8_t *out);
 
+/*
+ * A key of HMAC-SHA-256 that is used for many short texts: what depends on the key alone is computed once (RFC 2104 4),
+ * which halves the work. hmac_key_free takes NULL. hmac_key_sum: out has room for 32 octets.
+ */
+struct hmac_key;
+
+struct hmac_key *hmac_key_new(struct slice key);
+void hmac_key_free(struct hmac_key *k);
+void hmac_key_sum(const struct hmac_key *k, const struct slice *parts, size_t n, uint8_t *out);
+
 #endif

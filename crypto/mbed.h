@@ -81,6 +81,16 @@ static inline int mbed_pk_sign(mbedtls_pk_context *pk, mbedtls_md_type_t md, con
 #endif
 }
 
+#if MBED_3
+#define mbed_sha256_starts mbedtls_sha256_starts
+#define mbed_sha256_update mbedtls_sha256_update
+#define mbed_sha256_finish mbedtls_sha256_finish
+#else
+#define mbed_sha256_starts mbedtls_sha256_starts_ret
+#define mbed_sha256_update mbedtls_sha256_update_ret
+#define mbed_sha256_finish mbedtls_sha256_finish_ret
+#endif
+
 /* mbed_crt_self_check: does the signature of crt verify under its own key? 0 when it does. */
 static inline int mbed_crt_self_check(mbedtls_x509_crt *crt)
 {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define TYPICAL 512 /* octets of an answer, so that its buffer need not grow step by step */
+
 void build_header(struct buf *out, const char *name, struct slice value)
 {
 	buf_adds(out, name);
@@ -42,8 +44,10 @@ void build_top_via(struct buf *out, const struct sip_msg *req, struct slice rece
 	buf_add(out, v->transport);
 	buf_addc(out, ' ');
 	buf_add(out, v->host);
-	if (v->port != 0)
-		buf_addf(out, ":%u", v->port);
+	if (v->port != 0) {
+		buf_addc(out, ':');
+		buf_addu(out, v->port);
+	}
 	while (param_next(&rest, &p, &bad)) {
 		if (slice_ieq(p.name, S("received")) || slice_ieq(p.name, S("rport")))
 			continue;
@@ -60,8 +64,10 @@ void build_top_via(struct buf *out, const struct sip_msg *req, struct slice rece
 		buf_add(out, S(";received="));
 		buf_add(out, received);
 	}
-	if (v->rport)
-		buf_addf(out, ";rport=%u", rport);
+	if (v->rport) {
+		buf_add(out, S(";rport="));
+		buf_addu(out, rport);
+	}
 }
 
 static void add_vias(struct buf *out, const struct sip_msg *req, const struct build_reply *r)
@@ -89,7 +95,12 @@ static void add_vias(struct buf *out, const struct sip_msg *req, const struct bu
 
 void build_reply(struct buf *out, const struct sip_msg *req, const struct build_reply *r)
 {
-	buf_addf(out, "SIP/2.0 %u %s\r\n", r->code, r->reason != NULL ? r->reason : status_phrase(r->code));
+	buf_reserve(out, TYPICAL + r->headers.n + r->body.n);
+	buf_add(out, S("SIP/2.0 "));
+	buf_addu(out, r->code);
+	buf_addc(out, ' ');
+	buf_adds(out, r->reason != NULL ? r->reason : status_phrase(r->code));
+	buf_add(out, S("\r\n"));
 	add_vias(out, req, r);
 	build_header(out, "From", msg_value(req, HDR_FROM));
 	buf_add(out, S("To: "));

@@ -301,10 +301,14 @@ void auth_challenge(struct auth *a, const struct flow *to, enum header which, bo
 	for (unsigned i = 0; i < 2; i++) {
 		if (!(order[i] == HASH_MD5 ? a->options.md5 : a->options.sha256))
 			continue;
-		buf_addf(out, "%s: Digest realm=\"%s\", nonce=\"",
-			 which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate", a->options.realm);
+		buf_adds(out, which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate");
+		buf_add(out, S(": Digest realm=\""));
+		buf_adds(out, a->options.realm);
+		buf_add(out, S("\", nonce=\""));
 		nonce_make(a->nonces, order[i], scope_of(to), loop_wall_s(a->loop), out);
-		buf_addf(out, "\", algorithm=%s, qop=\"auth,auth-int\"%s\r\n", order[i] == HASH_MD5 ? "MD5" : "SHA-256",
-			 stale ? ", stale=true" : "");
+		buf_add(out, S("\", algorithm="));
+		buf_adds(out, order[i] == HASH_MD5 ? "MD5" : "SHA-256");
+		buf_add(out, S(", qop=\"auth,auth-int\""));
+		buf_add(out, stale ? S(", stale=true\r\n") : S("\r\n"));
 	}
 }

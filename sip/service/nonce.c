@@ -5,6 +5,7 @@
 #include "core/map.h"
 #include "core/mem.h"
 #include "crypto/encode.h"
+#include "crypto/hash.h"
 #include "crypto/rng.h"
 
 #define TABLE_MAX 16384 /* nonces that were answered and are still alive; beyond, the oldest counts as used up */
@@ -22,7 +23,7 @@ struct used {
 };
 
 struct nonces {
-	uint8_t secret[32];
+	struct hmac_key *secret;
 	char *realm;
 	uint32_t lifetime_s;
 	uint64_t made;
@@ -34,8 +35,11 @@ struct nonces {
 struct nonces *nonces_new(const char *realm, uint32_t lifetime_s)
 {
 	struct nonces *n = mem_alloc(sizeof(*n));
+	uint8_t secret[32];
 
-	rng_fill(n->secret, sizeof(n->secret));
+	rng_fill(secret, sizeof(secret));
+	n->secret = hmac_key_new(slice_of(secret, sizeof(secret)));
+	mem_wipe(secret, sizeof(secret));
 	n->realm = mem_strdup(realm);
 	n->lifetime_s = lifetime_s;
 	n->newest_end = &n->oldest;
@@ -59,7 +63,7 @@ void nonces_free(struct nonces *n)
 	while (n->oldest != NULL)
 		drop_oldest(n);
 	map_free(&n->table);
-	mem_wipe(n->secret, sizeof(n->secret));
+	hmac_key_free(n->secret);
 	mem_free(n->realm);
 	mem_free(n);
 }
@@ -83,7 +87,7 @@ static void sign(const struct nonces *n, const uint8_t *payload, uint8_t mac[HAS
 {
 	struct slice parts[2] = {slice_of(payload, PAYLOAD), slice_str(n->realm)};
 
-	hmac_parts(HASH_SHA256, slice_of(n->secret, sizeof(n->secret)), parts, 2, mac);
+	hmac_key_sum(n->secret, parts, 2, mac);
 }
 
 void nonce_make(struct nonces *n, enum hash_alg alg, uint64_t scope, int64_t now_s, struct buf *out)

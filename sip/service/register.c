@@ -474,7 +474,7 @@ static void accept_it(const struct plan *p)
 	char date[DATE_SIZE];
 
 	date_format(loop_wall_s(p->r->d.loop), date);
-	buf_addf(&lines, "Date: %s\r\n", date);
+	build_header(&lines, "Date", slice_str(date));
 	for (struct binding *b = bindings_first(p->r->bindings, p->aor); b != NULL;
 	     b = bindings_next(p->r->bindings, b)) {
 		struct binding_record is;
@@ -484,7 +484,9 @@ static void accept_it(const struct plan *p)
 		buf_add(&lines, is.uri);
 		buf_addc(&lines, '>');
 		buf_add(&lines, is.params);
-		buf_addf(&lines, ";expires=%u\r\n", binding_left_s(p->r->bindings, b));
+		buf_adds(&lines, ";expires=");
+		buf_addu(&lines, binding_left_s(p->r->bindings, b));
+		buf_adds(&lines, "\r\n");
 	}
 	if (p->path.n > 0)
 		build_header(&lines, "Path", buf_slice(&p->path));

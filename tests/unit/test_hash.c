@@ -39,6 +39,19 @@ static void digests(void **state)
 	digest_is(HASH_SHA256, S(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void kept_key_is(struct slice key, const struct slice parts[2], struct buf mac)
+{
+	struct hmac_key *k = hmac_key_new(key);
+	uint8_t out[32];
+
+	for (int i = 0; i < 2; i++) { /* a sum must not spoil the key */
+		memset(out, 0, sizeof(out));
+		hmac_key_sum(k, parts, 2, out);
+		assert_memory_equal(out, mac.p, mac.n);
+	}
+	hmac_key_free(k);
+}
+
 static void macs(void **state)
 {
 	struct buf file = vector_file("kdf/hmac.tsv");
@@ -59,6 +72,8 @@ static void macs(void **state)
 		/* RFC 4231 4.6 prints the first 128 bits only. */
 		assert_true(mac.n == hash_size(alg) || mac.n == 16);
 		assert_memory_equal(out, mac.p, mac.n);
+		if (alg == HASH_SHA256)
+			kept_key_is(buf_slice(&key), parts, mac);
 		buf_free(&key);
 		buf_free(&data);
 		buf_free(&mac);
@@ -76,6 +91,7 @@ static void empty_key(void **state)
 	(void)state;
 	hmac_parts(HASH_SHA256, SLICE_NONE, &data, 1, a);
 	hmac_parts(HASH_SHA256, S("\0"), &data, 1, b);
+	kept_key_is(SLICE_NONE, (const struct slice[2]){data, SLICE_NONE}, (struct buf){.p = (char *)a, .n = 32});
 	assert_memory_equal(a, b, sizeof(a)); /* RFC 2104: the key is filled up with zeroes */
 }
 
