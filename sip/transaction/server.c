@@ -68,12 +68,19 @@ static struct flow answer_flow(const struct flow *from, const struct via *v)
 	return f;
 }
 
+size_t server_keep_max(const struct tx_layer *t)
+{
+	size_t max = (size_t)t->server_max * SIP_ANSWER_KEPT;
+
+	return max < SIP_ANSWERS_MAX ? max : SIP_ANSWERS_MAX;
+}
+
 bool server_keep(struct tx *tx)
 {
 	struct tx_layer *t = tx->layer;
 
 	/* Answers echo what strangers write: half a minute of large ones would take all memory there is. */
-	if (t->kept + tx->octets.n > (size_t)t->server_max * SIP_ANSWER_KEPT)
+	if (t->kept + tx->octets.n > server_keep_max(t))
 		return false;
 	tx->kept = tx->octets.n;
 	t->kept += tx->kept;
@@ -204,7 +211,7 @@ bool tx_merged(struct tx *tx)
 	buf_addu(&key, m->cseq);
 	buf_addc(&key, ' ');
 	buf_add(&key, m->method_name);
-	merged = map_find(&t->merges, buf_slice(&key)) != NULL;
+	merged = map_find(&t->merges, buf_slice(&key)) != NULL || answered_merged(t->answered, buf_slice(&key));
 	tx->merge_key = buf_take(&key);
 	map_add(&t->merges, &tx->by_merge, slice_str(tx->merge_key));
 	return merged;
@@ -214,8 +221,9 @@ bool tx_merged(struct tx *tx)
 static void on_cancel(struct tx_layer *t, struct tx *tx)
 {
 	struct tx *target = find_cancelled(t, slice_str(tx->key));
+	bool known = target != NULL || answered_cancellable(t->answered, slice_str(tx->key));
 
-	tx_reply_code(tx, target != NULL ? 200 : 481, NULL);
+	tx_reply_code(tx, known ? 200 : 481, NULL);
 	if (target != NULL && target->kind == TX_IST && target->state == TX_PROCEEDING && !target->cancelled) {
 		target->cancelled = true;
 		if (t->user->on_cancel != NULL)
@@ -255,6 +263,21 @@ static void on_ack(struct tx_layer *t, const struct flow *from, struct tx *tx, s
 		t->user->on_ack(t->arg, from, m);
 }
 
+/* A retransmission of a request that has its final response. false: it is none. */
+static bool answer_again(struct tx_layer *t, struct slice key, enum method method)
+{
+	struct answer *x = answered_find(t->answered, key, method);
+	struct slice octets;
+	struct flow to;
+
+	if (x == NULL)
+		return false;
+	octets = answer_octets(x, &to);
+	if (transport_send(t->transport, &to, octets) != ERR_OK)
+		log_line(LOG_DEBUG, "event=send_failed peer=%s", peer_text(&to.remote).text);
+	return true;
+}
+
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m)
 {
 	struct flow back = answer_flow(from, &m->via);
@@ -270,7 +293,7 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 		ist_request(tx);
 	} else if (tx != NULL) {
 		nist_request(tx);
-	} else {
+	} else if (!answer_again(t, buf_slice(&key), m->method)) {
 		tx = tx_new(t, invite ? TX_IST : TX_NIST, &back, m->method, buf_take(&key));
 		tx->source_port = peer_port(&from->remote);
 		tx->request = msg_ref(m);

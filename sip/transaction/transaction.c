@@ -12,6 +12,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	t->server_max = max;
 	t->user = user;
 	t->arg = arg;
+	t->answered = answered_new(l, server_keep_max(t));
 	map_init(&t->by_id);
 	map_init(&t->servers);
 	map_init(&t->clients);
@@ -59,7 +60,8 @@ void tx_end(struct tx *tx)
 	tx->state = TX_TERMINATED;
 	if (tx->retransmit != NULL)
 		timer_stop(tx->retransmit);
-	timer_stop(tx->end);
+	if (tx->end != NULL)
+		timer_stop(tx->end);
 	unlink_tx(tx);
 	loop_defer(tx->layer->loop, destroy, tx);
 }
@@ -76,6 +78,7 @@ void tx_layer_free(struct tx_layer *t)
 		unlink_tx(tx);
 		destroy(tx);
 	}
+	answered_free(t->answered);
 	map_free(&t->by_id);
 	map_free(&t->servers);
 	map_free(&t->clients);
@@ -167,5 +170,5 @@ const struct transport_user tx_transport_user = {.on_message = on_message, .on_c
 
 unsigned tx_count(const struct tx_layer *t)
 {
-	return (unsigned)t->by_id.count;
+	return (unsigned)t->by_id.count + answered_count(t->answered);
 }

@@ -2,6 +2,7 @@
 #define SIP_TRANSACTION_PRIVATE_H
 
 #include "core/map.h"
+#include "sip/transaction/answered.h"
 #include "sip/transaction/transaction.h"
 
 /*
@@ -42,7 +43,7 @@ struct tx {
 	struct buf ack;           /* INVITE client: the ACK to a failure, to be repeated */
 	size_t kept;              /* server: what octets count in layer->kept */
 	struct timer *retransmit; /* Timers A, E, G; INVITE servers: the time until a 100 is due */
-	struct timer *end;        /* Timers B, D, M; F, K; H, I, L; J */
+	struct timer *end;        /* Timers B, D, M; F, K; H, I, L */
 	uint32_t interval_ms;     /* the current length of Timer A, E or G */
 	tx_heard_fn heard;
 	void *arg;
@@ -54,8 +55,9 @@ struct tx_layer {
 	const struct tx_user *user;
 	void *arg;
 	struct map by_id, servers, clients, merges, by_flow;
+	struct answered *answered; /* what is left of non-INVITE ones */
 	unsigned server_max, server_count;
-	size_t kept; /* octets of answers that wait for retransmissions */
+	size_t kept; /* octets of answers to INVITE that wait for retransmissions or the ACK */
 	uint64_t next_id;
 };
 
@@ -75,7 +77,8 @@ void tx_backoff(struct tx *tx, uint32_t max_ms); /* the retransmission timer, it
 
 /* server.c */
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);
-bool server_keep(struct tx *tx); /* is there room to keep the final response? */
+size_t server_keep_max(const struct tx_layer *t);
+bool server_keep(struct tx *tx); /* INVITE: is there room to keep the final response? */
 
 /* client.c */
 void client_response(struct tx_layer *t, struct sip_msg *m);

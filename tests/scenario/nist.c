@@ -67,41 +67,76 @@ static void nist_completed_sends_the_same_octets_until_timer_j(void **state)
 	buf_free(&again);
 }
 
-/* Answers that are large, since they echo a large Via, are kept up to a sum; room comes back with Timer J. */
+/* Answers that are large, since they echo a large Via: of all together there is a limit, and the oldest make way. */
 static void nist_keeps_a_bounded_number_of_octets(void **state)
 {
-	static const unsigned kept[] = {1, 2, 2, 2, 1, 2};
 	struct world *w = *state;
 	struct flow from = fake_udp("192.0.2.4:5070");
 	struct ask a = plain;
 	struct buf via = {0};
+	char branch[20], call_id[20];
 
 	buf_adds(&via, "c;rport;x=");
 	while (via.n < LIMIT * SIP_ANSWER_KEPT * 2 / 5)
 		buf_addc(&via, 'y');
 	a.via_host = via.p;
-	for (unsigned i = 0; i < 6; i++) {
-		char branch[20], call_id[20];
-		bool room = i != 2 && i != 3;
-
+	a.branch = branch;
+	a.call_id = call_id;
+	for (unsigned i = 0; i < 4; i++) {
 		snprintf(branch, sizeof(branch), "z9hG4bK%u", i);
 		snprintf(call_id, sizeof(call_id), "%u", i);
-		a.branch = branch;
-		a.call_id = call_id;
-		if (i == 4)
-			fake_advance(w->loop, 64 * TX_T1_MS);
 		inject(w, &from, a);
 		reply(w, 404);
 		assert_int_equal(answer(w, NULL, NULL), 404);
-		assert_int_equal(tx_count(w->layer), kept[i]);
-		/* A retransmission is answered out of what is kept, or goes up again. */
+		assert_int_equal(tx_count(w->layer), i < 2 ? i + 1 : 2);
+		inject(w, &from, a); /* the newest is kept */
+		assert_int_equal(answer(w, NULL, NULL), 404);
+		assert_int_equal(w->requests, i + 1);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(branch, sizeof(branch), "z9hG4bK%u", 3 - i);
+		snprintf(call_id, sizeof(call_id), "%u", 3 - i);
 		inject(w, &from, a);
-		if (!room)
+		if (i >= 2) /* forgotten: goes up again */
 			reply(w, 404);
 		assert_int_equal(answer(w, NULL, NULL), 404);
 	}
-	assert_int_equal(w->requests, 8);
+	assert_int_equal(w->requests, 6);
+	assert_int_equal(tx_count(w->layer), 2);
+	fake_advance(w->loop, 64 * TX_T1_MS);
+	assert_int_equal(tx_count(w->layer), 0);
+	assert_int_equal(fake_timers(w->loop), 0);
 	buf_free(&via);
+}
+
+/* One timer for all: each answer has its 64*T1 all the same. */
+static void nist_timer_j_is_each_ones_own(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain, b = plain;
+
+	b.branch = "z9hG4bKb";
+	b.call_id = "b";
+	inject(w, &from, a);
+	reply(w, 200);
+	fake_advance(w->loop, 10000);
+	inject(w, &from, b);
+	reply(w, 200);
+	answer(w, NULL, NULL);
+	answer(w, NULL, NULL);
+	fake_advance(w->loop, 64 * TX_T1_MS - 10000);
+	assert_int_equal(tx_count(w->layer), 1);
+	inject(w, &from, b);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	fake_advance(w->loop, 9999);
+	inject(w, &from, b);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	assert_int_equal(w->requests, 2);
+	fake_advance(w->loop, 1);
+	assert_int_equal(tx_count(w->layer), 0);
+	inject(w, &from, b);
+	assert_int_equal(w->requests, 3);
 }
 
 static void nist_timer_j_is_zero_on_a_connection(void **state)
@@ -295,13 +330,13 @@ static void over_the_limit_is_503(void **state)
 	assert_int_equal(answer(w, NULL, &octets), 503);
 	assert_true(slice_find(buf_slice(&octets), S("Retry-After: "), 0) < octets.n);
 	assert_silence(w);
-	/* It took no room: one that ends makes room for one. */
+	/* It took no room: one that is answered makes room for one, though the answer is kept. */
 	assert_int_equal(tx_count(w->layer), LIMIT);
 	reply(w, 200);
 	answer(w, NULL, NULL);
-	fake_advance(w->loop, 64 * TX_T1_MS);
 	inject(w, &from, a);
 	assert_int_equal(w->requests, LIMIT + 1);
+	assert_int_equal(tx_count(w->layer), LIMIT + 1);
 	buf_free(&octets);
 }
 
@@ -314,6 +349,7 @@ int main(void)
 		T(nist_waits_for_ever_without_408),
 		T(nist_completed_sends_the_same_octets_until_timer_j),
 		T(nist_keeps_a_bounded_number_of_octets),
+		T(nist_timer_j_is_each_ones_own),
 		T(nist_timer_j_is_zero_on_a_connection),
 		T(nist_survives_a_transport_error),
 		T(nist_answers_to_source_or_sent_by),
