@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +54,18 @@ static void usage(FILE *to)
 		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
 }
 
+/* Large buffers (a snapshot of the store) go back to the system when they are freed: glibc would raise this by itself.
+ */
+static void return_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+	return_memory();
 	if (argc < 2) {
 		usage(stderr);
 		return 2;

@@ -24,6 +24,13 @@ struct bindings {
 	size_t slot; /* where the sweep goes on */
 };
 
+/* By which connection a binding is found; apart, since most bindings of a large server have none. */
+struct binding_flow {
+	struct map_node node;
+	struct binding *b;
+	uint64_t id;
+};
+
 /* --- one binding --- */
 
 static struct slice text(const struct binding *b, unsigned i)
@@ -41,7 +48,7 @@ void binding_read(const struct binding *b, struct binding_record *out)
 				       .call_id = text(b, 3),
 				       .path = text(b, 4),
 				       .flow = text(b, 5),
-				       .flow_id = b->flow_id,
+				       .flow_id = b->flow == NULL ? 0 : b->flow->id,
 				       .cseq = b->cseq,
 				       .reg_id = b->reg_id,
 				       .interval_s = b->interval_s,
@@ -82,7 +89,6 @@ static struct binding *make(const struct binding_record *r)
 
 static void set_numbers(struct binding *b, const struct binding_record *r)
 {
-	b->flow_id = r->flow_id;
 	b->cseq = r->cseq;
 	b->reg_id = r->reg_id;
 	b->interval_s = r->interval_s;
@@ -155,20 +161,39 @@ static bool is_refresh(const struct binding *b, const struct binding_record *r)
 
 static void on_sweep(void *arg);
 
-static void enter(struct bindings *t, struct binding *b)
+static void join_flow(struct bindings *t, struct binding *b, uint64_t id)
+{
+	struct binding_flow *f = mem_alloc(sizeof(*f));
+
+	f->b = b;
+	f->id = id;
+	map_add(&t->by_flow, &f->node, slice_of(&f->id, sizeof(f->id)));
+	b->flow = f;
+}
+
+static void leave_flow(struct bindings *t, struct binding *b)
+{
+	if (b->flow == NULL)
+		return;
+	map_remove(&t->by_flow, &b->flow->node);
+	mem_free(b->flow);
+	b->flow = NULL;
+}
+
+static void enter(struct bindings *t, struct binding *b, uint64_t flow_id)
 {
 	map_add(&t->by_aor, &b->by_aor, text(b, 0));
-	if (b->flow_id != 0)
-		map_add(&t->by_flow, &b->by_flow, slice_of(&b->flow_id, sizeof(b->flow_id)));
+	if (flow_id != 0)
+		join_flow(t, b, flow_id);
 	if (!timer_running(t->sweep))
 		timer_start(t->sweep, SWEEP_MS);
 }
 
-static void leave(struct bindings *t, struct binding *b)
+static void forget(struct bindings *t, struct binding *b)
 {
 	map_remove(&t->by_aor, &b->by_aor);
-	if (b->flow_id != 0)
-		map_remove(&t->by_flow, &b->by_flow);
+	leave_flow(t, b);
+	mem_free(b);
 }
 
 /* Nothing is written: the journal knows when they end. */
@@ -183,8 +208,7 @@ static void sweep_slot(struct bindings *t, size_t slot)
 		if (is_alive(t, b))
 			continue;
 		t->d.expired(t->d.arg, b);
-		leave(t, b);
-		mem_free(b);
+		forget(t, b);
 	}
 }
 
@@ -209,14 +233,13 @@ struct binding *binding_put(struct bindings *t, struct binding *old, const struc
 
 	if (old != NULL) {
 		b->id = old->id;
-		leave(t, old);
-		mem_free(old);
+		forget(t, old);
 	} else {
 		b->id = ++t->last_id;
 	}
 	set_numbers(b, r);
 	b->expires_ms = loop_now_ms(t->d.loop) + (int64_t)r->interval_s * 1000;
-	enter(t, b);
+	enter(t, b, r->flow_id);
 	save(t, t->journal, b, brief);
 	return b;
 }
@@ -227,17 +250,14 @@ void binding_remove(struct bindings *t, struct binding *b)
 
 	journal_key(b, key);
 	journal_delete(t->journal, slice_str(key));
-	leave(t, b);
-	mem_free(b);
+	forget(t, b);
 }
 
 void binding_lose_flow(struct bindings *t, struct binding *b)
 {
-	if (b->flow_id != 0)
-		map_remove(&t->by_flow, &b->by_flow);
-	else
+	if (b->flow == NULL)
 		abort(); /* UDP is never lost */
-	b->flow_id = 0;
+	leave_flow(t, b);
 	b->ends[BINDING_TEXTS - 1] = b->ends[BINDING_TEXTS - 2];
 }
 
@@ -281,17 +301,10 @@ struct binding *bindings_on_flow(const struct bindings *t, uint64_t flow_id)
 {
 	struct map_node *n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)));
 
-	return n == NULL ? NULL : MAP_ENTRY(n, struct binding, by_flow);
+	return n == NULL ? NULL : MAP_ENTRY(n, struct binding_flow, node)->b;
 }
 
 /* --- opening --- */
-
-static void forget(struct bindings *t, struct binding *b)
-{
-	map_remove(&t->by_aor, &b->by_aor);
-	map_remove(&t->by_flow, &b->by_flow);
-	mem_free(b);
-}
 
 /* The time that is left of what the wall clock says; a lie of that clock counts in neither direction for long. */
 static void set_time(const struct bindings *t, struct binding *b, uint64_t until_s)
@@ -318,7 +331,7 @@ static void replay_put(struct bindings *t, struct binding *b, uint64_t id, const
 		set_numbers(b, r);
 		b->id = id;
 		map_add(&t->by_aor, &b->by_aor, text(b, 0));
-		map_add(&t->by_flow, &b->by_flow, slice_of(&b->id, sizeof(b->id)));
+		join_flow(t, b, id);
 	}
 	set_time(t, b, until_s);
 }
@@ -369,6 +382,18 @@ static void on_replay(void *arg, struct slice key, struct slice value)
 	buf_free(&scratch);
 }
 
+static void leave_flows(struct bindings *t)
+{
+	struct map_node *next;
+
+	for (struct map_node *n = map_first(&t->by_flow); n != NULL; n = next) {
+		next = map_next(&t->by_flow, n);
+		leave_flow(t, MAP_ENTRY(n, struct binding_flow, node)->b);
+	}
+	map_free(&t->by_flow); /* it has grown */
+	map_init(&t->by_flow);
+}
+
 enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
 {
 	struct bindings *t = mem_alloc(sizeof(*t));
@@ -380,8 +405,7 @@ enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
 	t->sweep = timer_new(t->d.loop, on_sweep, t);
 	e = journal_open(t->d.loop, t->d.commit, t->d.dirfd, JOURNAL, JOURNAL_MAX, on_replay, on_snapshot, t,
 			 &t->journal);
-	map_free(&t->by_flow);
-	map_init(&t->by_flow);
+	leave_flows(t);
 	if (e != ERR_OK) {
 		bindings_free(t);
 		return e;
@@ -403,7 +427,7 @@ void bindings_free(struct bindings *t)
 	timer_free(t->sweep);
 	for (struct map_node *n = map_first(&t->by_aor); n != NULL; n = next) {
 		next = map_next(&t->by_aor, n);
-		mem_free(MAP_ENTRY(n, struct binding, by_aor));
+		forget(t, MAP_ENTRY(n, struct binding, by_aor));
 	}
 	map_free(&t->by_aor);
 	map_free(&t->by_flow);

@@ -18,10 +18,10 @@ struct bindings;
 #define BINDING_OCTETS_MAX 65535 /* of all texts of one; callers have stricter caps */
 
 struct binding {
-	struct map_node by_aor, by_flow;
+	struct map_node by_aor;
+	struct binding_flow *flow; /* NULL: not on a connection */
 	int64_t expires_ms;
 	uint64_t id; /* its key in the journal; 0 never */
-	uint64_t flow_id;
 	uint32_t cseq, reg_id, interval_s;
 	uint16_t q;
 	uint16_t ends[BINDING_TEXTS]; /* of the texts; see binding_read */

@@ -26,11 +26,10 @@
 #define SIP_CONTACTS_MAX 30 /* Contacts of a REGISTER, beyond: 400, and of an AOR: the 200 fits into a datagram */
 
 /*
- * Octets of answers that are kept for retransmissions over UDP: SIP_ANSWER_KEPT for each of limits.transactions, at
- * most SIP_ANSWERS_MAX, of all together. Beyond, the oldest answers to non-INVITE are forgotten, and later ones to
- * INVITE not kept: a retransmission counts as a new request.
+ * Octets of answers that are kept for retransmissions over UDP, for each of limits.transactions but of all together (4
+ * MiB by default: 8000 answers). Beyond, the oldest answers to non-INVITE are forgotten, and later ones to INVITE not
+ * kept: a retransmission counts as a new request.
  */
-#define SIP_ANSWER_KEPT 1024
-#define SIP_ANSWERS_MAX (8u << 20)
+#define SIP_ANSWER_KEPT 64
 
 #endif

@@ -70,9 +70,7 @@ static struct flow answer_flow(const struct flow *from, const struct via *v)
 
 size_t server_keep_max(const struct tx_layer *t)
 {
-	size_t max = (size_t)t->server_max * SIP_ANSWER_KEPT;
-
-	return max < SIP_ANSWERS_MAX ? max : SIP_ANSWERS_MAX;
+	return (size_t)t->server_max * SIP_ANSWER_KEPT;
 }
 
 bool server_keep(struct tx *tx)

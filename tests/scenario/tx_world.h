@@ -7,7 +7,7 @@
 
 /* The transaction layer over the fakes, and messages for it. Include after cmocka.h. */
 
-#define LIMIT 4
+#define LIMIT 64
 
 struct world {
 	struct loop *loop;
