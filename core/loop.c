@@ -1,6 +1,7 @@
 #include "core/loop.h"
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <event2/thread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -45,7 +46,7 @@ struct io {
 
 struct timer {
 	struct loop *loop;
-	struct event *ev;
+	struct event ev; /* in place: transactions come and go with theirs */
 	loop_fn fn;
 	void *arg;
 };
@@ -217,8 +218,7 @@ struct timer *timer_new(struct loop *l, loop_fn fn, void *arg)
 	struct timer *t = mem_alloc(sizeof(*t));
 
 	*t = (struct timer){.loop = l, .fn = fn, .arg = arg};
-	t->ev = evtimer_new(l->base, on_timer, t);
-	if (t->ev == NULL)
+	if (evtimer_assign(&t->ev, l->base, on_timer, t) != 0)
 		abort();
 	return t;
 }
@@ -246,24 +246,24 @@ void timer_start(struct timer *t, uint32_t ms)
 {
 	struct timeval tv;
 
-	if (event_add(t->ev, common_length(t->loop, ms, &tv)) != 0)
+	if (event_add(&t->ev, common_length(t->loop, ms, &tv)) != 0)
 		abort();
 }
 
 void timer_stop(struct timer *t)
 {
-	event_del(t->ev);
+	event_del(&t->ev);
 }
 
 bool timer_running(const struct timer *t)
 {
-	return evtimer_pending(t->ev, NULL) != 0;
+	return evtimer_pending(&t->ev, NULL) != 0;
 }
 
 void timer_free(struct timer *t)
 {
 	if (t == NULL)
 		return;
-	event_free(t->ev);
+	event_del(&t->ev);
 	mem_free(t);
 }

@@ -75,7 +75,7 @@ enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct u
 	int fd = socket(at->u.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool v6 = at->u.sa.sa_family == AF_INET6;
 	socklen_t n = sizeof(at->u);
-	int on = 1, room = 1 << 20, saved;
+	int on = 1, room = 4 << 20, saved;
 	struct udp *u;
 
 	if (fd < 0)
