@@ -13,7 +13,7 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
 STORE       = file named commit user credential journal words subscription binding_record binding
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
 TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen stun udp transport
-TRANSACTION = transaction answered server client ist nist ict nict
+TRANSACTION = transaction overload answered server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert registrar register signer dialog notifier notify subscribe user_cert \
               publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork proxy \
               router web
@@ -24,8 +24,8 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         flow dns_message hops resolver stun frame peer file commit user subscription binding journal credential \
         slice buf map ini rate log loop work ber \
-        replay fetch verifier answer account named report
-SCENARIO = ist nist ict nict notifier subscription credential creation digest verifier registrar proxy
+        overload replay fetch verifier answer account named report
+SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2

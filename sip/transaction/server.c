@@ -4,6 +4,9 @@
 #include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
+#define RETRY_MIN_S 5 /* and up to so much later, so that not all come at once */
+#define RETRY_SPREAD_S 16
+
 /* Server transactions: which one a request belongs to, and what services ask of them. */
 
 /*
@@ -229,14 +232,31 @@ static void on_cancel(struct tx_layer *t, struct tx *tx)
 	}
 }
 
+/*
+ * RFC 3261 21.5.4. When to come again is said to who asked directly: a proxy would keep all others away from here until
+ * then (RFC 7339 5.10.2).
+ */
+static void refuse_for_now(struct tx *tx)
+{
+	struct buf lines = {0};
+
+	if (msg_vias(tx->request) == 1) {
+		buf_add(&lines, S("Retry-After: "));
+		buf_addu(&lines, RETRY_MIN_S + rng_below(RETRY_SPREAD_S));
+		buf_add(&lines, S("\r\n"));
+	}
+	tx_reply_once(tx, &(struct build_reply){.code = 503, .headers = buf_slice(&lines)});
+	buf_free(&lines);
+}
+
 static void begin(struct tx_layer *t, struct tx *tx, bool crowded)
 {
 	struct sip_msg *m = tx->request;
 
 	if (m->defect_code != 0)
 		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
-	else if (crowded)
-		tx_reply_once(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 5\r\n")});
+	else if (crowded || overload_refuses(&t->overload, overload_class(m)))
+		refuse_for_now(tx);
 	else if (m->method == METHOD_CANCEL)
 		on_cancel(t, tx);
 	else

@@ -142,6 +142,11 @@ void tx_backoff(struct tx *tx, uint32_t max_ms)
 
 static void on_message(void *arg, const struct flow *from, struct sip_msg *m)
 {
+	struct tx_layer *t = arg;
+	uint32_t waited_ms = transport_waited_ms(t->transport);
+
+	if (overload_note(&t->overload, waited_ms, loop_now_ms(t->loop)))
+		log_line(LOG_WARN, "event=overload_%s waited_ms=%u", t->overload.level > 0 ? "on" : "off", waited_ms);
 	if (m->request)
 		server_request(arg, from, m);
 	else

@@ -3,6 +3,7 @@
 
 #include "core/map.h"
 #include "sip/transaction/answered.h"
+#include "sip/transaction/overload.h"
 #include "sip/transaction/transaction.h"
 
 /*
@@ -58,6 +59,7 @@ struct tx_layer {
 	struct answered *answered; /* what is left of non-INVITE ones */
 	unsigned server_max, server_count;
 	size_t kept; /* octets of answers to INVITE that wait for retransmissions or the ACK */
+	struct overload overload;
 	uint64_t next_id;
 };
 

@@ -41,6 +41,7 @@ struct transport {
 	transport_trace_fn trace;
 	void *trace_arg;
 	struct connection *connections;
+	uint32_t waited_ms; /* what is being handed up, in the system's queue */
 };
 
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
@@ -51,6 +52,7 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 	t->loop = l;
 	t->streams = streams;
 	t->max_message = max_message;
+	t->waited_ms = UINT32_MAX;
 	t->user = user;
 	t->arg = arg;
 	map_init(&t->outbound);
@@ -134,7 +136,8 @@ static void on_stun(struct transport *t, const struct flow *from, struct slice o
 	buf_free(&answer);
 }
 
-static void on_datagram(void *arg, const struct peer *remote, const struct peer *local, struct slice octets)
+static void on_datagram(void *arg, const struct peer *remote, const struct peer *local, struct slice octets,
+			uint32_t waited_ms)
 {
 	struct transport *t = arg;
 	struct flow from = {.proto = PROTO_UDP, .remote = *remote, .local = *local};
@@ -148,10 +151,12 @@ static void on_datagram(void *arg, const struct peer *remote, const struct peer 
 		octets = slice_sub(octets, 1, octets.n);
 	if (octets.n < 12)
 		return;
+	t->waited_ms = waited_ms;
 	if (octets.n > t->max_message)
 		hand_up(t, &from, octets, 413, "Request Entity Too Large");
 	else
 		hand_up(t, &from, octets, 0, NULL);
+	t->waited_ms = UINT32_MAX;
 }
 
 static struct flow flow_of(const struct stream *s)
@@ -395,6 +400,11 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 
 	if (s != NULL)
 		stream_close(s, why);
+}
+
+uint32_t transport_waited_ms(const struct transport *t)
+{
+	return t->waited_ms;
 }
 
 bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)

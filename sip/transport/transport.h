@@ -57,6 +57,9 @@ bool transport_alive(struct transport *t, const struct flow *f);                
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
+/* transport_waited_ms: how long the message being handed up lay in the system's queue; UINT32_MAX: not known. */
+uint32_t transport_waited_ms(const struct transport *t);
+
 /* transport_is_own: does a listener have this port (0: the default of its kind) at the address of local? */
 bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port);
 

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <netinet/ip.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 
 #define DATAGRAMS_A_TURN 64
+#define WAIT_MAX_MS 60000 /* longer waits are a clock that was set */
 
 struct udp {
 	struct loop *loop;
@@ -20,12 +22,23 @@ struct udp {
 };
 
 union control {
-	char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec))];
 	struct cmsghdr align;
 };
 
-/* The address that a datagram came to, from its control data; the port is the socket's. */
-static void destination(struct msghdr *m, struct peer *local)
+/* Since the system's time of arrival. A clock that is set meanwhile says nothing. */
+static uint32_t waited_since(const struct timespec *then)
+{
+	struct timespec now;
+	int64_t ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ms = ((int64_t)now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000;
+	return ms < 0 || ms > WAIT_MAX_MS ? 0 : (uint32_t)ms;
+}
+
+/* What a datagram's control data say: the address it came to (the port is the socket's), and how long it waited. */
+static void read_control(struct msghdr *m, struct peer *local, uint32_t *waited_ms)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -38,6 +51,11 @@ static void destination(struct msghdr *m, struct peer *local)
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			local->u.in6.sin6_addr = info.ipi6_addr;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+			struct timespec then;
+
+			memcpy(&then, CMSG_DATA(c), sizeof(then));
+			*waited_ms = waited_since(&then);
 		}
 	}
 }
@@ -57,6 +75,7 @@ static void on_readable(void *arg, int events)
 				   .msg_iovlen = 1,
 				   .msg_control = &control,
 				   .msg_controllen = sizeof(control)};
+		uint32_t waited_ms = 0;
 		ssize_t n = recvmsg(u->fd, &m, 0);
 
 		if (n < 0 && errno == EINTR)
@@ -65,8 +84,8 @@ static void on_readable(void *arg, int events)
 			return; /* drained; or an ICMP error of an earlier datagram, which a timer finds out too */
 		if (m.msg_flags & MSG_TRUNC)
 			continue;
-		destination(&m, &local);
-		u->fn(u->arg, &remote, &local, slice_of(u->datagram, (size_t)n));
+		read_control(&m, &local, &waited_ms);
+		u->fn(u->arg, &remote, &local, slice_of(u->datagram, (size_t)n), waited_ms);
 	}
 }
 
@@ -86,6 +105,8 @@ enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct u
 		goto fail;
 	if (bind(fd, &at->u.sa, peer_len(at)) != 0 || getsockname(fd, &at->u.sa, &n) != 0)
 		goto fail;
+	/* Without it nothing is known of overload, and nothing refused for it. */
+	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	/* A burst must not be lost while the loop is elsewhere; less is what the system grants. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	u = mem_alloc(sizeof(*u));

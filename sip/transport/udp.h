@@ -9,8 +9,9 @@ struct udp;
 
 #define UDP_MAX 65535 /* octets of a datagram */
 
-/* One datagram; octets are good during the call only. */
-typedef void (*udp_fn)(void *arg, const struct peer *remote, const struct peer *local, struct slice octets);
+/* One datagram; octets are good during the call only. waited_ms: how long it lay in the system's queue. */
+typedef void (*udp_fn)(void *arg, const struct peer *remote, const struct peer *local, struct slice octets,
+		       uint32_t waited_ms);
 
 /* udp_new: binds *at (port 0: any, *at gets the real one). ERR_IO: errno. */
 MUST_USE enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct udp **out);

@@ -50,6 +50,9 @@ unsigned fake_sent(const struct transport *t);
 /* fake_close: the connection is gone, and its user is told. */
 void fake_close(struct transport *t, const struct flow *f);
 
+/* fake_waited: what transport_waited_ms says from now on. */
+void fake_waited(struct transport *t, uint32_t ms);
+
 /* fake_send_error: what transport_send says from now on; ERR_OK: it sends. */
 void fake_send_error(struct transport *t, enum err e);
 

@@ -27,6 +27,7 @@ struct transport {
 	unsigned count;
 	struct message *first, **last;
 	enum err send_error, connect_error;
+	uint32_t waited_ms;
 };
 
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
@@ -40,6 +41,7 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 	t->user = user;
 	t->arg = arg;
 	t->last = &t->first;
+	t->waited_ms = UINT32_MAX;
 	return t;
 }
 
@@ -245,6 +247,16 @@ void fake_close(struct transport *t, const struct flow *f)
 	t->connections[f->id - 1].open = false;
 	t->user->on_closed(t->arg, f->id, "closed by the test");
 	fake_settle(t->loop);
+}
+
+void fake_waited(struct transport *t, uint32_t ms)
+{
+	t->waited_ms = ms;
+}
+
+uint32_t transport_waited_ms(const struct transport *t)
+{
+	return t->waited_ms;
 }
 
 void fake_send_error(struct transport *t, enum err e)

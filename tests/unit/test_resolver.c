@@ -98,11 +98,13 @@ static void note(struct slice question, unsigned *type)
 	stub.asked++;
 }
 
-static void on_question(void *arg, const struct peer *remote, const struct peer *local, struct slice question)
+static void on_question(void *arg, const struct peer *remote, const struct peer *local, struct slice question,
+			uint32_t waited_ms)
 {
 	struct buf b = {0};
 	unsigned type;
 
+	(void)waited_ms;
 	(void)arg;
 	(void)local;
 	note(question, &type);

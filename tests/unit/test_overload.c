@@ -1,0 +1,133 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sip/transaction/overload.h"
+
+/* G13: when refusing begins and ends, and what is refused first. */
+
+static int64_t now;
+
+/* Messages for so long, one each 10 ms, all of which have waited so long. */
+static void pass(struct overload *o, uint32_t waited_ms, int64_t ms)
+{
+	for (int64_t end = now + ms; now < end; now += 10)
+		overload_note(o, waited_ms, now);
+}
+
+static unsigned refused_of_1000(struct overload *o, enum overload_class c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		n += overload_refuses(o, c);
+	return n;
+}
+
+static void short_waits_refuse_nothing(void **state)
+{
+	struct overload o = {0};
+
+	(void)state;
+	now = 1000;
+	pass(&o, OVERLOAD_TARGET_MS, 10000);
+	pass(&o, UINT32_MAX, 10000); /* connections, of which nothing is known */
+	assert_int_equal(o.level, 0);
+	for (unsigned c = 0; c <= OVERLOAD_NEVER; c++)
+		assert_int_equal(refused_of_1000(&o, (enum overload_class)c), 0);
+}
+
+/* A burst that is worked off within an interval is what a queue is for. */
+static void one_short_wait_in_an_interval_is_enough(void **state)
+{
+	struct overload o = {0};
+
+	(void)state;
+	now = 1000;
+	for (int i = 0; i < 100; i++) {
+		pass(&o, 400, OVERLOAD_INTERVAL_MS - 10);
+		pass(&o, 3, 10);
+	}
+	assert_int_equal(o.level, 0);
+}
+
+static void strangers_go_first_and_dialogs_never(void **state)
+{
+	struct overload o = {0};
+	unsigned last[OVERLOAD_NEVER] = {0};
+
+	(void)state;
+	now = 1000;
+	for (int i = 0; i < 60; i++) {
+		unsigned n[OVERLOAD_NEVER];
+
+		pass(&o, 200, OVERLOAD_INTERVAL_MS);
+		for (unsigned c = 0; c < OVERLOAD_NEVER; c++) {
+			n[c] = refused_of_1000(&o, (enum overload_class)c);
+			assert_true(n[c] >= last[c]);
+			last[c] = n[c];
+		}
+		assert_true(n[OVERLOAD_NEW] == 0 || n[OVERLOAD_STRANGERS] == 1000);
+		assert_true(n[OVERLOAD_KNOWN] == 0 || n[OVERLOAD_NEW] == 1000);
+		assert_int_equal(refused_of_1000(&o, OVERLOAD_NEVER), 0);
+	}
+	assert_int_equal(last[OVERLOAD_KNOWN], 1000);
+}
+
+static void the_share_is_exact(void **state)
+{
+	struct overload o = {.level = 250};
+
+	(void)state;
+	assert_int_equal(refused_of_1000(&o, OVERLOAD_STRANGERS), 250);
+	o.level = 1300;
+	assert_int_equal(refused_of_1000(&o, OVERLOAD_NEW), 300);
+}
+
+static void it_ends_within_ten_seconds(void **state)
+{
+	struct overload o = {0};
+
+	(void)state;
+	now = 1000;
+	pass(&o, 200, 10000);
+	assert_int_equal(o.level, OVERLOAD_MAX);
+	pass(&o, 1, 10000);
+	assert_int_equal(o.level, 0);
+	pass(&o, 200, 10000);
+	/* Silence, too: with the next message it is over. */
+	now += 10000;
+	assert_true(overload_note(&o, 1, now));
+	assert_int_equal(o.level, 0);
+}
+
+static void beginning_and_end_are_told_once(void **state)
+{
+	struct overload o = {0};
+	unsigned told = 0;
+
+	(void)state;
+	for (now = 1000; now < 3000; now += 10)
+		told += overload_note(&o, 200, now);
+	assert_int_equal(told, 1);
+	for (; now < 13000; now += 10)
+		told += overload_note(&o, 0, now);
+	assert_int_equal(told, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(short_waits_refuse_nothing),
+		cmocka_unit_test(one_short_wait_in_an_interval_is_enough),
+		cmocka_unit_test(strangers_go_first_and_dialogs_never),
+		cmocka_unit_test(the_share_is_exact),
+		cmocka_unit_test(it_ends_within_ten_seconds),
+		cmocka_unit_test(beginning_and_end_are_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
