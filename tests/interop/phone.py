@@ -3,7 +3,7 @@
 import re
 
 import digest
-from sipclient import Agent, Request, addr_spec, tag
+from sipclient import Agent, Request, addr_spec, tag, token
 
 HOP = (b"via", b"v", b"route", b"record-route", b"max-forwards", b"max-breadth", b"proxy-authorization")
 
@@ -15,13 +15,45 @@ def lines(octets, without=HOP):
     return [one for one in fields if one.partition(b":")[0].strip().lower() not in without]
 
 
-class Phone:
+class End:
+    """A peer to which requests come."""
+
+    def __init__(self, peer):
+        self.peer, self.net = peer, peer.net
+        self.peer.behind_proxy, self.peer.answer = True, None
+        self.tag = token("t")
+
+    def find(self, request, test):
+        """A message in the inbox about that request, taken out."""
+        number, method = request.get("CSeq").split()
+        for message in self.peer.inbox:
+            if message.one("Call-ID") == request.get("Call-ID") and message.cseq == (int(number), method) and test(message):
+                self.peer.inbox.remove(message)
+                return message
+        return None
+
+    def answer(self, request, code, reason="OK", headers=(), body=b""):
+        """Sends an answer to a request that came; gives its octets. Copies of the request get it, too."""
+        out = [f"SIP/2.0 {code} {reason}"]
+        for name, value in request.headers:
+            if name in ("via", "record-route", "from", "call-id", "cseq"):
+                out.append(f"{name}: {value}")
+            elif name == "to":
+                out.append(f"To: {value}" if tag(value) or code == 100 else f"To: {value};tag={self.tag}")
+        out += [f"{name}: {value}" for name, value in headers] + [f"Content-Length: {len(body)}"]
+        octets = "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
+        request.peer.answered[(request.branch, request.cseq)] = octets
+        request.peer.send(octets, request.source)
+        return octets
+
+
+class Phone(End):
     """One registered phone on a peer (UDP, TCP or TLS) of a server; a secure one has sips URIs only."""
 
     def __init__(self, peer, user, domain="example.com", secure=False):
+        super().__init__(peer)
         self.agent = Agent(peer, user.name, domain, user.password)
-        self.peer, self.net, self.scheme, self.domain = peer, peer.net, "sips" if secure else "sip", domain
-        self.peer.behind_proxy, self.peer.answer = True, None
+        self.scheme, self.domain = "sips" if secure else "sip", domain
         self.aor = f"{self.scheme}:{user.name}@{domain}"
         transport = "" if secure or peer.transport == "UDP" else f";transport={peer.transport.lower()}"
         self.uri = f"{self.scheme}:{user.name}@{peer.address}{transport}"
@@ -37,20 +69,11 @@ class Phone:
     def send(self, request):
         self.peer.send(request.encode())
 
-    def find(self, request, test):
-        """A message in the inbox about that request, taken out."""
-        number, method = request.get("CSeq").split()
-        for message in self.peer.inbox:
-            if message.one("Call-ID") == request.get("Call-ID") and message.cseq == (int(number), method) and test(message):
-                self.peer.inbox.remove(message)
-                return message
-        return None
-
     def ask(self, request, other, timeout=5):
         """Sends the request and answers a 407 to it. Gives (request as it was last sent, as it reached the other)."""
         for _ in range(2):
             self.send(request)
-            came = self.net.wait(lambda: other.find(request, lambda m: m.method) or self.find(request, lambda m: m.code >= 300),
+            came = self.net.wait(lambda: other.find(request, lambda m: m.method) or self.find(request, lambda m: (m.code or 0) >= 300),
                                  timeout, f"{request.method} to {request.uri}")
             if not came.code:
                 return request, came
@@ -74,20 +97,6 @@ class Phone:
                                            ("CSeq", f"{request.get('CSeq').split()[0]} ACK")])
         return ack if request.get("Route") is None else ack.add("Route", request.get("Route"))
 
-    def answer(self, request, code, reason="OK", headers=(), body=b""):
-        """Sends an answer to a request that came; gives its octets. Copies of the request get it, too."""
-        out = [f"SIP/2.0 {code} {reason}"]
-        for name, value in request.headers:
-            if name in ("via", "record-route", "from", "call-id", "cseq"):
-                out.append(f"{name}: {value}")
-            elif name == "to":
-                out.append(f"To: {value}" if tag(value) or code == 100 else f"To: {value};tag={self.agent.user}t")
-        out += [f"{name}: {value}" for name, value in headers] + [f"Content-Length: {len(body)}"]
-        octets = "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
-        request.peer.answered[(request.branch, request.cseq)] = octets
-        request.peer.send(octets, request.source)
-        return octets
-
     def told(self, request, code, timeout=5):
         """The answer to a request that was sent."""
         return self.net.wait(lambda: self.find(request, lambda m: m.code == code), timeout, f"{code} to {request.method}")
@@ -110,7 +119,7 @@ class Dialog:
     def of_callee(cls, phone, request):
         """The dialog of a request that this phone answers."""
         to = request.one("To")
-        return cls(phone, to if tag(to) else f"{to};tag={phone.agent.user}t", request.one("From"), request.one("Call-ID"),
+        return cls(phone, to if tag(to) else f"{to};tag={phone.tag}", request.one("From"), request.one("Call-ID"),
                    request.values("Record-Route"), addr_spec(request.one("Contact"))[0], 7000)
 
     def new(self, method, headers=(), body=b"", number=None):
