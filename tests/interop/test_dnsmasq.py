@@ -195,7 +195,7 @@ def test_2782_the_other_of_the_same_priority(dns, target, alice, domain, closed,
 def test_2782_weights(dns, target, alice, domain):
     """Three to one; that the lighter one gets as much as the other has a chance of 1 in 100 000."""
     heavy, light = target(), target()
-    dns(srv(domain, "udp", heavy.peer.port, 1, 3), srv(domain, "udp", light.peer.port, 1, 1), here(domain))
+    dns(srv(domain, "udp", heavy.peer.port, 1, 300), srv(domain, "udp", light.peer.port, 1, 100), here(domain))
     for _ in range(60):
         send(alice, domain)
     assert arrived(heavy) + arrived(light) == 60 and arrived(heavy) > arrived(light) > 0
