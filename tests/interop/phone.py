@@ -89,6 +89,13 @@ class Phone(End):
         again = self.agent.authorize(request, challenge)
         return again.set("Proxy-Authorization", again.get("Authorization")).set("Authorization", None)
 
+    def prove_first(self, request):
+        """Sends the request, which must be challenged, and the same with an answer to that."""
+        self.send(request)
+        again = self.prove(request, self.told(request, 407))
+        self.send(again)
+        return again
+
     @staticmethod
     def ack_of_failure(request, answer):
         """RFC 3261 17.1.1.3."""
