@@ -51,7 +51,7 @@ class Program:
                                           stderr=subprocess.STDOUT, cwd=directory, start_new_session=True, **options)
 
     def said(self):
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace")  # CR LF is as LF
 
     def says(self, text, timeout=10, times=1):
         """Waits until it has said that."""
@@ -79,7 +79,7 @@ class Program:
             os.killpg(self.child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.child.wait(timeout)
+        self.child.wait(5)
 
 
 def serves(port, kind=socket.SOCK_STREAM):

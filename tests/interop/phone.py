@@ -92,7 +92,10 @@ class Phone(End):
     def prove_first(self, request):
         """Sends the request, which must be challenged, and the same with an answer to that."""
         self.send(request)
-        again = self.prove(request, self.told(request, 407))
+        refused = self.told(request, 407)
+        if request.method == "INVITE":
+            self.send(self.ack_of_failure(request, refused))
+        again = self.prove(request, refused)
         self.send(again)
         return again
 
@@ -148,3 +151,12 @@ class Dialog:
         self.number = int(sent.get("CSeq").split()[0])
         return sent, came
 
+
+def registered(server, net, user, algorithm="SHA-256"):
+    """The Contacts that the registrar has of the user, without parameters of the header field."""
+    agent = server.agent(net, user, "tcp")
+    agent.algorithm, agent.peer.behind_proxy = algorithm, True  # a Contact is as its phone made it
+    answer = agent.run(agent.new("REGISTER", f"sip:{agent.domain}", {"To": f"<{user.aor}>"}))[1]
+    agent.peer.close()
+    assert answer.code == 200, answer.start
+    return [f"<{addr_spec(value)[0]}>" for value in answer.values("Contact")]

@@ -6,7 +6,7 @@ sent, whoever the server is."""
 import pytest
 from conftest import running
 from others import needs, run
-from phone import Phone
+from phone import Phone, registered
 
 pytestmark = needs("sipsak", "sipsak")
 
@@ -51,14 +51,7 @@ def usrloc(sipsak, user):
 @pytest.fixture
 def bindings(lab, net, user):
     """What the registrar has of the user."""
-    def ask():
-        agent = lab.agent(net, user, "tcp")
-        agent.algorithm = "MD5"
-        answer = agent.run(agent.new("REGISTER", "sip:example.com", {"To": f"<{user.aor}>"}))[1]
-        assert answer.code == 200, answer.start
-        return [value.partition(";")[0] for value in answer.values("Contact")]
-
-    return ask
+    return lambda: registered(lab, net, user, "MD5")
 
 
 @pytest.fixture
