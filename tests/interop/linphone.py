@@ -57,7 +57,8 @@ class Linphone(Program):
         self.at, self.trace = 0, home / "trace"
         self.trace.touch()
         super().__init__(home, user.name, "linphonec", "-c", home / "rc", "-d", "6", "-l", self.trace,
-                         stdin=subprocess.PIPE, env={**os.environ, "HOME": str(home), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""})
+                         stdin=subprocess.PIPE,
+                         env={**os.environ, "HOME": str(home), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""})
 
     def command(self, text):
         self.child.stdin.write(f"{text}\n".encode())

@@ -15,6 +15,10 @@ def lines(octets, without=HOP):
     return [one for one in fields if one.partition(b":")[0].strip().lower() not in without]
 
 
+def failure(message):
+    return message.code is not None and message.code >= 300
+
+
 class End:
     """A peer to which requests come."""
 
@@ -73,7 +77,7 @@ class Phone(End):
         """Sends the request and answers a 407 to it. Gives (request as it was last sent, as it reached the other)."""
         for _ in range(2):
             self.send(request)
-            came = self.net.wait(lambda: other.find(request, lambda m: m.method) or self.find(request, lambda m: (m.code or 0) >= 300),
+            came = self.net.wait(lambda: other.find(request, lambda m: m.method) or self.find(request, failure),
                                  timeout, f"{request.method} to {request.uri}")
             if not came.code:
                 return request, came

@@ -87,15 +87,10 @@ def naptr(domain, transport, order):
     return f"naptr-record={domain},{order},10,s,{service},,{where}.{domain}"
 
 
-def send(alice, domain, code=200, method="MESSAGE", timeout=4):
-    """A request to somebody in the domain: the answer must be that."""
-    request = alice.agent.new(method, f"sip:bob@{domain}", {}, b"hello")
-    alice.send(request)
-    refused = alice.net.wait(lambda: alice.find(request, lambda m: m.code >= 200), 5, "the challenge")
-    assert refused.code == 407, refused.start
-    request = alice.prove(request, refused)
-    alice.send(request)
-    return alice.net.wait(lambda: alice.find(request, lambda m: m.code == code), timeout, f"{code} to {method} {request.uri}")
+def send(alice, domain, code=200):
+    """A MESSAGE to somebody in the domain: the answer must be that."""
+    request = alice.prove_first(alice.agent.new("MESSAGE", f"sip:bob@{domain}", {}, b"hello"))
+    alice.told(request, code, 4)
 
 
 def arrived(end):
@@ -109,7 +104,7 @@ def test_3263_4_1_naptr_chooses_the_transport(dns, target, alice, domain, first,
     wanted, other = target(), target()
     asked = dns(naptr(domain, second, 20), naptr(domain, first, 10), srv(domain, first, wanted.peer.port, 0),
                 srv(domain, second, other.peer.port, 0), here(domain))
-    assert send(alice, domain).values("Via")
+    send(alice, domain)
     assert (arrived(wanted), arrived(other)) == (1, 0)
     assert len(wanted.peer.streams) == (first == "tcp") and len(wanted.peer.datagrams) == (first == "udp")
     assert f"query[NAPTR] {domain}" in asked.said() and f"query[SRV] {SERVICES[first][1]}.{domain}" in asked.said()
@@ -145,8 +140,8 @@ def test_2782_the_lowest_priority_is_asked(dns, target, alice, domain, transport
 def test_3263_4_3_the_next_when_one_is_down(dns, target, alice, domain, transport, closed):
     """A refused connection and an ICMP error are a failure at once (RFC 3261 18.4)."""
     wanted, other = target(), target()
-    dns(srv(domain, transport, closed, 1), srv(domain, transport, wanted.peer.port, 2), srv(domain, transport, other.peer.port, 3),
-        here(domain))
+    dns(srv(domain, transport, closed, 1), srv(domain, transport, wanted.peer.port, 2),
+        srv(domain, transport, other.peer.port, 3), here(domain))
     for _ in range(3):
         send(alice, domain)
     assert (arrived(wanted), arrived(other)) == (3, 0)
@@ -187,9 +182,9 @@ def test_2782_the_other_of_the_same_priority(dns, target, alice, domain, closed,
     wanted, busy = target(), target(503)
     dns(srv(domain, "tcp", closed if state == "down" else busy.peer.port, 1, 50), srv(domain, "tcp", wanted.peer.port, 1, 50),
         here(domain))
-    for _ in range(8):
+    for _ in range(24):
         send(alice, domain)
-    assert arrived(wanted) == 8 and 0 <= arrived(busy) <= 8
+    assert arrived(wanted) == 24 and (arrived(busy) > 0) == (state == "503")
 
 
 def test_2782_weights(dns, target, alice, domain):
@@ -202,21 +197,21 @@ def test_2782_weights(dns, target, alice, domain):
 
 
 def test_3263_4_3_the_next_address(dns, target, alice, domain):
-    """A host with two addresses, at one of which nobody is: in either order."""
-    wanted, nobody, names = target(), "127.0.0.99", (f"a.{domain}", f"b.{domain}")
-    addresses = ("127.0.0.1", nobody, nobody, "127.0.0.1")
+    """Hosts with two addresses, at one of which nobody is: the other is tried, whichever comes first."""
+    wanted, nobody, names = target(), "127.0.0.99", [f"{letter}.{domain}" for letter in "abcdefgh"]
     asked = dns(*(srv(name, "tcp", wanted.peer.port, 1) for name in names),
-                *(here(name, address) for name, address in zip((names[0], names[0], names[1], names[1]), addresses)))
+                *(here(name, address) for name in names for address in ("127.0.0.1", nobody)))
     for name in names:
         send(alice, name)
-    assert arrived(wanted) == 2
+    assert arrived(wanted) == len(names)
     first = [re.search(rf"host.{re.escape(name)} is (\S+)", asked.said())[1] for name in names]
-    assert sorted(first) == ["127.0.0.1", nobody]
+    assert nobody in first
 
 
 def test_3263_4_2_a_port_asks_for_addresses_only(dns, target, alice, domain):
     wanted, other = target(), target()
-    asked = dns(naptr(domain, "udp", 1), srv(domain, "udp", other.peer.port, 1), f"host-record={domain},127.0.0.1", here(domain))
+    asked = dns(naptr(domain, "udp", 1), srv(domain, "udp", other.peer.port, 1), here(domain),
+                f"host-record={domain},127.0.0.1")
     send(alice, f"{domain}:{wanted.peer.port}")
     assert (arrived(wanted), arrived(other)) == (1, 0)
     assert f"query[A] {domain}" in asked.said() and "query[SRV]" not in asked.said() and "query[NAPTR]" not in asked.said()

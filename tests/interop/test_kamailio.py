@@ -40,7 +40,8 @@ def alice(domains, net):
 @pytest.fixture
 def bob(domains, net):
     """A user of example.net, who needs no password there."""
-    return Phone(UdpPeer(net, ("127.0.0.1", domains[1].port)), User(token("bob"), None, "example.net"), "example.net").register()
+    user = User(token("bob"), None, "example.net")
+    return Phone(UdpPeer(net, ("127.0.0.1", domains[1].port)), user, "example.net").register()
 
 
 def answered(one, other, sent, came, code=200, headers=(), body=b""):
@@ -159,7 +160,8 @@ def test_presence_of_a_stranger(alice, bob):
         assert came.body == BODY
         answered(bob, alice, sent, came)
         if expires:
-            sent, came = ours.ask(ours.new("SUBSCRIBE", [("Event", "presence"), ("Expires", 0), ("Contact", alice.contact)]), bob)
+            fields = [("Event", "presence"), ("Expires", 0), ("Contact", alice.contact)]
+            sent, came = ours.ask(ours.new("SUBSCRIBE", fields), bob)
             answered(alice, bob, sent, came, 200, [("Expires", 0), ("Contact", bob.contact)])
 
 
@@ -226,7 +228,8 @@ class Watch:
 
     def again(self, expires):
         """A SUBSCRIBE in the dialog."""
-        refresh = self.dialog.new("SUBSCRIBE", [("Event", "certificate"), ("Expires", expires), ("Contact", self.alice.contact)])
+        fields = [("Event", "certificate"), ("Expires", expires), ("Contact", self.alice.contact)]
+        refresh = self.dialog.new("SUBSCRIBE", fields)
         self.alice.send(refresh)
         assert self.alice.told(refresh, 200, 2).expires == expires
 
@@ -250,7 +253,7 @@ def test_certificates_through_three_proxies(watch, net):
     assert watch.between.said().count("came NOTIFY") == before + 3
 
 
-@pytest.mark.xfail(strict=True, reason="the Contact of the notifier has the port of TLS, and nothing that says TLS: UDP goes there")
+@pytest.mark.xfail(strict=True, reason="the notifier's Contact has the port of TLS, and nothing that says TLS: UDP goes there")
 def test_a_subscription_through_three_proxies_is_refreshed(watch):
     """The 200 to a SUBSCRIBE that came by TLS with a sip Request-URI must have a Contact that the next proxy can reach."""
     watch.notified(watch.first)

@@ -1,8 +1,8 @@
 """linphonec: registrations, messages and calls over UDP, TCP and TLS, ended by both sides.
 
 It takes the SHA-256 challenge. It checks the chain of our certificate; the name would be 127.0.0.1, which its TLS library does
-not find among the names of a certificate. Where a server asks for a TLS client certificate linphonec asks its user for a password
-and waits, so this server does not ask."""
+not find among the names of a certificate. Where a server asks for a TLS client certificate linphonec asks its user for a
+password and waits, so this server does not ask."""
 
 import certs
 import pytest

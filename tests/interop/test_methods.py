@@ -98,7 +98,8 @@ def test_a_call_again_in_the_call(phones):
     again = theirs.new("INVITE", [("Contact", bob.contact)] + ODD, EVERY_OCTET)
     again, came, refused = exchange(theirs.ask, bob, alice, again, 488)
     bob.send(bob.ack_of_failure(again, refused))
-    hop = alice.net.wait(lambda: alice.find(again.set("CSeq", f"{came.cseq[0]} ACK"), lambda m: m.method == "ACK"), 5, "the ACK")
+    ack = again.copy().set("CSeq", f"{came.cseq[0]} ACK")
+    hop = alice.net.wait(lambda: alice.find(ack, lambda m: m.method == "ACK"), 5, "the ACK")
     assert hop.branch == came.branch and hop.uri == came.uri
     exchange(ours.ask, alice, bob, ours.new("BYE", ODD))
 

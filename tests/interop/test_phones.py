@@ -1,8 +1,8 @@
 """baresip: registrations, messages and calls over UDP, TCP and TLS.
 
 baresip reads the first challenge only, and knows MD5, so SHA-256 is off here. And baresip 1.0 sends nothing along a route set
-whose first URI is `sips`, which is what this server's Record-Route is where a user is on TLS (TLS-09): a call that it makes there
-gets its 200, for which it has no ACK, and is given up without BYE. A call to it works, when the other side ends it."""
+whose first URI is `sips`, which is what this server's Record-Route is where a user is on TLS (TLS-09): a call that it makes
+there gets its 200, for which it has no ACK, and is given up without BYE. A call to it works, when the other side ends it."""
 
 import re
 
