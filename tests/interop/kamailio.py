@@ -1,9 +1,12 @@
 """Runs Kamailio as the proxy and registrar of a domain: UDP and TCP on one port, TLS on the next."""
 
+import glob
+
 import lab as program
 from lab import free_ports
 from others import Program
 
+TLS = glob.glob("/usr/lib/*/kamailio/modules/tls.so") + glob.glob("/usr/lib*/kamailio/modules/tls.so")
 CONFIGURATION = """#!KAMAILIO
 debug=2
 log_stderror=yes

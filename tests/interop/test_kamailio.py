@@ -3,13 +3,14 @@
 import certs
 import pytest
 from identity import Judge
-from kamailio import Kamailio
+from kamailio import TLS, Kamailio
 from lab import Process, Server, User, until
 from others import needs, serves
 from phone import Dialog, Phone
 from sipclient import Agent, StreamPeer, UdpPeer, addr_spec, certificate_of, tls_connect, tls_context, token
 
-pytestmark = needs("kamailio, kamailio-tls-modules", "kamailio")
+pytestmark = [needs("kamailio", "kamailio"),
+              pytest.mark.skipif(not TLS, reason="the TLS module of Kamailio is not found (kamailio-tls-modules)")]
 
 BODY = bytes(range(256))
 
@@ -163,6 +164,38 @@ def test_presence_of_a_stranger(alice, bob):
             fields = [("Event", "presence"), ("Expires", 0), ("Contact", alice.contact)]
             sent, came = ours.ask(ours.new("SUBSCRIBE", fields), bob)
             answered(alice, bob, sent, came, 200, [("Expires", 0), ("Contact", bob.contact)])
+
+
+def test_a_stranger_watches_a_certificate(domains, bob):
+    """CRT-14, CRT-18: SUBSCRIBE of a user of example.net for a certificate of ours; each NOTIFY is signed, and right behind
+    Kamailio, too. It is larger than a datagram may be (CRT-13): where the way is UDP it goes by TCP. By TLS he does not refresh:
+    see below."""
+    com, between, link = domains
+    owner = com.user()
+    judge, carol = Judge(com.ca), com.agent(bob.net, owner)
+    first = certs.certificate(owner.aor)
+    assert carol.publish(first).code == 200
+    asked = bob.agent.new("SUBSCRIBE", owner.aor, {"Event": "certificate", "Expires": 600, "Contact": bob.contact})
+    bob.send(asked)
+    dialog = Dialog.of_caller(bob, asked, bob.told(asked, 200))
+
+    def notified(content, state="active"):
+        notify = bob.peer.take(lambda m: m.method == "NOTIFY", 5)
+        assert certificate_of(notify) == content and notify.state[0] == state
+        by = notify.values("Via")[1].split()[0].rpartition("/")[2]
+        assert by == ("TLS" if link == "tls" else "TCP" if content else by)
+        judge.check(notify)
+        bob.answer(notify, 200)
+
+    notified(first)
+    if link != "tls":
+        fields = [("Event", "certificate"), ("Expires", 300), ("Contact", bob.contact)]
+        refresh = dialog.new("SUBSCRIBE", fields)
+        bob.send(refresh)
+        assert bob.told(refresh, 200).expires == 300
+        notified(first)
+    carol.revoke()
+    notified(b"")
 
 
 class Org(Server):
