@@ -340,6 +340,7 @@ class UdpPeer(Peer):
     def readable(self, sock):
         if sock is self.listener:
             stream = StreamPeer(self.net, sock.accept()[0], "TCP", self.inbox)
+            stream.behind_proxy = self.behind_proxy
             stream.answer = lambda message: self.answer(message) if callable(self.answer) else self.answer
             self.streams.append(stream)
             return

@@ -1,4 +1,4 @@
-"""The fixtures of tests/e2e, for tests against programs of others (SIPp, Kamailio, phones)."""
+"""The fixtures of tests/e2e, for tests against programs of others (SIPp, sipsak, Kamailio, phones, dnsmasq)."""
 
 import importlib.util
 import pathlib

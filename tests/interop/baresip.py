@@ -1,0 +1,104 @@
+"""Runs baresip without a sound device; its module ctrl_tcp takes commands and says what happens."""
+
+import json
+import pathlib
+import socket
+import threading
+import wave
+
+from lab import free_ports, until
+from others import Program
+
+MODULES = [path for path in ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules",
+                             "/usr/lib/x86_64-linux-gnu/baresip/modules") if pathlib.Path(path).is_dir()]
+CONFIGURATION = """sip_listen 127.0.0.1:{sip}
+sip_cafile {ca}
+net_interface 127.0.0.1
+audio_source aufile,{silence}
+audio_player aufile,{folder}/played.wav
+audio_alert aufile,{folder}/alert.wav
+module_path {modules}
+module g711.so
+module aufile.so
+module_tmp account.so
+module_app menu.so
+module_app contact.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control}
+"""
+ACCOUNT = '<sip:{name}@example.com;transport={transport}>;auth_pass={password};regint=600;answermode=manual;' \
+          'outbound="sip:127.0.0.1:{port};transport={transport}"\n'
+
+
+def silence(path):
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(bytes(16000 * 30))
+    return path
+
+
+class Baresip(Program):
+    """The phone of a user of the server; `peers` are the AORs to which it can send messages."""
+
+    def __init__(self, folder, server, user, transport, peers=(), password=None):
+        self.user, home = user, folder / user.name
+        home.mkdir()
+        first = free_ports(4)  # SIP, SIP over TLS, control
+        (home / "config").write_text(CONFIGURATION.format(
+            sip=first, ca=server.ca, silence=silence(home / "silence.wav"), folder=home, modules=MODULES[0], control=first + 2))
+        (home / "accounts").write_text(ACCOUNT.format(
+            name=user.name, transport=transport, password=password or user.password, port=server.port + (transport == "tls")))
+        (home / "contacts").write_text("".join(f'"{aor}" <{aor}>\n' for aor in peers))
+        super().__init__(home, user.name, "baresip", "-f", home, "-s", "-v")
+        self.events, self.answers = [], []
+        try:
+            self.says("baresip is ready.")
+            self.control = socket.create_connection(("127.0.0.1", first + 2), timeout=5)
+        except BaseException:
+            self.stop()
+            raise
+        self.control.settimeout(None)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        """Netstrings with JSON in them."""
+        buffer = b""
+        while True:
+            try:
+                data = self.control.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            buffer += data
+            while b":" in buffer:
+                size, _, rest = buffer.partition(b":")
+                if len(rest) <= int(size):
+                    break
+                said, buffer = json.loads(rest[:int(size)]), rest[int(size) + 1:]
+                (self.events if said.get("event") else self.answers).append(said)
+
+    def command(self, name, parameters=""):
+        octets = json.dumps({"command": name, "params": parameters, "token": name}).encode()
+        count = len(self.answers)
+        self.control.sendall(b"%d:%s," % (len(octets), octets))
+        until(lambda: len(self.answers) > count, 5, f"the answer of baresip to {name}")
+        assert self.answers[count]["ok"], self.answers[count]
+
+    def happened(self, kind, times=1):
+        """Has it said so?"""
+        return [event["type"] for event in self.events].count(kind) >= times
+
+    def wait(self, kind, timeout=5, times=1):
+        try:
+            until(lambda: self.happened(kind, times), timeout, f"{kind} of {self.name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {[event['type'] for event in self.events]}\n{self.said()[-3000:]}") from None
+
+    def stop(self, timeout=0.5):
+        """It would wait for the answers to its REGISTER and BYE."""
+        super().stop(timeout)
+        if hasattr(self, "control"):
+            self.control.close()

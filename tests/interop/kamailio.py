@@ -1,0 +1,109 @@
+"""Runs Kamailio as the proxy and registrar of a domain: UDP and TCP on one port, TLS on the next."""
+
+import glob
+
+import lab as program
+from lab import free_ports
+from others import Program
+
+TLS = glob.glob("/usr/lib/*/kamailio/modules/tls.so") + glob.glob("/usr/lib*/kamailio/modules/tls.so")
+CONFIGURATION = """#!KAMAILIO
+debug=2
+log_stderror=yes
+children=2
+tcp_children=2
+auto_aliases=no
+alias="{domain}"
+dns=no
+rev_dns=no
+tcp_connection_lifetime=600
+enable_tls=yes
+listen=udp:127.0.0.1:{port}
+listen=tcp:127.0.0.1:{port}
+listen=tls:127.0.0.1:{tls}
+loadmodule "tls.so"
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "{certificate}")
+modparam("tls", "private_key", "{key}")
+modparam("tls", "ca_list", "{ca}")
+modparam("tls", "verify_certificate", 1)
+modparam("tls", "require_certificate", 1)
+modparam("rr", "enable_full_lr", 1)
+
+request_route {{
+	xlog("L_WARN", "came $rm $ru from $fu by $proto $si:$sp\\n");
+	if (!mf_process_maxfwd_header("70")) {{
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}}
+	if (is_method("CANCEL")) {{
+		if (t_check_trans())
+			route(RELAY);
+		exit;
+	}}
+	if (!is_method("ACK"))
+		t_check_trans();
+	if (has_totag()) {{
+		if (loose_route())
+			route(RELAY);
+		else if (is_method("ACK") && t_check_trans())
+			t_relay();
+		else if (!is_method("ACK"))
+			sl_send_reply("481", "No Such Dialog");
+		exit;
+	}}
+	remove_hf("Route");
+	if (is_method("INVITE|SUBSCRIBE|REFER"))
+		{record_route};
+	if (is_method("REGISTER")) {{
+		if (!save("location"))
+			sl_reply_error();
+		exit;
+	}}
+	if ($rd == "{domain}") {{
+		if (!lookup("location")) {{
+			sl_send_reply("404", "Not Found");
+			exit;
+		}}
+	}}
+	route(RELAY);
+}}
+
+# Where other domains are, whatever the DNS says: by the Request-URI, or by what loose_route found in Route.
+route[RELAY] {{
+{others}
+	if (!t_relay())
+		sl_reply_error();
+	exit;
+}}
+"""
+OTHER = """	if (($du == $null && $rd == "{name}") || $dd == "{name}")
+		$du = "sip:127.0.0.1:{port};transport={transport}";"""
+
+
+class Kamailio(Program):
+    """`others` says where domains are: {name: (transport, port)}; `names` what else its certificate has. `ca` is trusted, and
+    `directory` has the CA that makes its certificate. `named`: Record-Route has the domain, not the address."""
+
+    def __init__(self, folder, domain, others, directory, ca, names=(), named=False):
+        self.port, self.domain = free_ports(4), domain
+        certificate, key = program.domain_certificate(directory, domain, f"sip:{domain}", f"DNS:{domain}",
+                                                      *(f"sip:{name}" for name in names))
+        path = folder / "kamailio.cfg"
+        path.write_text(CONFIGURATION.format(
+            domain=domain, port=self.port, tls=self.port + 1, certificate=certificate, key=key, ca=ca,
+            record_route=f'record_route_advertised_address("{domain}:{self.port + 1}")' if named else "record_route()",
+            others="\n".join(OTHER.format(name=name, transport=where[0], port=where[1]) for name, where in others.items())))
+        super().__init__(folder, "kamailio", "kamailio", "-f", path, "-DD", "-E", "-m", 32, "-M", 4, "-Y", folder, "-w", folder)

@@ -1,0 +1,166 @@
+"""Phones of the tests' own: registered users of a vouch that call, answer, and see what was done to their octets."""
+
+import re
+
+import digest
+from sipclient import Agent, Request, addr_spec, tag, token
+
+HOP = (b"via", b"v", b"route", b"record-route", b"max-forwards", b"max-breadth", b"proxy-authorization")
+
+
+def lines(octets, without=HOP):
+    """The header fields as they came, folds and blanks included, but for those that belong to a hop."""
+    head = octets.partition(b"\r\n\r\n")[0]
+    fields = re.split(rb"\r\n(?![ \t])", head)[1:]
+    return [one for one in fields if one.partition(b":")[0].strip().lower() not in without]
+
+
+def failure(message):
+    return message.code is not None and message.code >= 300
+
+
+class End:
+    """A peer to which requests come."""
+
+    def __init__(self, peer):
+        self.peer, self.net = peer, peer.net
+        self.peer.behind_proxy, self.peer.answer = True, None
+        self.tag = token("t")
+
+    def find(self, request, test):
+        """A message in the inbox about that request, taken out."""
+        number, method = request.get("CSeq").split()
+        for message in self.peer.inbox:
+            if message.one("Call-ID") == request.get("Call-ID") and message.cseq == (int(number), method) and test(message):
+                self.peer.inbox.remove(message)
+                return message
+        return None
+
+    def answer(self, request, code, reason="OK", headers=(), body=b""):
+        """Sends an answer to a request that came; gives its octets. Copies of the request get it, too."""
+        out = [f"SIP/2.0 {code} {reason}"]
+        for name, value in request.headers:
+            if name in ("via", "record-route", "from", "call-id", "cseq"):
+                out.append(f"{name}: {value}")
+            elif name == "to":
+                out.append(f"To: {value}" if tag(value) or code == 100 else f"To: {value};tag={self.tag}")
+        out += [f"{name}: {value}" for name, value in headers] + [f"Content-Length: {len(body)}"]
+        octets = "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
+        request.peer.answered[(request.branch, request.cseq)] = octets
+        request.peer.send(octets, request.source)
+        return octets
+
+
+class Phone(End):
+    """One registered phone on a peer (UDP, TCP or TLS) of a server; a secure one has sips URIs only."""
+
+    def __init__(self, peer, user, domain="example.com", secure=False):
+        super().__init__(peer)
+        self.agent = Agent(peer, user.name, domain, user.password)
+        self.scheme, self.domain = "sips" if secure else "sip", domain
+        self.aor = f"{self.scheme}:{user.name}@{domain}"
+        transport = "" if secure or peer.transport == "UDP" else f";transport={peer.transport.lower()}"
+        self.uri = f"{self.scheme}:{user.name}@{peer.address}{transport}"
+        self.contact = f"<{self.uri}>"
+
+    def register(self):
+        made = self.agent.new("REGISTER", f"{self.scheme}:{self.domain}", {"To": f"<{self.aor}>"})
+        made.add("Contact", self.contact)
+        answer = self.agent.run(made)[1]
+        assert answer.code == 200, answer.start
+        return self
+
+    def send(self, request):
+        self.peer.send(request.encode())
+
+    def ask(self, request, other, timeout=5):
+        """Sends the request and answers a 407 to it. Gives (request as it was last sent, as it reached the other)."""
+        for _ in range(2):
+            self.send(request)
+            came = self.net.wait(lambda: other.find(request, lambda m: m.method) or self.find(request, failure),
+                                 timeout, f"{request.method} to {request.uri}")
+            if not came.code:
+                return request, came
+            assert came.code == 407, f"{came.start} to {request.method}"
+            if request.method == "INVITE":
+                self.send(self.ack_of_failure(request, came))
+            request = self.prove(request, came)
+        raise AssertionError(f"the answer to the 407 to {request.method} was not taken")
+
+    def prove(self, request, refused):
+        """The request with an answer to the 407."""
+        challenge = next(c for c in digest.challenges(refused) if c.get("algorithm", "MD5") == self.agent.algorithm)
+        again = self.agent.authorize(request, challenge)
+        return again.set("Proxy-Authorization", again.get("Authorization")).set("Authorization", None)
+
+    def prove_first(self, request):
+        """Sends the request, which must be challenged, and the same with an answer to that."""
+        self.send(request)
+        refused = self.told(request, 407)
+        if request.method == "INVITE":
+            self.send(self.ack_of_failure(request, refused))
+        again = self.prove(request, refused)
+        self.send(again)
+        return again
+
+    @staticmethod
+    def ack_of_failure(request, answer):
+        """RFC 3261 17.1.1.3."""
+        ack = Request("ACK", request.uri, [("Via", request.get("Via")), ("Max-Forwards", "70"), ("From", request.get("From")),
+                                           ("To", answer.one("To")), ("Call-ID", request.get("Call-ID")),
+                                           ("CSeq", f"{request.get('CSeq').split()[0]} ACK")])
+        return ack if request.get("Route") is None else ack.add("Route", request.get("Route"))
+
+    def told(self, request, code, timeout=5):
+        """The answer to a request that was sent."""
+        return self.net.wait(lambda: self.find(request, lambda m: m.code == code), timeout, f"{code} to {request.method}")
+
+
+class Dialog:
+    """One end of a dialog; what it sends goes along the route set to the remote target."""
+
+    def __init__(self, phone, local, remote, call_id, routes, target, number):
+        self.phone, self.local, self.remote, self.call_id = phone, local, remote, call_id
+        self.routes, self.target, self.number = routes, target, number
+
+    @classmethod
+    def of_caller(cls, phone, request, answer):
+        return cls(phone, request.get("From"), answer.one("To"), request.get("Call-ID"),
+                   list(reversed(answer.values("Record-Route"))), addr_spec(answer.one("Contact"))[0],
+                   int(request.get("CSeq").split()[0]))
+
+    @classmethod
+    def of_callee(cls, phone, request):
+        """The dialog of a request that this phone answers."""
+        to = request.one("To")
+        return cls(phone, to if tag(to) else f"{to};tag={phone.tag}", request.one("From"), request.one("Call-ID"),
+                   request.values("Record-Route"), addr_spec(request.one("Contact"))[0], 7000)
+
+    def new(self, method, headers=(), body=b"", number=None):
+        if number is None:
+            self.number += 1
+            number = self.number
+        request = Request(method, self.target, [
+            ("Via", self.phone.peer.via()), ("Max-Forwards", "70"), ("From", self.local), ("To", self.remote),
+            ("Call-ID", self.call_id), ("CSeq", f"{number} {method}")], body)
+        if self.routes:
+            request.add("Route", ", ".join(self.routes))
+        for name, value in headers:
+            request.add(name, value)
+        return request
+
+    def ask(self, request, other):
+        """As that of the phone; the CSeq goes on from what was sent last."""
+        sent, came = self.phone.ask(request, other)
+        self.number = int(sent.get("CSeq").split()[0])
+        return sent, came
+
+
+def registered(server, net, user, algorithm="SHA-256"):
+    """The Contacts that the registrar has of the user, without parameters of the header field."""
+    agent = server.agent(net, user, "tcp")
+    agent.algorithm, agent.peer.behind_proxy = algorithm, True  # a Contact is as its phone made it
+    answer = agent.run(agent.new("REGISTER", f"sip:{agent.domain}", {"To": f"<{user.aor}>"}))[1]
+    agent.peer.close()
+    assert answer.code == 200, answer.start
+    return [f"<{addr_spec(value)[0]}>" for value in answer.values("Contact")]
