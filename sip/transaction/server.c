@@ -253,10 +253,10 @@ static void begin(struct tx_layer *t, struct tx *tx, bool crowded)
 {
 	struct sip_msg *m = tx->request;
 
-	if (m->defect_code != 0)
-		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
-	else if (crowded || overload_refuses(&t->overload, overload_class(m)))
+	if (crowded || m->defect_code == 503) /* see transport_user.admit */
 		refuse_for_now(tx);
+	else if (m->defect_code != 0)
+		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
 	else if (m->method == METHOD_CANCEL)
 		on_cancel(t, tx);
 	else
