@@ -9,7 +9,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	struct tx_layer *t = mem_alloc(sizeof(*t));
 
 	t->loop = l;
-	t->server_max = max;
+	t->max = max;
 	t->user = user;
 	t->arg = arg;
 	t->answered = answered_new(l, server_keep_max(t));
