@@ -133,7 +133,7 @@ static struct slice uri_of(const struct itinerary *it)
 /* To where Route or the Request-URI say. */
 static void send_on(struct asking *a)
 {
-	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source);
+	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 
 	fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
 	start(a, f);
@@ -165,7 +165,7 @@ static void send_in_dialog(struct asking *a)
 			refuse(a, 403, "Relaying Denied");
 		return;
 	}
-	f = fork_new(a->p, a->tx, a->m, &a->source);
+	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
 	b->flow = receiver->flow;
 	b->has_flow = transport_flow(a->p->d.transport, &b->flow) == ERR_OK;
@@ -245,7 +245,7 @@ static void send_to_user(struct asking *a)
 		refuse(a, 480, NULL);
 		goto out;
 	}
-	f = fork_new(a->p, a->tx, a->m, &a->source);
+	f = fork_new(a->p, a->tx, a->m, &a->source, n);
 	for (unsigned i = 0; i < n; i++)
 		add_contact(f, &contacts[i]);
 	order_flows(f, contacts, n);
