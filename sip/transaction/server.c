@@ -254,7 +254,7 @@ static bool is_crowded(const struct tx_layer *t, const struct sip_msg *m)
 {
 	size_t room = m->to_tag.n > 0 || m->method == METHOD_CANCEL ? t->max + t->max / 4 : t->max;
 
-	return t->server_count > room || t->by_id.count - t->server_count >= room;
+	return t->server_count > room || t->by_id.count - t->server_count - t->settled >= room;
 }
 
 static void begin(struct tx_layer *t, struct tx *tx)

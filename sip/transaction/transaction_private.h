@@ -58,6 +58,7 @@ struct tx_layer {
 	struct map by_id, servers, clients, merges, by_flow;
 	struct answered *answered;  /* what is left of non-INVITE ones */
 	unsigned max, server_count; /* the others of by_id are clients */
+	unsigned settled;           /* clients that only absorb copies of their final response (Timer K) */
 	size_t kept;                /* octets of answers to INVITE that wait for retransmissions or the ACK */
 	struct overload overload;
 	uint64_t next_id;
