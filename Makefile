@@ -12,9 +12,9 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal words subscription binding_record binding
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen stun udp transport
+TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_time stream_tls stream_listen stun udp transport
 TRANSACTION = transaction overload answered server client ist nist ict nict
-SERVICE     = nonce auth access domain_cert registrar register signer dialog notifier notify subscribe user_cert \
+SERVICE     = nonce auth access domain_cert registrar register register_read signer dialog notifier notify subscribe user_cert \
               publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork proxy \
               router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
