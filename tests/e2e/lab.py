@@ -131,7 +131,9 @@ class Server:
                  f"https=127.0.0.1:{self.port + 2} domain=example.com\n")
 
         def answered():
-            assert self.process.child.poll() is None, f"vouch lab ended before it was ready:\n{self.process.log}"
+            if self.process.child.poll() is not None:
+                self.process.wait()
+                raise AssertionError(f"vouch lab ended before it was ready:\n{self.process.log}")
             return ready in self.process.out
 
         try:
