@@ -228,14 +228,20 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 		return;
 	}
 	b->heard = true;
+	if (m->status == 503 && !b->cancelled && try_hops(b))
+		return;
+	if (msg_vias(m) < 2) {
+		/* 16.7 3: it is not to be forwarded; another branch may have what can be. */
+		if (m->status >= 200)
+			fork_failure(b, 502, NULL);
+		return;
+	}
 	if (m->status < 200) {
 		if (b->timer != NULL)
 			timer_start(b->timer, TIMER_C_MS);
 		fork_provisional(b, m);
 	} else if (m->status < 300) {
 		fork_success(b, m);
-	} else if (m->status == 503 && !b->cancelled && try_hops(b)) {
-		return;
 	} else {
 		fork_failure(b, m->status, m);
 	}

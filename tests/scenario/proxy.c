@@ -661,6 +661,35 @@ static void what_cannot_be_passed_is_answered_here(void **state)
 	assert_int_equal(tx_count(s->w->layer), 0);
 }
 
+/* RFC 3261 16.7 3: a 2xx without the caller's Via is nobody's success: the other phone rings on, and its 200 counts. */
+static void what_cannot_be_passed_ends_no_other_branch(void **state)
+{
+	static const unsigned codes[] = {200, 404, 603};
+	struct scene *s = *state;
+	struct sip_msg *a, *b;
+
+	put(s, &s->phone2, "<" PHONE2 ">");
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		struct flow to;
+
+		say(s, &s->eve, (struct req){.method = "INVITE"});
+		a = next(s, &to);
+		b = next(s, &to);
+		assert_true(a->request && b->request);
+		reply(s, &to, b, 180, NULL);
+		expect(s, &s->eve, 180);
+		reply_without_via(s, &s->phone1, a, codes[i]);
+		if (codes[i] >= 300)
+			msg_unref(next(s, NULL)); /* the ACK */
+		silence(s);
+		reply(s, &to, b, 200, NULL);
+		expect(s, &s->eve, 200);
+		silence(s);
+		msg_unref(a);
+		msg_unref(b);
+	}
+}
+
 #define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
 
 static void put_flow(struct scene *s, const struct flow *f, const char *params)
@@ -917,6 +946,7 @@ int main(void)
 		T(challenges_are_gathered),
 		T(lower_q_rings_later),
 		T(what_cannot_be_passed_is_answered_here),
+		T(what_cannot_be_passed_ends_no_other_branch),
 		T(one_answer_of_each_instance),
 		T(one_flow_of_each_instance_at_a_time),
 		T(cancel_goes_to_the_phones),
