@@ -322,6 +322,7 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 	} else if (!answer_again(t, buf_slice(&key), m->method)) {
 		tx = tx_new(t, invite ? TX_IST : TX_NIST, &back, m->method, buf_take(&key));
 		tx->source_port = peer_port(&from->remote);
+		tx->sent_by_port = m->via.port != 0 ? (uint16_t)m->via.port : 5060;
 		tx->request = msg_ref(m);
 		if (invite)
 			ist_start(tx);

@@ -116,9 +116,28 @@ struct tx *tx_by_id(struct tx_layer *t, uint64_t id)
 	return n == NULL ? NULL : MAP_ENTRY(n, struct tx, by_id);
 }
 
+/*
+ * RFC 3261 18.2.2: the connection that the request came by is gone, so a response goes to the port of sent-by, over a new
+ * one: to the address that the request came from and to no other, whatever its Via says. Not over TLS: nothing would
+ * prove who is there. Ports of the system's services are nobody's sent-by.
+ */
+static bool reconnect(struct tx *tx)
+{
+	struct peer at = tx->flow.remote;
+
+	if (!tx_is_server(tx) || tx->flow.proto != PROTO_TCP || tx->sent_by_port < 1024)
+		return false;
+	peer_set_port(&at, tx->sent_by_port);
+	tx->sent_by_port = 0; /* once: if that fails, too, there is no other way */
+	return transport_connect(tx->layer->transport, PROTO_TCP, &at, NULL, SLICE_NONE, &tx->flow) == ERR_OK;
+}
+
 void tx_send_octets(struct tx *tx, const struct buf *octets)
 {
 	enum err e = transport_send(tx->layer->transport, &tx->flow, buf_slice(octets));
+
+	if (e == ERR_CLOSED && reconnect(tx))
+		e = transport_send(tx->layer->transport, &tx->flow, buf_slice(octets));
 
 	if (e != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed tx=%llu peer=%s reason=%s", (unsigned long long)tx->id,

@@ -37,7 +37,8 @@ struct tx {
 	bool lost;               /* client: the connection was gone from the start */
 	bool cancelled;          /* INVITE client: a CANCEL is wanted, or was sent */
 	struct flow flow;
-	uint16_t source_port; /* server: of the request; flow has that of the answer */
+	uint16_t source_port;  /* server: of the request; flow has that of the answer */
+	uint16_t sent_by_port; /* server: where the answer goes when the connection is gone; 0: nowhere */
 	enum method method;
 	struct sip_msg *request;  /* server: one reference until the final answer was sent */
 	struct buf octets;        /* server: the last response; client: the request */

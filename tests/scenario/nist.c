@@ -164,6 +164,39 @@ static void nist_survives_a_transport_error(void **state)
 	assert_int_equal(tx_count(w->layer), 0);
 }
 
+/* RFC 3261 18.2.2: the port of sent-by, at the address that the request came from. */
+static void nist_answers_over_a_new_connection(void **state)
+{
+	static const struct {
+		const char *via_host, *to; /* NULL: nowhere */
+	} rows[] = {{"192.0.2.99:5070", "192.0.2.4:5070"},
+		    {"elsewhere.example", "192.0.2.4:5060"},
+		    {"192.0.2.4:25", NULL}};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct flow from = fake_stream(w->transport, PROTO_TCP, "192.0.2.4:40000"), to;
+		struct ask a = plain;
+		char branch[24];
+
+		snprintf(branch, sizeof(branch), "z9hG4bKn%zu", i);
+		a.via_host = rows[i].via_host;
+		a.branch = branch;
+		a.call_id = branch;
+		inject(w, &from, a);
+		fake_close(w->transport, &from);
+		reply(w, 200);
+		if (rows[i].to == NULL) {
+			assert_silence(w);
+			continue;
+		}
+		assert_int_equal(answer(w, &to, NULL), 200);
+		assert_true(to.proto == PROTO_TCP && to.id != from.id);
+		assert_string_equal(peer_text(&to.remote).text, rows[i].to);
+	}
+	assert_int_equal(tx_count(w->layer), 0);
+}
+
 static void nist_answers_to_source_or_sent_by(void **state)
 {
 	struct world *w = *state;
@@ -382,7 +415,7 @@ int main(void)
 		T(nist_timer_j_is_each_ones_own),
 		T(nist_timer_j_is_zero_on_a_connection),
 		T(nist_survives_a_transport_error),
-		T(nist_answers_to_source_or_sent_by),
+		T(nist_answers_over_a_new_connection), T(nist_answers_to_source_or_sent_by),
 		T(matching_by_branch_sent_by_and_method),
 		T(matching_tells_unknown_methods_apart),
 		T(matching_without_the_cookie),
