@@ -1,4 +1,4 @@
-#include <stdio.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -66,8 +66,14 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
-/* RFC 3261 16.6 4, RFC 5658: for requests that may begin a dialog; two when the sides see different addresses of ours.
- */
+/* May it begin a dialog? */
+static bool is_recorded(const struct sip_msg *m)
+{
+	return m->to_tag.n == 0 &&
+	       (m->method == METHOD_INVITE || m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER);
+}
+
+/* RFC 3261 16.6 4, RFC 5658: two when the sides see different addresses of ours. */
 static void add_record_route(const struct branch *b, struct buf *out)
 {
 	const struct fork *f = b->fork;
@@ -77,8 +83,7 @@ static void add_record_route(const struct branch *b, struct buf *out)
 	struct buf token = {0};
 	bool same;
 
-	if (m->to_tag.n > 0 ||
-	    (m->method != METHOD_INVITE && m->method != METHOD_SUBSCRIBE && m->method != METHOD_REFER))
+	if (!is_recorded(m))
 		return;
 	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
 	same = f->source.proto == b->flow.proto &&
@@ -267,11 +272,38 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 	fork_failure(b, b->to_user ? 480 : 404, NULL);
 }
 
+#define OWN_OCTETS 400   /* of Via, its parameters, Max-Forwards and Max-Breadth, at the very most */
+#define ROUTE_OCTETS 850 /* and of two Record-Routes */
+
+/*
+ * RFC 3261 18.1.1: is what goes on too large for UDP? Digest credentials and Routes that stay here do not count. What
+ * is far from it need not be written for that.
+ */
+static bool is_large(struct branch *b)
+{
+	const struct fork *f = b->fork;
+	size_t most = f->request->raw.n + OWN_OCTETS + (is_recorded(f->request) ? ROUTE_OCTETS : 0) +
+		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
+	struct flow before = b->flow;
+	struct buf octets = {0}, id = {0};
+	bool large;
+
+	if (most <= SIP_UDP_SAFE)
+		return false;
+	b->flow = (struct flow){.remote = f->source.remote, .local = f->source.local}; /* as good as any by UDP */
+	loop_mark(f, &id);
+	rng_hex(&id, 8);
+	large = make_request(b, buf_slice(&id), &octets) == ERR_OK && octets.n > SIP_UDP_SAFE;
+	b->flow = before;
+	buf_free(&octets);
+	buf_free(&id);
+	return large;
+}
+
 static void resolve(struct branch *b)
 {
 	struct proxy *p = b->fork->proxy;
 	uint64_t id = b->fork->own * BRANCHES_MAX + (uint64_t)(b - b->fork->branches);
-	bool large = b->fork->request->raw.n + 300 > SIP_UDP_SAFE; /* our Via and Record-Route come on top */
 	struct hops hops;
 	struct uri next;
 	const char *why;
@@ -281,7 +313,7 @@ static void resolve(struct branch *b)
 		return;
 	}
 	b->state = BRANCH_RESOLVING;
-	switch (resolver_ask(p->d.resolver, &next, large, &hops, on_resolved, p, id, &why)) {
+	switch (resolver_ask(p->d.resolver, &next, is_large(b), &hops, on_resolved, p, id, &why)) {
 	case ERR_OK:
 		take_hops(b, &hops);
 		break;
