@@ -7,6 +7,7 @@
 #include "sip/message/limits.h"
 #include "sip/service/forward.h"
 #include "sip/service/proxy_private.h"
+#include "sip/transport/locate.h"
 
 /* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
 
@@ -66,6 +67,25 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
+/*
+ * How the callee is reached from now on. What was connected on the way along the hops is not his own flow (he has not
+ * registered over it), and for a large request (RFC 3261 18.1.1) not even the transport that he has asked for.
+ */
+static struct dialog_end callee_of(const struct branch *b)
+{
+	struct dialog_end end = {.local = b->to_user, .by_address = b->hops != NULL, .flow = b->flow};
+
+	for (unsigned i = 0; b->hops != NULL && i < b->hops->count && end.flow.proto == PROTO_TCP; i++) {
+		const struct hop *h = &b->hops->hops[i];
+		struct flow udp;
+
+		if (h->proto == PROTO_UDP && peer_same_host(&h->at, &b->flow.remote) &&
+		    transport_udp(b->fork->proxy->d.transport, &h->at, &udp) == ERR_OK)
+			end.flow = udp;
+	}
+	return end;
+}
+
 /* May it begin a dialog? */
 static bool is_recorded(const struct sip_msg *m)
 {
@@ -78,18 +98,18 @@ static void add_record_route(const struct branch *b, struct buf *out)
 {
 	const struct fork *f = b->fork;
 	const struct sip_msg *m = f->request;
-	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source},
-				   .callee = {.local = b->to_user, .flow = b->flow}};
+	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source}, .callee = callee_of(b)};
+	const struct flow *to = &ends.callee.flow;
 	struct buf token = {0};
 	bool same;
 
 	if (!is_recorded(m))
 		return;
 	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
-	same = f->source.proto == b->flow.proto &&
+	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
-			slice_str(transport_sent_by(f->proxy->d.transport, &b->flow).text));
+			slice_str(transport_sent_by(f->proxy->d.transport, to).text));
 	add_route_line(b, &ends.callee, token.p, out);
 	if (!same)
 		add_route_line(b, &ends.caller, token.p, out);
@@ -329,9 +349,28 @@ static void resolve(struct branch *b)
 	}
 }
 
+/* To an end of a dialog: to nowhere but where the first request went, whatever the Request-URI says. */
+static void go_to_address(struct branch *b)
+{
+	const struct peer *at = &b->flow.remote;
+	struct places places = {0};
+	struct hops hops = {0};
+	char name[DNS_NAME_MAX] = "";
+	struct uri next;
+
+	/* Whom a certificate there must name is for the URI to say. */
+	if ((b->flow.proto != PROTO_TLS ||
+	     (uri_parse(slice_str(b->next), &next) == ERR_OK && locate_name(next.host, name))) &&
+	    places_add(&places, (struct place){.proto = b->flow.proto}, at, 1, peer_port(at)))
+		hops_draw(&places, PROTOS_ALL, is_large(b), slice_str(name), rng_below, &hops);
+	take_hops(b, &hops);
+}
+
 void branch_start(struct branch *b)
 {
-	if (b->has_flow && transport_alive(b->fork->proxy->d.transport, &b->flow))
+	if (b->by_address)
+		go_to_address(b);
+	else if (b->has_flow && transport_alive(b->fork->proxy->d.transport, &b->flow))
 		send_on_flow(b);
 	else if (b->flow_only)
 		fork_failure(b, code_of(b, ERR_CLOSED), NULL);

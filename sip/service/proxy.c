@@ -139,6 +139,18 @@ static void send_on(struct asking *a)
 	start(a, f);
 }
 
+/*
+ * Is it this end that speaks? Over UDP the address may be a lie; a connection is who has it, and one from the address
+ * of an end is no worse than that. A connection of ours would have gone to the same.
+ */
+static bool comes_from(const struct dialog_end *e, const struct flow *source)
+{
+	if (!e->by_address)
+		return flow_same(&e->flow, source);
+	return peer_same(&e->flow.remote, &source->remote) &&
+	       (e->flow.proto == PROTO_UDP || e->flow.proto == source->proto);
+}
+
 /* In a dialog that was let through: RFC 5626 5.3. */
 static void send_in_dialog(struct asking *a)
 {
@@ -149,12 +161,11 @@ static void send_in_dialog(struct asking *a)
 	struct fork *f;
 
 	/*
-	 * A connection is who has it. Over UDP the address may be a lie of the other end, who has the token, too: to
-	 * him that would open the way out of the domain, but for the ACK, which cannot be challenged and brings no
-	 * answer.
+	 * Over UDP it may be the other end that lies, who has the token, too: to him that would open the way out of the
+	 * domain, but for the ACK, which cannot be challenged and brings no answer.
 	 */
-	a->proven = sender->local && flow_same(&sender->flow, &a->source) &&
-		    (sender->flow.proto != PROTO_UDP || receiver->local || a->tx == NULL);
+	a->proven = sender->local && comes_from(sender, &a->source) &&
+		    (a->source.proto != PROTO_UDP || receiver->local || a->tx == NULL);
 	if (sender->local && !a->proven && !check_sender(a, true))
 		return;
 	if (!receiver->local) {
@@ -168,8 +179,9 @@ static void send_in_dialog(struct asking *a)
 	f = fork_new(a->p, a->tx, a->m, &a->source);
 	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
 	b->flow = receiver->flow;
-	b->has_flow = transport_flow(a->p->d.transport, &b->flow) == ERR_OK;
-	b->flow_only = true;
+	b->by_address = receiver->by_address;
+	b->flow_only = !b->by_address;
+	b->has_flow = b->flow_only && transport_flow(a->p->d.transport, &b->flow) == ERR_OK;
 	start(a, f);
 }
 

@@ -18,6 +18,7 @@
 #define ALICE "<sip:alice@example.com>;tag=a"
 #define PHONE1 "sip:bob@192.0.2.10:5070"
 #define PHONE2 "sip:bob@192.0.2.11:5070"
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct scene {
 	struct world *w;
@@ -503,6 +504,110 @@ static void add_large(struct buf *lines, unsigned octets)
 	buf_adds(lines, "\r\n");
 }
 
+/* A call as call(), but so large that it comes to Bob's UDP phone over TCP; that connection. */
+static struct flow call_large(struct scene *s, struct buf *route)
+{
+	struct buf large = {0};
+	struct sip_msg *m;
+	struct flow tcp;
+
+	add_large(&large, 1300);
+	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .call_id = "call", .headers = large.p});
+	m = next(s, &tcp);
+	assert_true(m != NULL && m->request && tcp.proto == PROTO_TCP);
+	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 1);
+	assert_true(slice_find(msg_value(m, HDR_RECORD_ROUTE), S("transport="), 0) == msg_value(m, HDR_RECORD_ROUTE).n);
+	build_header(route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &tcp, m, 200, "Contact: <" PHONE1 ">\r\n");
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	buf_free(&large);
+	return tcp;
+}
+
+/* RFC 3261 18.1.1: a connection that was made for the size of one request is nobody's way, and may end. */
+static void the_connection_of_a_large_request_may_end(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0}, large = {0};
+	struct flow tcp = call_large(s, &route), at;
+	struct sip_msg *m;
+
+	fake_close(s->w->transport, &tcp);
+	say(s, &s->alice, IN_DIALOG("ACK", route.p, 2));
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	/* What is large goes over TCP again, and by UDP when there is none. */
+	buf_add(&large, buf_slice(&route));
+	add_large(&large, 1300);
+	say(s, &s->alice, IN_DIALOG("INFO", large.p, 3));
+	m = next(s, &at);
+	assert_true(m != NULL && at.proto == PROTO_TCP && peer_same(&at.remote, &tcp.remote));
+	msg_unref(m);
+	fake_close(s->w->transport, &at);
+	msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	say(s, &s->alice, IN_DIALOG("BYE", route.p, 4));
+	m = asked(s, &s->phone1, METHOD_BYE);
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	silence(s);
+	buf_free(&route);
+	buf_free(&large);
+}
+
+/* Bob's own requests are his by the address that the call went to, whatever he sends them by; others prove who they
+ * are. */
+static void an_address_speaks_for_its_end(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+	struct flow tcp = call_large(s, &route), other = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	const struct flow *his[] = {&s->phone1, &tcp}, *not_his[] = {&other, &s->phone2, &s->eve};
+
+	for (unsigned i = 0; i < COUNT(his); i++) {
+		say(s, his[i], OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route.p, 1 + i));
+		msg_unref(asked(s, &s->alice, METHOD_INFO));
+	}
+	for (unsigned i = 0; i < COUNT(not_his); i++) {
+		say(s, not_his[i], OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route.p, 5 + i));
+		expect(s, not_his[i], 407);
+	}
+	silence(s);
+	buf_free(&route);
+}
+
+/* G16: of a stranger, a token for an address opens that address and no other, whatever else he writes. */
+static void an_address_in_the_token_opens_nothing_else(void **state)
+{
+	static const char *const uris[] = {"sip:x@192.0.2.99", "sips:x@192.0.2.99", "sip:x@192.0.2.10:9;transport=tcp",
+					   "sip:x@name.example.net"};
+	struct scene *s = *state;
+	struct buf route = {0}, two = {0};
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "call"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	buf_add(&two, slice_sub(buf_slice(&route), 0, route.n - 2));
+	buf_adds(&two, ", <sip:192.0.2.99;lr>\r\n");
+	for (unsigned i = 0; i < 2 * COUNT(uris); i++) {
+		say(s, &s->eve,
+		    (struct req){.method = "INFO",
+				 .uri = uris[i / 2],
+				 .to = "<sip:bob@example.com>;tag=b",
+				 .call_id = "call",
+				 .headers = i % 2 == 0 ? route.p : two.p,
+				 .cseq = 2 + i});
+		msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	}
+	silence(s);
+	buf_free(&route);
+	buf_free(&two);
+}
+
 /* RFC 3261 18.1.1 is about what is sent: digest credentials that stay here are no part of it, our own lines are. */
 static void what_is_sent_decides_on_UDP(void **state)
 {
@@ -946,6 +1051,9 @@ int main(void)
 		T(record_route_opens_nothing_to_others),
 		T(a_strict_router_before_us_hides_no_proxy),
 		T(the_way_out_needs_more_than_a_udp_address),
+		T(the_connection_of_a_large_request_may_end),
+		T(an_address_speaks_for_its_end),
+		T(an_address_in_the_token_opens_nothing_else),
 		T(what_is_sent_decides_on_UDP),
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
