@@ -124,6 +124,25 @@ static void put(struct scene *s, const struct flow *f, const char *contact)
 	msg_unref(m);
 }
 
+#define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
+
+static void put_flow(struct scene *s, const struct flow *f, const char *params)
+{
+	char headers[256];
+	struct sip_msg *m;
+
+	snprintf(headers, sizeof(headers), "Supported: path, outbound\r\nContact: <sip:bob@10.1.1.1>" INSTANCE "%s\r\n",
+		 params);
+	m = world_ask_as(s->w, f, "bob",
+			 (struct ask){.method = "REGISTER",
+				      .uri = "sip:example.com",
+				      .to = "<sip:bob@example.com>",
+				      .from = "<sip:bob@example.com>;tag=r",
+				      .headers = headers});
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+}
+
 static int begin(void **state)
 {
 	struct scene *s = mem_alloc(sizeof(*s));
@@ -147,18 +166,17 @@ static int end(void **state)
 	return 0;
 }
 
-/* Alice's request, with the answer to the challenge. The 407 is over when this returns. */
-static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
+/* That user's request, with the answer to the challenge. The 407 is over when this returns. */
+static void say_as(struct scene *s, const struct flow *f, const char *user, struct req r)
 {
-	struct answer answer = {.user = "alice",
-				.password = "alice-pw",
+	struct answer answer = {.user = user,
+				.password = user[0] == 'a' ? "alice-pw" : "bob-pw",
 				.method = r.method != NULL ? r.method : "MESSAGE",
 				.uri = r.uri != NULL ? r.uri : "sip:bob@example.com",
 				.nc = 1};
 	struct buf value = {0}, lines = {0};
 	struct sip_msg *m;
 
-	r.from = r.from != NULL ? r.from : ALICE;
 	say(s, f, r);
 	m = answered(s, f, 407);
 	assert_true(answer_read(&answer, m));
@@ -170,6 +188,12 @@ static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
 	say(s, f, r);
 	buf_free(&value);
 	buf_free(&lines);
+}
+
+static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
+{
+	r.from = r.from != NULL ? r.from : ALICE;
+	say_as(s, f, "alice", r);
 }
 
 /* --- 16.3 --- */
@@ -608,6 +632,82 @@ static void an_address_in_the_token_opens_nothing_else(void **state)
 	buf_free(&two);
 }
 
+/*
+ * A user's own connection: who registers anew with the same Contact goes on with the call. RFC 5626 5.3: else it has
+ * failed.
+ */
+static void a_call_goes_on_over_the_next_connection(void **state)
+{
+	struct scene *s = *state;
+	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+	struct req bye = {.method = "BYE", .uri = "sip:bob@10.1.1.1", .to = "<sip:bob@example.com>;tag=b", .cseq = 2};
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	put(s, &s->phone1, "*");
+	put_flow(s, &one, ";reg-id=1");
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	m = asked(s, &one, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &one, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	fake_close(s->w->transport, &one);
+	bye.headers = route.p;
+	say(s, &s->eve, bye);
+	expect(s, &s->eve, 430);
+	put_flow(s, &two, ";reg-id=1");
+	bye.uri = "sip:x@192.0.2.99";
+	bye.cseq++;
+	say(s, &s->eve, bye);
+	expect(s, &s->eve, 430);
+	bye.uri = "sip:bob@10.1.1.1";
+	bye.cseq++;
+	say(s, &s->eve, bye);
+	m = asked(s, &two, METHOD_BYE);
+	reply(s, &two, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	silence(s);
+	buf_free(&route);
+}
+
+/* RFC 3261 18.1.1 holds for the caller, too: his large INVITE has come over a connection that is no way to his phone.
+ */
+static void the_connection_of_a_large_request_of_ours_may_end(void **state)
+{
+	struct scene *s = *state;
+	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	say_as(s, &tcp, "bob",
+	       (struct req){.method = "INVITE",
+			    .uri = "sip:x@192.0.2.66:5060",
+			    .from = "<sip:bob@example.com>;tag=b",
+			    .to = "<sip:eve@example.org>",
+			    .call_id = "call"});
+	m = asked(s, &s->eve, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &s->eve, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &tcp, 200);
+	fake_close(s->w->transport, &tcp);
+	say(s, &s->eve,
+	    (struct req){.method = "BYE",
+			 .uri = PHONE1,
+			 .to = "<sip:bob@example.com>;tag=b",
+			 .call_id = "call",
+			 .headers = route.p});
+	m = asked(s, &s->phone1, METHOD_BYE);
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	silence(s);
+	buf_free(&route);
+}
+
 /* RFC 3261 18.1.1 is about what is sent: digest credentials that stay here are no part of it, our own lines are. */
 static void what_is_sent_decides_on_UDP(void **state)
 {
@@ -799,25 +899,6 @@ static void what_cannot_be_passed_is_answered_here(void **state)
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
 	assert_int_equal(proxy_count(s->w->proxy), 0);
 	assert_int_equal(tx_count(s->w->layer), 0);
-}
-
-#define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
-
-static void put_flow(struct scene *s, const struct flow *f, const char *params)
-{
-	char headers[256];
-	struct sip_msg *m;
-
-	snprintf(headers, sizeof(headers), "Supported: path, outbound\r\nContact: <sip:bob@10.1.1.1>" INSTANCE "%s\r\n",
-		 params);
-	m = world_ask_as(s->w, f, "bob",
-			 (struct ask){.method = "REGISTER",
-				      .uri = "sip:example.com",
-				      .to = "<sip:bob@example.com>",
-				      .from = "<sip:bob@example.com>;tag=r",
-				      .headers = headers});
-	assert_int_equal(m->status, 200);
-	msg_unref(m);
 }
 
 /* RFC 5626 5.3: what a phone has said by one flow it is not asked again by another; 430 says that it was not asked. */
@@ -1054,6 +1135,8 @@ int main(void)
 		T(the_connection_of_a_large_request_may_end),
 		T(an_address_speaks_for_its_end),
 		T(an_address_in_the_token_opens_nothing_else),
+		T(a_call_goes_on_over_the_next_connection),
+		T(the_connection_of_a_large_request_of_ours_may_end),
 		T(what_is_sent_decides_on_UDP),
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
