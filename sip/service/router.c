@@ -87,6 +87,8 @@ static bool is_for_user(const struct router *r, const struct sip_msg *m)
 {
 	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 || !slice_ieq(m->uri.host, slice_str(r->domain)))
 		return false;
+	if (notifier_is_target(r->notifier, m->uri.user))
+		return false;
 	switch (m->method) {
 	case METHOD_REGISTER:
 	case METHOD_PUBLISH:
