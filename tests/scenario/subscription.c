@@ -234,6 +234,38 @@ static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(v
 	assert_string_equal(peer_text(&t.back.remote).text, "192.0.2.4:40000");
 }
 
+/* The name that a certificate must have is a bare address, as the resolver would say it. */
+static void T_32_the_name_of_a_sips_Contact(void **state)
+{
+	static const char *const rows[][2] = {{"192.0.2.4:40009", "192.0.2.4"}, {"[2001:DB8::4]:40009", "2001:db8::4"}};
+	struct scene *s = *state;
+
+	notifier_tls(s->w->notifier, (struct tls_config *)s); /* the fake does not look at it */
+	for (size_t i = 0; i < 2; i++) {
+		struct flow f = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40000"), to;
+		char headers[160], call_id[8];
+		struct sip_msg *m;
+
+		snprintf(call_id, sizeof(call_id), "sips%zu", i);
+		snprintf(headers, sizeof(headers), "Event: certificate\r\nContact: <sips:watcher@%s>\r\n", rows[i][0]);
+		m = world_ask(s->w, &f,
+			      &(struct ask){.method = "SUBSCRIBE",
+					    .uri = "sips:alice@example.com",
+					    .call_id = call_id,
+					    .headers = headers});
+		assert_true(m != NULL && m->status == 200);
+		msg_unref(m);
+		fake_close(s->w->transport, &f);
+		do {
+			m = world_take(s->w, call_id, &to);
+			assert_non_null(m);
+			msg_unref(m);
+		} while (to.id == f.id);
+		assert_int_equal(to.proto, PROTO_TLS);
+		assert_string_equal(fake_connect_name(s->w->transport), rows[i][1]);
+	}
+}
+
 static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **state)
 {
 	struct scene *s = *state;
@@ -381,6 +413,7 @@ int main(void)
 		T(CRD_11_the_connection_goes_while_a_NOTIFY_is_signed),
 		T(CRD_11_a_refresh_moves_the_subscription),
 		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
+		T(T_32_the_name_of_a_sips_Contact),
 		T(T_32_a_revocation_that_went_down_with_its_connection_is_told),
 		T(CRT_13_large_NOTIFYs_leave_UDP),
 		T(EVT_02_a_Contact_with_a_name_over_UDP),
