@@ -12,9 +12,9 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal words subscription binding_record binding
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_tls stream_listen stun udp transport
+TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_time stream_tls stream_listen stun udp transport
 TRANSACTION = transaction overload answered server client ist nist ict nict
-SERVICE     = nonce auth access domain_cert registrar register signer dialog notifier notify subscribe user_cert \
+SERVICE     = nonce auth access domain_cert registrar register register_read signer dialog notifier notify subscribe user_cert \
               publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork proxy \
               router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
@@ -26,6 +26,7 @@ UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostil
         slice buf map ini rate log loop work ber \
         overload replay fetch verifier answer account named report
 SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy
+BENCH = load ceiling calls parse
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
@@ -124,7 +125,7 @@ check:
 # Figures of speed and memory; see tests/bench/bench.py.
 bench:
 	@tests/deps $(DEPS_BUILD) python3
-	@$(MAKE) --no-print-directory $(JOBS) $(OUT) $(BUILD)/bench/load $(BUILD)/bench/ceiling
+	@$(MAKE) --no-print-directory $(JOBS) $(OUT) $(BENCH:%=$(BUILD)/bench/%)
 	@BUILD=$(BUILD) VOUCH=$(abspath $(OUT)) $(PYTHON) tests/bench/bench.py
 
 # make fuzz T=msg S=60: one target for that many seconds; fuzz-all: each of them.

@@ -97,7 +97,8 @@ enum header header_of(struct slice name)
 	char first = name.n > 0 ? ascii_lower(name.p[0]) : '\0';
 
 	for (size_t i = 0; i < COUNT(header_names) && header_names[i].name.p[0] <= first; i++)
-		if (header_names[i].name.p[0] == first && slice_ieq(name, header_names[i].name))
+		if (header_names[i].name.p[0] == first && header_names[i].name.n == name.n &&
+		    slice_ieq(name, header_names[i].name))
 			return header_names[i].header;
 	return HDR_OTHER;
 }

@@ -72,6 +72,7 @@ enum err via_parse(struct slice s, struct via *out)
 	struct via v = {.text = s};
 	struct slice rest = slice_trim(s);
 	struct param p;
+	bool bad;
 	enum err protocol = parse_protocol(&rest, &v.transport), e;
 
 	if (protocol == ERR_SYNTAX)
@@ -82,11 +83,16 @@ enum err via_parse(struct slice s, struct via *out)
 	v.params = without_comment(rest);
 	if (!params_check(v.params))
 		return ERR_SYNTAX;
-	if (param_find(v.params, S("branch"), &p))
-		v.branch = p.value;
-	if (param_find(v.params, S("received"), &p))
-		v.received = p.value;
-	v.rport = param_find(v.params, S("rport"), &p);
+	rest = v.params;
+	while (param_next(&rest, &p, &bad)) {
+		/* Of those that are there twice the first one that has a value counts. */
+		if (v.branch.p == NULL && slice_ieq(p.name, S("branch")))
+			v.branch = p.value;
+		else if (v.received.p == NULL && slice_ieq(p.name, S("received")))
+			v.received = p.value;
+		else if (slice_ieq(p.name, S("rport")))
+			v.rport = true;
+	}
 	*out = v;
 	return protocol;
 }

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -218,7 +219,8 @@ static bool open_flow(const struct branch *b, const struct hop *h, struct flow *
 		return transport_udp(d->transport, &h->at, out) == ERR_OK;
 	if (h->proto == PROTO_TLS && d->client_tls == NULL)
 		return false;
-	return transport_connect(d->transport, h->proto, &h->at, d->client_tls, slice_str(h->name), out) == ERR_OK;
+	return transport_connect(d->transport, h->proto, &h->at, d->client_tls, slice_str(b->hops->name), out) ==
+	       ERR_OK;
 }
 
 /* The next hop that takes the request. false: there is none. */
@@ -267,8 +269,10 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 
 static void take_hops(struct branch *b, const struct hops *h)
 {
-	b->hops = mem_alloc(sizeof(*b->hops));
-	*b->hops = *h;
+	size_t size = offsetof(struct hops, hops) + h->count * sizeof(h->hops[0]);
+
+	b->hops = mem_alloc(size);
+	memcpy(b->hops, h, size);
 	if (!try_hops(b))
 		fork_failure(b, code_of(b, ERR_CLOSED), NULL);
 }

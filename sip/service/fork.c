@@ -5,14 +5,15 @@
 
 /* Response contexts, RFC 3261 16.7: one request, its branches, and which of their responses goes back. */
 
-struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source)
+struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room)
 {
-	struct fork *f = mem_alloc(sizeof(*f));
+	struct fork *f = mem_alloc(sizeof(*f) + room * sizeof(f->branches[0]));
 
 	f->proxy = p;
 	f->own = ++p->next;
 	f->request = msg_ref(m);
 	f->source = *source;
+	f->room = room;
 	f->max_breadth = MAX_BREADTH;
 	map_add(&p->by_own, &f->by_own, slice_of(&f->own, sizeof(f->own)));
 	if (tx != NULL) {
@@ -26,7 +27,7 @@ struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, s
 {
 	struct branch *b = &f->branches[f->count];
 
-	if (f->count == BRANCHES_MAX)
+	if (f->count == f->room)
 		return NULL;
 	*b = (struct branch){.fork = f, .q = 1000};
 	b->uri = uri.p != NULL ? slice_dup(uri) : NULL;

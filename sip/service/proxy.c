@@ -133,7 +133,7 @@ static struct slice uri_of(const struct itinerary *it)
 /* To where Route or the Request-URI say. */
 static void send_on(struct asking *a)
 {
-	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source);
+	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 
 	fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
 	start(a, f);
@@ -211,7 +211,7 @@ static void send_to_user(struct asking *a)
 		refuse(a, 480, NULL);
 		goto out;
 	}
-	f = fork_new(a->p, a->tx, a->m, &a->source);
+	f = fork_new(a->p, a->tx, a->m, &a->source, n);
 	for (unsigned i = 0; i < n; i++)
 		add_contact(f, &contacts[i]);
 	order_flows(f, contacts, n);
@@ -251,7 +251,7 @@ static bool send_to_contact(struct asking *a)
 		;
 	if (i == n)
 		return false;
-	f = fork_new(a->p, a->tx, a->m, &a->source);
+	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	add_contact(f, &contacts[i]);
 	start(a, f);
 	return true;
@@ -287,7 +287,7 @@ static void send_in_dialog(struct asking *a)
 	alive = !receiver->by_address && transport_flow(a->p->d.transport, &flow) == ERR_OK;
 	if (!receiver->by_address && !alive && send_to_contact(a))
 		return;
-	f = fork_new(a->p, a->tx, a->m, &a->source);
+	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
 	b->flow = flow;
 	b->by_address = receiver->by_address;

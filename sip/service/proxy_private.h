@@ -56,8 +56,8 @@ struct fork {
 	struct sip_msg *best;  /* NULL: made here */
 	struct buf challenges; /* header lines of 401 and 407 other than best's */
 	struct timer *linger;  /* 2xx to INVITE: later ones are passed for a while */
-	unsigned count;
-	struct branch branches[BRANCHES_MAX];
+	unsigned count, room;
+	struct branch branches[]; /* room for as many as were announced */
 };
 
 struct proxy {
@@ -82,8 +82,8 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 void itinerary_drop(struct itinerary *it);
 bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source); /* domain, or address of ours */
 
-/* fork.c */
-struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source);
+/* fork.c. room: of how many branches, at most BRANCHES_MAX. */
+struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
 void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
 void fork_cancel(struct fork *f);

@@ -4,53 +4,22 @@
 #include "sip/message/date.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
-#include "sip/service/registrar_private.h"
+#include "sip/service/register_private.h"
 
 /*
  * REGISTER requests, in the order of RFC 3261 10.3. All is read and checked before anything is changed, so that a
  * request does everything it asks for, or nothing.
  */
 
-#define FLOW_TIMER_S 120      /* RFC 5626 4.4.1: what a UA does without being told */
-#define MALFORMED_S 3600      /* RFC 3261 10.2.1.1: an expiry that cannot be read */
-#define REG_ID_MAX 0x7fffffff /* RFC 5626 11.1 */
+#define FLOW_TIMER_S 120 /* RFC 5626 4.4.1: what a UA does without being told */
 
-/* One Contact of the request. */
-struct change {
-	struct addr contact;
-	size_t params, params_end; /* in plan.params */
-	struct slice instance;     /* SLICE_NONE without one, or when reg_id does not count */
-	uint32_t reg_id;           /* 0: the URI tells bindings apart */
-	uint32_t expires;
-	uint16_t q;
-	struct binding *old;
-};
-
-struct plan {
-	struct registrar *r;
-	struct tx *tx;
-	const struct sip_msg *m;
-	struct slice aor;
-	struct buf path, params;
-	struct flow source;
-	unsigned path_count;
-	bool path_secure;   /* all values are sips */
-	bool first_hop;     /* RFC 5626 6: the request came straight from the UA */
-	bool can_outbound;  /* ... or through a proxy that keeps the flow */
-	bool asks_outbound; /* by an option tag */
-	bool outbound;      /* RFC 5626 applies to a Contact */
-	bool all;           /* Contact: * */
-	unsigned count;
-	struct change changes[SIP_CONTACTS_MAX];
-};
-
-static bool refuse(struct plan *p, unsigned code, const char *reason)
+bool register_refuse(struct plan *p, unsigned code, const char *reason)
 {
 	tx_reply_code(p->tx, code, reason);
 	return false;
 }
 
-static bool has_tag(const struct sip_msg *m, struct slice tag)
+bool register_supports(const struct sip_msg *m, struct slice tag)
 {
 	return msg_list_has(m, HDR_SUPPORTED, tag) || msg_list_has(m, HDR_REQUIRE, tag);
 }
@@ -60,7 +29,7 @@ static bool path_is_known(struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
 
-	if (msg_count(m, HDR_PATH) == 0 || has_tag(m, S("path")))
+	if (msg_count(m, HDR_PATH) == 0 || register_supports(m, S("path")))
 		return true;
 	tx_reply(tx, &(struct build_reply){.code = 420, .headers = S("Unsupported: path\r\n")});
 	return false;
@@ -82,203 +51,13 @@ static bool find_aor(struct plan *p, const struct user *user, struct buf *aor)
 {
 	/* RFC 4475 3.3.4 */
 	if (p->m->to.uri.scheme == URI_OTHER)
-		return refuse(p, 400, "To Is Not A SIP URI");
+		return register_refuse(p, 400, "To Is Not A SIP URI");
 	if (!slice_ieq(p->m->to.uri.host, p->m->uri.host) || uri_aor(&p->m->to.uri, aor) != ERR_OK)
-		return refuse(p, 404, NULL);
+		return register_refuse(p, 404, NULL);
 	p->aor = buf_slice(aor);
 	if (!access_is(p->tx, user, p->aor))
 		return false;
-	return same_aor(&p->m->from.uri, p->aor) || refuse(p, 403, "Third-Party Registration");
-}
-
-/* --- Path --- */
-
-static bool read_path_value(struct plan *p, struct slice value)
-{
-	struct addr a;
-
-	if (!slice_starts(value, S("<")) || addr_parse(value, &a) != ERR_OK || a.uri.scheme == URI_OTHER)
-		return refuse(p, 400, "Bad Path Header Field");
-	if (++p->path_count > SIP_ROUTE_MAX)
-		return refuse(p, 400, "Path Too Long");
-	if (p->path.n > 0)
-		buf_adds(&p->path, ", ");
-	buf_add(&p->path, value);
-	p->path_secure = p->path_secure && a.uri.scheme == URI_SIPS;
-	/*
-	 * RFC 5626 6 speaks of the first URI, and 5.1 lets only the proxy next to the UA put "ob" there: the first that
-	 * was added, which is the last in the list (RFC 3327 5.2).
-	 */
-	if (!p->first_hop) {
-		struct slice none;
-
-		p->can_outbound = uri_param(&a.uri, S("ob"), &none);
-	}
-	return true;
-}
-
-static bool read_path(struct plan *p)
-{
-	bool bad = false;
-
-	p->path_secure = true;
-	p->first_hop = msg_vias(p->m) == 1;
-	p->can_outbound = p->first_hop;
-	p->asks_outbound = has_tag(p->m, S("outbound"));
-	for (const struct sip_header *h = msg_each(p->m, HDR_PATH, NULL); h != NULL; h = msg_each(p->m, HDR_PATH, h)) {
-		struct slice rest = h->value, value;
-
-		while (list_next(&rest, &value, &bad))
-			if (!read_path_value(p, value))
-				return false;
-		if (bad)
-			return refuse(p, 400, "Bad Path Header Field");
-	}
-	return true;
-}
-
-/* --- Contact (steps 6 and 7) --- */
-
-static uint16_t read_q(struct slice s)
-{
-	uint32_t n, fraction = 0;
-
-	if (slice_eq(s, S("0")) || slice_eq(s, S("0.")))
-		return 0;
-	if (s.n < 3 || s.n > 5 || !slice_starts(s, S("0.")) || !slice_u32(slice_sub(s, 2, s.n), 999, &fraction))
-		return 1000; /* RFC 3261 leaves open what a Contact without q means, and what junk does */
-	for (n = (uint32_t)s.n; n < 5; n++)
-		fraction *= 10;
-	return (uint16_t)fraction;
-}
-
-static void keep_param(struct buf *out, const struct param *p)
-{
-	buf_addc(out, ';');
-	buf_add(out, p->name);
-	if (p->value.p == NULL)
-		return;
-	buf_adds(out, p->quoted ? "=\"" : "=");
-	buf_add(out, p->value);
-	if (p->quoted)
-		buf_addc(out, '"');
-}
-
-static bool read_reg_id(const struct param *p, uint32_t *out)
-{
-	return !p->quoted && slice_u32(p->value, REG_ID_MAX, out) && *out > 0;
-}
-
-/* What the parameters of a Contact say; those that are kept go to plan.params. */
-static bool read_params(struct plan *p, struct change *c, bool *has_expires)
-{
-	struct slice rest = c->contact.params;
-	struct param one;
-	bool bad;
-
-	*has_expires = false;
-	c->q = 1000;
-	c->params = p->params.n;
-	while (param_next(&rest, &one, &bad)) {
-		if (slice_ieq(one.name, S("expires"))) {
-			if (!*has_expires && delta_parse(one.value, &c->expires) != ERR_OK)
-				c->expires = MALFORMED_S;
-			*has_expires = true;
-			continue;
-		}
-		if (slice_ieq(one.name, S("q")))
-			c->q = read_q(one.value);
-		if (slice_ieq(one.name, S("reg-id")) && !read_reg_id(&one, &c->reg_id))
-			return refuse(p, 400, "Bad reg-id");
-		keep_param(&p->params, &one);
-	}
-	c->params_end = p->params.n;
-	return true;
-}
-
-/* RFC 3261 10.3 step 7, 10.2.1.1. */
-static bool read_expires(struct plan *p, struct change *c, bool in_contact)
-{
-	const struct config *config = p->r->d.access.config;
-	struct slice header = msg_value(p->m, HDR_EXPIRES);
-	uint32_t min = config->registrar_min_expires;
-
-	if (!in_contact && header.p == NULL)
-		c->expires = config->registrar_default_expires;
-	else if (!in_contact && delta_parse(header, &c->expires) != ERR_OK)
-		c->expires = MALFORMED_S;
-	if ((in_contact || header.p != NULL) && c->expires > 0 && c->expires < min && c->expires < 3600) {
-		char line[48];
-
-		snprintf(line, sizeof(line), "Min-Expires: %u\r\n", min);
-		tx_reply(p->tx, &(struct build_reply){.code = 423, .headers = slice_str(line)});
-		return false;
-	}
-	if (c->expires > config->registrar_max_expires)
-		c->expires = config->registrar_max_expires;
-	return true;
-}
-
-/* RFC 5626 6: when a reg-id counts. */
-static bool read_outbound(struct plan *p, struct change *c)
-{
-	c->instance = registrar_instance(c->contact.params);
-	if (c->reg_id != 0 && !p->can_outbound) {
-		if (p->asks_outbound)
-			return refuse(p, 439, NULL);
-		c->reg_id = 0;
-	}
-	if (c->instance.p == NULL)
-		c->reg_id = 0;
-	if (c->reg_id != 0)
-		p->outbound = true;
-	return true;
-}
-
-static bool read_contact(struct plan *p, struct slice value)
-{
-	struct change *c = &p->changes[p->count];
-	bool has_expires;
-
-	if (p->count == SIP_CONTACTS_MAX)
-		return refuse(p, 400, "Too Many Contacts");
-	if (addr_parse(value, &c->contact) != ERR_OK)
-		return refuse(p, 400, "Bad Contact Header Field");
-	p->count++;
-	return read_params(p, c, &has_expires) && read_expires(p, c, has_expires) && read_outbound(p, c);
-}
-
-static bool read_star(struct plan *p)
-{
-	struct slice rest = msg_value(p->m, HDR_CONTACT), value;
-	uint32_t expires;
-	bool bad;
-
-	if (msg_count(p->m, HDR_CONTACT) != 1 || !list_next(&rest, &value, &bad) || scan_skip(rest).n > 0)
-		return refuse(p, 400, "Contact * Is Not Alone");
-	if (delta_parse(msg_value(p->m, HDR_EXPIRES), &expires) != ERR_OK || expires != 0)
-		return refuse(p, 400, "Contact * Without Expires: 0");
-	p->all = true;
-	return true;
-}
-
-static bool read_contacts(struct plan *p)
-{
-	for (const struct sip_header *h = msg_each(p->m, HDR_CONTACT, NULL); h != NULL;
-	     h = msg_each(p->m, HDR_CONTACT, h)) {
-		struct slice rest = h->value, value;
-		bool bad = scan_skip(rest).n == 0;
-
-		while (!bad && list_next(&rest, &value, &bad)) {
-			if (slice_eq(value, S("*")))
-				return read_star(p);
-			if (!read_contact(p, value))
-				return false;
-		}
-		if (bad)
-			return refuse(p, 400, "Bad Contact Header Field");
-	}
-	return true;
+	return same_aor(&p->m->from.uri, p->aor) || register_refuse(p, 403, "Third-Party Registration");
 }
 
 /* RFC 5626 6, RFC 5630 5.2: what Contacts must have in common. */
@@ -294,9 +73,9 @@ static bool contacts_agree(struct plan *p)
 		outbound += p->changes[i].reg_id != 0;
 	}
 	if (outbound > 0 && added > 1)
-		return refuse(p, 400, "Several Contacts With reg-id");
+		return register_refuse(p, 400, "Several Contacts With reg-id");
 	if (secure > 0 && (p->m->uri.scheme != URI_SIPS || secure < added || !p->path_secure))
-		return refuse(p, 400, "SIPS Contact Without SIPS Request-URI, Path And Contacts");
+		return register_refuse(p, 400, "SIPS Contact Without SIPS Request-URI, Path And Contacts");
 	return true;
 }
 
@@ -365,18 +144,18 @@ static bool find_bindings(struct plan *p)
 
 		for (unsigned k = 0; k < i; k++)
 			if (same_target(&p->changes[k], c))
-				return refuse(p, 400, "Contact Twice");
+				return register_refuse(p, 400, "Contact Twice");
 		for (b = bindings_first(p->r->bindings, p->aor); b != NULL; b = bindings_next(p->r->bindings, b))
 			if (matches(c, b) && !is_taken(p, i, b))
 				break;
 		c->old = b;
 		if (b != NULL && !is_newer(p, b))
-			return refuse(p, 500, "CSeq Out Of Order");
+			return register_refuse(p, 500, "CSeq Out Of Order");
 	}
 	for (struct binding *b = bindings_first(p->r->bindings, p->aor); p->all && b != NULL;
 	     b = bindings_next(p->r->bindings, b))
 		if (!is_newer(p, b))
-			return refuse(p, 500, "CSeq Out Of Order");
+			return register_refuse(p, 500, "CSeq Out Of Order");
 	return true;
 }
 
@@ -393,7 +172,7 @@ static bool there_is_room(struct plan *p)
 		if (c->expires > 0 && p->aor.n + c->contact.spec.n + (c->params_end - c->params) + p->m->call_id.n +
 						      p->path.n + FLOW_PACKED >
 					      SIP_BINDING_MAX)
-			return refuse(p, 413, "Contact Or Path Too Long");
+			return register_refuse(p, 413, "Contact Or Path Too Long");
 	}
 	if (added == 0)
 		return true;
@@ -401,7 +180,7 @@ static bool there_is_room(struct plan *p)
 	     b = bindings_next(p->r->bindings, b))
 		count++;
 	if (count + added - removed > config->limit_contacts_per_aor)
-		return refuse(p, 403, "Too Many Contacts Of This Address Of Record");
+		return register_refuse(p, 403, "Too Many Contacts Of This Address Of Record");
 	if (bindings_count(p->r->bindings) + added <= config->limit_bindings)
 		return true;
 	log_line(LOG_WARN, "event=bindings_full aor=%s", log_esc(p->aor).text);
@@ -505,8 +284,9 @@ void registrar_register(struct registrar *r, struct tx *tx)
 	const struct user *user;
 	struct buf aor = {0};
 
-	if (path_is_known(tx) && access_user(&r->d.access, tx, &user) && find_aor(&p, user, &aor) && read_path(&p) &&
-	    read_contacts(&p) && contacts_agree(&p) && find_bindings(&p) && there_is_room(&p)) {
+	if (path_is_known(tx) && access_user(&r->d.access, tx, &user) && find_aor(&p, user, &aor) &&
+	    register_read_path(&p) && register_read_contacts(&p) && contacts_agree(&p) && find_bindings(&p) &&
+	    there_is_room(&p)) {
 		apply(&p);
 		accept_it(&p);
 	}

@@ -21,10 +21,13 @@ static void enter(struct tx *tx, enum tx_state state)
 		timer_stop(tx->retransmit);
 		timer_stop(tx->end);
 		/* Timer K: T4 to absorb further responses, zero on a reliable transport. */
-		if (tx_reliable(tx))
+		if (tx_reliable(tx)) {
 			enter(tx, TX_TERMINATED);
-		else
-			timer_start(tx->end, TX_T4_MS);
+			break;
+		}
+		buf_free(&tx->octets);
+		tx->layer->settled++;
+		timer_start(tx->end, TX_T4_MS);
 		break;
 	case TX_CONFIRMED: /* of INVITE */
 	case TX_ACCEPTED:
@@ -87,6 +90,7 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 	case TX_COMPLETED:
 		switch (ev) {
 		case EV_TIMER_K:
+			tx->layer->settled--;
 			enter(tx, TX_TERMINATED);
 			break;
 		case EV_PROVISIONAL: /* late copies are what this state is for */

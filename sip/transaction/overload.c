@@ -1,7 +1,16 @@
 #include "sip/transaction/overload.h"
 
-#define STEP_UP 100
+/* Faster up the longer the wait is, so that the queue does not overflow meanwhile: responses are in it, too. */
+#define STEP_UP 50 /* for each target's length of waiting */
+#define STEP_UP_MAX 500
 #define STEP_DOWN 50
+
+static unsigned step_up(uint32_t least_ms)
+{
+	uint64_t step = (uint64_t)STEP_UP * least_ms / OVERLOAD_TARGET_MS;
+
+	return step < STEP_UP_MAX ? (unsigned)step : STEP_UP_MAX;
+}
 
 bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 {
@@ -10,37 +19,46 @@ bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 
 	if (over > 0) {
 		if (over == 1 && o->least_ms > OVERLOAD_TARGET_MS && o->least_ms != UINT32_MAX)
-			o->level += STEP_UP;
+			o->level += step_up(o->least_ms);
 		else /* intervals in which nothing came count, too */
 			o->level -= o->level < STEP_DOWN * (uint64_t)over ? o->level : STEP_DOWN * (unsigned)over;
 		if (o->level > OVERLOAD_MAX)
 			o->level = OVERLOAD_MAX;
 		o->since_ms = now_ms;
 		o->least_ms = UINT32_MAX;
+		o->answers = 0;
 	}
 	if (waited_ms < o->least_ms)
 		o->least_ms = waited_ms;
 	return (before == 0) != (o->level == 0);
 }
 
-enum overload_class overload_class(const struct sip_msg *m)
+/* The To field of a request has a tag: the first line that begins with To, or its compact form. */
+static bool has_to_tag(struct slice octets)
 {
-	bool vouched = m->first[HDR_AUTHORIZATION] != 0 || m->first[HDR_PROXY_AUTHORIZATION] != 0;
+	size_t at = slice_find(octets, S("\nTo:"), 0), compact = slice_find(octets, S("\nt:"), 0);
+	struct slice line;
 
-	switch (m->method) {
-	case METHOD_ACK:
-	case METHOD_BYE:
-	case METHOD_CANCEL:
-	case METHOD_PRACK:
-		return OVERLOAD_NEVER;
-	case METHOD_REGISTER:
-	case METHOD_PUBLISH:
-		return vouched ? OVERLOAD_KNOWN : OVERLOAD_STRANGERS;
-	default:
-		if (m->to_tag.n > 0)
+	line = slice_sub(octets, at < compact ? at : compact, octets.n);
+	line = slice_sub(line, 1, line.n);
+	return slice_find(slice_sub(line, 0, slice_chr(line, '\n')), S(";tag="), 0) < slice_chr(line, '\n');
+}
+
+enum overload_class overload_class(struct slice octets)
+{
+	static const struct slice never[] = {{"ACK ", 4}, {"BYE ", 4}, {"CANCEL ", 7}, {"PRACK ", 6}, {"SIP/2.0 ", 8}};
+	bool vouched;
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (slice_starts(octets, never[i]))
 			return OVERLOAD_NEVER;
-		return vouched ? OVERLOAD_NEW : OVERLOAD_STRANGERS;
-	}
+	if (has_to_tag(octets))
+		return OVERLOAD_NEVER;
+	vouched = slice_find(octets, S("uthorization:"), 0) < octets.n;
+	if (!vouched)
+		return OVERLOAD_STRANGERS;
+	return slice_starts(octets, S("REGISTER ")) || slice_starts(octets, S("PUBLISH ")) ? OVERLOAD_KNOWN
+											   : OVERLOAD_NEW;
 }
 
 /* How many of OVERLOAD_FULL are refused now. */
@@ -62,4 +80,9 @@ bool overload_refuses(struct overload *o, enum overload_class c)
 		return false;
 	o->owed[c] -= OVERLOAD_FULL;
 	return true;
+}
+
+bool overload_answers(struct overload *o)
+{
+	return o->answers++ < OVERLOAD_ANSWERS;
 }

@@ -1,23 +1,29 @@
 #ifndef SIP_TRANSACTION_OVERLOAD_H
 #define SIP_TRANSACTION_OVERLOAD_H
 
-#include "sip/message/msg.h"
+#include <stdbool.h>
+
+#include "core/slice.h"
 
 /*
- * Whether there is more to do than can be done, and what is refused then. The measure is how long requests have waited
+ * Whether there is more to do than can be done, and what is refused then. The measure is how long datagrams have waited
  * in the system's queue before they are read (as CoDel, RFC 8289, has it): while even the shortest wait of an interval
  * is above the target, more is refused from interval to interval, and less again once it is below. First goes what
- * nobody has vouched for, then new work of users, then what keeps known work alive; never what ends work or belongs to
- * a dialog.
+ * nobody has vouched for, then new work of users, then what keeps known work alive; never responses, what ends work, or
+ * what belongs to a dialog. It is decided by a glance at the octets: to parse all that is refused would leave no time
+ * for what is not. So a retransmission of what was let in may be refused, too; the next one will do. Most of what is
+ * refused is dropped, some is answered: who asks ten times as much as can be done must not get ten times as many
+ * answers.
  */
-#define OVERLOAD_TARGET_MS 50
+#define OVERLOAD_TARGET_MS 20
 #define OVERLOAD_INTERVAL_MS 100
+#define OVERLOAD_ANSWERS 50 /* 503 of each interval; the rest of what is refused is dropped */
 
 enum overload_class {
 	OVERLOAD_STRANGERS, /* new, without credentials */
 	OVERLOAD_NEW,       /* new, with credentials: INVITE, MESSAGE, SUBSCRIBE and others */
 	OVERLOAD_KNOWN,     /* REGISTER and PUBLISH with credentials */
-	OVERLOAD_NEVER      /* ACK, BYE, CANCEL, PRACK, and all within a dialog */
+	OVERLOAD_NEVER      /* ACK, BYE, CANCEL, PRACK, all within a dialog, and responses */
 };
 
 #define OVERLOAD_FULL 1000 /* of a class everything is refused */
@@ -27,6 +33,7 @@ struct overload {
 	int64_t since_ms;              /* when this interval began */
 	uint32_t least_ms;             /* the shortest wait in it; UINT32_MAX: nothing has come */
 	unsigned level;                /* up to OVERLOAD_MAX: thousandths of each class, the first one first */
+	unsigned answers;              /* given in this interval */
 	unsigned owed[OVERLOAD_NEVER]; /* of each class: thousandths of a request that are still to be refused */
 };
 
@@ -36,9 +43,13 @@ struct overload {
  */
 bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms);
 
-enum overload_class overload_class(const struct sip_msg *m);
+/* overload_class: of a message as it is on the wire. What cannot be told apart is for the parser to judge: NEVER. */
+enum overload_class overload_class(struct slice octets);
 
 /* overload_refuses: is this new request of the class one of those that are refused? */
 bool overload_refuses(struct overload *o, enum overload_class c);
+
+/* overload_answers: is there a 503 left for it? */
+bool overload_answers(struct overload *o);
 
 #endif

@@ -73,7 +73,7 @@ static struct flow answer_flow(const struct flow *from, const struct via *v)
 
 size_t server_keep_max(const struct tx_layer *t)
 {
-	return (size_t)t->server_max * SIP_ANSWER_KEPT;
+	return (size_t)t->max * SIP_ANSWER_KEPT;
 }
 
 bool server_keep(struct tx *tx)
@@ -249,14 +249,22 @@ static void refuse_for_now(struct tx *tx)
 	buf_free(&lines);
 }
 
-static void begin(struct tx_layer *t, struct tx *tx, bool crowded)
+/* New work makes way for what belongs to a dialog or ends work: there is a reserve for that. */
+static bool is_crowded(const struct tx_layer *t, const struct sip_msg *m)
+{
+	size_t room = m->to_tag.n > 0 || m->method == METHOD_CANCEL ? t->max + t->max / 4 : t->max;
+
+	return t->server_count > room || t->by_id.count - t->server_count - t->settled >= room;
+}
+
+static void begin(struct tx_layer *t, struct tx *tx)
 {
 	struct sip_msg *m = tx->request;
 
-	if (m->defect_code != 0)
-		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
-	else if (crowded || overload_refuses(&t->overload, overload_class(m)))
+	if (is_crowded(t, m) || m->defect_code == 503) /* see transport_user.admit */
 		refuse_for_now(tx);
+	else if (m->defect_code != 0)
+		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
 	else if (m->method == METHOD_CANCEL)
 		on_cancel(t, tx);
 	else
@@ -299,7 +307,7 @@ static bool answer_again(struct tx_layer *t, struct slice key, enum method metho
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m)
 {
 	struct flow back = answer_flow(from, &m->via);
-	bool crowded = t->server_count >= t->server_max, invite = m->method == METHOD_INVITE;
+	bool invite = m->method == METHOD_INVITE;
 	struct buf key = {0};
 	struct tx *tx;
 
@@ -319,7 +327,7 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 			ist_start(tx);
 		else
 			nist_start(tx);
-		begin(t, tx, crowded);
+		begin(t, tx);
 	}
 	buf_free(&key);
 }

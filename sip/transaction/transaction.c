@@ -9,7 +9,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	struct tx_layer *t = mem_alloc(sizeof(*t));
 
 	t->loop = l;
-	t->server_max = max;
+	t->max = max;
 	t->user = user;
 	t->arg = arg;
 	t->answered = answered_new(l, server_keep_max(t));
@@ -140,13 +140,19 @@ void tx_backoff(struct tx *tx, uint32_t max_ms)
 	timer_start(tx->retransmit, tx->interval_ms);
 }
 
-static void on_message(void *arg, const struct flow *from, struct sip_msg *m)
+static enum transport_admit admit(void *arg, struct slice octets, uint32_t waited_ms)
 {
 	struct tx_layer *t = arg;
-	uint32_t waited_ms = transport_waited_ms(t->transport);
 
 	if (overload_note(&t->overload, waited_ms, loop_now_ms(t->loop)))
 		log_line(LOG_WARN, "event=overload_%s waited_ms=%u", t->overload.level > 0 ? "on" : "off", waited_ms);
+	if (t->overload.level == 0 || !overload_refuses(&t->overload, overload_class(octets)))
+		return ADMIT;
+	return overload_answers(&t->overload) ? ADMIT_REFUSED : ADMIT_DROPPED;
+}
+
+static void on_message(void *arg, const struct flow *from, struct sip_msg *m)
+{
 	if (m->request)
 		server_request(arg, from, m);
 	else
@@ -171,7 +177,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	t->user->on_closed(t->arg, flow_id, why);
 }
 
-const struct transport_user tx_transport_user = {.on_message = on_message, .on_closed = on_closed};
+const struct transport_user tx_transport_user = {.admit = admit, .on_message = on_message, .on_closed = on_closed};
 
 unsigned tx_count(const struct tx_layer *t)
 {

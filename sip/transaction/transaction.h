@@ -32,7 +32,10 @@ struct tx_user {
 	void (*on_closed)(void *arg, uint64_t flow_id, const char *why);
 };
 
-/* tx_layer_new: max: server transactions that are remembered at once; beyond, 503. */
+/*
+ * tx_layer_new: max: server transactions without an answer, and client transactions, that are remembered at once;
+ * beyond, new requests are answered 503, and those of a dialog from a quarter more on.
+ */
 struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user *user, void *arg);
 void tx_layer_free(struct tx_layer *t);
 

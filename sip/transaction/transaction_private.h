@@ -56,9 +56,10 @@ struct tx_layer {
 	const struct tx_user *user;
 	void *arg;
 	struct map by_id, servers, clients, merges, by_flow;
-	struct answered *answered; /* what is left of non-INVITE ones */
-	unsigned server_max, server_count;
-	size_t kept; /* octets of answers to INVITE that wait for retransmissions or the ACK */
+	struct answered *answered;  /* what is left of non-INVITE ones */
+	unsigned max, server_count; /* the others of by_id are clients */
+	unsigned settled;           /* clients that only absorb copies of their final response (Timer K) */
+	size_t kept;                /* octets of answers to INVITE that wait for retransmissions or the ACK */
 	struct overload overload;
 	uint64_t next_id;
 };

@@ -80,24 +80,19 @@ static void draw_weights(struct place *at, unsigned count, uint32_t (*below)(uin
 	}
 }
 
-static void add_hop(struct hops *out, enum proto proto, const struct peer *at, struct slice name)
+static void add_hop(struct hops *out, enum proto proto, const struct peer *at)
 {
-	struct hop *h = &out->hops[out->count];
-
 	for (unsigned i = 0; i < out->count; i++)
 		if (out->hops[i].proto == proto && peer_same(&out->hops[i].at, at))
 			return;
 	if (out->count == HOPS_MAX)
 		return;
-	*h = (struct hop){.proto = proto, .at = *at};
-	if (proto == PROTO_TLS && name.n < sizeof(h->name))
-		memcpy(h->name, name.p, name.n);
-	out->count++;
+	out->hops[out->count++] = (struct hop){.proto = proto, .at = *at};
 }
 
 /* The hops of all places whose transport is one of those. tcp_first: TCP to the same place before each. */
 static void add_places(const struct places *p, const struct place *order, unsigned protos, bool tcp_first,
-		       struct slice name, struct hops *out)
+		       struct hops *out)
 {
 	for (unsigned i = 0; i < p->count; i++) {
 		for (unsigned k = 0; k < order[i].count; k++) {
@@ -106,8 +101,8 @@ static void add_places(const struct places *p, const struct place *order, unsign
 			if ((protos & PROTO_BIT(order[i].proto)) == 0)
 				continue;
 			if (tcp_first)
-				add_hop(out, PROTO_TCP, at, name);
-			add_hop(out, order[i].proto, at, name);
+				add_hop(out, PROTO_TCP, at);
+			add_hop(out, order[i].proto, at);
 		}
 	}
 }
@@ -119,6 +114,11 @@ void hops_draw(const struct places *p, unsigned protos, bool large, struct slice
 	const unsigned udp = PROTO_BIT(PROTO_UDP);
 
 	out->count = 0;
+	out->name[0] = '\0';
+	if (name.n > 0 && name.n < sizeof(out->name)) {
+		memcpy(out->name, name.p, name.n);
+		out->name[name.n] = '\0';
+	}
 	memcpy(order, p->at, p->count * sizeof(order[0]));
 	draw_weights(order, p->count, below);
 	/*
@@ -129,10 +129,10 @@ void hops_draw(const struct places *p, unsigned protos, bool large, struct slice
 	if (p->count > 0 && order[0].proto == PROTO_TLS && !p->demanded)
 		protos = PROTO_BIT(PROTO_TLS);
 	if (!large || p->demanded) {
-		add_places(p, order, protos, false, name, out);
+		add_places(p, order, protos, false, out);
 		return;
 	}
 	/* RFC 3261 18.1.1: over TCP, and UDP for those that have none. */
-	add_places(p, order, protos & ~udp, false, name, out);
-	add_places(p, order, protos & udp, out->count == 0 && (protos & PROTO_BIT(PROTO_TCP)) != 0, name, out);
+	add_places(p, order, protos & ~udp, false, out);
+	add_places(p, order, protos & udp, out->count == 0 && (protos & PROTO_BIT(PROTO_TCP)) != 0, out);
 }

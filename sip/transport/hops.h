@@ -34,11 +34,11 @@ bool places_add(struct places *p, struct place place, const struct peer *peers, 
 struct hop {
 	enum proto proto;
 	struct peer at;
-	char name[254]; /* TLS: the name that the certificate must have, the domain that was asked for (RFC 5922 7.3) */
 };
 
 struct hops {
 	unsigned count;
+	char name[254]; /* that the certificate of a TLS hop must have: the domain that was asked for (RFC 5922 7.3) */
 	struct hop hops[HOPS_MAX];
 };
 

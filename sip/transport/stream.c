@@ -27,45 +27,6 @@ struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, 
 	return all;
 }
 
-/* --- the list by last activity --- */
-
-static void unlink_activity(struct stream *s)
-{
-	struct streams *all = s->all;
-
-	if (s->older != NULL)
-		s->older->newer = s->newer;
-	else
-		all->oldest = s->newer;
-	if (s->newer != NULL)
-		s->newer->older = s->older;
-	else
-		all->newest = s->older;
-	s->older = s->newer = NULL;
-}
-
-static void link_activity(struct stream *s)
-{
-	struct streams *all = s->all;
-
-	s->older = all->newest;
-	s->newer = NULL;
-	if (all->newest != NULL)
-		all->newest->newer = s;
-	else
-		all->oldest = s;
-	all->newest = s;
-}
-
-static void touch(struct stream *s)
-{
-	s->active_ms = loop_now_ms(s->all->loop);
-	if (s->all->newest != s) {
-		unlink_activity(s);
-		link_activity(s);
-	}
-}
-
 /* --- end of life --- */
 
 static void leave_source(struct stream *s)
@@ -96,13 +57,13 @@ static void detach(struct stream *s)
 	s->io = NULL;
 	s->timer = NULL;
 	close(s->fd);
-	unlink_activity(s);
+	stream_unlink(s);
 	leave_source(s);
 	map_remove(&s->all->by_id, &s->by_id);
 	s->state = OVER;
 }
 
-static void finish(void *arg)
+void stream_finish(void *arg)
 {
 	struct stream *s = arg;
 
@@ -135,61 +96,6 @@ void streams_free(struct streams *all)
 	rate_free(all->rsa_failures);
 	rate_free(all->rsa_failures_all);
 	mem_free(all);
-}
-
-/* --- time limits --- */
-
-static int64_t deadline(const struct stream *s)
-{
-	const struct stream_limits *l = &s->all->limits;
-
-	switch (s->state) {
-	case CONNECTING:
-	case HANDSHAKE:
-		return s->created_ms + l->handshake_ms;
-	case CLOSING:
-	case OVER:
-		return s->active_ms + CLOSE_LINGER_MS;
-	case OPEN:
-		break;
-	}
-	if (s->begun_ms != 0)
-		return s->begun_ms + l->message_ms;
-	if (s->server && !s->had_message)
-		return s->created_ms + l->first_ms;
-	return s->active_ms + (s->kept > 0 ? l->kept_idle_ms : l->idle_ms);
-}
-
-/* The timer is moved only when it would look too late; when it looks too early it arms itself again. */
-void stream_arm(struct stream *s)
-{
-	int64_t at = deadline(s), now = loop_now_ms(s->all->loop);
-
-	if (timer_running(s->timer) && s->armed_ms <= at)
-		return;
-	s->armed_ms = at;
-	timer_start(s->timer, at > now ? (uint32_t)(at - now) : 0);
-}
-
-static const char *late(const struct stream *s)
-{
-	if (s->state == CONNECTING)
-		return "connecting took too long";
-	if (s->state == HANDSHAKE)
-		return "the TLS handshake took too long";
-	return s->begun_ms != 0 || !s->had_message ? "a message took too long" : "idle for too long";
-}
-
-static void on_timer(void *arg)
-{
-	struct stream *s = arg;
-
-	if (deadline(s) > loop_now_ms(s->all->loop))
-		stream_arm(s);
-	else if (s->state != CLOSING)
-		stream_close(s, late(s));
-	else if (!s->ending)
-		finish(s);
 }
 
 /* --- output --- */
@@ -237,7 +143,7 @@ void stream_flush(struct stream *s)
 		buf_drop(&s->out, sent);
 	if (s->state == CLOSING && s->out.n == 0 && !s->ending) {
 		s->ending = true; /* put off once only: the second call would find freed memory */
-		loop_defer(s->all->loop, finish, s);
+		loop_defer(s->all->loop, stream_finish, s);
 	}
 	stream_want(s);
 }
@@ -267,7 +173,7 @@ enum err stream_send(struct stream *s, struct slice octets)
 		stream_close(s, "the peer does not read what it is sent");
 		return ERR_LIMIT;
 	}
-	touch(s);
+	stream_touch(s);
 	if (s->state != OPEN) {
 		buf_add(&s->early, octets);
 		return ERR_OK;
@@ -357,7 +263,7 @@ static bool pump_tls(struct stream *s)
 
 static void on_octets(struct stream *s, struct slice octets)
 {
-	touch(s);
+	stream_touch(s);
 	s->heard = true;
 	if (s->tls == NULL) {
 		buf_add(&s->in, octets);
@@ -396,7 +302,7 @@ void stream_opened(struct stream *s)
 
 	s->state = OPEN;
 	s->early = (struct buf){0};
-	touch(s);
+	stream_touch(s);
 	s->user->opened(s->arg, s);
 	if (s->state == OPEN && early.n > 0 && stream_send(s, buf_slice(&early)) != ERR_OK)
 		log_line(LOG_DEBUG, "event=early_lost peer=%s", peer_text(&s->remote).text);
@@ -459,10 +365,10 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 	s->arg = arg;
 	s->id = ++all->next_id;
 	s->created_ms = s->active_ms = loop_now_ms(all->loop);
-	s->timer = timer_new(all->loop, on_timer, s);
+	s->timer = timer_new(all->loop, stream_on_timer, s);
 	s->io = io_new(all->loop, fd, on_io, s);
 	map_add(&all->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
-	link_activity(s);
+	stream_link(s);
 	/* Messages are written whole: waiting for more would only add delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return s;

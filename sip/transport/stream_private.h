@@ -6,8 +6,8 @@
 #include "sip/transport/stream.h"
 
 /*
- * What stream.c (life, input, output, time), stream_tls.c (handshakes) and stream_listen.c (new connections) share.
- * Nobody else includes this.
+ * What stream.c (life, input, output), stream_time.c (limits), stream_tls.c (handshakes) and stream_listen.c (new
+ * connections) share. Nobody else includes this.
  */
 
 #define SCRATCH 16384     /* octets of one read */
@@ -90,11 +90,19 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 			  void *arg);
 void stream_destroy(struct stream *s); /* frees it; no worker may hold it */
 void stream_opened(struct stream *s);  /* usable from now on */
-void stream_arm(struct stream *s);     /* the timer looks no later than the deadline of the state */
 void stream_want(struct stream *s);    /* watches for what the state needs */
 void stream_flush(struct stream *s);
 void stream_take_records(struct stream *s); /* what TLS made goes to the socket's buffer */
 unsigned stream_next_slot(struct streams *all);
+
+void stream_finish(void *arg); /* tells the user that it is over, if nobody did; frees it unless a worker holds it */
+
+/* stream_time.c: the list by last activity, and the timer, which looks no later than the deadline of the state. */
+void stream_link(struct stream *s);
+void stream_unlink(struct stream *s);
+void stream_touch(struct stream *s); /* the peer did something */
+void stream_arm(struct stream *s);
+void stream_on_timer(void *arg);
 
 /* stream_tls.c: the next step of the handshake goes to a worker. */
 void stream_handshake(struct stream *s);

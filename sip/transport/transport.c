@@ -41,7 +41,6 @@ struct transport {
 	transport_trace_fn trace;
 	void *trace_arg;
 	struct connection *connections;
-	uint32_t waited_ms; /* what is being handed up, in the system's queue */
 };
 
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
@@ -52,7 +51,6 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 	t->loop = l;
 	t->streams = streams;
 	t->max_message = max_message;
-	t->waited_ms = UINT32_MAX;
 	t->user = user;
 	t->arg = arg;
 	map_init(&t->outbound);
@@ -87,7 +85,8 @@ void transport_free(struct transport *t)
 }
 
 /* Parses and hands up; refuse != 0 replaces whatever defect was found. false: not even an answer is possible. */
-static bool hand_up(struct transport *t, const struct flow *from, struct slice raw, unsigned refuse, const char *reason)
+static bool parse_up(struct transport *t, const struct flow *from, struct slice raw, unsigned refuse,
+		     const char *reason)
 {
 	struct sip_msg *m;
 	const char *why;
@@ -104,6 +103,20 @@ static bool hand_up(struct transport *t, const struct flow *from, struct slice r
 	t->user->on_message(t->arg, from, m);
 	msg_unref(m);
 	return true;
+}
+
+/* Whole messages, and those too large. */
+static bool hand_up(struct transport *t, const struct flow *from, struct slice raw, bool large, uint32_t waited_ms)
+{
+	enum transport_admit admit = t->user->admit(t->arg, raw, waited_ms);
+
+	if (admit == ADMIT_DROPPED && from->proto == PROTO_UDP)
+		return true;
+	if (admit != ADMIT)
+		return parse_up(t, from, raw, 503, "Service Unavailable");
+	if (large)
+		return parse_up(t, from, raw, 413, "Request Entity Too Large");
+	return parse_up(t, from, raw, 0, NULL);
 }
 
 static struct listener *listener_for(struct transport *t, enum proto proto, const struct peer *p)
@@ -151,12 +164,7 @@ static void on_datagram(void *arg, const struct peer *remote, const struct peer 
 		octets = slice_sub(octets, 1, octets.n);
 	if (octets.n < 12)
 		return;
-	t->waited_ms = waited_ms;
-	if (octets.n > t->max_message)
-		hand_up(t, &from, octets, 413, "Request Entity Too Large");
-	else
-		hand_up(t, &from, octets, 0, NULL);
-	t->waited_ms = UINT32_MAX;
+	hand_up(t, &from, octets, octets.n > t->max_message, waited_ms);
 }
 
 static struct flow flow_of(const struct stream *s)
@@ -190,10 +198,10 @@ static bool refuse_head(struct transport *t, struct connection *c, const struct 
 {
 	if (found == FRAME_LARGE) {
 		c->skip = body;
-		return hand_up(t, from, head, 413, "Request Entity Too Large") && body <= SIP_SKIP_MAX;
+		return hand_up(t, from, head, true, UINT32_MAX) && body <= SIP_SKIP_MAX;
 	}
 	if (head.n > 0)
-		hand_up(t, from, head, 400, "Bad Content-Length Header Field");
+		parse_up(t, from, head, 400, "Bad Content-Length Header Field");
 	return false;
 }
 
@@ -223,7 +231,7 @@ static size_t step(struct transport *t, struct stream *s, struct connection *c, 
 		return n;
 	case FRAME_MESSAGE:
 		stream_progress(s);
-		if (!hand_up(t, &from, slice_sub(in, 0, n), 0, NULL))
+		if (!hand_up(t, &from, slice_sub(in, 0, n), false, UINT32_MAX))
 			stream_close(s, "not a SIP message");
 		return n;
 	case FRAME_LARGE:
@@ -400,11 +408,6 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 
 	if (s != NULL)
 		stream_close(s, why);
-}
-
-uint32_t transport_waited_ms(const struct transport *t)
-{
-	return t->waited_ms;
 }
 
 bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)

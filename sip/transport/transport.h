@@ -12,7 +12,18 @@
  */
 struct transport;
 
+enum transport_admit {
+	ADMIT,
+	ADMIT_REFUSED, /* a request, to be answered 503 */
+	ADMIT_DROPPED  /* not even that: on a connection the same as ADMIT_REFUSED */
+};
+
 struct transport_user {
+	/*
+	 * Is there time for this message? Asked before it is parsed. waited_ms: how long a datagram lay in the system's
+	 * queue; UINT32_MAX: nobody knows.
+	 */
+	enum transport_admit (*admit)(void *arg, struct slice octets, uint32_t waited_ms);
 	/* One message; the reference stays the transport's: msg_ref to keep it. */
 	void (*on_message)(void *arg, const struct flow *from, struct sip_msg *m);
 	/* A connection is gone, or could not be made. */
@@ -56,9 +67,6 @@ MUST_USE enum err transport_flow(struct transport *t, struct flow *f);
 bool transport_alive(struct transport *t, const struct flow *f);                       /* UDP: always */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
-
-/* transport_waited_ms: how long the message being handed up lay in the system's queue; UINT32_MAX: not known. */
-uint32_t transport_waited_ms(const struct transport *t);
 
 /* transport_is_own: does a listener have this port (0: the default of its kind) at the address of local? */
 bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port);

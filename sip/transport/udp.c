@@ -8,7 +8,8 @@
 
 #include "core/mem.h"
 
-#define DATAGRAMS_A_TURN 64
+#define BATCH 16 /* datagrams that one call to the system reads */
+#define BATCHES_A_TURN 4
 #define WAIT_MAX_MS 60000 /* longer waits are a clock that was set */
 
 struct udp {
@@ -18,7 +19,7 @@ struct udp {
 	struct peer at;
 	udp_fn fn;
 	void *arg;
-	char datagram[UDP_MAX];
+	struct batch *batch;
 };
 
 union control {
@@ -60,32 +61,64 @@ static void read_control(struct msghdr *m, struct peer *local, uint32_t *waited_
 	}
 }
 
+/* Room for what one call to the system brings. */
+struct batch {
+	struct mmsghdr headers[BATCH];
+	struct iovec iov[BATCH];
+	struct peer remote[BATCH];
+	union control control[BATCH];
+	char octets[BATCH][UDP_MAX];
+};
+
+static struct batch *batch_new(void)
+{
+	struct batch *b = mem_alloc(sizeof(*b));
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		b->iov[i] = (struct iovec){b->octets[i], UDP_MAX};
+		b->headers[i].msg_hdr.msg_iov = &b->iov[i];
+		b->headers[i].msg_hdr.msg_iovlen = 1;
+	}
+	return b;
+}
+
+static int receive(struct udp *u)
+{
+	struct batch *b = u->batch;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		struct msghdr *h = &b->headers[i].msg_hdr;
+
+		h->msg_name = &b->remote[i].u;
+		h->msg_namelen = sizeof(b->remote[i].u);
+		h->msg_control = &b->control[i];
+		h->msg_controllen = sizeof(b->control[i]);
+		h->msg_flags = 0;
+	}
+	return recvmmsg(u->fd, b->headers, BATCH, 0, NULL);
+}
+
 static void on_readable(void *arg, int events)
 {
 	struct udp *u = arg;
 
 	(void)events;
-	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
-		struct peer remote, local = u->at;
-		union control control;
-		struct iovec iov = {u->datagram, sizeof(u->datagram)};
-		struct msghdr m = {.msg_name = &remote.u,
-				   .msg_namelen = sizeof(remote.u),
-				   .msg_iov = &iov,
-				   .msg_iovlen = 1,
-				   .msg_control = &control,
-				   .msg_controllen = sizeof(control)};
-		uint32_t waited_ms = 0;
-		ssize_t n = recvmsg(u->fd, &m, 0);
+	for (unsigned turn = 0; turn < BATCHES_A_TURN; turn++) {
+		struct batch *b = u->batch;
+		int n = receive(u);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+		for (int i = 0; i < n; i++) {
+			struct msghdr *h = &b->headers[i].msg_hdr;
+			struct peer local = u->at;
+			uint32_t waited_ms = 0;
+
+			if (h->msg_flags & MSG_TRUNC)
+				continue;
+			read_control(h, &local, &waited_ms);
+			u->fn(u->arg, &b->remote[i], &local, slice_of(b->octets[i], b->headers[i].msg_len), waited_ms);
+		}
+		if (n < BATCH)
 			return; /* drained; or an ICMP error of an earlier datagram, which a timer finds out too */
-		if (m.msg_flags & MSG_TRUNC)
-			continue;
-		read_control(&m, &local, &waited_ms);
-		u->fn(u->arg, &remote, &local, slice_of(u->datagram, (size_t)n), waited_ms);
 	}
 }
 
@@ -115,6 +148,7 @@ enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct u
 	u->at = *at;
 	u->fn = fn;
 	u->arg = arg;
+	u->batch = batch_new();
 	u->io = io_new(l, fd, on_readable, u);
 	io_want(u->io, IO_READ);
 	*out = u;
@@ -132,6 +166,7 @@ void udp_free(struct udp *u)
 		return;
 	io_free(u->io);
 	close(u->fd);
+	mem_free(u->batch);
 	mem_free(u);
 }
 

@@ -76,6 +76,17 @@ class Server:
             total += sum(int(line.split()[1]) for line in text.splitlines() if "ctxt_switches" in line)
         return total
 
+    def cpu(self, thread=""):
+        """Seconds so far of all threads, or of the loop's, the system's share included."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/{thread}stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def calls(self, mode, seconds, load, users):
+        before = self.cpu()
+        got = figures(TOOLS / "calls", mode, self.port, seconds, load, users, PASSWORD)
+        got["cpu-us"] = 1e6 * (self.cpu() - before) / max(1, got["done"])
+        return got
+
     def load(self, mode, count, seconds, tls=False):
         port = self.port + 1 if tls else self.port
         more = [self.directory / "ca.crt", PASSWORD] if tls else []
@@ -118,10 +129,14 @@ def bench_fetches(directory, seconds):
         server.start()
         server.load("publish", 1, 0.2, tls=True)
         before = figures(TOOLS / "ceiling", "rsa", directory / "identity.key", workers, seconds / 2)["per-second"]
+        loop = f"task/{server.process.pid}/"
+        cpu = server.cpu(loop)
         got = server.load("fetch", 16, seconds)
+        cpu = server.cpu(loop) - cpu
         after = figures(TOOLS / "ceiling", "rsa", directory / "identity.key", workers, seconds / 2)["per-second"]
         server.stop()
         ratio(f"signed fetches, {workers} worker(s)", got["per-second"], (before + after) / 2, "(wanted: 90 %)")
+        show("  CPU of the loop for each, without the signature", f"{1e6 * cpu / got['per-second'] / seconds:.0f}", "us")
         show("  OPTIONS meanwhile, median", f"{got['options-p50-ms']:.2f}", "ms")
         show("  OPTIONS meanwhile, 99th percentile", f"{got['options-p99-ms']:.2f}", "ms", "(wanted: <= 5)")
 
@@ -164,6 +179,45 @@ def bench_memory(directory):
     server.stop()
 
 
+def bench_parse():
+    seeds = sorted((ROOT / "fuzz/seeds/msg").glob("rfc*"))
+    got = figures(TOOLS / "parse", 1, *seeds)
+    show(f"parsing, {got['messages']:.0f} examples of the RFCs, each", f"{got['ns-per-message']:.0f}", "ns")
+
+
+def bench_calls(fresh_copy, seconds, users):
+    names = {"register": "REGISTER with its challenge", "message": "MESSAGE relayed",
+             "invite": "INVITE to BYE with Record-Route"}
+    for mode, name in names.items():
+        server = Server(fresh_copy())
+        server.start()
+        got = server.calls(mode, seconds, 100, users)
+        show(f"{name}, UDP, CPU of the server", f"{got['cpu-us']:.0f}", "us", f"at {got['per-second']:.0f}/s")
+        server.stop()
+        for times in (1, 3, 10) if mode != "register" else ():
+            server = Server(fresh_copy())
+            server.start()
+            over = server.calls(mode, seconds, f"@{times * got['per-second']:.0f}", users)
+            show(f"  {times} times that many asked for: done", f"{100 * over['per-second'] / got['per-second']:.0f}", "%",
+                 f"p50 {over['p50-ms']:.0f} ms, p99 {over['p99-ms']:.0f} ms")
+            show("  resident memory then", f"{server.status('VmRSS') / 1024:.1f}", "MB")
+            server.stop()
+
+
+def bench_registrations(directory, users):
+    """Resident memory, once the answers to retransmissions are over."""
+    server = Server(directory)
+    server.start()
+    before = server.status("VmRSS")
+    got = server.calls("register", 10, f"@{users / 5:.0f}", users)
+    full = server.status("VmRSS")
+    show(f"memory of {users} registrations, meanwhile", f"{(full - before) / 1024:.1f}", "MB", f"{got['done']:.0f} REGISTERs")
+    server.stop()
+    server.start()
+    show(f"memory of {users} registrations, after a restart", f"{(server.status('VmRSS') - before) / 1024:.1f}", "MB")
+    server.stop()
+
+
 def bench_start(directory, count):
     """Start with many stored credentials: each user publishes once."""
     server = Server(directory)
@@ -201,7 +255,10 @@ def main():
         server.stop()
         bench_size()
         bench_memory(fresh(base, template))
+        bench_parse()
         import_users(template, options.credentials)
+        bench_calls(lambda: fresh(base, template), options.seconds, options.credentials)
+        bench_registrations(fresh(base, template), options.credentials)
         bench_fetches(fresh(base, template), options.seconds)
         bench_publish(fresh(base, template), options.seconds)
         bench_handshakes(fresh(base, template), options.seconds)

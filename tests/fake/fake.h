@@ -50,7 +50,7 @@ unsigned fake_sent(const struct transport *t);
 /* fake_close: the connection is gone, and its user is told. */
 void fake_close(struct transport *t, const struct flow *f);
 
-/* fake_waited: what transport_waited_ms says from now on. */
+/* fake_waited: how long datagrams have waited from now on; UINT32_MAX, which it is at first: not known. */
 void fake_waited(struct transport *t, uint32_t ms);
 
 /* fake_send_error: what transport_send says from now on; ERR_OK: it sends. */

@@ -206,11 +206,17 @@ struct flow fake_stream(struct transport *t, enum proto proto, const char *remot
 
 void fake_inject(struct transport *t, const struct flow *from, struct slice octets)
 {
+	enum transport_admit admit =
+		t->user->admit(t->arg, octets, from->proto == PROTO_UDP ? t->waited_ms : UINT32_MAX);
 	struct sip_msg *m;
 	const char *why;
 
+	if (admit == ADMIT_DROPPED && from->proto == PROTO_UDP)
+		return;
 	if (msg_parse(octets, &m, &why) != ERR_OK)
 		abort();
+	if (admit != ADMIT)
+		msg_refuse(m, 503, "Service Unavailable");
 	t->user->on_message(t->arg, from, m);
 	msg_unref(m);
 	fake_settle(t->loop);
@@ -254,11 +260,6 @@ void fake_close(struct transport *t, const struct flow *f)
 void fake_waited(struct transport *t, uint32_t ms)
 {
 	t->waited_ms = ms;
-}
-
-uint32_t transport_waited_ms(const struct transport *t)
-{
-	return t->waited_ms;
 }
 
 void fake_send_error(struct transport *t, enum err e)

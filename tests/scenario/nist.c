@@ -340,6 +340,36 @@ static void over_the_limit_is_503(void **state)
 	buf_free(&octets);
 }
 
+/* Forked requests that nobody answers leave client transactions behind for 64*T1: they count, too. */
+static void client_transactions_count_for_the_limit(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070"), to = fake_udp("192.0.2.9:5060");
+	struct ask a = plain;
+
+	for (unsigned i = 0; i < LIMIT; i++) {
+		struct buf out = {0}, branch = {0};
+
+		tx_branch(&branch);
+		a.branch = branch.p;
+		out = request(a);
+		tx_send(w->layer, &to, &out, buf_slice(&branch), METHOD_OPTIONS, heard, w);
+		buf_free(&branch);
+		msg_unref(fake_next(w->transport, NULL));
+	}
+	inject(w, &from, plain);
+	assert_int_equal(answer(w, NULL, NULL), 503);
+	a = plain;
+	a.to_tag = "in-a-dialog";
+	inject(w, &from, a);
+	assert_int_equal(w->requests, 1);
+	fake_advance(w->loop, 64 * TX_T1_MS);
+	a.to_tag = "";
+	a.branch = "z9hG4bKlater";
+	inject(w, &from, a);
+	assert_int_equal(w->requests, 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -361,6 +391,7 @@ int main(void)
 		T(cancel_of_nothing_is_481),
 		T(ack_is_dropped),
 		T(over_the_limit_is_503),
+		T(client_transactions_count_for_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,46 @@ static void beginning_and_end_are_told_once(void **state)
 	assert_int_equal(told, 2);
 }
 
+static void a_glance_tells_what_a_message_is(void **state)
+{
+	static const struct {
+		const char *text;
+		enum overload_class is;
+	} rows[] = {
+		{"REGISTER sip:d SIP/2.0\r\nTo: <sip:a@d>\r\nFrom: <sip:a@d>;tag=1\r\n\r\n", OVERLOAD_STRANGERS},
+		{"REGISTER sip:d SIP/2.0\r\nTo: <sip:a@d>\r\nAuthorization: Digest x\r\n\r\n", OVERLOAD_KNOWN},
+		{"PUBLISH sip:a@d SIP/2.0\r\nTo: <sip:a@d>\r\nauthorization: Digest x\r\n\r\n", OVERLOAD_KNOWN},
+		{"INVITE sip:a@d SIP/2.0\r\nFrom: <sip:a@d>;tag=1\r\nTo: <sip:a@d>\r\n\r\n", OVERLOAD_STRANGERS},
+		{"INVITE sip:a@d SIP/2.0\r\nt: <sip:a@d>\r\nProxy-Authorization: Digest x\r\n\r\n", OVERLOAD_NEW},
+		{"INVITE sip:a@d SIP/2.0\r\nf: <sip:a@d>;tag=1\r\nt: <sip:a@d>;tag=2\r\n\r\n", OVERLOAD_NEVER},
+		{"INFO sip:a@d SIP/2.0\r\nTo: <sip:a@d>;tag=2\r\n\r\n", OVERLOAD_NEVER},
+		{"BYE sip:a@d SIP/2.0\r\nTo: <sip:a@d>;tag=2\r\n\r\n", OVERLOAD_NEVER},
+		{"SIP/2.0 200 OK\r\nTo: <sip:a@d>\r\n\r\n", OVERLOAD_NEVER},
+		{"", OVERLOAD_STRANGERS},
+		{"\n", OVERLOAD_STRANGERS},
+		{"OPTIONS sip:d SIP/2.0\r\nTo:", OVERLOAD_STRANGERS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(overload_class(slice_str(rows[i].text)), rows[i].is);
+}
+
+static void few_of_many_are_answered(void **state)
+{
+	struct overload o = {0};
+	unsigned answered = 0;
+
+	(void)state;
+	now = 1000;
+	pass(&o, 200, 4000);
+	for (unsigned i = 0; i < 10000; i++)
+		answered += overload_answers(&o);
+	assert_int_equal(answered, OVERLOAD_ANSWERS);
+	pass(&o, 200, OVERLOAD_INTERVAL_MS);
+	assert_true(overload_answers(&o));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +166,8 @@ int main(void)
 		cmocka_unit_test(strangers_go_first_and_dialogs_never),
 		cmocka_unit_test(the_share_is_exact),
 		cmocka_unit_test(it_ends_within_ten_seconds),
+		cmocka_unit_test(a_glance_tells_what_a_message_is),
+		cmocka_unit_test(few_of_many_are_answered),
 		cmocka_unit_test(beginning_and_end_are_told_once),
 	};
 

@@ -1,0 +1,97 @@
+#include "sip/transport/stream_private.h"
+
+/* How long connections may be silent or slow, and which one was silent longest. */
+
+/* --- the list by last activity --- */
+
+void stream_unlink(struct stream *s)
+{
+	struct streams *all = s->all;
+
+	if (s->older != NULL)
+		s->older->newer = s->newer;
+	else
+		all->oldest = s->newer;
+	if (s->newer != NULL)
+		s->newer->older = s->older;
+	else
+		all->newest = s->older;
+	s->older = s->newer = NULL;
+}
+
+void stream_link(struct stream *s)
+{
+	struct streams *all = s->all;
+
+	s->older = all->newest;
+	s->newer = NULL;
+	if (all->newest != NULL)
+		all->newest->newer = s;
+	else
+		all->oldest = s;
+	all->newest = s;
+}
+
+void stream_touch(struct stream *s)
+{
+	s->active_ms = loop_now_ms(s->all->loop);
+	if (s->all->newest != s) {
+		stream_unlink(s);
+		stream_link(s);
+	}
+}
+
+/* --- time limits --- */
+
+static int64_t deadline(const struct stream *s)
+{
+	const struct stream_limits *l = &s->all->limits;
+
+	switch (s->state) {
+	case CONNECTING:
+	case HANDSHAKE:
+		return s->created_ms + l->handshake_ms;
+	case CLOSING:
+	case OVER:
+		return s->active_ms + CLOSE_LINGER_MS;
+	case OPEN:
+		break;
+	}
+	if (s->begun_ms != 0)
+		return s->begun_ms + l->message_ms;
+	if (s->server && !s->had_message)
+		return s->created_ms + l->first_ms;
+	return s->active_ms + (s->kept > 0 ? l->kept_idle_ms : l->idle_ms);
+}
+
+/* The timer is moved only when it would look too late; when it looks too early it arms itself again. */
+void stream_arm(struct stream *s)
+{
+	int64_t at = deadline(s), now = loop_now_ms(s->all->loop);
+
+	if (timer_running(s->timer) && s->armed_ms <= at)
+		return;
+	s->armed_ms = at;
+	timer_start(s->timer, at > now ? (uint32_t)(at - now) : 0);
+}
+
+static const char *late(const struct stream *s)
+{
+	if (s->state == CONNECTING)
+		return "connecting took too long";
+	if (s->state == HANDSHAKE)
+		return "the TLS handshake took too long";
+	return s->begun_ms != 0 || !s->had_message ? "a message took too long" : "idle for too long";
+}
+
+void stream_on_timer(void *arg)
+{
+	struct stream *s = arg;
+
+	if (deadline(s) > loop_now_ms(s->all->loop))
+		stream_arm(s);
+	else if (s->state != CLOSING)
+		stream_close(s, late(s));
+	else if (!s->ending)
+		stream_finish(s);
+}
