@@ -99,6 +99,12 @@ static bool sip_domain_of(struct slice uri, struct slice *domain)
 	return domain->n > 0;
 }
 
+/* bare: an IPv6 address has brackets in a URI, and none as the name of whom we connect to. */
+static struct slice bare(struct slice host)
+{
+	return slice_starts(host, S("[")) && slice_ends(host, S("]")) ? slice_sub(host, 1, host.n - 1) : host;
+}
+
 /* uri_names: does a URI name stand for domain? *any tells whether there was one that stands for some domain. */
 static bool uri_names(const struct cert *c, struct slice domain, bool *any)
 {
@@ -109,7 +115,7 @@ static bool uri_names(const struct cert *c, struct slice domain, bool *any)
 		if (!sip_domain_of(uri, &found))
 			continue;
 		*any = true;
-		if (slice_ieq(found, domain))
+		if (slice_ieq(bare(found), bare(domain)))
 			return true;
 	}
 	return false;

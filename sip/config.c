@@ -123,6 +123,8 @@ NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 
 NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, "seconds for a message once begun"),
 NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, "seconds of silence on a connection"),
 NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, "the same when it carries subscriptions"),
+NUMBER("limits", "handshakes", limit_handshakes, "200", 0, 100000, "TLS handshakes a second in all; 0 = no limit"),
+NUMBER("limits", "handshakes-per-source", limit_handshakes_per_source, "50", 0, 100000, "of one address"),
 NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, "failed static-RSA handshakes a minute of one address"),
 
 ROUTES("route", "DOMAIN", routes, "where requests for a domain go, whatever the DNS says"),

@@ -65,7 +65,7 @@ struct config {
 	uint32_t limit_subscriptions, limit_subscriptions_per_source, limit_subscriptions_per_aor;
 	uint32_t limit_bindings, limit_contacts_per_aor;
 	uint32_t limit_handshake_timeout, limit_first_message_timeout, limit_message_timeout, limit_idle_timeout;
-	uint32_t limit_kept_idle_timeout, limit_rsa_failures;
+	uint32_t limit_kept_idle_timeout, limit_handshakes, limit_handshakes_per_source, limit_rsa_failures;
 
 	struct config_route *routes;
 	uint32_t route_count;

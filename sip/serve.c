@@ -209,6 +209,8 @@ static void build_layers(struct app *a)
 					     .message_ms = c->limit_message_timeout * 1000,
 					     .idle_ms = c->limit_idle_timeout * 1000,
 					     .kept_idle_ms = c->limit_kept_idle_timeout * 1000,
+					     .handshakes = c->limit_handshakes,
+					     .handshakes_per_source = c->limit_handshakes_per_source,
 					     .rsa_failures = c->limit_rsa_failures};
 
 	struct resolver_options names;

@@ -1,5 +1,4 @@
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -9,6 +8,7 @@
 #include "sip/message/limits.h"
 #include "sip/service/forward.h"
 #include "sip/service/proxy_private.h"
+#include "sip/transport/locate.h"
 
 /* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
 
@@ -68,25 +68,49 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
-/* RFC 3261 16.6 4, RFC 5658: for requests that may begin a dialog; two when the sides see different addresses of ours.
+/*
+ * How the callee is reached from now on. What was connected on the way along the hops is not his own flow (he has not
+ * registered over it), and for a large request (RFC 3261 18.1.1) not even the transport that he has asked for.
  */
+static struct dialog_end callee_of(const struct branch *b)
+{
+	struct dialog_end end = {.local = b->to_user, .by_address = b->hops != NULL, .flow = b->flow};
+
+	for (unsigned i = 0; b->hops != NULL && i < b->hops->count && end.flow.proto == PROTO_TCP; i++) {
+		const struct hop *h = &b->hops->hops[i];
+		struct flow udp;
+
+		if (h->proto == PROTO_UDP && peer_same_host(&h->at, &b->flow.remote) &&
+		    transport_udp(b->fork->proxy->d.transport, &h->at, &udp) == ERR_OK)
+			end.flow = udp;
+	}
+	return end;
+}
+
+/* May it begin a dialog? */
+static bool is_recorded(const struct sip_msg *m)
+{
+	return m->to_tag.n == 0 &&
+	       (m->method == METHOD_INVITE || m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER);
+}
+
+/* RFC 3261 16.6 4, RFC 5658: two when the sides see different addresses of ours. */
 static void add_record_route(const struct branch *b, struct buf *out)
 {
 	const struct fork *f = b->fork;
 	const struct sip_msg *m = f->request;
-	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source},
-				   .callee = {.local = b->to_user, .flow = b->flow}};
+	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source}, .callee = callee_of(b)};
+	const struct flow *to = &ends.callee.flow;
 	struct buf token = {0};
 	bool same;
 
-	if (m->to_tag.n > 0 ||
-	    (m->method != METHOD_INVITE && m->method != METHOD_SUBSCRIBE && m->method != METHOD_REFER))
+	if (!is_recorded(m))
 		return;
 	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
-	same = f->source.proto == b->flow.proto &&
+	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
-			slice_str(transport_sent_by(f->proxy->d.transport, &b->flow).text));
+			slice_str(transport_sent_by(f->proxy->d.transport, to).text));
 	add_route_line(b, &ends.callee, token.p, out);
 	if (!same)
 		add_route_line(b, &ends.caller, token.p, out);
@@ -278,11 +302,38 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 	fork_failure(b, b->to_user ? 480 : 404, NULL);
 }
 
+#define OWN_OCTETS 400   /* of Via, its parameters, Max-Forwards and Max-Breadth, at the very most */
+#define ROUTE_OCTETS 850 /* and of two Record-Routes */
+
+/*
+ * RFC 3261 18.1.1: is what goes on too large for UDP? Digest credentials and Routes that stay here do not count. What
+ * is far from it need not be written for that.
+ */
+static bool is_large(struct branch *b)
+{
+	const struct fork *f = b->fork;
+	size_t most = f->request->raw.n + OWN_OCTETS + (is_recorded(f->request) ? ROUTE_OCTETS : 0) +
+		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
+	struct flow before = b->flow;
+	struct buf octets = {0}, id = {0};
+	bool large;
+
+	if (most <= SIP_UDP_SAFE)
+		return false;
+	b->flow = (struct flow){.remote = f->source.remote, .local = f->source.local}; /* as good as any by UDP */
+	loop_mark(f, &id);
+	rng_hex(&id, 8);
+	large = make_request(b, buf_slice(&id), &octets) == ERR_OK && octets.n > SIP_UDP_SAFE;
+	b->flow = before;
+	buf_free(&octets);
+	buf_free(&id);
+	return large;
+}
+
 static void resolve(struct branch *b)
 {
 	struct proxy *p = b->fork->proxy;
 	uint64_t id = b->fork->own * BRANCHES_MAX + (uint64_t)(b - b->fork->branches);
-	bool large = b->fork->request->raw.n + 300 > SIP_UDP_SAFE; /* our Via and Record-Route come on top */
 	struct hops hops;
 	struct uri next;
 	const char *why;
@@ -292,7 +343,7 @@ static void resolve(struct branch *b)
 		return;
 	}
 	b->state = BRANCH_RESOLVING;
-	switch (resolver_ask(p->d.resolver, &next, large, &hops, on_resolved, p, id, &why)) {
+	switch (resolver_ask(p->d.resolver, &next, is_large(b), &hops, on_resolved, p, id, &why)) {
 	case ERR_OK:
 		take_hops(b, &hops);
 		break;
@@ -308,9 +359,28 @@ static void resolve(struct branch *b)
 	}
 }
 
+/* To an end of a dialog: to nowhere but where the first request went, whatever the Request-URI says. */
+static void go_to_address(struct branch *b)
+{
+	const struct peer *at = &b->flow.remote;
+	struct places places = {0};
+	struct hops hops = {0};
+	char name[DNS_NAME_MAX] = "";
+	struct uri next;
+
+	/* Whom a certificate there must name is for the URI to say. */
+	if ((b->flow.proto != PROTO_TLS ||
+	     (uri_parse(slice_str(b->next), &next) == ERR_OK && locate_name(next.host, name))) &&
+	    places_add(&places, (struct place){.proto = b->flow.proto}, at, 1, peer_port(at)))
+		hops_draw(&places, PROTOS_ALL, is_large(b), slice_str(name), rng_below, &hops);
+	take_hops(b, &hops);
+}
+
 void branch_start(struct branch *b)
 {
-	if (b->has_flow && transport_alive(b->fork->proxy->d.transport, &b->flow))
+	if (b->by_address)
+		go_to_address(b);
+	else if (b->has_flow && transport_alive(b->fork->proxy->d.transport, &b->flow))
 		send_on_flow(b);
 	else if (b->flow_only)
 		fork_failure(b, code_of(b, ERR_CLOSED), NULL);

@@ -436,6 +436,12 @@ void notifier_flow_closed(struct notifier *n, uint64_t flow_id)
 	}
 }
 
+bool notifier_is_target(const struct notifier *n, struct slice user)
+{
+	return slice_starts(user, S(NOTIFIER_USER)) &&
+	       map_find(&n->by_tag, slice_sub(user, S(NOTIFIER_USER).n, user.n)) != NULL;
+}
+
 unsigned notifier_count(const struct notifier *n, enum package p)
 {
 	return n->counts[p];

@@ -56,6 +56,9 @@ void notifier_tls(struct notifier *n, struct tls_config *client_tls);
  */
 void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor);
 
+/* notifier_is_target: is it the user part of the Contact of a subscription here? */
+bool notifier_is_target(const struct notifier *n, struct slice user);
+
 /* notifier_changed: the AOR has a new state: tell everybody, at most once an interval. */
 void notifier_changed(struct notifier *n, struct slice aor);
 

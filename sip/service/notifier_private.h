@@ -10,6 +10,8 @@
 /* What notifier.c (tables, life, journal), subscribe.c (requests) and notify.c (NOTIFYs) share. Nobody else includes
  * this. */
 
+#define NOTIFIER_USER "cred-" /* the user part of our Contact URIs, before the local tag */
+
 /* Why a subscription ends; SUB_LIVES: it does not. The words of RFC 6665 4.1.3. */
 enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
 

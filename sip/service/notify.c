@@ -5,6 +5,7 @@
 #include "sip/message/date.h"
 #include "sip/message/limits.h"
 #include "sip/service/notifier_private.h"
+#include "sip/transport/locate.h"
 
 /* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */
 
@@ -119,6 +120,7 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 {
 	struct notifier *n = s->notifier;
 	struct slice transport = SLICE_NONE;
+	char name[DNS_NAME_MAX];
 	struct peer to;
 	struct uri hop;
 
@@ -140,9 +142,10 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
 		to = s->flow.remote;
 	if (hop.scheme == URI_SIPS)
-		return n->d.client_tls == NULL
+		return n->d.client_tls == NULL || !locate_name(hop.host, name)
 			       ? ERR_UNSUPPORTED
-			       : transport_connect(n->d.transport, PROTO_TLS, &to, n->d.client_tls, hop.host, out);
+			       : transport_connect(n->d.transport, PROTO_TLS, &to, n->d.client_tls, slice_str(name),
+						   out);
 	if (s->flow.proto == PROTO_UDP && !slice_ieq(transport, S("tcp")) && octets <= SIP_UDP_SAFE) {
 		*out = s->flow;
 		out->remote = to;

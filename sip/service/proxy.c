@@ -139,40 +139,6 @@ static void send_on(struct asking *a)
 	start(a, f);
 }
 
-/* In a dialog that was let through: RFC 5626 5.3. */
-static void send_in_dialog(struct asking *a)
-{
-	const struct dialog_ends *ends = &a->it.ends;
-	const struct dialog_end *sender = a->it.from_caller ? &ends->caller : &ends->callee;
-	const struct dialog_end *receiver = a->it.from_caller ? &ends->callee : &ends->caller;
-	struct branch *b;
-	struct fork *f;
-
-	/*
-	 * A connection is who has it. Over UDP the address may be a lie of the other end, who has the token, too: to
-	 * him that would open the way out of the domain, but for the ACK, which cannot be challenged and brings no
-	 * answer.
-	 */
-	a->proven = sender->local && flow_same(&sender->flow, &a->source) &&
-		    (sender->flow.proto != PROTO_UDP || receiver->local || a->tx == NULL);
-	if (sender->local && !a->proven && !check_sender(a, true))
-		return;
-	if (!receiver->local) {
-		/* Out of the domain go only those of the domain. */
-		if (a->proven)
-			send_on(a);
-		else
-			refuse(a, 403, "Relaying Denied");
-		return;
-	}
-	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
-	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
-	b->flow = receiver->flow;
-	b->has_flow = transport_flow(a->p->d.transport, &b->flow) == ERR_OK;
-	b->flow_only = true;
-	start(a, f);
-}
-
 /* RFC 5626 5.1: one flow of each UA; the others wait for it to fail. */
 static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 {
@@ -252,6 +218,82 @@ static void send_to_user(struct asking *a)
 	start(a, f);
 out:
 	buf_free(&aor);
+}
+
+/*
+ * Is it this end that speaks? Over UDP the address may be a lie; a connection is who has it, and one from the address
+ * of an end is no worse than that. A connection of ours would have gone to the same.
+ */
+static bool comes_from(const struct dialog_end *e, const struct flow *source)
+{
+	if (!e->by_address)
+		return flow_same(&e->flow, source);
+	return peer_same(&e->flow.remote, &source->remote) &&
+	       (e->flow.proto == PROTO_UDP || e->flow.proto == source->proto);
+}
+
+/*
+ * The connection of an end is gone, but its user may be registered with the same Contact: by another connection, or by
+ * UDP when only a large INVITE came over TCP. To a Contact of a user of ours anybody may send. false: there is none.
+ */
+static bool send_to_contact(struct asking *a)
+{
+	const struct slice uri = a->it.uri.n > 0 ? buf_slice(&a->it.uri) : a->m->uri_text;
+	struct contact contacts[BRANCHES_MAX];
+	struct buf aor = {0};
+	unsigned n = 0, i;
+	struct fork *f;
+
+	if (is_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
+		n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
+	buf_free(&aor);
+	for (i = 0; i < n && !slice_eq(contacts[i].uri, uri); i++)
+		;
+	if (i == n)
+		return false;
+	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
+	add_contact(f, &contacts[i]);
+	start(a, f);
+	return true;
+}
+
+/* In a dialog that was let through: RFC 5626 5.3. */
+static void send_in_dialog(struct asking *a)
+{
+	const struct dialog_ends *ends = &a->it.ends;
+	const struct dialog_end *sender = a->it.from_caller ? &ends->caller : &ends->callee;
+	const struct dialog_end *receiver = a->it.from_caller ? &ends->callee : &ends->caller;
+	struct flow flow = receiver->flow;
+	struct branch *b;
+	struct fork *f;
+	bool alive;
+
+	/*
+	 * Over UDP it may be the other end that lies, who has the token, too: to him that would open the way out of the
+	 * domain, but for the ACK, which cannot be challenged and brings no answer.
+	 */
+	a->proven = sender->local && comes_from(sender, &a->source) &&
+		    (a->source.proto != PROTO_UDP || receiver->local || a->tx == NULL);
+	if (sender->local && !a->proven && !check_sender(a, true))
+		return;
+	if (!receiver->local) {
+		/* Out of the domain go only those of the domain. */
+		if (a->proven)
+			send_on(a);
+		else
+			refuse(a, 403, "Relaying Denied");
+		return;
+	}
+	alive = !receiver->by_address && transport_flow(a->p->d.transport, &flow) == ERR_OK;
+	if (!receiver->by_address && !alive && send_to_contact(a))
+		return;
+	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
+	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
+	b->flow = flow;
+	b->by_address = receiver->by_address;
+	b->flow_only = !b->by_address;
+	b->has_flow = alive;
+	start(a, f);
 }
 
 static void route(struct asking *a)

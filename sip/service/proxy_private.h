@@ -29,7 +29,8 @@ struct branch {
 	char *next;       /* the URI that decides where it goes, when no flow does */
 	struct flow flow; /* the way it goes or went, when has_flow */
 	bool has_flow, flow_only;
-	bool to_user; /* a binding: what it fails with says nothing of other servers */
+	bool by_address; /* any flow to the remote address of flow will do */
+	bool to_user;    /* a binding: what it fails with says nothing of other servers */
 	unsigned q, breadth;
 	unsigned ua;       /* the same in all flows of one UA (RFC 5626); 0: not by a binding */
 	struct hops *hops; /* what is tried one after another, or NULL */

@@ -34,7 +34,7 @@ static void mac_of(const struct record_route_keys *k, struct slice ends, bool co
 
 static bool on_connection(const struct dialog_end *e)
 {
-	return e->local && e->flow.proto != PROTO_UDP;
+	return e->local && !e->by_address && e->flow.proto != PROTO_UDP;
 }
 
 static void pack_end(const struct dialog_end *e, struct buf *out)
@@ -42,13 +42,16 @@ static void pack_end(const struct dialog_end *e, struct buf *out)
 	size_t at = out->n;
 
 	buf_addc(out, 0); /* the length of what follows; none: not local */
-	if (e->local)
+	if (e->local && e->by_address)
+		flow_pack_remote(&e->flow, out);
+	else if (e->local)
 		flow_pack(&e->flow, out);
 	out->p[at] = (char)(out->n - at - 1);
 }
 
 static bool unpack_end(struct slice *s, struct dialog_end *out)
 {
+	struct slice way;
 	size_t n;
 
 	*out = (struct dialog_end){0};
@@ -57,8 +60,10 @@ static bool unpack_end(struct slice *s, struct dialog_end *out)
 	n = (unsigned char)s->p[0];
 	if (n >= s->n)
 		return false;
+	way = slice_sub(*s, 1, 1 + n);
 	out->local = n > 0;
-	if (out->local && flow_unpack(slice_sub(*s, 1, 1 + n), &out->flow) != ERR_OK)
+	out->by_address = out->local && flow_unpack_remote(way, &out->flow) == ERR_OK;
+	if (out->local && !out->by_address && flow_unpack(way, &out->flow) != ERR_OK)
 		return false;
 	*s = slice_sub(*s, 1 + n, s->n);
 	return true;

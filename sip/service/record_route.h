@@ -5,9 +5,10 @@
 #include "sip/transport/flow.h"
 
 /*
- * The user part of this proxy's Record-Route URI: which flows lead to the local ends of the dialog (RFC 5626 5.1),
- * under a MAC with the Call-ID and the tag of the caller. Who brings one back proves that the dialog was let through
- * once, and gets no further than to the ends that it names: a To tag and a Route alone open nothing (security.md F10).
+ * The user part of this proxy's Record-Route URI: which flows or addresses lead to the local ends of the dialog (RFC
+ * 5626 5.1), under a MAC with the Call-ID and the tag of the caller. Who brings one back proves that the dialog was let
+ * through once, and gets no further than to the ends that it names: a To tag and a Route alone open nothing
+ * (security.md F10).
  */
 #define RECORD_ROUTE_KEY 32
 
@@ -16,9 +17,12 @@ struct record_route_keys {
 	uint64_t run;                  /* of this process: connections are numbered anew in the next */
 };
 
-/* An end is local, and reached by this flow, or somewhere else. */
+/*
+ * An end is local, or somewhere else. A local one is reached by its own flow; or at the remote address of flow by any
+ * flow, since a connection that was only made to get there, for want of another or for size, may end before the dialog.
+ */
 struct dialog_end {
-	bool local;
+	bool local, by_address;
 	struct flow flow;
 };
 
@@ -36,7 +40,7 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 
 /*
  * record_route_read: user is the user part of a Route of m. false: it is no token for this dialog. *from_caller: by its
- * From tag m goes from the caller to the callee. Flows are as flow_unpack gives them.
+ * From tag m goes from the caller to the callee. Flows are as flow_unpack or flow_unpack_remote give them.
  */
 MUST_USE bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
 				struct dialog_ends *out, bool *from_caller);

@@ -4,13 +4,19 @@
 
 #define ALLOW "Allow: OPTIONS, PUBLISH, REGISTER, SUBSCRIBE\r\n"
 
-/* ESC-15: what this server does. */
+#define ROOMY 240 /* octets of a request that may be answered with twice as many (G14) */
+
+/* ESC-15: what this server does. RFC 3261 11.2: Supported, too; to a tiny datagram that would be one line too many. */
 static void options(struct tx *tx)
 {
-	tx_reply(tx, &(struct build_reply){.code = 200,
-					   .headers = S(ALLOW "Allow-Events: " ALLOW_EVENTS "\r\n"
-							      "Accept: multipart/mixed, application/pkix-cert, "
-							      "application/pkcs8\r\nAccept-Encoding: identity\r\n")});
+	struct buf lines = {0};
+
+	buf_adds(&lines, ALLOW "Allow-Events: " ALLOW_EVENTS "\r\nAccept: multipart/mixed, application/pkix-cert, "
+			       "application/pkcs8\r\nAccept-Encoding: identity\r\n");
+	if (tx_request(tx)->raw.n >= ROOMY)
+		build_header(&lines, "Supported", REGISTRAR_SUPPORTED);
+	tx_reply(tx, &(struct build_reply){.code = 200, .headers = buf_slice(&lines)});
+	buf_free(&lines);
 }
 
 /* Is the Request-URI of our domain? false: answered. */
@@ -86,6 +92,8 @@ static bool is_registered(const struct router *r, const struct uri *u)
 static bool is_for_user(const struct router *r, const struct sip_msg *m)
 {
 	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 || !slice_ieq(m->uri.host, slice_str(r->domain)))
+		return false;
+	if (notifier_is_target(r->notifier, m->uri.user))
 		return false;
 	switch (m->method) {
 	case METHOD_REGISTER:

@@ -149,14 +149,20 @@ static bool to_is_fine(struct tx *tx, struct slice aor)
 	return same;
 }
 
-/* "sip:cred-TAG@host:port;gr" (T-43); sips when the request was (RFC 5630). */
+/*
+ * "sip:cred-TAG@host:port;gr" (T-43); sips when the request was (RFC 5630). No parameter may say TLS (TLS-09), and to
+ * the address of a TLS listener a sip URI leads by UDP. So whoever came by TLS, or is to, finds us again as RFC 3263
+ * says, under the name that our certificate has.
+ */
 static void own_contact(struct notifier *n, struct tx *tx, const char *tag, struct buf *out)
 {
 	bool secure = tx_request(tx)->uri.scheme == URI_SIPS;
 	const struct flow *f = tx_flow(tx);
 
-	buf_addf(out, "%s:cred-%s@%s;gr", secure ? "sips" : "sip", tag, transport_sent_by(n->d.transport, f).text);
-	if (f->proto == PROTO_TCP)
+	buf_addf(out, "%s:" NOTIFIER_USER "%s@%s;gr", secure ? "sips" : "sip", tag,
+		 secure || f->proto == PROTO_TLS ? n->d.access.config->domain
+						 : transport_sent_by(n->d.transport, f).text);
+	if (f->proto == PROTO_TCP && !secure)
 		buf_adds(out, ";transport=tcp");
 }
 

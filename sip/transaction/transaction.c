@@ -117,9 +117,9 @@ struct tx *tx_by_id(struct tx_layer *t, uint64_t id)
 }
 
 /*
- * RFC 3261 18.2.2: the connection that the request came by is gone, so a response goes to the port of sent-by, over a new
- * one: to the address that the request came from and to no other, whatever its Via says. Not over TLS: nothing would
- * prove who is there. Ports of the system's services are nobody's sent-by.
+ * RFC 3261 18.2.2: the connection that the request came by is gone, so a response goes to the port of sent-by, over a
+ * new one: to the address that the request came from and to no other, whatever its Via says. Not over TLS: nothing
+ * would prove who is there. Ports of the system's services are nobody's sent-by.
  */
 static bool reconnect(struct tx *tx)
 {

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-#define V6 0x80 /* in the first octet beside the protocol: addresses of 16 octets */
+/* In the first octet beside the protocol: */
+#define V6 0x80     /* addresses of 16 octets */
+#define REMOTE 0x40 /* of flow_pack_remote */
 
 const char *proto_name(enum proto p)
 {
@@ -79,6 +81,33 @@ enum err flow_unpack(struct slice packed, struct flow *out)
 	}
 	for (size_t i = 0; i < packed.n; i++)
 		f.id = f.id << 8 | (unsigned char)packed.p[i];
+	*out = f;
+	return ERR_OK;
+}
+
+void flow_pack_remote(const struct flow *f, struct buf *out)
+{
+	bool v6 = f->remote.u.sa.sa_family == AF_INET6;
+
+	buf_addc(out, (char)(REMOTE | (unsigned)f->proto | (v6 ? V6 : 0)));
+	pack_peer(&f->remote, out);
+}
+
+enum err flow_unpack_remote(struct slice packed, struct flow *out)
+{
+	struct flow f = {0};
+	unsigned first;
+	bool v6;
+
+	if (packed.n == 0)
+		return ERR_SYNTAX;
+	first = (unsigned char)packed.p[0];
+	v6 = (first & V6) != 0;
+	if ((first & REMOTE) == 0 || (first & ~(unsigned)(V6 | REMOTE)) > PROTO_TLS || packed.n != (v6 ? 19u : 7u))
+		return ERR_SYNTAX;
+	f.proto = (enum proto)(first & ~(unsigned)(V6 | REMOTE));
+	packed = slice_sub(packed, 1, packed.n);
+	unpack_peer(&packed, v6, &f.remote);
 	*out = f;
 	return ERR_OK;
 }

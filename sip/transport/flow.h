@@ -27,4 +27,11 @@ bool flow_same(const struct flow *a, const struct flow *b);
 void flow_pack(const struct flow *f, struct buf *out);
 MUST_USE enum err flow_unpack(struct slice packed, struct flow *out);
 
+/*
+ * flow_pack_remote: the same of no more than the protocol and the address of the other end, which lasts longer than a
+ * connection. flow_unpack_remote leaves the rest empty. Neither reads what the other pair makes.
+ */
+void flow_pack_remote(const struct flow *f, struct buf *out);
+MUST_USE enum err flow_unpack_remote(struct slice packed, struct flow *out);
+
 #endif

@@ -18,6 +18,8 @@ struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, 
 	all->work = w;
 	all->tls_slots = tls_slots;
 	all->limits = *limits;
+	all->handshakes = rate_new(60 * limits->handshakes, 2 * limits->handshakes);
+	all->handshakes_per_source = rate_new(60 * limits->handshakes_per_source, 2 * limits->handshakes_per_source);
 	all->rsa_failures = rate_new(limits->rsa_failures, limits->rsa_failures);
 	all->rsa_failures_all = rate_new(10 * limits->rsa_failures, 10 * limits->rsa_failures);
 	map_init(&all->by_id);
@@ -89,6 +91,8 @@ void streams_free(struct streams *all)
 			tls_config_unref(all->listeners[i].config);
 	map_free(&all->by_id);
 	map_free(&all->sources);
+	rate_free(all->handshakes);
+	rate_free(all->handshakes_per_source);
 	rate_free(all->rsa_failures);
 	rate_free(all->rsa_failures_all);
 	mem_free(all);

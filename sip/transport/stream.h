@@ -33,6 +33,8 @@ struct stream_limits {
 	uint32_t message_ms;   /* a message once begun */
 	uint32_t idle_ms;      /* nothing in or out */
 	uint32_t kept_idle_ms; /* the same for kept connections */
+	/* TLS handshakes a second that listeners begin, two seconds' worth at once; beyond, refused. 0 = no limit. */
+	unsigned handshakes, handshakes_per_source;
 	/*
 	 * Failed static-RSA handshakes a minute: from one address, which is then refused; tenfold from all, and then
 	 * nobody is offered these suites. Whoever uses the server as an oracle needs very many (Marvin). 0 = no limit.

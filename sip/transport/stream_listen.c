@@ -57,15 +57,29 @@ static bool make_room(struct streams *all)
 	return all->by_id.count < all->limits.connections + ACCEPTS_A_TURN;
 }
 
+/* Why there is to be no TLS with this peer now, or NULL. What one source is refused is not taken from the others. */
+static const char *tls_refusal(struct streams *all, const struct peer *remote)
+{
+	struct slice source = peer_prefix(remote);
+	int64_t now = loop_now_ms(all->loop);
+
+	if (!rate_ok(all->rsa_failures, source, now))
+		return "failed_rsa_handshakes";
+	if (!rate_take(all->handshakes_per_source, source, now) || !rate_take(all->handshakes, STREAM_EVERYBODY, now))
+		return "handshake_rate";
+	return NULL;
+}
+
 static void accept_one(struct stream_listener *l, int fd, const struct peer *remote)
 {
 	struct streams *all = l->all;
+	const char *refusal = l->config != NULL ? tls_refusal(all, remote) : NULL;
 	struct stream_source *src = NULL;
 	struct stream *s;
 	socklen_t n = sizeof(s->local.u);
 
-	if (l->config != NULL && !rate_ok(all->rsa_failures, peer_prefix(remote), loop_now_ms(all->loop))) {
-		log_line(LOG_WARN, "event=tls_refused peer=%s reason=failed_rsa_handshakes", peer_text(remote).text);
+	if (refusal != NULL) {
+		log_line(LOG_WARN, "event=tls_refused peer=%s reason=%s", peer_text(remote).text, refusal);
 		close(fd);
 		return;
 	}

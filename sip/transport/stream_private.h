@@ -79,6 +79,7 @@ struct streams {
 	struct stream_listener listeners[LISTENERS_MAX];
 	unsigned listener_count, tls_slots, next_slot;
 	uint64_t next_id;
+	struct rate *handshakes, *handshakes_per_source;
 	struct rate *rsa_failures; /* by source */
 	struct rate *rsa_failures_all;
 	char scratch[SCRATCH];

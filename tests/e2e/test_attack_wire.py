@@ -147,6 +147,14 @@ def test_G14_small_and_broken_packets_are_not_amplified(lab):
             came = datagrams(sock, 1)
             # The fixed text of an answer (Allow, Accept) is at most 260 octets, which no real request falls short of.
             assert len(came) == 1 and len(came[0]) <= len(packet) + 260, came
+        for padding in range(0, 200, 10):
+            packet = full.replace(b"sip:x ", b"sip:example.com ").replace(b"q\r", token().encode() + b"\r")
+            packet = packet.replace(b"CSeq", b"Subject:" + b"x" * padding + b"\r\nCSeq")
+            sock.sendto(packet, ("127.0.0.1", lab.port))
+            came = datagrams(sock, 1, 0.01)
+            assert len(came) == 1 and came[0].startswith(b"SIP/2.0 200 ") and len(came[0]) <= len(packet) + 260, came
+            assert (b"\r\nSupported: path, outbound\r\n" in came[0]) == (len(packet) >= 240)
+            assert len(packet) < 240 or len(came[0]) <= 2 * len(packet)
 
 
 # --- slow and greedy clients ---

@@ -137,6 +137,6 @@ def test_a_wrong_name_gets_nothing(labs, domains, net):
         alice = other.agent(net, other.lab_user("alice"), "tcp")
         prove(alice, alice.new("MESSAGE", "sip:bob@example.net"))
         assert alice.peer.take(lambda m: m.code, 10).code == 500
-        assert "event=tls_failed" in other.process.log
+        until(lambda: "event=tls_failed" in other.process.log, 5, "the line in the log")
     finally:
         other.stop()

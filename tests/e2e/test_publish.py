@@ -479,6 +479,7 @@ def test_ESC_15_options(lab, net, transport):
     assert {"PUBLISH", "SUBSCRIBE", "OPTIONS"} <= set(answer.values("Allow"))
     assert sorted(answer.values("Allow-Events")) == ["certificate", "credential"]
     assert {"multipart/mixed", "application/pkix-cert"} <= set(answer.values("Accept"))
+    assert sorted(answer.values("Supported")) == ["outbound", "path"]
 
 
 def test_ESC_18_bit_exact(owner, watcher, user):

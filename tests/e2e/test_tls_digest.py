@@ -1,6 +1,7 @@
 """Transport security (rows TLS) and digest authentication (rows DIG), as seen at the server."""
 
 import ssl
+import time
 
 import certs
 import digest
@@ -265,6 +266,33 @@ def test_DIG_09_cancel_is_never_challenged(lab, net, user, transport):
     agent = lab.agent(net, transport=transport)
     cancel = agent.new("CANCEL", user.sips if transport == "tls" else user.aor, {"CSeq": "1 CANCEL"})
     assert agent.exchange(cancel).code == 481
+
+
+def handshakes(port, source, count):
+    """How many of so many connections from that address, one right after another, are answered a ClientHello."""
+    hello = tlsprobe.client_hello(tlsprobe.TLS12, [tlsprobe.RSA_AES128_SHA])
+    return sum(tlsprobe.probe(port, hello, source) is not None for _ in range(count))
+
+
+def test_handshakes_are_limited(server, net):
+    """Two seconds' worth at once, and then so many a second; what is established, and other sources, are not concerned."""
+    other = server("limits.handshakes-per-source=5", "limits.handshakes=30", "limits.rsa-failures=0",
+                   "tls.client-certificate=off")
+    port, established = other.port + 1, other.agent(net, transport="tls")
+    begin = time.monotonic()
+    count = handshakes(port, "127.0.1.1", 60)
+    assert 10 <= count <= 11 + 5 * (time.monotonic() - begin), "the 11th is closed"
+    assert established.options().code == 200
+    assert handshakes(port, "127.0.1.2", 3) == 3
+    program.until(lambda: "reason=handshake_rate" in other.process.log, 5, "the line in the log")
+    assert other.process.log.count("event=tls_refused peer=127.0.1.1:") <= 51
+    time.sleep(1.1)
+    assert handshakes(port, "127.0.1.1", 5) == 5, "it has recovered"
+    # All together: others can use up what is left for everybody.
+    assert sum(handshakes(port, f"127.0.2.{number}", 10) for number in range(20)) < 150
+    assert established.options().code == 200
+    time.sleep(1.1)
+    assert handshakes(port, "127.0.1.3", 5) == 5
 
 
 def test_failed_static_rsa_handshakes_are_limited(server):

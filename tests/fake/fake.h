@@ -59,6 +59,9 @@ void fake_send_error(struct transport *t, enum err e);
 /* fake_connect_error: what transport_connect says from now on; ERR_OK: it connects. */
 void fake_connect_error(struct transport *t, enum err e);
 
+/* fake_connect_name: the name of the last transport_connect. */
+const char *fake_connect_name(const struct transport *t);
+
 /* fake_kept: the sum of transport_keep for a connection. */
 int fake_kept(const struct transport *t, const struct flow *f);
 

@@ -1,5 +1,6 @@
 #include "sip/transport/transport.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/mem.h"
@@ -27,6 +28,7 @@ struct transport {
 	unsigned count;
 	struct message *first, **last;
 	enum err send_error, connect_error;
+	char name[256]; /* of the last transport_connect */
 	uint32_t waited_ms;
 };
 
@@ -140,7 +142,7 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 			   struct slice name, struct flow *out)
 {
 	(void)config;
-	(void)name;
+	snprintf(t->name, sizeof(t->name), "%.*s", SLICE_ARG(name));
 	if (t->connect_error != ERR_OK)
 		return t->connect_error;
 	*out = open_flow(t, proto, remote);
@@ -268,6 +270,11 @@ void fake_send_error(struct transport *t, enum err e)
 void fake_connect_error(struct transport *t, enum err e)
 {
 	t->connect_error = e;
+}
+
+const char *fake_connect_name(const struct transport *t)
+{
+	return t->name;
 }
 
 int fake_kept(const struct transport *t, const struct flow *f)

@@ -143,7 +143,6 @@ def test_a_large_request_for_a_phone_without_tcp(lab, net):
     exchange(alice.ask, alice, bob, alice.agent.new("MESSAGE", bob.aor, {}, EVERY_OCTET * 6))
 
 
-@pytest.mark.xfail(strict=True, reason="what is in the dialog of a large INVITE is answered 430 when its connection has ended")
 def test_the_connection_of_a_large_request_may_end(lab, net):
     """RFC 3261 18.1.1: an INVITE too large for a datagram comes to a UDP phone by TCP. That connection is nobody's flow: when
     it has ended, which this server itself sees to after limits.idle-timeout, a BYE goes to where the phone's Contact says."""

@@ -169,9 +169,8 @@ static void nist_answers_over_a_new_connection(void **state)
 {
 	static const struct {
 		const char *via_host, *to; /* NULL: nowhere */
-	} rows[] = {{"192.0.2.99:5070", "192.0.2.4:5070"},
-		    {"elsewhere.example", "192.0.2.4:5060"},
-		    {"192.0.2.4:25", NULL}};
+	} rows[] = {
+		{"192.0.2.99:5070", "192.0.2.4:5070"}, {"elsewhere.example", "192.0.2.4:5060"}, {"192.0.2.4:25", NULL}};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -415,7 +414,8 @@ int main(void)
 		T(nist_timer_j_is_each_ones_own),
 		T(nist_timer_j_is_zero_on_a_connection),
 		T(nist_survives_a_transport_error),
-		T(nist_answers_over_a_new_connection), T(nist_answers_to_source_or_sent_by),
+		T(nist_answers_over_a_new_connection),
+		T(nist_answers_to_source_or_sent_by),
 		T(matching_by_branch_sent_by_and_method),
 		T(matching_tells_unknown_methods_apart),
 		T(matching_without_the_cookie),

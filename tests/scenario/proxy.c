@@ -18,6 +18,7 @@
 #define ALICE "<sip:alice@example.com>;tag=a"
 #define PHONE1 "sip:bob@192.0.2.10:5070"
 #define PHONE2 "sip:bob@192.0.2.11:5070"
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct scene {
 	struct world *w;
@@ -123,6 +124,25 @@ static void put(struct scene *s, const struct flow *f, const char *contact)
 	msg_unref(m);
 }
 
+#define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
+
+static void put_flow(struct scene *s, const struct flow *f, const char *params)
+{
+	char headers[256];
+	struct sip_msg *m;
+
+	snprintf(headers, sizeof(headers), "Supported: path, outbound\r\nContact: <sip:bob@10.1.1.1>" INSTANCE "%s\r\n",
+		 params);
+	m = world_ask_as(s->w, f, "bob",
+			 (struct ask){.method = "REGISTER",
+				      .uri = "sip:example.com",
+				      .to = "<sip:bob@example.com>",
+				      .from = "<sip:bob@example.com>;tag=r",
+				      .headers = headers});
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+}
+
 static int begin(void **state)
 {
 	struct scene *s = mem_alloc(sizeof(*s));
@@ -146,18 +166,17 @@ static int end(void **state)
 	return 0;
 }
 
-/* Alice's request, with the answer to the challenge. The 407 is over when this returns. */
-static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
+/* That user's request, with the answer to the challenge. The 407 is over when this returns. */
+static void say_as(struct scene *s, const struct flow *f, const char *user, struct req r)
 {
-	struct answer answer = {.user = "alice",
-				.password = "alice-pw",
+	struct answer answer = {.user = user,
+				.password = user[0] == 'a' ? "alice-pw" : "bob-pw",
 				.method = r.method != NULL ? r.method : "MESSAGE",
 				.uri = r.uri != NULL ? r.uri : "sip:bob@example.com",
 				.nc = 1};
 	struct buf value = {0}, lines = {0};
 	struct sip_msg *m;
 
-	r.from = r.from != NULL ? r.from : ALICE;
 	say(s, f, r);
 	m = answered(s, f, 407);
 	assert_true(answer_read(&answer, m));
@@ -169,6 +188,12 @@ static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
 	say(s, f, r);
 	buf_free(&value);
 	buf_free(&lines);
+}
+
+static void say_as_alice(struct scene *s, const struct flow *f, struct req r)
+{
+	r.from = r.from != NULL ? r.from : ALICE;
+	say_as(s, f, "alice", r);
 }
 
 /* --- 16.3 --- */
@@ -494,6 +519,221 @@ static void the_way_out_needs_more_than_a_udp_address(void **state)
 	}
 }
 
+/* So many octets in one header field. */
+static void add_large(struct buf *lines, unsigned octets)
+{
+	buf_adds(lines, "X-Large: ");
+	for (unsigned i = 0; i < octets; i++)
+		buf_addc(lines, 'x');
+	buf_adds(lines, "\r\n");
+}
+
+/* A call as call(), but so large that it comes to Bob's UDP phone over TCP; that connection. */
+static struct flow call_large(struct scene *s, struct buf *route)
+{
+	struct buf large = {0};
+	struct sip_msg *m;
+	struct flow tcp;
+
+	add_large(&large, 1300);
+	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .call_id = "call", .headers = large.p});
+	m = next(s, &tcp);
+	assert_true(m != NULL && m->request && tcp.proto == PROTO_TCP);
+	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 1);
+	assert_true(slice_find(msg_value(m, HDR_RECORD_ROUTE), S("transport="), 0) == msg_value(m, HDR_RECORD_ROUTE).n);
+	build_header(route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &tcp, m, 200, "Contact: <" PHONE1 ">\r\n");
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	buf_free(&large);
+	return tcp;
+}
+
+/* RFC 3261 18.1.1: a connection that was made for the size of one request is nobody's way, and may end. */
+static void the_connection_of_a_large_request_may_end(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0}, large = {0};
+	struct flow tcp = call_large(s, &route), at;
+	struct sip_msg *m;
+
+	fake_close(s->w->transport, &tcp);
+	say(s, &s->alice, IN_DIALOG("ACK", route.p, 2));
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	/* What is large goes over TCP again, and by UDP when there is none. */
+	buf_add(&large, buf_slice(&route));
+	add_large(&large, 1300);
+	say(s, &s->alice, IN_DIALOG("INFO", large.p, 3));
+	m = next(s, &at);
+	assert_true(m != NULL && at.proto == PROTO_TCP && peer_same(&at.remote, &tcp.remote));
+	msg_unref(m);
+	fake_close(s->w->transport, &at);
+	msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	say(s, &s->alice, IN_DIALOG("BYE", route.p, 4));
+	m = asked(s, &s->phone1, METHOD_BYE);
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	silence(s);
+	buf_free(&route);
+	buf_free(&large);
+}
+
+/* Bob's own requests are his by the address that the call went to, whatever he sends them by; others prove who they
+ * are. */
+static void an_address_speaks_for_its_end(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+	struct flow tcp = call_large(s, &route), other = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	const struct flow *his[] = {&s->phone1, &tcp}, *not_his[] = {&other, &s->phone2, &s->eve};
+
+	for (unsigned i = 0; i < COUNT(his); i++) {
+		say(s, his[i], OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route.p, 1 + i));
+		msg_unref(asked(s, &s->alice, METHOD_INFO));
+	}
+	for (unsigned i = 0; i < COUNT(not_his); i++) {
+		say(s, not_his[i], OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route.p, 5 + i));
+		expect(s, not_his[i], 407);
+	}
+	silence(s);
+	buf_free(&route);
+}
+
+/* G16: of a stranger, a token for an address opens that address and no other, whatever else he writes. */
+static void an_address_in_the_token_opens_nothing_else(void **state)
+{
+	static const char *const uris[] = {"sip:x@192.0.2.99", "sips:x@192.0.2.99", "sip:x@192.0.2.10:9;transport=tcp",
+					   "sip:x@name.example.net"};
+	struct scene *s = *state;
+	struct buf route = {0}, two = {0};
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "call"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	buf_add(&two, slice_sub(buf_slice(&route), 0, route.n - 2));
+	buf_adds(&two, ", <sip:192.0.2.99;lr>\r\n");
+	for (unsigned i = 0; i < 2 * COUNT(uris); i++) {
+		say(s, &s->eve,
+		    (struct req){.method = "INFO",
+				 .uri = uris[i / 2],
+				 .to = "<sip:bob@example.com>;tag=b",
+				 .call_id = "call",
+				 .headers = i % 2 == 0 ? route.p : two.p,
+				 .cseq = 2 + i});
+		msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	}
+	silence(s);
+	buf_free(&route);
+	buf_free(&two);
+}
+
+/*
+ * A user's own connection: who registers anew with the same Contact goes on with the call. RFC 5626 5.3: else it has
+ * failed.
+ */
+static void a_call_goes_on_over_the_next_connection(void **state)
+{
+	struct scene *s = *state;
+	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+	struct req bye = {.method = "BYE", .uri = "sip:bob@10.1.1.1", .to = "<sip:bob@example.com>;tag=b", .cseq = 2};
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	put(s, &s->phone1, "*");
+	put_flow(s, &one, ";reg-id=1");
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	m = asked(s, &one, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &one, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	fake_close(s->w->transport, &one);
+	bye.headers = route.p;
+	say(s, &s->eve, bye);
+	expect(s, &s->eve, 430);
+	put_flow(s, &two, ";reg-id=1");
+	bye.uri = "sip:x@192.0.2.99";
+	bye.cseq++;
+	say(s, &s->eve, bye);
+	expect(s, &s->eve, 430);
+	bye.uri = "sip:bob@10.1.1.1";
+	bye.cseq++;
+	say(s, &s->eve, bye);
+	m = asked(s, &two, METHOD_BYE);
+	reply(s, &two, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	silence(s);
+	buf_free(&route);
+}
+
+/* RFC 3261 18.1.1 holds for the caller, too: his large INVITE has come over a connection that is no way to his phone.
+ */
+static void the_connection_of_a_large_request_of_ours_may_end(void **state)
+{
+	struct scene *s = *state;
+	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	say_as(s, &tcp, "bob",
+	       (struct req){.method = "INVITE",
+			    .uri = "sip:x@192.0.2.66:5060",
+			    .from = "<sip:bob@example.com>;tag=b",
+			    .to = "<sip:eve@example.org>",
+			    .call_id = "call"});
+	m = asked(s, &s->eve, METHOD_INVITE);
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	reply(s, &s->eve, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &tcp, 200);
+	fake_close(s->w->transport, &tcp);
+	say(s, &s->eve,
+	    (struct req){.method = "BYE",
+			 .uri = PHONE1,
+			 .to = "<sip:bob@example.com>;tag=b",
+			 .call_id = "call",
+			 .headers = route.p});
+	m = asked(s, &s->phone1, METHOD_BYE);
+	reply(s, &s->phone1, m, 200, NULL);
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	silence(s);
+	buf_free(&route);
+}
+
+/* RFC 3261 18.1.1 is about what is sent: digest credentials that stay here are no part of it, our own lines are. */
+static void what_is_sent_decides_on_UDP(void **state)
+{
+	struct scene *s = *state;
+	unsigned last = 0;
+
+	for (unsigned octets = 300; octets < 1100; octets += 20) {
+		struct buf lines = {0};
+		struct sip_msg *m;
+		struct flow to;
+		char call_id[8];
+
+		snprintf(call_id, sizeof(call_id), "%u", octets);
+		add_large(&lines, octets);
+		say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .call_id = call_id, .headers = lines.p});
+		m = next(s, &to);
+		assert_true(m != NULL && m->request);
+		/* By TCP only what had no room, but for the few octets that differ by the way. */
+		assert_true(to.proto == PROTO_UDP ? m->raw.n <= SIP_UDP_SAFE : m->raw.n > SIP_UDP_SAFE - 16);
+		last = to.proto == PROTO_UDP ? octets : last;
+		msg_unref(m);
+		buf_free(&lines);
+	}
+	assert_in_range(last, 400, 1000);
+}
+
 /* --- responses, 16.7 --- */
 
 static void ring_both(struct scene *s, struct sip_msg *m[2])
@@ -688,25 +928,6 @@ static void what_cannot_be_passed_ends_no_other_branch(void **state)
 		msg_unref(a);
 		msg_unref(b);
 	}
-}
-
-#define INSTANCE ";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\""
-
-static void put_flow(struct scene *s, const struct flow *f, const char *params)
-{
-	char headers[256];
-	struct sip_msg *m;
-
-	snprintf(headers, sizeof(headers), "Supported: path, outbound\r\nContact: <sip:bob@10.1.1.1>" INSTANCE "%s\r\n",
-		 params);
-	m = world_ask_as(s->w, f, "bob",
-			 (struct ask){.method = "REGISTER",
-				      .uri = "sip:example.com",
-				      .to = "<sip:bob@example.com>",
-				      .from = "<sip:bob@example.com>;tag=r",
-				      .headers = headers});
-	assert_int_equal(m->status, 200);
-	msg_unref(m);
 }
 
 /* RFC 5626 5.3: what a phone has said by one flow it is not asked again by another; 430 says that it was not asked. */
@@ -940,6 +1161,12 @@ int main(void)
 		T(record_route_opens_nothing_to_others),
 		T(a_strict_router_before_us_hides_no_proxy),
 		T(the_way_out_needs_more_than_a_udp_address),
+		T(the_connection_of_a_large_request_may_end),
+		T(an_address_speaks_for_its_end),
+		T(an_address_in_the_token_opens_nothing_else),
+		T(a_call_goes_on_over_the_next_connection),
+		T(the_connection_of_a_large_request_of_ours_may_end),
+		T(what_is_sent_decides_on_UDP),
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
 		T(the_best_failure_is_passed),

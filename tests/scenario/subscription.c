@@ -4,6 +4,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "tests/scenario/scene.h"
 
 /* How long a subscription lives and which way its NOTIFYs go: RFC 6665 4.2, the rows named. */
@@ -97,6 +99,64 @@ static void CRD_18_a_new_certificate_may_shorten(void **state)
 
 /* --- connections --- */
 
+/*
+ * T-43, TLS-09: what a SUBSCRIBE came by says where its dialog is reached. To the address of the TLS listener a sip URI
+ * would lead by UDP, and no certificate has it.
+ */
+static void EVT_13_the_Contact_leads_back(void **state)
+{
+	static const struct {
+		enum proto proto;
+		const char *scheme, *rest;
+	} rows[] = {
+		{PROTO_UDP, "sip", "@192.0.2.1:5060;gr>"}, {PROTO_TCP, "sip", "@192.0.2.1:5060;gr;transport=tcp>"},
+		{PROTO_TLS, "sip", "@example.com;gr>"},    {PROTO_TLS, "sips", "@example.com;gr>"},
+		{PROTO_TCP, "sips", "@example.com;gr>"}, /* whatever it came by */
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct flow f = rows[i].proto == PROTO_UDP
+					? fake_udp("192.0.2.4:5070")
+					: fake_stream(s->w->transport, rows[i].proto, "192.0.2.4:40000");
+		struct ask ask = {.method = "SUBSCRIBE", .from = "<sip:eve@example.org>;tag=e", .call_id = "leads"};
+		char uri[64], start[32], target[160], to[160];
+		struct sip_msg *m;
+		struct addr contact;
+
+		snprintf(uri, sizeof(uri), "%s:alice@example.com", rows[i].scheme);
+		snprintf(start, sizeof(start), "<%s:cred-", rows[i].scheme);
+		ask.uri = uri;
+		ask.cseq = (unsigned)i + 1;
+		ask.headers = "Event: certificate\r\nContact: <sip:watcher@192.0.2.4:40000>\r\n";
+		m = world_ask(s->w, &f, &ask);
+		assert_true(m != NULL && m->status == 200 && has(m, HDR_CONTACT, start));
+		assert_true(slice_find(msg_value(m, HDR_CONTACT), slice_str(rows[i].rest), 0) <
+			    msg_value(m, HDR_CONTACT).n);
+		assert_int_equal(addr_parse(msg_value(m, HDR_CONTACT), &contact), ERR_OK);
+		snprintf(target, sizeof(target), "%.*s", SLICE_ARG(contact.spec));
+		snprintf(to, sizeof(to), "%.*s", SLICE_ARG(msg_value(m, HDR_TO)));
+		msg_unref(m);
+		msg_unref(world_take(s->w, "leads", NULL));
+		/* In the dialog everything is for the server, also under the domain's name, where users have theirs. */
+		ask.uri = target;
+		ask.to = to;
+		ask.cseq = 10 + (unsigned)i;
+		ask.headers = "Event: certificate\r\nExpires: 0\r\n";
+		ask.method = "OPTIONS";
+		m = world_ask(s->w, &f, &ask);
+		assert_true(m != NULL && m->status == 200);
+		msg_unref(m);
+		ask.cseq += 10;
+		ask.method = "SUBSCRIBE";
+		m = world_ask(s->w, &f, &ask);
+		assert_true(m != NULL && m->status == 200);
+		msg_unref(m);
+		while ((m = world_take(s->w, "leads", NULL)) != NULL)
+			msg_unref(m);
+	}
+}
+
 static void CRD_11_the_connection_is_gone(void **state)
 {
 	struct scene *s = *state;
@@ -172,6 +232,38 @@ static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(v
 	assert_told(s, &t);
 	assert_int_equal(t.back.proto, PROTO_TCP);
 	assert_string_equal(peer_text(&t.back.remote).text, "192.0.2.4:40000");
+}
+
+/* The name that a certificate must have is a bare address, as the resolver would say it. */
+static void T_32_the_name_of_a_sips_Contact(void **state)
+{
+	static const char *const rows[][2] = {{"192.0.2.4:40009", "192.0.2.4"}, {"[2001:DB8::4]:40009", "2001:db8::4"}};
+	struct scene *s = *state;
+
+	notifier_tls(s->w->notifier, (struct tls_config *)s); /* the fake does not look at it */
+	for (size_t i = 0; i < 2; i++) {
+		struct flow f = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40000"), to;
+		char headers[160], call_id[8];
+		struct sip_msg *m;
+
+		snprintf(call_id, sizeof(call_id), "sips%zu", i);
+		snprintf(headers, sizeof(headers), "Event: certificate\r\nContact: <sips:watcher@%s>\r\n", rows[i][0]);
+		m = world_ask(s->w, &f,
+			      &(struct ask){.method = "SUBSCRIBE",
+					    .uri = "sips:alice@example.com",
+					    .call_id = call_id,
+					    .headers = headers});
+		assert_true(m != NULL && m->status == 200);
+		msg_unref(m);
+		fake_close(s->w->transport, &f);
+		do {
+			m = world_take(s->w, call_id, &to);
+			assert_non_null(m);
+			msg_unref(m);
+		} while (to.id == f.id);
+		assert_int_equal(to.proto, PROTO_TLS);
+		assert_string_equal(fake_connect_name(s->w->transport), rows[i][1]);
+	}
 }
 
 static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **state)
@@ -316,10 +408,12 @@ int main(void)
 		T(CRD_16_17_never_longer_than_the_certificate),
 		T(CRT_07_certificate_subscriptions_are_not_shortened),
 		T(CRD_18_a_new_certificate_may_shorten),
+		T(EVT_13_the_Contact_leads_back),
 		T(CRD_11_the_connection_is_gone),
 		T(CRD_11_the_connection_goes_while_a_NOTIFY_is_signed),
 		T(CRD_11_a_refresh_moves_the_subscription),
 		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
+		T(T_32_the_name_of_a_sips_Contact),
 		T(T_32_a_revocation_that_went_down_with_its_connection_is_told),
 		T(CRT_13_large_NOTIFYs_leave_UDP),
 		T(EVT_02_a_Contact_with_a_name_over_UDP),

@@ -51,6 +51,8 @@ static const struct row rows[] = {
 	{"uri-http", "example.com", false, false},
 	{"uri-http", "//example.com/", false, false},
 	{"uri-ipv6", "[2001:db8::1]", true, true},
+	{"uri-ipv6", "2001:db8::1", true, true},
+	{"uri-ipv6", "[2001:db8::1", false, false},
 	{"uri-ipv6", "[2001", false, false},
 	{"uri-nul", "example.com", false, false},
 	{"uri-nul-user", "example.com", false, false},

@@ -50,6 +50,36 @@ static void packed_and_back(void **state)
 	}
 }
 
+/* Of the remote end only, and told from a whole flow. */
+static void the_remote_end_alone(void **state)
+{
+	const char *const ends[] = {"192.0.2.4:5070", "[2001:db8::4]:65535"};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * (PROTO_TLS + 1); i++) {
+		struct flow f = udp(ends[i % 2], "192.0.2.1:5060"), out;
+		struct buf packed = {0};
+
+		f.proto = (enum proto)(i / 2);
+		f.id = f.proto != PROTO_UDP ? 7 : 0;
+		flow_pack_remote(&f, &packed);
+		assert_true(packed.n <= FLOW_PACKED);
+		assert_int_equal(flow_unpack(buf_slice(&packed), &out), ERR_SYNTAX);
+		for (size_t n = 0; n < packed.n; n++) {
+			struct slice cut = guard_copy(slice_sub(buf_slice(&packed), 0, n));
+
+			assert_int_equal(flow_unpack_remote(cut, &out), ERR_SYNTAX);
+			guard_free(cut);
+		}
+		assert_int_equal(flow_unpack_remote(buf_slice(&packed), &out), ERR_OK);
+		assert_true(out.proto == f.proto && out.id == 0 && peer_same(&out.remote, &f.remote));
+		buf_clear(&packed);
+		flow_pack(&f, &packed);
+		assert_int_equal(flow_unpack_remote(buf_slice(&packed), &out), ERR_SYNTAX);
+		buf_free(&packed);
+	}
+}
+
 static void what_makes_a_udp_flow(void **state)
 {
 	const struct flow a = udp("192.0.2.4:5070", "192.0.2.1:5060"), port = udp("192.0.2.4:5071", "192.0.2.1:5060"),
@@ -94,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packed_and_back),
+		cmocka_unit_test(the_remote_end_alone),
 		cmocka_unit_test(what_makes_a_udp_flow),
 		cmocka_unit_test(nothing_else_is_a_flow),
 	};
