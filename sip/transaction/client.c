@@ -78,6 +78,33 @@ void client_response(struct tx_layer *t, struct sip_msg *m)
 		nict_response(tx, m);
 }
 
+/*
+ * RFC 3261 18.4, ICMP: the request reached nobody, so it is tried elsewhere at once and not in 32 s. Who forges an
+ * error would have to know the branch; and what has been answered was there.
+ */
+void client_refused(struct tx_layer *t, const struct peer *remote, struct slice sent)
+{
+	size_t at = slice_find(sent, S(";branch="), 0);
+	struct slice branch = slice_sub(sent, at + 8, sent.n);
+	struct map_node *next;
+
+	/* Cut short it is nobody's. */
+	branch = slice_sub(branch, 0,
+			   slice_chr(branch, ';') < slice_chr(branch, '\r') ? slice_chr(branch, ';')
+									    : slice_chr(branch, '\r'));
+	for (struct map_node *n = map_find(&t->clients, branch); n != NULL; n = next) {
+		struct tx *tx = MAP_ENTRY(n, struct tx, by_key);
+
+		next = map_find_next(n);
+		if (tx->state != TX_TRYING || tx->flow.proto != PROTO_UDP || !peer_same(&tx->flow.remote, remote))
+			continue;
+		if (tx->kind == TX_ICT)
+			ict_failed(tx, ERR_IO);
+		else
+			nict_failed(tx, ERR_IO);
+	}
+}
+
 /* --- what users ask --- */
 
 void tx_branch(struct buf *out)

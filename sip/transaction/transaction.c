@@ -178,6 +178,11 @@ static void on_message(void *arg, const struct flow *from, struct sip_msg *m)
 		client_response(arg, m);
 }
 
+static void on_refused(void *arg, const struct peer *remote, struct slice sent)
+{
+	client_refused(arg, remote, sent);
+}
+
 static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct tx_layer *t = arg;
@@ -196,7 +201,8 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	t->user->on_closed(t->arg, flow_id, why);
 }
 
-const struct transport_user tx_transport_user = {.admit = admit, .on_message = on_message, .on_closed = on_closed};
+const struct transport_user tx_transport_user = {
+	.admit = admit, .on_message = on_message, .on_refused = on_refused, .on_closed = on_closed};
 
 unsigned tx_count(const struct tx_layer *t)
 {

@@ -86,6 +86,7 @@ bool server_keep(struct tx *tx); /* INVITE: is there room to keep the final resp
 
 /* client.c */
 void client_response(struct tx_layer *t, struct sip_msg *m);
+void client_refused(struct tx_layer *t, const struct peer *remote, struct slice sent);
 void client_tell(struct tx *tx, struct sip_msg *m, enum err why); /* the last thing in every handler */
 void client_ack(struct tx *tx, const struct sip_msg *m);          /* makes and sends the ACK to a failure */
 void client_cancel(struct tx *tx);                                /* sends the CANCEL */

@@ -167,6 +167,13 @@ static void on_datagram(void *arg, const struct peer *remote, const struct peer 
 	hand_up(t, &from, octets, octets.n > t->max_message, waited_ms);
 }
 
+static void on_refused(void *arg, const struct peer *remote, struct slice sent)
+{
+	struct transport *t = arg;
+
+	t->user->on_refused(t->arg, remote, sent);
+}
+
 static struct flow flow_of(const struct stream *s)
 {
 	return (struct flow){.proto = stream_is_tls(s) ? PROTO_TLS : PROTO_TCP,
@@ -299,6 +306,8 @@ enum err transport_listen(struct transport *t, enum proto proto, struct peer *at
 		e = stream_listen(t->streams, at, proto == PROTO_TLS ? config : NULL, &sip_user, t, &l->stream);
 	if (e != ERR_OK)
 		return e;
+	if (proto == PROTO_UDP)
+		udp_on_refused(l->udp, on_refused);
 	l->at = *at;
 	t->listener_count++;
 	return ERR_OK;

@@ -26,6 +26,8 @@ struct transport_user {
 	enum transport_admit (*admit)(void *arg, struct slice octets, uint32_t waited_ms);
 	/* One message; the reference stays the transport's: msg_ref to keep it. */
 	void (*on_message)(void *arg, const struct flow *from, struct sip_msg *m);
+	/* A datagram reached nobody; remote and sent as udp_refused_fn has them. */
+	void (*on_refused)(void *arg, const struct peer *remote, struct slice sent);
 	/* A connection is gone, or could not be made. */
 	void (*on_closed)(void *arg, uint64_t flow_id, const char *why);
 };

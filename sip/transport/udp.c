@@ -1,6 +1,7 @@
 #include "sip/transport/udp.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/ip.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +11,8 @@
 
 #define BATCH 16 /* datagrams that one call to the system reads */
 #define BATCHES_A_TURN 4
+#define ERRORS_A_TURN 64
+#define QUOTED_MAX 1024   /* octets of a datagram that come back with an error */
 #define WAIT_MAX_MS 60000 /* longer waits are a clock that was set */
 
 struct udp {
@@ -18,12 +21,19 @@ struct udp {
 	int fd;
 	struct peer at;
 	udp_fn fn;
+	udp_refused_fn refused; /* or NULL */
 	void *arg;
 	struct batch *batch;
 };
 
 union control {
 	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec))];
+	struct cmsghdr align;
+};
+
+union error_control {
+	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec)) +
+		   CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
 	struct cmsghdr align;
 };
 
@@ -98,11 +108,71 @@ static int receive(struct udp *u)
 	return recvmmsg(u->fd, b->headers, BATCH, 0, NULL);
 }
 
+#ifdef IP_RECVERR
+/* Did the network say that nobody is there? */
+static bool is_refusal(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		struct sock_extended_err e;
+
+		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		return (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6) &&
+		       (e.ee_errno == ECONNREFUSED || e.ee_errno == EHOSTUNREACH || e.ee_errno == ENETUNREACH);
+	}
+	return false;
+}
+
+/* Empties the queue of errors, or the socket would be readable for ever. */
+static void drain_errors(struct udp *u)
+{
+	for (unsigned i = 0; i < ERRORS_A_TURN; i++) {
+		char octets[QUOTED_MAX];
+		union error_control control;
+		struct peer remote = {0};
+		struct iovec iov = {octets, sizeof(octets)};
+		struct msghdr m = {.msg_name = &remote.u,
+				   .msg_namelen = sizeof(remote.u),
+				   .msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = &control,
+				   .msg_controllen = sizeof(control)};
+		ssize_t n = recvmsg(u->fd, &m, MSG_ERRQUEUE);
+
+		if (n < 0)
+			return;
+		if (u->refused != NULL && is_refusal(&m))
+			u->refused(u->arg, &remote, slice_of(octets, (size_t)n));
+	}
+}
+
+static void ask_for_errors(int fd, bool v6)
+{
+	int on = 1;
+
+	setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof(on));
+}
+#else
+static void drain_errors(struct udp *u)
+{
+	(void)u;
+}
+
+static void ask_for_errors(int fd, bool v6)
+{
+	(void)fd;
+	(void)v6;
+}
+#endif
+
 static void on_readable(void *arg, int events)
 {
 	struct udp *u = arg;
 
 	(void)events;
+	drain_errors(u);
 	for (unsigned turn = 0; turn < BATCHES_A_TURN; turn++) {
 		struct batch *b = u->batch;
 		int n = receive(u);
@@ -117,8 +187,9 @@ static void on_readable(void *arg, int events)
 			read_control(h, &local, &waited_ms);
 			u->fn(u->arg, &b->remote[i], &local, slice_of(b->octets[i], b->headers[i].msg_len), waited_ms);
 		}
-		if (n < BATCH)
-			return; /* drained; or an ICMP error of an earlier datagram, which a timer finds out too */
+		/* An error is of an earlier datagram, and told once: behind it may be more. */
+		if (n < BATCH && (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
 	}
 }
 
@@ -138,6 +209,7 @@ enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct u
 		goto fail;
 	if (bind(fd, &at->u.sa, peer_len(at)) != 0 || getsockname(fd, &at->u.sa, &n) != 0)
 		goto fail;
+	ask_for_errors(fd, v6);
 	/* Without it nothing is known of overload, and nothing refused for it. */
 	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	/* A burst must not be lost while the loop is elsewhere; less is what the system grants. */
@@ -168,6 +240,11 @@ void udp_free(struct udp *u)
 	close(u->fd);
 	mem_free(u->batch);
 	mem_free(u);
+}
+
+void udp_on_refused(struct udp *u, udp_refused_fn fn)
+{
+	u->refused = fn;
 }
 
 const struct peer *udp_local(const struct udp *u)
@@ -212,7 +289,12 @@ enum err udp_send(struct udp *u, const struct peer *to, const struct peer *local
 
 	if (local != NULL && peer_is_any(&u->at))
 		set_source(&m, &control, local);
-	if (sendmsg(u->fd, &m, 0) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
-		return ERR_OK;
+	for (int i = 0; i < 2; i++) {
+		if (sendmsg(u->fd, &m, 0) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
+			return ERR_OK;
+		/* What an earlier datagram met is told instead, once. */
+		if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH)
+			break;
+	}
 	return ERR_IO;
 }

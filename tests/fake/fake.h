@@ -50,6 +50,9 @@ unsigned fake_sent(const struct transport *t);
 /* fake_close: the connection is gone, and its user is told. */
 void fake_close(struct transport *t, const struct flow *f);
 
+/* fake_refuse: a datagram that began with sent reached nobody at remote. */
+void fake_refuse(struct transport *t, const char *remote, struct slice sent);
+
 /* fake_waited: how long datagrams have waited from now on; UINT32_MAX, which it is at first: not known. */
 void fake_waited(struct transport *t, uint32_t ms);
 

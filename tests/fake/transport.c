@@ -257,6 +257,14 @@ void fake_close(struct transport *t, const struct flow *f)
 	fake_settle(t->loop);
 }
 
+void fake_refuse(struct transport *t, const char *remote, struct slice sent)
+{
+	struct peer at = peer_at(remote);
+
+	t->user->on_refused(t->arg, &at, sent);
+	fake_settle(t->loop);
+}
+
 void fake_waited(struct transport *t, uint32_t ms)
 {
 	t->waited_ms = ms;

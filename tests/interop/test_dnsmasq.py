@@ -135,8 +135,7 @@ def test_2782_the_lowest_priority_is_asked(dns, target, alice, domain, transport
     assert [arrived(one) for one in (wanted, other, last)] == [5, 0, 0]
 
 
-@pytest.mark.parametrize("transport", [pytest.param("udp", marks=pytest.mark.xfail(strict=True, reason=
-    "an ICMP error is not seen: a UDP target that is down is given up after 32 s only")), "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_3263_4_3_the_next_when_one_is_down(dns, target, alice, domain, transport, closed):
     """A refused connection and an ICMP error are a failure at once (RFC 3261 18.4)."""
     wanted, other = target(), target()

@@ -234,11 +234,53 @@ static void nict_forgotten_goes_on_in_silence(void **state)
 	assert_int_equal(tx_count(w->layer), 0);
 }
 
+/* RFC 3261 18.4: an ICMP error ends it, if it is about this very datagram and nobody has answered. */
+static void nict_refused_by_icmp_fails_at_once(void **state)
+{
+	struct world *w = *state;
+	struct flow to = fake_udp("192.0.2.4:5070");
+	struct sent s = start(w, &to);
+	struct buf quoted = {0};
+
+	buf_addf(&quoted, "NOTIFY sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=%s;rport\r\nFro", s.branch);
+	fake_refuse(w->transport, "192.0.2.5:5070", buf_slice(&quoted));
+	fake_refuse(w->transport, "192.0.2.4:5071", buf_slice(&quoted));
+	fake_refuse(w->transport, "192.0.2.4:5070", S("NOTIFY sip:b"));
+	fake_refuse(w->transport, "192.0.2.4:5070", S("NOTIFY sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch="));
+	fake_refuse(w->transport, "192.0.2.4:5070", SLICE_NONE);
+	assert_int_equal(w->done, 0);
+	fake_refuse(w->transport, "192.0.2.4:5070", buf_slice(&quoted));
+	assert_int_equal(w->done, 1);
+	assert_int_equal(w->why, ERR_IO);
+	assert_int_equal(tx_count(w->layer), 0);
+	buf_free(&quoted);
+}
+
+static void nict_refused_by_icmp_after_an_answer_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct flow to = fake_udp("192.0.2.4:5070");
+	struct sent s = start(w, &to);
+	struct buf quoted = {0};
+
+	buf_addf(&quoted, "NOTIFY sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=%s\r\n", s.branch);
+	respond(w, &to, &s, 100, "NOTIFY");
+	fake_refuse(w->transport, "192.0.2.4:5070", buf_slice(&quoted));
+	assert_int_equal(w->done, 0);
+	respond(w, &to, &s, 200, "NOTIFY");
+	fake_refuse(w->transport, "192.0.2.4:5070", buf_slice(&quoted));
+	assert_int_equal(w->done, 1);
+	assert_int_equal(w->status, 200);
+	buf_free(&quoted);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(nict_refused_by_icmp_fails_at_once),
+		T(nict_refused_by_icmp_after_an_answer_goes_on),
 		T(nict_retransmits_at_t1_doubling_up_to_t2),
 		T(nict_proceeding_retransmits_every_t2),
 		T(nict_final_from_trying),
