@@ -302,8 +302,8 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 	fork_failure(b, b->to_user ? 480 : 404, NULL);
 }
 
-#define OWN_OCTETS 400   /* of Via, its parameters, Max-Forwards and Max-Breadth, at the very most */
-#define ROUTE_OCTETS 850 /* and of two Record-Routes */
+#define OWN_OCTETS 300 /* of Via, its parameters, Max-Forwards and Max-Breadth, at most */
+#define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* of two Record-Routes, but for the domain in them */
 
 /*
  * RFC 3261 18.1.1: is what goes on too large for UDP? Digest credentials and Routes that stay here do not count. What
@@ -312,7 +312,8 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 static bool is_large(struct branch *b)
 {
 	const struct fork *f = b->fork;
-	size_t most = f->request->raw.n + OWN_OCTETS + (is_recorded(f->request) ? ROUTE_OCTETS : 0) +
+	size_t domain = strlen(f->proxy->d.access.config->domain);
+	size_t most = f->request->raw.n + OWN_OCTETS + (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
 		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
 	struct flow before = b->flow;
 	struct buf octets = {0}, id = {0};
@@ -342,6 +343,9 @@ static void resolve(struct branch *b)
 		fork_failure(b, 416, NULL);
 		return;
 	}
+	/* 16.6 7: what is asked of a sips URI goes by TLS, whatever URI says where to. */
+	if (slice_istarts(b->uri != NULL ? slice_str(b->uri) : b->fork->request->uri_text, S("sips:")))
+		next.scheme = URI_SIPS;
 	b->state = BRANCH_RESOLVING;
 	switch (resolver_ask(p->d.resolver, &next, is_large(b), &hops, on_resolved, p, id, &why)) {
 	case ERR_OK:

@@ -103,6 +103,7 @@ static void start(struct world *w)
 {
 	static const uint8_t master[SEAL_KEY] = {1};
 	const struct config *c = &w->config;
+	struct routes *routes;
 	const struct auth_options options = {.realm = c->domain,
 					     .sha256 = c->digest_sha256,
 					     .md5 = c->digest_md5,
@@ -146,8 +147,10 @@ static void start(struct world *w)
 
 	assert_int_equal(registrar_new(&registrar, &w->registrar), ERR_OK);
 	w->names = work_new(w->loop, 1, c->limit_queue, 0);
+	routes = routes_new();
+	assert_int_equal(routes_add(routes, S("two.example"), S(WORLD_FIRST_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
 	w->resolver = resolver_new(w->loop, w->names,
-				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes_new()});
+				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes});
 
 	struct proxy_deps proxy = {.loop = w->loop,
 				   .transactions = w->layer,

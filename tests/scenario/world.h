@@ -38,6 +38,10 @@ struct world {
 	unsigned calls;       /* counts Call-IDs and branches */
 };
 
+/* Where requests to two.example go, one after the other. */
+#define WORLD_FIRST_HOP "udp:192.0.2.70:5060"
+#define WORLD_SECOND_HOP "udp:192.0.2.71:5060"
+
 /* world_new: options as "section.key=value", NULL at the end, or NULL. world_free also removes the folder. */
 struct world *world_new(const char *const *options);
 void world_free(struct world *w);
