@@ -379,6 +379,7 @@ void app_free(struct app *a)
 	control_free(a->control);
 	notifier_free(a->notifier);
 	proxy_free(a->proxy);
+	record_route_keys_drop(&a->route_keys);
 	registrar_free(a->registrar);
 	credentials_free(a->credentials);
 	tx_layer_free(a->transactions);

@@ -31,9 +31,13 @@ static void loop_mark(const struct fork *f, struct buf *out)
 		buf_add(&parts, h->value);
 	buf_add(&parts, m->call_id);
 	buf_add(&parts, m->from_tag);
-	buf_addf(&parts, " %u ", m->cseq);
+	buf_addc(&parts, ' ');
+	buf_addu(&parts, m->cseq);
+	buf_addc(&parts, ' ');
 	buf_add(&parts, m->to_tag);
-	buf_addf(out, "z9hG4bK%016llx.", (unsigned long long)map_hash(&f->proxy->by_own, buf_slice(&parts)));
+	buf_add(out, S("z9hG4bK"));
+	buf_addx(out, map_hash(&f->proxy->by_own, buf_slice(&parts)));
+	buf_addc(out, '.');
 	buf_free(&parts);
 }
 

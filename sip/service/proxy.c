@@ -323,10 +323,11 @@ bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct
 
 	if (m->uri.scheme == URI_OTHER)
 		return false;
+	if (!is_own_uri(p, &m->uri, source))
+		return true;
 	if (msg_value(m, HDR_ROUTE).p == NULL)
-		return !is_own_uri(p, &m->uri, source);
-	concerns = !itinerary_read(p, m, source, &it, &why) || it.in_dialog || it.routed ||
-		   !is_own_uri(p, &m->uri, source);
+		return false;
+	concerns = !itinerary_read(p, m, source, &it, &why) || it.in_dialog || it.routed;
 	itinerary_drop(&it);
 	return concerns;
 }

@@ -1,10 +1,7 @@
 #include "sip/service/record_route.h"
 
-#include <string.h>
-
 #include "core/mem.h"
 #include "crypto/encode.h"
-#include "crypto/hash.h"
 #include "crypto/rng.h"
 
 #define PREFIX S("rr-") /* tells tokens from user names before anything is computed */
@@ -16,9 +13,15 @@ void record_route_keys(struct slice master, struct record_route_keys *out)
 	uint8_t mac[HASH_MAX];
 
 	hmac_parts(HASH_SHA256, master, &label, 1, mac);
-	memcpy(out->key, mac, sizeof(out->key));
+	out->mac = hmac_key_new(slice_of(mac, sizeof(mac)));
 	rng_fill(&out->run, sizeof(out->run));
 	mem_wipe(mac, sizeof(mac));
+}
+
+void record_route_keys_drop(struct record_route_keys *k)
+{
+	hmac_key_free(k->mac);
+	k->mac = NULL;
 }
 
 static void mac_of(const struct record_route_keys *k, struct slice ends, bool connections, struct slice call_id,
@@ -29,7 +32,7 @@ static void mac_of(const struct record_route_keys *k, struct slice ends, bool co
 		call_id, S(" "), caller_tag, S(" "), connections ? slice_of(&k->run, sizeof(k->run)) : SLICE_NONE,
 		ends};
 
-	hmac_parts(HASH_SHA256, slice_of(k->key, sizeof(k->key)), parts, sizeof(parts) / sizeof(parts[0]), out);
+	hmac_key_sum(k->mac, parts, sizeof(parts) / sizeof(parts[0]), out);
 }
 
 static bool on_connection(const struct dialog_end *e)

@@ -1,6 +1,7 @@
 #ifndef SIP_SERVICE_RECORD_ROUTE_H
 #define SIP_SERVICE_RECORD_ROUTE_H
 
+#include "crypto/hash.h"
 #include "sip/message/msg.h"
 #include "sip/transport/flow.h"
 
@@ -10,11 +11,9 @@
  * through once, and gets no further than to the ends that it names: a To tag and a Route alone open nothing
  * (security.md F10).
  */
-#define RECORD_ROUTE_KEY 32
-
 struct record_route_keys {
-	uint8_t key[RECORD_ROUTE_KEY]; /* lasts over restarts, so that calls over UDP do, too */
-	uint64_t run;                  /* of this process: connections are numbered anew in the next */
+	struct hmac_key *mac; /* lasts over restarts, so that calls over UDP do, too */
+	uint64_t run;         /* of this process: connections are numbered anew in the next */
 };
 
 /*
@@ -30,8 +29,9 @@ struct dialog_ends {
 	struct dialog_end caller, callee;
 };
 
-/* record_route_keys: out of the master key of the store. */
+/* record_route_keys: out of the master key of the store. record_route_keys_drop: *k may be empty. */
 void record_route_keys(struct slice master, struct record_route_keys *out);
+void record_route_keys_drop(struct record_route_keys *k);
 
 /* record_route_token: appends it, of at most RECORD_ROUTE_TOKEN octets of unreserved characters. */
 #define RECORD_ROUTE_TOKEN 128

@@ -152,14 +152,16 @@ static void start(struct world *w)
 	w->resolver = resolver_new(w->loop, w->names,
 				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes});
 
-	struct proxy_deps proxy = {.loop = w->loop,
+	record_route_keys(slice_of(master, sizeof(master)), &w->route_keys);
+
+	struct proxy_deps proxy = {.keys = w->route_keys,
+				   .loop = w->loop,
 				   .transactions = w->layer,
 				   .transport = w->transport,
 				   .resolver = w->resolver,
 				   .registrar = w->registrar,
 				   .access = access};
 
-	record_route_keys(slice_of(master, sizeof(master)), &proxy.keys);
 	w->proxy = proxy_new(&proxy);
 	w->router = (struct router){.domain = c->domain,
 				    .credentials = w->credentials,
@@ -190,6 +192,7 @@ static void stop(struct world *w)
 	work_free(w->names);
 	notifier_free(w->notifier);
 	proxy_free(w->proxy);
+	record_route_keys_drop(&w->route_keys);
 	registrar_free(w->registrar);
 	credentials_free(w->credentials);
 	tx_layer_free(w->layer);

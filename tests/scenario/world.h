@@ -31,6 +31,7 @@ struct world {
 	struct work *names;
 	struct resolver *resolver;
 	struct proxy *proxy;
+	struct record_route_keys route_keys;
 	struct router router;
 	struct key *user_key; /* EC; of all certificates of users */
 	struct buf pkcs8;     /* the same, DER */
