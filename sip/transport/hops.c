@@ -71,6 +71,8 @@ static void draw_weights(struct place *at, unsigned count, uint32_t (*below)(uin
 
 		for (; end < count && at[end].group == at[i].group && at[end].priority == at[i].priority; end++)
 			sum += at[end].weight;
+		if (end == i + 1) /* there is no choice */
+			continue;
 		drawn = below(sum + 1);
 		while (running < drawn && pick + 1 < end)
 			running += at[++pick].weight;
