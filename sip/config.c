@@ -103,6 +103,8 @@ NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WE
 NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, "seconds that are granted at most"),
 NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
 
+NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, "seconds that Contacts of one q ring before those of a lower one; 0 = three minutes"),
+
 SWITCH("digest", "sha-256", digest_sha256, "on", "offer SHA-256; off for clients that read one challenge only and know MD5"),
 SWITCH("digest", "md5", digest_md5, "on", "offer MD5"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),

@@ -58,6 +58,8 @@ struct config {
 
 	uint32_t registrar_default_expires, registrar_max_expires, registrar_min_expires;
 
+	uint32_t proxy_ring_time;
+
 	bool digest_sha256, digest_md5;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 

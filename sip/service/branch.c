@@ -167,10 +167,12 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 	return e;
 }
 
-static void on_timer_c(void *arg)
+/* Timer C, or the time after which those with a lower q are to ring. */
+static void on_timer(void *arg)
 {
 	struct branch *b = arg;
 
+	b->rung_out = b->short_ring;
 	branch_cancel(b);
 }
 
@@ -198,8 +200,11 @@ static void send_on_flow(struct branch *b)
 		b->tx = tx_send(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
 				on_heard, b);
 		if (is_invite(b)) {
-			b->timer = b->timer != NULL ? b->timer : timer_new(f->proxy->d.loop, on_timer_c, b);
-			timer_start(b->timer, TIMER_C_MS);
+			uint32_t ring_ms = fork_ring_ms(b);
+
+			b->timer = b->timer != NULL ? b->timer : timer_new(f->proxy->d.loop, on_timer, b);
+			b->short_ring = ring_ms > 0;
+			timer_start(b->timer, ring_ms > 0 ? ring_ms : TIMER_C_MS);
 		}
 	}
 	buf_free(&id);
@@ -265,11 +270,13 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 		return;
 	}
 	if (m->status < 200) {
-		if (b->timer != NULL)
+		if (b->timer != NULL && !b->short_ring)
 			timer_start(b->timer, TIMER_C_MS);
 		fork_provisional(b, m);
 	} else if (m->status < 300) {
 		fork_success(b, m);
+	} else if (m->status == 487 && b->rung_out) {
+		fork_failure(b, 408, NULL); /* the caller has not given up */
 	} else {
 		fork_failure(b, m->status, m);
 	}

@@ -175,6 +175,17 @@ static void start_group(struct fork *f)
 	}
 }
 
+/* Other flows of a UA are below its q, too, but nobody else's phone: see order_flows. */
+uint32_t fork_ring_ms(const struct branch *b)
+{
+	const struct fork *f = b->fork;
+
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->branches[i].state == BRANCH_WAITS && f->branches[i].q / BRANCHES_MAX < b->q / BRANCHES_MAX)
+			return f->proxy->d.access.config->proxy_ring_time * 1000;
+	return 0;
+}
+
 static unsigned count_in(const struct fork *f, enum branch_state state)
 {
 	unsigned n = 0;

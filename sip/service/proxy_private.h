@@ -38,6 +38,8 @@ struct branch {
 	uint64_t tx;         /* client transaction */
 	bool heard;          /* a provisional response */
 	bool cancelled;      /* nobody waits for it any more: no other hop is tried */
+	bool short_ring;     /* the timer is not Timer C but fork_ring_ms */
+	bool rung_out;       /* that is over */
 	struct timer *timer; /* Timer C, of INVITE */
 };
 
@@ -87,6 +89,7 @@ struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const s
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
 void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
 void fork_cancel(struct fork *f);
+uint32_t fork_ring_ms(const struct branch *b); /* how long it may ring; 0: until Timer C */
 void fork_end(struct fork *f);
 void fork_provisional(struct branch *b, struct sip_msg *m);
 void fork_success(struct branch *b, struct sip_msg *m);

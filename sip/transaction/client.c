@@ -84,7 +84,7 @@ void client_response(struct tx_layer *t, struct sip_msg *m)
  */
 void client_refused(struct tx_layer *t, const struct peer *remote, struct slice sent)
 {
-	size_t at = slice_find(sent, S(";branch="), 0);
+	size_t at = slice_find(sent, S(";branch="), slice_find(sent, S("\nVia: "), 0)); /* a URI may have one, too */
 	struct slice branch = slice_sub(sent, at + 8, sent.n);
 	struct map_node *next;
 

@@ -242,7 +242,8 @@ static void nict_refused_by_icmp_fails_at_once(void **state)
 	struct sent s = start(w, &to);
 	struct buf quoted = {0};
 
-	buf_addf(&quoted, "NOTIFY sip:b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=%s;rport\r\nFro", s.branch);
+	buf_addf(&quoted, "NOTIFY sip:b;branch=x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=%s;rport\r\nFro",
+		 s.branch);
 	fake_refuse(w->transport, "192.0.2.5:5070", buf_slice(&quoted));
 	fake_refuse(w->transport, "192.0.2.4:5071", buf_slice(&quoted));
 	fake_refuse(w->transport, "192.0.2.4:5070", S("NOTIFY sip:b"));

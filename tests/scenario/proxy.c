@@ -676,6 +676,42 @@ static void lower_q_rings_later(void **state)
 	expect(s, &s->eve, 200);
 }
 
+/* RFC 3261 16.6: who does not answer in time makes way for those with a lower q; the last ones ring until Timer C. */
+static void lower_q_rings_after_a_while(void **state)
+{
+	struct scene *s = *state;
+	struct sip_msg *m, *cancel, *second;
+
+	put(s, &s->phone2, "<" PHONE2 ">;q=0.5");
+	say(s, &s->eve, (struct req){.method = "INVITE"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 180, NULL);
+	expect(s, &s->eve, 180);
+	fake_advance(s->w->loop, 15000);
+	reply(s, &s->phone1, m, 180, NULL); /* does not start it anew */
+	expect(s, &s->eve, 180);
+	fake_advance(s->w->loop, 4999);
+	silence(s);
+	fake_advance(s->w->loop, 1);
+	cancel = asked(s, &s->phone1, METHOD_CANCEL);
+	reply(s, &s->phone1, cancel, 200, NULL);
+	msg_unref(cancel);
+	silence(s);
+	reply(s, &s->phone1, m, 487, NULL);
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	second = asked(s, &s->phone2, METHOD_INVITE);
+	reply(s, &s->phone2, second, 180, NULL);
+	expect(s, &s->eve, 180);
+	fake_advance(s->w->loop, 60000);
+	silence(s);
+	/* The 487 of the first was not the caller's doing. */
+	reply(s, &s->phone2, second, 480, NULL);
+	msg_unref(asked(s, &s->phone2, METHOD_ACK));
+	expect(s, &s->eve, 408);
+	msg_unref(m);
+	msg_unref(second);
+}
+
 /* 16.7 3: a response without the Via of who asked goes nowhere; who asked is answered all the same. */
 static void reply_without_via(struct scene *s, const struct flow *f, const struct sip_msg *m, unsigned code)
 {
@@ -989,6 +1025,7 @@ int main(void)
 		T(the_best_failure_is_passed),
 		T(challenges_are_gathered),
 		T(lower_q_rings_later),
+		T(lower_q_rings_after_a_while),
 		T(what_cannot_be_passed_is_answered_here),
 		T(what_cannot_be_passed_ends_no_other_branch),
 		T(one_answer_of_each_instance),
