@@ -45,7 +45,12 @@ extern const struct transport_user tx_transport_user;
 
 unsigned tx_count(const struct tx_layer *t);
 
-/* --- Server transactions --- */
+/*
+ * --- Server transactions ---
+ *
+ * When the TCP connection of a request is gone, its answer goes over a new one, to the port of sent-by at the address
+ * that the request came from (RFC 3261 18.2.2). Over TLS it is lost: nothing would prove who is there.
+ */
 
 uint64_t tx_id(const struct tx *tx);
 struct tx *tx_find(struct tx_layer *t, uint64_t id); /* no final answer yet; NULL when it is gone */

@@ -1,11 +1,14 @@
 #include "sip/transport/udp.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <netinet/ip.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef IP_RECVERR
+#include <linux/errqueue.h>
+#endif
 
 #include "core/mem.h"
 
@@ -28,12 +31,6 @@ struct udp {
 
 union control {
 	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec))];
-	struct cmsghdr align;
-};
-
-union error_control {
-	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec)) +
-		   CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
 	struct cmsghdr align;
 };
 
@@ -109,6 +106,12 @@ static int receive(struct udp *u)
 }
 
 #ifdef IP_RECVERR
+union error_control {
+	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct timespec)) +
+		   CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
+	struct cmsghdr align;
+};
+
 /* Did the network say that nobody is there? */
 static bool is_refusal(struct msghdr *m)
 {

@@ -1,6 +1,7 @@
 """Limits on what a stranger may use up, and malformed input: the server answers or closes, and goes on."""
 
 import socket
+import time
 
 import certs
 import pytest
@@ -152,3 +153,39 @@ def test_EVT_02_CRT_19_a_crowd_of_watchers_is_told_with_a_short_queue(server, ne
     assert owner.publish(body).code == 200
     for subscription in subscriptions:
         assert certificate_of(subscription.next(timeout=10)) == body
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_a_response_outlives_its_connection(lab, net, secure):
+    """RFC 3261 18.2.2: to the port of sent-by at the address that asked, over a new TCP connection; over TLS to nobody."""
+    bob = lab.user()
+    callee = lab.agent(net, bob, "tcp")
+    callee.peer.behind_proxy, callee.peer.answer = True, None  # it takes its time
+    made = callee.new("REGISTER", "sip:example.com", {"To": f"<{bob.aor}>", "From": f"<{bob.aor}>;tag=r"})
+    assert callee.run(made.add("Contact", f"<sip:{bob.name}@{callee.peer.address};transport=tcp>"))[1].code == 200
+    with socket.create_server(("127.0.0.1", 0)) as home:
+        home.settimeout(3)
+        at = f"elsewhere.invalid:{home.getsockname()[1]}"
+        caller = lab.agent(net, transport="tls" if secure else "tcp")
+        request = caller.new("MESSAGE", bob.aor, {"Via": f"SIP/2.0/{'TLS' if secure else 'TCP'} {at};branch=z9hG4bK{token()}",
+                                                  "From": f"<sip:eve@example.org>;tag={token()}"})
+        caller.send(request)
+        came = callee.peer.take(lambda m: m.method == "MESSAGE", 5, "the MESSAGE")
+        caller.peer.close()
+        net.idle(0.3)
+        callee.peer.reply(came, 202)
+        deadline = time.monotonic() + 3
+        home.setblocking(False)
+        link = None
+        while link is None and time.monotonic() < deadline:
+            net.idle(0.05)
+            try:
+                link = home.accept()[0]
+            except BlockingIOError:
+                pass
+        assert (link is None) == secure
+        if link:
+            link.settimeout(5)
+            said = link.recv(65536).decode()
+            assert said.startswith("SIP/2.0 202 ") and request.get("Call-ID") in said
+            link.close()
