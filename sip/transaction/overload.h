@@ -43,7 +43,7 @@ struct overload {
  */
 bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms);
 
-/* overload_class: of a message as it is on the wire. What cannot be told apart is for the parser to judge: NEVER. */
+/* overload_class: of a message as it is on the wire; what is nothing else is a stranger. */
 enum overload_class overload_class(struct slice octets);
 
 /* overload_refuses: is this new request of the class one of those that are refused? */
