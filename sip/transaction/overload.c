@@ -1,15 +1,34 @@
 #include "sip/transaction/overload.h"
 
-/* Faster up the longer the wait is, so that the queue does not overflow meanwhile: responses are in it, too. */
-#define STEP_UP 50 /* for each target's length of waiting */
-#define STEP_UP_MAX 500
-#define STEP_DOWN 50
+#define STEP_MIN 10       /* thousandths of a class */
+#define WAITS_MAX 4       /* targets: longer waits make no larger steps */
+#define INTERVALS_MAX 128 /* after which all is over */
 
-static unsigned step_up(uint32_t least_ms)
+/*
+ * A step is an eighth of what is let in of the class in question, so that ten times too much settles as well as twice
+ * too much does; the longer the wait the larger, for the queue must not overflow meanwhile: responses are in it, too.
+ */
+static unsigned step(unsigned level)
 {
-	uint64_t step = (uint64_t)STEP_UP * least_ms / OVERLOAD_TARGET_MS;
+	unsigned admitted = OVERLOAD_FULL - level % OVERLOAD_FULL;
 
-	return step < STEP_UP_MAX ? (unsigned)step : STEP_UP_MAX;
+	return admitted / 8 > STEP_MIN ? admitted / 8 : STEP_MIN;
+}
+
+static unsigned level_up(unsigned level, uint32_t least_ms)
+{
+	uint32_t waits = least_ms / OVERLOAD_TARGET_MS;
+
+	level += step(level) * (waits < WAITS_MAX ? waits : WAITS_MAX);
+	return level < OVERLOAD_MAX ? level : OVERLOAD_MAX;
+}
+
+static unsigned level_down(unsigned level)
+{
+	/* On the border it is the class below that is let in again. */
+	unsigned down = level % OVERLOAD_FULL == 0 ? STEP_MIN : step(level);
+
+	return level > down ? level - down : 0;
 }
 
 bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
@@ -19,11 +38,12 @@ bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 
 	if (over > 0) {
 		if (over == 1 && o->least_ms > OVERLOAD_TARGET_MS && o->least_ms != UINT32_MAX)
-			o->level += step_up(o->least_ms);
-		else /* intervals in which nothing came count, too */
-			o->level -= o->level < STEP_DOWN * (uint64_t)over ? o->level : STEP_DOWN * (unsigned)over;
-		if (o->level > OVERLOAD_MAX)
-			o->level = OVERLOAD_MAX;
+			o->level = level_up(o->level, o->least_ms);
+		else if (over > INTERVALS_MAX)
+			o->level = 0;
+		else
+			for (int64_t i = 0; i < over; i++) /* intervals in which nothing came count, too */
+				o->level = level_down(o->level);
 		o->since_ms = now_ms;
 		o->least_ms = UINT32_MAX;
 		o->answers = 0;
