@@ -57,11 +57,15 @@ static const uint16_t groups[] = {
 };
 
 #define SIG(hash, kind) ((MBEDTLS_SSL_HASH_##hash << 8) | MBEDTLS_SSL_SIG_##kind)
+/*
+ * PSS is for TLS 1.3, which takes nothing else of RSA whatever the order: a server of TLS 1.2 that chose it would be
+ * refused by the library (3.6.6), against RFC 8446 4.2.3, and most choose the first that they know.
+ */
 #define SIGS_2 \
 	MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384, \
-		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384, \
-		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, \
-		MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512
+		MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384, \
+		MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, \
+		MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512
 static const uint16_t signatures[] = {SIGS_2, MBEDTLS_TLS1_3_SIG_NONE};
 static const uint16_t signatures_sha1[] = {SIGS_2, SIG(SHA1, ECDSA), SIG(SHA1, RSA), MBEDTLS_TLS1_3_SIG_NONE};
 #else
