@@ -251,6 +251,11 @@ bool uri_equal(const struct uri *a, const struct uri *b)
 	       headers_cover(a->headers, b->headers) && headers_cover(b->headers, a->headers);
 }
 
+struct slice uri_target(const struct uri *u)
+{
+	return u->headers.p == NULL ? u->text : slice_of(u->text.p, (size_t)(u->headers.p - u->text.p) - 1);
+}
+
 enum err uri_aor(const struct uri *u, struct buf *out)
 {
 	static const char digits[] = "0123456789ABCDEF";

@@ -49,6 +49,7 @@ static enum err read_target(const struct sip_msg *m, struct addr *out, const cha
 		*why = "Bad Contact Header Field";
 		return ERR_SYNTAX;
 	}
+	out->spec = uri_target(&out->uri);
 	return ERR_OK;
 }
 
@@ -221,7 +222,7 @@ void dialog_request(const struct dialog *d, const char *method, const char *prot
 	bool strict = routed && !uri_param(&route.uri, S("lr"), &lr);
 
 	buf_addf(out, "%s %.*s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%.*s;rport\r\nMax-Forwards: 70\r\n", method,
-		 SLICE_ARG(strict ? route.spec : target), proto, sent_by, SLICE_ARG(branch));
+		 SLICE_ARG(strict ? uri_target(&route.uri) : target), proto, sent_by, SLICE_ARG(branch));
 	if (strict)
 		buf_addf(out, "Route: %.*s%s<%s>\r\n", SLICE_ARG(slice_trim(rest)), slice_trim(rest).n > 0 ? ", " : "",
 			 d->target);

@@ -90,7 +90,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 	if (last > 0 && m->uri.user.n > 0 && is_own_uri(p, &m->uri, source))
 		use_token(p, m, m->uri.user, it);
 	if (it->in_dialog) {
-		buf_add(&it->uri, v.addr[--last].spec);
+		buf_add(&it->uri, uri_target(&v.addr[--last].uri));
 		v.count = last;
 	}
 	first = own_entries(p, m, source, &v, 0, it);
@@ -102,7 +102,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 
 		buf_addf(&end, "<%.*s>", SLICE_ARG(target));
 		buf_clear(&it->uri);
-		buf_add(&it->uri, v.addr[first].spec);
+		buf_add(&it->uri, uri_target(&v.addr[first].uri));
 		buf_add(&it->next, v.addr[first].spec);
 		for (unsigned i = first + 1; i < last; i++)
 			buf_addf(&it->routes, "%.*s, ", SLICE_ARG(v.text[i]));

@@ -160,8 +160,9 @@ static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 
 static void add_contact(struct fork *f, const struct contact *c)
 {
-	/* RFC 3261 19.1.1: header fields of a URI have no place in a Request-URI. */
-	struct slice uri = slice_sub(c->uri, 0, slice_chr(c->uri, '?')), next = uri, rest = c->path, item;
+	struct uri parsed;
+	struct slice uri = uri_parse(c->uri, &parsed) == ERR_OK ? uri_target(&parsed) : c->uri;
+	struct slice next = uri, rest = c->path, item;
 	struct addr first;
 	struct branch *b;
 	bool bad;

@@ -357,12 +357,37 @@ static void aor_limit(void **state)
 	buf_free(&key);
 }
 
+/* RFC 3261 19.1.1: a "?" in the user part is no beginning of header fields. */
+static void target_has_no_header_fields(void **state)
+{
+	static const struct {
+		const char *uri, *target;
+	} rows[] = {{"sip:a@h?Subject=x", "sip:a@h"},
+		    {"sip:a?b@h;lr?To=y&z=1", "sip:a?b@h;lr"},
+		    {"sip:a?b@h", "sip:a?b@h"},
+		    {"sip:h", "sip:h"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct uri u;
+
+		assert_int_equal(uri_parse(slice_str(rows[i].uri), &u), ERR_OK);
+		assert_true(slice_eq(uri_target(&u), slice_str(rows[i].target)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parse_good), cmocka_unit_test(parse_bad),  cmocka_unit_test(limit),
-		cmocka_unit_test(prefixes),   cmocka_unit_test(comparison), cmocka_unit_test(parameters),
-		cmocka_unit_test(aor_keys),   cmocka_unit_test(aor_limit),
+		cmocka_unit_test(target_has_no_header_fields),
+		cmocka_unit_test(parse_good),
+		cmocka_unit_test(parse_bad),
+		cmocka_unit_test(limit),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(comparison),
+		cmocka_unit_test(parameters),
+		cmocka_unit_test(aor_keys),
+		cmocka_unit_test(aor_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
