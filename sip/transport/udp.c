@@ -292,12 +292,9 @@ enum err udp_send(struct udp *u, const struct peer *to, const struct peer *local
 
 	if (local != NULL && peer_is_any(&u->at))
 		set_source(&m, &control, local);
-	for (int i = 0; i < 2; i++) {
+	/* What an earlier datagram met (ICMP) is told instead, once for each: what fails by itself fails again. */
+	for (int i = 0; i < 4; i++)
 		if (sendmsg(u->fd, &m, 0) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
 			return ERR_OK;
-		/* What an earlier datagram met is told instead, once. */
-		if (errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH)
-			break;
-	}
 	return ERR_IO;
 }
