@@ -84,11 +84,11 @@ enum overload_class overload_class(struct slice octets)
 /* How many of OVERLOAD_FULL are refused now. */
 static unsigned share(const struct overload *o, enum overload_class c)
 {
-	unsigned before = OVERLOAD_FULL * (unsigned)c;
+	unsigned before = OVERLOAD_FULL * (unsigned)c, most = c == OVERLOAD_STRANGERS ? OVERLOAD_FULL : OVERLOAD_USERS;
 
 	if (o->level <= before)
 		return 0;
-	return o->level - before < OVERLOAD_FULL ? o->level - before : OVERLOAD_FULL;
+	return o->level - before < most ? o->level - before : most;
 }
 
 bool overload_refuses(struct overload *o, enum overload_class c)

@@ -27,6 +27,8 @@ enum overload_class {
 };
 
 #define OVERLOAD_FULL 1000 /* of a class everything is refused */
+#define OVERLOAD_USERS \
+	800 /* and of what has credentials at most so much: a flood that is never refused must not end all */
 #define OVERLOAD_MAX (OVERLOAD_FULL * OVERLOAD_NEVER)
 
 struct overload {

@@ -213,9 +213,13 @@ bool tx_merged(struct tx *tx)
 	buf_addc(&key, ' ');
 	buf_add(&key, m->method_name);
 	merged = map_find(&t->merges, buf_slice(&key)) != NULL || answered_merged(t->answered, buf_slice(&key));
+	if (merged) { /* the first of them is enough to know the others by */
+		buf_free(&key);
+		return true;
+	}
 	tx->merge_key = buf_take(&key);
 	map_add(&t->merges, &tx->by_merge, slice_str(tx->merge_key));
-	return merged;
+	return false;
 }
 
 /* RFC 3261 9.2: 200 says that the CANCEL was understood, not that it has an effect. */

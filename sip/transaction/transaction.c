@@ -138,7 +138,6 @@ void tx_send_octets(struct tx *tx, const struct buf *octets)
 
 	if (e == ERR_CLOSED && reconnect(tx))
 		e = transport_send(tx->layer->transport, &tx->flow, buf_slice(octets));
-
 	if (e != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed tx=%llu peer=%s reason=%s", (unsigned long long)tx->id,
 			 peer_text(&tx->flow.remote).text, log_esc(slice_str(err_str(e))).text);
