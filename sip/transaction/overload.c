@@ -4,53 +4,81 @@
 #define WAITS_MAX 4       /* targets: longer waits make no larger steps */
 #define INTERVALS_MAX 128 /* after which all is over */
 
+/* How much of a class may be refused, and the level at which that begins. */
+static unsigned most_of(enum overload_class c)
+{
+	return c == OVERLOAD_STRANGERS ? OVERLOAD_FULL : OVERLOAD_USERS;
+}
+
+static unsigned before(enum overload_class c)
+{
+	return c == OVERLOAD_STRANGERS ? 0 : OVERLOAD_FULL + ((unsigned)c - 1) * OVERLOAD_USERS;
+}
+
+/* How many of OVERLOAD_FULL are refused now. */
+static unsigned share(const struct overload *o, enum overload_class c)
+{
+	if (o->level <= before(c))
+		return 0;
+	return o->level - before(c) < most_of(c) ? o->level - before(c) : most_of(c);
+}
+
 /*
  * A step is an eighth of what is let in of the class in question, so that ten times too much settles as well as twice
- * too much does; the longer the wait the larger, for the queue must not overflow meanwhile: responses are in it, too.
+ * too much does.
  */
-static unsigned step(unsigned level)
+static unsigned step(const struct overload *o, enum overload_class c)
 {
-	unsigned admitted = OVERLOAD_FULL - level % OVERLOAD_FULL;
+	unsigned admitted = OVERLOAD_FULL - share(o, c);
 
 	return admitted / 8 > STEP_MIN ? admitted / 8 : STEP_MIN;
 }
 
-static unsigned level_up(unsigned level, uint32_t least_ms)
+/* The longer the wait the larger the step, for the queue must not overflow meanwhile: responses are in it, too. */
+static void level_up(struct overload *o)
 {
-	uint32_t waits = least_ms / OVERLOAD_TARGET_MS;
+	uint32_t waits = o->least_ms / OVERLOAD_TARGET_MS;
+	enum overload_class c = OVERLOAD_STRANGERS;
 
-	level += step(level) * (waits < WAITS_MAX ? waits : WAITS_MAX);
-	return level < OVERLOAD_MAX ? level : OVERLOAD_MAX;
+	while (c < OVERLOAD_DIALOG && share(o, c) == most_of(c))
+		c++;
+	o->level += step(o, c) * (waits < WAITS_MAX ? waits : WAITS_MAX);
+	if (o->level > OVERLOAD_MAX)
+		o->level = OVERLOAD_MAX;
 }
 
-static unsigned level_down(unsigned level)
+static void level_down(struct overload *o)
 {
-	/* On the border it is the class below that is let in again. */
-	unsigned down = level % OVERLOAD_FULL == 0 ? STEP_MIN : step(level);
+	enum overload_class c = OVERLOAD_DIALOG;
+	unsigned down;
 
-	return level > down ? level - down : 0;
+	while (c > OVERLOAD_STRANGERS && share(o, c) == 0)
+		c--;
+	down = step(o, c);
+	o->level = o->level > down ? o->level - down : 0;
 }
 
 bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 {
-	unsigned before = o->level;
+	bool was_over = o->level > 0;
 	int64_t over = (now_ms - o->since_ms) / OVERLOAD_INTERVAL_MS;
 
 	if (over > 0) {
-		if (over == 1 && o->least_ms > OVERLOAD_TARGET_MS && o->least_ms != UINT32_MAX)
-			o->level = level_up(o->level, o->least_ms);
+		if (over == 1 && o->least_ms > OVERLOAD_TARGET_MS && o->seen >= OVERLOAD_LEAST)
+			level_up(o);
 		else if (over > INTERVALS_MAX)
 			o->level = 0;
 		else
 			for (int64_t i = 0; i < over; i++) /* intervals in which nothing came count, too */
-				o->level = level_down(o->level);
+				level_down(o);
 		o->since_ms = now_ms;
 		o->least_ms = UINT32_MAX;
-		o->answers = 0;
+		o->seen = o->answers = 0;
 	}
+	o->seen += waited_ms != UINT32_MAX;
 	if (waited_ms < o->least_ms)
 		o->least_ms = waited_ms;
-	return (before == 0) != (o->level == 0);
+	return was_over != (o->level > 0);
 }
 
 /* The To field of a request has a tag: the first line that begins with To, or its compact form. */
@@ -66,29 +94,21 @@ static bool has_to_tag(struct slice octets)
 
 enum overload_class overload_class(struct slice octets)
 {
-	static const struct slice never[] = {{"ACK ", 4}, {"BYE ", 4}, {"CANCEL ", 7}, {"PRACK ", 6}, {"SIP/2.0 ", 8}};
+	static const struct slice last[] = {{"ACK ", 4}, {"BYE ", 4}, {"CANCEL ", 7}, {"PRACK ", 6}};
 	bool vouched;
 
-	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-		if (slice_starts(octets, never[i]))
-			return OVERLOAD_NEVER;
-	if (has_to_tag(octets))
+	if (slice_starts(octets, S("SIP/2.0 ")))
 		return OVERLOAD_NEVER;
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+		if (slice_starts(octets, last[i]))
+			return OVERLOAD_DIALOG;
+	if (has_to_tag(octets))
+		return OVERLOAD_DIALOG;
 	vouched = slice_find(octets, S("uthorization:"), 0) < octets.n;
 	if (!vouched)
 		return OVERLOAD_STRANGERS;
 	return slice_starts(octets, S("REGISTER ")) || slice_starts(octets, S("PUBLISH ")) ? OVERLOAD_KNOWN
 											   : OVERLOAD_NEW;
-}
-
-/* How many of OVERLOAD_FULL are refused now. */
-static unsigned share(const struct overload *o, enum overload_class c)
-{
-	unsigned before = OVERLOAD_FULL * (unsigned)c, most = c == OVERLOAD_STRANGERS ? OVERLOAD_FULL : OVERLOAD_USERS;
-
-	if (o->level <= before)
-		return 0;
-	return o->level - before < most ? o->level - before : most;
 }
 
 bool overload_refuses(struct overload *o, enum overload_class c)

@@ -9,11 +9,12 @@
  * Whether there is more to do than can be done, and what is refused then. The measure is how long datagrams have waited
  * in the system's queue before they are read (as CoDel, RFC 8289, has it): while even the shortest wait of an interval
  * is above the target, more is refused from interval to interval, and less again once it is below. First goes what
- * nobody has vouched for, then new work of users, then what keeps known work alive; never responses, what ends work, or
- * what belongs to a dialog. It is decided by a glance at the octets: to parse all that is refused would leave no time
- * for what is not. So a retransmission of what was let in may be refused, too; the next one will do. Most of what is
- * refused is dropped, some is answered: who asks ten times as much as can be done must not get ten times as many
- * answers.
+ * nobody has vouched for, then new work of users, then what keeps known work alive, last what belongs to a dialog or
+ * ends work; never responses. It is decided by a glance at the octets: to parse all that is refused would leave no time
+ * for what is not. Anybody can write what looks like credentials or like a dialog, so of all but strangers something is
+ * always let in, whatever floods. A retransmission of what was let in may be refused, too; the next one will do. Most
+ * of what is refused is dropped, some is answered: who asks ten times as much as can be done must not get ten times as
+ * many answers.
  */
 #define OVERLOAD_TARGET_MS 20
 #define OVERLOAD_INTERVAL_MS 100
@@ -23,18 +24,20 @@ enum overload_class {
 	OVERLOAD_STRANGERS, /* new, without credentials */
 	OVERLOAD_NEW,       /* new, with credentials: INVITE, MESSAGE, SUBSCRIBE and others */
 	OVERLOAD_KNOWN,     /* REGISTER and PUBLISH with credentials */
-	OVERLOAD_NEVER      /* ACK, BYE, CANCEL, PRACK, all within a dialog, and responses */
+	OVERLOAD_DIALOG,    /* ACK, BYE, CANCEL, PRACK and all with a To tag */
+	OVERLOAD_NEVER      /* responses */
 };
 
 #define OVERLOAD_FULL 1000 /* of a class everything is refused */
-#define OVERLOAD_USERS \
-	800 /* and of what has credentials at most so much: a flood that is never refused must not end all */
-#define OVERLOAD_MAX (OVERLOAD_FULL * OVERLOAD_NEVER)
+#define OVERLOAD_USERS 800 /* the most of any class but strangers */
+#define OVERLOAD_LEAST 4   /* messages of an interval: the waits of fewer say nothing about a queue */
+#define OVERLOAD_MAX (OVERLOAD_FULL + OVERLOAD_DIALOG * OVERLOAD_USERS)
 
 struct overload {
 	int64_t since_ms;              /* when this interval began */
 	uint32_t least_ms;             /* the shortest wait in it; UINT32_MAX: nothing has come */
-	unsigned level;                /* up to OVERLOAD_MAX: thousandths of each class, the first one first */
+	unsigned seen;                 /* messages of it whose wait is known */
+	unsigned level;                /* up to OVERLOAD_MAX: what is refused of each class, the first one first */
 	unsigned answers;              /* given in this interval */
 	unsigned owed[OVERLOAD_NEVER]; /* of each class: thousandths of a request that are still to be refused */
 };

@@ -39,9 +39,10 @@ static unsigned ask_once(struct world *w, const char *method, const char *to_tag
 static void overwhelm(struct world *w)
 {
 	fake_waited(w->transport, 300);
-	for (unsigned i = 0; i < 40; i++) {
+	for (unsigned i = 0; i < 12; i++) {
 		fake_advance(w->loop, OVERLOAD_INTERVAL_MS);
-		ask_once(w, "OPTIONS", "", NULL);
+		for (unsigned j = 0; j < OVERLOAD_LEAST; j++)
+			ask_once(w, "OPTIONS", "", NULL);
 	}
 }
 
