@@ -22,7 +22,7 @@ SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        flow dns_message hops resolver stun udp frame peer file commit user subscription binding journal credential \
+        flow dns_message hops resolver stun udp stream frame peer file commit user subscription binding journal credential \
         slice buf map ini rate log loop work ber \
         overload replay fetch verifier answer account named report
 SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy route fork failover

@@ -112,7 +112,7 @@ NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, "wrong answers a mi
 
 NUMBER("limits", "message", limit_message, "65536", 4096, 1048576, "octets of a message; more is answered 413"),
 NUMBER("limits", "connections", limit_connections, "8192", 8, 1000000, "TCP and TLS connections in all"),
-NUMBER("limits", "connections-per-source", limit_connections_per_source, "1024", 1, 1000000, "of one address"),
+NUMBER("limits", "connections-per-source", limit_connections_per_source, "1024", 1, 1000000, "with one address, in either direction"),
 NUMBER("limits", "transactions", limit_transactions, "65536", 64, 1000000, "server transactions without an answer, and client ones, at once; more is answered 503"),
 NUMBER("limits", "queue", limit_queue, "1000", 1, 100000, "jobs that wait for a worker; more is answered 503"),
 NUMBER("limits", "subscriptions", limit_subscriptions, "100000", 1, 10000000, "in all; more is answered 503"),

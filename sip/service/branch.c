@@ -10,6 +10,11 @@
 #include "sip/service/proxy_private.h"
 #include "sip/transport/locate.h"
 
+/* What is added here, at most. */
+#define OWN_HEADERS 6                                 /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth */
+#define OWN_OCTETS 300                                /* of Via, its parameters, Max-Forwards and Max-Breadth */
+#define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* of two Record-Routes, but for the domain in them */
+
 /* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
 
 static bool is_invite(const struct branch *b)
@@ -135,8 +140,6 @@ static unsigned hops_left(const struct sip_msg *m)
 		n = MAX_FORWARDS;
 	return n - 1;
 }
-
-#define OWN_HEADERS 6 /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth */
 
 static enum err make_request(const struct branch *b, struct slice id, struct buf *out)
 {
@@ -264,8 +267,9 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 	if (m->status == 503 && !b->cancelled && try_hops(b))
 		return;
 	if (msg_vias(m) < 2) {
-		/* 16.7 3: it is not to be forwarded; another branch may have what can be. */
-		if (m->status >= 200)
+		/* 16.7 3: it is not to be forwarded; another branch may have what can be. A 2xx comes more than once.
+		 */
+		if (m->status >= 200 && b->state != BRANCH_DONE)
 			fork_failure(b, 502, NULL);
 		return;
 	}
@@ -312,9 +316,6 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 		 log_esc(slice_str(why)).text);
 	fork_failure(b, b->to_user ? 480 : 404, NULL);
 }
-
-#define OWN_OCTETS 300 /* of Via, its parameters, Max-Forwards and Max-Breadth, at most */
-#define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* of two Record-Routes, but for the domain in them */
 
 /*
  * RFC 3261 18.1.1: is what goes on too large for UDP? Digest credentials and Routes that stay here do not count. What

@@ -27,7 +27,7 @@ struct stream_user {
 
 struct stream_limits {
 	unsigned connections;  /* in all; beyond, the one idle longest that is not kept for a user makes way */
-	unsigned per_source;   /* of one address; beyond, refused */
+	unsigned per_source;   /* with one address, in either direction; beyond, refused */
 	uint32_t handshake_ms; /* connect and TLS handshake */
 	uint32_t first_ms;     /* until the first complete message */
 	uint32_t message_ms;   /* a message once begun */
@@ -60,7 +60,8 @@ MUST_USE enum err stream_listen(struct streams *all, struct peer *at, struct tls
 void stream_listener_config(struct stream_listener *l, struct tls_config *config);
 void stream_stop_listening(struct streams *all); /* for shutdown: connections go on */
 
-/* stream_connect: begins a connection; *id names it. name and rule: as tls_new. Errors come as closed(). */
+/* stream_connect: begins a connection; *id names it. name and rule: as tls_new. Errors come as closed(); ERR_BUSY:
+ * there is no room, or too many with this address. */
 MUST_USE enum err stream_connect(struct streams *all, const struct peer *to, struct tls_config *config,
 				 struct slice name, enum tls_name_rule rule, const struct stream_user *user, void *arg,
 				 uint64_t *id);

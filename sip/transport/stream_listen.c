@@ -28,6 +28,14 @@ static struct stream_source *enter_source(struct streams *all, const struct peer
 	return src;
 }
 
+/* How many connections there are with this address, in either direction. */
+static unsigned count_of(const struct streams *all, const struct peer *remote)
+{
+	struct map_node *node = map_find(&all->sources, peer_prefix(remote));
+
+	return node == NULL ? 0 : MAP_ENTRY(node, struct stream_source, node)->count;
+}
+
 /* At the cap (security.md 4.7): who was idle longest and carries nothing, else who carries nothing of a user. */
 static struct stream *dispensable(const struct streams *all)
 {
@@ -206,6 +214,10 @@ enum err stream_connect(struct streams *all, const struct peer *to, struct tls_c
 
 	if (!make_room(all))
 		return ERR_BUSY;
+	if (count_of(all, to) >= all->limits.per_source) {
+		log_line(LOG_WARN, "event=connect_refused peer=%s reason=connections-per-source", peer_text(to).text);
+		return ERR_BUSY;
+	}
 	fd = socket(to->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return ERR_IO;
@@ -217,6 +229,7 @@ enum err stream_connect(struct streams *all, const struct peer *to, struct tls_c
 		return ERR_IO;
 	}
 	s = stream_add(all, fd, to, user, arg);
+	s->source = enter_source(all, to, all->limits.per_source);
 	/* The port is bound already, so a Via can name it before the connection is there. */
 	if (getsockname(fd, &s->local.u.sa, &n) != 0)
 		s->local = *to;

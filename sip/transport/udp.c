@@ -8,6 +8,8 @@
 
 #ifdef IP_RECVERR
 #include <linux/errqueue.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #endif
 
 #include "core/mem.h"
@@ -112,7 +114,19 @@ union error_control {
 	struct cmsghdr align;
 };
 
-/* Did the network say that nobody is there? */
+/*
+ * RFC 3261 18.4: unreachable and parameter problem are failures. That a fragment was needed is none: the system sends
+ * smaller ones from then on.
+ */
+static bool is_failure(const struct sock_extended_err *e)
+{
+	if (e->ee_origin == SO_EE_ORIGIN_ICMP)
+		return (e->ee_type == ICMP_DEST_UNREACH && e->ee_code != ICMP_FRAG_NEEDED) ||
+		       e->ee_type == ICMP_PARAMETERPROB;
+	return e->ee_origin == SO_EE_ORIGIN_ICMP6 &&
+	       (e->ee_type == ICMP6_DST_UNREACH || e->ee_type == ICMP6_PARAM_PROB);
+}
+
 static bool is_refusal(struct msghdr *m)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
@@ -122,8 +136,7 @@ static bool is_refusal(struct msghdr *m)
 		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
 			continue;
 		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		return (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6) &&
-		       (e.ee_errno == ECONNREFUSED || e.ee_errno == EHOSTUNREACH || e.ee_errno == ENETUNREACH);
+		return is_failure(&e);
 	}
 	return false;
 }

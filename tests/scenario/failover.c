@@ -156,6 +156,36 @@ static void after_a_refusal(void **state)
 
 	fake_refuse(o->s->w->transport, "192.0.2.70:5060", m->raw);
 	is_done(o, at_second(o, m), 486);
+	m = call(o, "MESSAGE", NULL);
+	fake_refuse(o->s->w->transport, "192.0.2.70:5060", m->raw);
+	is_done(o, at_second(o, m), 200);
+}
+
+/* A connection that cannot be made, or ends before anything was said over it. */
+static void after_a_lost_connection(void **state)
+{
+	static const char *const methods[] = {"MESSAGE", "INVITE"};
+	struct out *o = *state;
+	struct transport *t = o->s->w->transport;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct req r = {.method = methods[i / 2], .uri = "sip:carol@tcp.example", .to = "<" CAROL ">"};
+		struct flow to;
+		struct sip_msg *m;
+
+		fake_connect_error(t, i % 2 == 0 ? ERR_OK : ERR_IO);
+		say_as_alice(o->s, &o->alice, r);
+		fake_connect_error(t, ERR_OK);
+		if (i % 2 == 0) {
+			m = next(o->s, &to);
+			assert_true(m != NULL && m->request && to.proto == PROTO_TCP);
+			fake_close(t, &to);
+			m = at_second(o, m);
+		} else {
+			m = asked(o->s, &o->second, method_of(slice_str(r.method)));
+		}
+		is_done(o, m, 486);
+	}
 }
 
 /* Who has said something is there: what he does not say later is his affair. */
@@ -274,6 +304,7 @@ int main(void)
 		T(not_after_other_answers),
 		T(after_silence),
 		T(after_a_refusal),
+		T(after_a_lost_connection),
 		T(not_after_a_provisional),
 		T(cancelled_at_the_second),
 		T(all_are_down),

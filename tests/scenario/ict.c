@@ -288,11 +288,36 @@ static void forgotten_it_still_acknowledges(void **state)
 	assert_int_equal(w->done, 0);
 }
 
+/* RFC 3261 18.4: an ICMP error ends it in Calling, and no later. */
+static void refused_by_icmp(void **state)
+{
+	struct world *w = *state;
+	struct sent s = start_udp(w);
+	struct sip_msg *m = fake_next(w->transport, NULL);
+
+	fake_refuse(w->transport, "192.0.2.4:5070", m->raw);
+	msg_unref(m);
+	assert_int_equal(w->done, 1);
+	assert_int_equal(w->why, ERR_IO);
+	assert_int_equal(tx_count(w->layer), 0);
+	s = start_udp(w);
+	m = fake_next(w->transport, NULL);
+	respond(w, &s, 180, "t", "INVITE");
+	fake_refuse(w->transport, "192.0.2.4:5070", m->raw);
+	msg_unref(m);
+	assert_int_equal(w->done, 2);
+	assert_int_equal(w->status, 180);
+	respond(w, &s, 486, "t", "INVITE");
+	assert_int_equal(w->status, 486);
+	copies(w, 1, METHOD_ACK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(refused_by_icmp),
 		T(calling_repeats_with_timer_a_until_timer_b),
 		T(calling_repeats_nothing_on_a_connection),
 		T(calling_hears_that_the_connection_is_gone),

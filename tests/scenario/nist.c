@@ -299,6 +299,36 @@ static void merged_requests_get_482(void **state)
 	assert_silence(w);
 }
 
+/* As long as the first of them is known, and no longer for all that came after it. */
+static void merged_requests_do_not_keep_each_other(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct ask a = plain;
+	char branch[32];
+
+	inject(w, &from, a);
+	reply(w, 200);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	for (unsigned i = 0; i < 6; i++) {
+		fake_advance(w->loop, 10 * TX_T1_MS);
+		snprintf(branch, sizeof(branch), "z9hG4bKm%u", i);
+		a.branch = branch;
+		inject(w, &from, a);
+		assert_int_equal(answer(w, NULL, NULL), 482);
+	}
+	assert_int_equal(w->requests, 1);
+	/* 64 T1 after the 200 it is a request like any other, whatever was answered meanwhile. */
+	fake_advance(w->loop, 4 * TX_T1_MS + 1);
+	a.branch = "z9hG4bKlate";
+	inject(w, &from, a);
+	assert_int_equal(w->requests, 2);
+	reply(w, 200);
+	assert_int_equal(answer(w, NULL, NULL), 200);
+	fake_advance(w->loop, 64 * TX_T1_MS + 1);
+	assert_int_equal(tx_count(w->layer), 0);
+}
+
 static void cancel_of_a_request_is_200_and_changes_nothing(void **state)
 {
 	struct world *w = *state;
@@ -420,6 +450,7 @@ int main(void)
 		T(matching_tells_unknown_methods_apart),
 		T(matching_without_the_cookie),
 		T(merged_requests_get_482),
+		T(merged_requests_do_not_keep_each_other),
 		T(cancel_of_a_request_is_200_and_changes_nothing),
 		T(cancel_of_nothing_is_481),
 		T(ack_is_dropped),

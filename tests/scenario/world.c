@@ -149,6 +149,7 @@ static void start(struct world *w)
 	w->names = work_new(w->loop, 1, c->limit_queue, 0);
 	routes = routes_new();
 	assert_int_equal(routes_add(routes, S("two.example"), S(WORLD_FIRST_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
+	assert_int_equal(routes_add(routes, S("tcp.example"), S(WORLD_TCP_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
 	w->resolver = resolver_new(w->loop, w->names,
 				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes});
 

@@ -39,7 +39,8 @@ struct world {
 	unsigned calls;       /* counts Call-IDs and branches */
 };
 
-/* Where requests to two.example go, one after the other. */
+/* Where requests to two.example go, one after the other; to tcp.example first by a connection, then to the second. */
+#define WORLD_TCP_HOP "tcp:192.0.2.72:5060"
 #define WORLD_FIRST_HOP "udp:192.0.2.70:5060"
 #define WORLD_SECOND_HOP "udp:192.0.2.71:5060"
 

@@ -5,8 +5,13 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sip/transport/udp.h"
 
@@ -139,6 +144,81 @@ static void a_closed_port_is_told(void **state)
 	end(&w);
 }
 
+/* What a router would say of the datagram that was just sent to `to`. */
+static bool forge_icmp(int raw, const struct world *w, const struct peer *to, uint8_t type, uint8_t code,
+		       struct slice payload)
+{
+	struct {
+		struct icmphdr icmp;
+		struct iphdr ip;
+		struct udphdr udp;
+		char payload[32];
+	} m = {.icmp = {.type = type, .code = code}};
+	size_t n = offsetof(__typeof__(m), payload) + payload.n;
+	const uint8_t *p = (const uint8_t *)&m;
+	uint32_t sum = 0;
+
+	m.ip = (struct iphdr){.version = 4,
+			      .ihl = 5,
+			      .ttl = 64,
+			      .protocol = IPPROTO_UDP,
+			      .tot_len = htons((uint16_t)(sizeof(m.ip) + sizeof(m.udp) + payload.n)),
+			      .saddr = w->here_at.u.in.sin_addr.s_addr,
+			      .daddr = to->u.in.sin_addr.s_addr};
+	m.udp = (struct udphdr){.source = w->here_at.u.in.sin_port,
+				.dest = to->u.in.sin_port,
+				.len = htons((uint16_t)(sizeof(m.udp) + payload.n))};
+	memcpy(m.payload, payload.p, payload.n);
+	for (size_t i = 0; i < n; i++)
+		sum += (uint32_t)p[i] << (i % 2 == 0 ? 8 : 0);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	m.icmp.checksum = htons((uint16_t)~sum);
+	return sendto(raw, &m, n, 0, &w->here_at.u.sa, sizeof(w->here_at.u.in)) == (ssize_t)n;
+}
+
+/* RFC 3261 18.4. */
+static void which_errors_are_failures(void **state)
+{
+	static const struct {
+		uint8_t type, code;
+		bool failure;
+	} rows[] = {
+		{ICMP_DEST_UNREACH, ICMP_NET_UNREACH, true},
+		{ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, true},
+		{ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, true},
+		{ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, true},
+		{ICMP_DEST_UNREACH, ICMP_HOST_UNKNOWN, true},
+		{ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, true},
+		{ICMP_PARAMETERPROB, 0, true},
+		{ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, false},
+		{ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, false},
+		{ICMP_SOURCE_QUENCH, 0, false},
+	};
+	int raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)state;
+	if (raw < 0)
+		skip(); /* for who may not forge them */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+
+		begin(&w);
+		assert_int_equal(udp_send(w.here, &w.there_at, &w.here_at, S("hello")), ERR_OK);
+		assert_true(forge_icmp(raw, &w, &w.there_at, rows[i].type, rows[i].code, S("hello")));
+		run(&w, rows[i].failure ? 10000 : 100);
+		assert_int_equal(w.refusals, rows[i].failure);
+		assert_true(!rows[i].failure || peer_same(&w.refused_at, &w.there_at));
+		/* Whatever it was, datagrams go out and come in as before. */
+		w.wanted = w.datagrams + 1;
+		assert_int_equal(udp_send(w.here, &w.there_at, &w.here_at, S("again")), ERR_OK);
+		run(&w, 10000);
+		assert_int_equal(w.datagrams, w.wanted);
+		end(&w);
+	}
+	close(raw);
+}
+
 /* The error of one datagram is not that of the next, which goes elsewhere. */
 static void an_error_takes_nothing_with_it(void **state)
 {
@@ -169,6 +249,7 @@ int main(void)
 		cmocka_unit_test(many_datagrams_come),
 		cmocka_unit_test(waiting_is_measured),
 		cmocka_unit_test(a_closed_port_is_told),
+		cmocka_unit_test(which_errors_are_failures),
 		cmocka_unit_test(an_error_takes_nothing_with_it),
 	};
 
