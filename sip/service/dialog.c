@@ -53,6 +53,19 @@ static enum err read_target(const struct sip_msg *m, struct addr *out, const cha
 	return ERR_OK;
 }
 
+bool dialog_is_secure(const struct sip_msg *m)
+{
+	struct slice item, rest = msg_value(m, HDR_RECORD_ROUTE);
+	struct addr a;
+	bool bad;
+
+	if (m->uri.scheme == URI_SIPS)
+		return true;
+	if (rest.p != NULL)
+		return list_next(&rest, &item, &bad) && addr_parse(item, &a) == ERR_OK && a.uri.scheme == URI_SIPS;
+	return msg_contact(m, &a) == ERR_OK && a.uri.scheme == URI_SIPS;
+}
+
 enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice local_tag, struct slice contact,
 		      const char **why)
 {

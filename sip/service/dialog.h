@@ -19,6 +19,12 @@ struct dialog {
 };
 
 /*
+ * dialog_is_secure: must our Contact be a sips URI, because the Request-URI, the topmost Record-Route, or without one
+ * the Contact is (RFC 3261 12.1.1)?
+ */
+bool dialog_is_secure(const struct sip_msg *m);
+
+/*
  * dialog_start: from a request without To tag; contact is ours. ERR_NOTFOUND: no Contact; ERR_SYNTAX: Contact or
  * Record-Route cannot be used; ERR_LIMIT: more than SIP_DIALOG_MAX; *why is a reason phrase. dialog_drop frees what *d
  * owns.

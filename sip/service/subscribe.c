@@ -150,13 +150,13 @@ static bool to_is_fine(struct tx *tx, struct slice aor)
 }
 
 /*
- * "sip:cred-TAG@host:port;gr" (T-43); sips when the request was (RFC 5630). No parameter may say TLS (TLS-09), and to
+ * "sip:cred-TAG@host:port;gr" (T-43); sips when the dialog is secure. No parameter may say TLS (TLS-09), and to
  * the address of a TLS listener a sip URI leads by UDP. So whoever came by TLS, or is to, finds us again as RFC 3263
  * says, under the name that our certificate has.
  */
 static void own_contact(struct notifier *n, struct tx *tx, const char *tag, struct buf *out)
 {
-	bool secure = tx_request(tx)->uri.scheme == URI_SIPS;
+	bool secure = dialog_is_secure(tx_request(tx));
 	const struct flow *f = tx_flow(tx);
 
 	buf_addf(out, "%s:" NOTIFIER_USER "%s@%s;gr", secure ? "sips" : "sip", tag,

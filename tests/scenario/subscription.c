@@ -221,6 +221,43 @@ static void CRD_11_a_refresh_moves_the_subscription(void **state)
 	assert_int_equal(t.back.id, new.id);
 }
 
+/* RFC 3261 12.1.1: sips in the Request-URI, or in the topmost Record-Route, or without one in the Contact. */
+static void EVT_13_the_Contact_of_a_secure_dialog(void **state)
+{
+	static const struct {
+		const char *uri, *headers, *scheme;
+	} rows[] = {
+		{"sip:alice@example.com", "Contact: <sips:w@192.0.2.4>\r\n", "<sips:"},
+		{"sip:alice@example.com", "Contact: sips:w@192.0.2.4;x=1\r\n", "<sips:"},
+		{"sip:alice@example.com", "Contact: <sip:w@192.0.2.4>\r\n", "<sip:"},
+		{"sips:alice@example.com", "Contact: <sip:w@192.0.2.4>\r\n", "<sips:"},
+		{"sip:alice@example.com",
+		 "Record-Route: \"sip:\" <sips:p.example.org;lr>, <sip:q.example.org;lr>\r\nContact: "
+		 "<sip:w@192.0.2.4>\r\n",
+		 "<sips:"},
+		{"sip:alice@example.com",
+		 "Record-Route: <sip:p.example.org;lr>\r\nRecord-Route: <sips:q.example.org;lr>\r\n"
+		 "Contact: <sips:w@192.0.2.4>\r\n",
+		 "<sip:"},
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct flow f = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40000");
+		char headers[256];
+		struct ask ask = {.method = "SUBSCRIBE",
+				  .uri = rows[i].uri,
+				  .from = "<sip:eve@example.org>;tag=e",
+				  .headers = headers};
+		struct sip_msg *m;
+
+		snprintf(headers, sizeof(headers), "Event: certificate\r\n%s", rows[i].headers);
+		m = world_ask(s->w, &f, &ask);
+		assert_true(m != NULL && m->status == 200 && has(m, HDR_CONTACT, rows[i].scheme));
+		msg_unref(m);
+	}
+}
+
 static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(void **state)
 {
 	struct scene *s = *state;
@@ -409,6 +446,7 @@ int main(void)
 		T(CRT_07_certificate_subscriptions_are_not_shortened),
 		T(CRD_18_a_new_certificate_may_shorten),
 		T(EVT_13_the_Contact_leads_back),
+		T(EVT_13_the_Contact_of_a_secure_dialog),
 		T(CRD_11_the_connection_is_gone),
 		T(CRD_11_the_connection_goes_while_a_NOTIFY_is_signed),
 		T(CRD_11_a_refresh_moves_the_subscription),
