@@ -15,7 +15,7 @@ MESSAGE     = proto scan uri addr via date header msg build edit mime digest_str
 TRANSPORT   = flow frame peer dns_message dns hops locate routes resolve resolver stream stream_time stream_tls stream_listen stun udp transport
 TRANSACTION = transaction overload answered server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert registrar register register_read signer dialog notifier notify subscribe user_cert \
-              publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork proxy \
+              publish_body publish credential creator fetch replay verifier record_route forward itinerary branch fork vetting proxy \
               router web
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate
 SIP         = prompt config load serve operate control setup lab admin
@@ -160,6 +160,6 @@ install: $(OUT)
 clean:
 	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)
 
-.SECONDARY:
+.PRECIOUS: $(BUILD)/%.o
 .PHONY: all unit scenario replay deps lab check bench fuzz fuzz-all asan tsan install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
