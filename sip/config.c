@@ -76,6 +76,7 @@ NUMBER("tls", "sessions", tls_sessions, "1000", 0, 100000, "TLS sessions kept fo
 TEXT("identity", "certificate", identity_certificate, "", "PEM certificate of the domain that signs Identity"),
 TEXT("identity", "key", identity_key, "", "PEM RSA key that belongs to it; not the TLS key"),
 CHOICE("identity", "alg", identity_alg, "rsa-sha1", "rsa-sha1|rsa-sha256", "the signature in Identity"),
+CHOICE("identity", "sign", identity_sign, "all", "all|outbound|off", "which requests of users are signed: all, or those that leave the domain"),
 TEXT("identity", "url", identity_url, "", "where this server's https (or http) is reached; default https://DOMAIN:PORT"),
 
 NUMBER("notify", "interval", notify_interval, "60", 0, 86400, "seconds between state-change NOTIFYs; 0 = no limit"),

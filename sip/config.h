@@ -15,6 +15,8 @@ enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
 enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };
 enum config_peer_eku { PEER_EKU_ANY, PEER_EKU_CLIENT };
 enum config_alg { ALG_RSA_SHA1, ALG_RSA_SHA256 };
+enum config_sign { SIGN_ALL, SIGN_OUTBOUND, SIGN_OFF };
+enum config_verify { VERIFY_MARK, VERIFY_REJECT, VERIFY_OFF };
 enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
 enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
@@ -44,7 +46,7 @@ struct config {
 	uint32_t tls_sessions;
 
 	char *identity_certificate, *identity_key, *identity_url;
-	uint32_t identity_alg;
+	uint32_t identity_alg, identity_sign;
 
 	uint32_t notify_interval;
 	bool notify_event_etag;

@@ -265,7 +265,9 @@ static bool build_services(struct app *a, struct buf *why)
 						  .resolver = a->resolver,
 						  .registrar = a->registrar,
 						  .access = access,
-						  .keys = a->route_keys});
+						  .keys = a->route_keys,
+						  .signer = a->signer,
+						  .signing_max = a->config.limit_queue / 2 + 1});
 	a->router = (struct router){.domain = a->config.domain,
 				    .credentials = a->credentials,
 				    .notifier = a->notifier,

@@ -79,6 +79,12 @@ bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 	return check_user(a, tx, HDR_AUTHORIZATION, out);
 }
 
+/* RFC 4474 12: whom the domain knows may go without a name, but not as somebody of that name. */
+static bool is_anonymous(const struct access *a, struct slice aor)
+{
+	return slice_starts(aor, S("sip:anonymous@")) && !auth_knows(a->auth, aor);
+}
+
 bool access_sender(const struct access *a, struct tx *tx)
 {
 	const struct user *user;
@@ -88,7 +94,8 @@ bool access_sender(const struct access *a, struct tx *tx)
 	if (uri_aor(&tx_request(tx)->from.uri, &from) != ERR_OK)
 		tx_reply_code(tx, 403, "From Is No Address Of Record");
 	else
-		ok = check_user(a, tx, HDR_PROXY_AUTHORIZATION, &user) && access_is(tx, user, buf_slice(&from));
+		ok = check_user(a, tx, HDR_PROXY_AUTHORIZATION, &user) &&
+		     (is_anonymous(a, buf_slice(&from)) || access_is(tx, user, buf_slice(&from)));
 	buf_free(&from);
 	return ok;
 }

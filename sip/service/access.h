@@ -28,7 +28,10 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
 bool access_user(const struct access *a, struct tx *tx, const struct user **out);
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
-/* access_sender: for a proxy: 407/400/503 unless the digest user is who From says; 403 when it is another. */
+/*
+ * access_sender: for a proxy: 407/400/503 unless the digest user is who From says; 403 when it is another. From
+ * "anonymous" of the domain is anybody's who is a user (RFC 4474 12).
+ */
 bool access_sender(const struct access *a, struct tx *tx);
 
 #endif

@@ -302,9 +302,8 @@ static void take_hops(struct branch *b, const struct hops *h)
 static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char *why)
 {
 	struct proxy *p = arg;
-	uint64_t own = id / BRANCHES_MAX;
-	struct map_node *n = map_find(&p->by_own, slice_of(&own, sizeof(own)));
-	struct branch *b = n == NULL ? NULL : &MAP_ENTRY(n, struct fork, by_own)->branches[id % BRANCHES_MAX];
+	struct fork *f = fork_find(p, id / BRANCHES_MAX);
+	struct branch *b = f == NULL ? NULL : &f->branches[id % BRANCHES_MAX];
 
 	if (b == NULL || b->state != BRANCH_RESOLVING)
 		return;

@@ -23,6 +23,13 @@ struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const s
 	return f;
 }
 
+struct fork *fork_find(const struct proxy *p, uint64_t own)
+{
+	struct map_node *n = map_find(&p->by_own, slice_of(&own, sizeof(own)));
+
+	return n == NULL ? NULL : MAP_ENTRY(n, struct fork, by_own);
+}
+
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next)
 {
 	struct branch *b = &f->branches[f->count];

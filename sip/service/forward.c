@@ -28,12 +28,12 @@ static enum err drop_credentials(struct edit_list *l, struct slice realm)
 	return e;
 }
 
-/* One header field in place of the one that is there, or behind all others. */
+/* One header field in place of the one that is there, or behind all others but Identity (RFC 4474 5: the last). */
 static enum err set(struct edit_list *l, enum header id, struct slice line)
 {
 	const struct sip_header *old = msg_each(l->msg, id, NULL);
 
-	return old != NULL ? edit_replace(l, old, line) : edit_insert(l, NULL, line);
+	return old != NULL ? edit_replace(l, old, line) : edit_insert(l, msg_each(l->msg, HDR_IDENTITY, NULL), line);
 }
 
 enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out)

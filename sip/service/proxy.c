@@ -35,6 +35,11 @@ void proxy_tls(struct proxy *p, struct tls_config *client_tls)
 	p->d.client_tls = client_tls;
 }
 
+const struct proxy_identities *proxy_identities(const struct proxy *p)
+{
+	return &p->identities;
+}
+
 unsigned proxy_count(const struct proxy *p)
 {
 	return (unsigned)p->forks.count;
@@ -47,7 +52,8 @@ struct asking {
 	struct sip_msg *m;
 	struct flow source;
 	struct itinerary it;
-	bool proven; /* the sender is a user of ours */
+	bool local;  /* the sender is a user of ours */
+	bool proven; /* by the digest of this request */
 };
 
 static void refuse(const struct asking *a, unsigned code, const char *reason)
@@ -98,7 +104,7 @@ static bool check_sender(struct asking *a, bool outbound)
 		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
 		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
 			return false;
-		a->proven = true;
+		a->local = a->proven = true;
 		return true;
 	}
 	if (!outbound)
@@ -114,7 +120,8 @@ static void start(struct asking *a, struct fork *f)
 	struct slice breadth = msg_value(a->m, HDR_MAX_BREADTH);
 	uint32_t n;
 
-	f->caller_local = a->proven;
+	f->caller_local = a->local;
+	f->proven = a->proven;
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	if (a->tx != NULL && fork_is_loop(f)) {
@@ -122,7 +129,7 @@ static void start(struct asking *a, struct fork *f)
 		refuse(a, 482, NULL);
 		return;
 	}
-	fork_go(f);
+	vet(f);
 }
 
 static struct slice uri_of(const struct itinerary *it)
@@ -213,6 +220,7 @@ static void send_to_user(struct asking *a)
 		goto out;
 	}
 	f = fork_new(a->p, a->tx, a->m, &a->source, n);
+	f->to_local = true;
 	for (unsigned i = 0; i < n; i++)
 		add_contact(f, &contacts[i]);
 	order_flows(f, contacts, n);
@@ -253,6 +261,7 @@ static bool send_to_contact(struct asking *a)
 	if (i == n)
 		return false;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
+	f->to_local = true;
 	add_contact(f, &contacts[i]);
 	start(a, f);
 	return true;
@@ -270,16 +279,17 @@ static void send_in_dialog(struct asking *a)
 	bool alive;
 
 	/*
-	 * Over UDP it may be the other end that lies, who has the token, too: to him that would open the way out of the
-	 * domain, but for the ACK, which cannot be challenged and brings no answer.
+	 * Out of the domain a request is signed, which needs more than a connection. Over UDP it may also be the other
+	 * end that lies, who has the token, too. An ACK cannot be challenged, and brings no answer.
 	 */
-	a->proven = sender->local && comes_from(sender, &a->source) &&
-		    (a->source.proto != PROTO_UDP || receiver->local || a->tx == NULL);
-	if (sender->local && !a->proven && !check_sender(a, true))
+	a->local = sender->local && comes_from(sender, &a->source) &&
+		   (receiver->local || a->tx == NULL ||
+		    (a->source.proto != PROTO_UDP && a->p->d.access.config->identity_sign == SIGN_OFF));
+	if (sender->local && !a->local && !check_sender(a, true))
 		return;
 	if (!receiver->local) {
 		/* Out of the domain go only those of the domain. */
-		if (a->proven)
+		if (a->local)
 			send_on(a);
 		else
 			refuse(a, 403, "Relaying Denied");
@@ -294,6 +304,7 @@ static void send_in_dialog(struct asking *a)
 	b->by_address = receiver->by_address;
 	b->flow_only = !b->by_address;
 	b->has_flow = alive;
+	f->to_local = true;
 	start(a, f);
 }
 

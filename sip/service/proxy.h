@@ -4,12 +4,14 @@
 #include "sip/service/access.h"
 #include "sip/service/record_route.h"
 #include "sip/service/registrar.h"
+#include "sip/service/signer.h"
 #include "sip/transport/resolver.h"
 
 /*
  * The proxy, RFC 3261 16: stateful, forking, for requests to and from the users of the domain and for nobody else. Who
  * says in From that he is of the domain proves it (407); strangers reach local users only; requests in a dialog go by
- * what the Record-Route of its first request says (record_route.h).
+ * what the Record-Route of its first request says (record_route.h). What users of the domain send is signed on its way
+ * (RFC 4474 5).
  */
 struct proxy;
 
@@ -22,6 +24,8 @@ struct proxy_deps {
 	struct registrar *registrar;
 	struct access access;
 	struct record_route_keys keys;
+	struct signer *signer;
+	unsigned signing_max; /* requests at once; more is answered 503 */
 };
 
 struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
@@ -42,6 +46,12 @@ void proxy_cancel(struct proxy *p, struct tx *tx);
 
 /* proxy_tls: connections to other domains are made with this from now on; the caller's, as in the deps. */
 void proxy_tls(struct proxy *p, struct tls_config *client_tls);
+
+/* What was done about Identity since the start. */
+struct proxy_identities {
+	unsigned long long signatures;
+};
+const struct proxy_identities *proxy_identities(const struct proxy *p);
 
 unsigned proxy_count(const struct proxy *p); /* requests under way */
 

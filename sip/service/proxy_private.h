@@ -5,8 +5,8 @@
 #include "sip/service/proxy.h"
 
 /*
- * What proxy.c (who may go where), itinerary.c (Route), fork.c (response contexts, RFC 3261 16.7) and branch.c (one way
- * of a request) share. Nobody else includes this.
+ * What proxy.c (who may go where), itinerary.c (Route), vetting.c (Identity), fork.c (response contexts, RFC 3261 16.7)
+ * and branch.c (one way of a request) share. Nobody else includes this.
  */
 
 #define BRANCHES_MAX 20   /* of one request; contacts beyond are not tried */
@@ -51,7 +51,9 @@ struct fork {
 	struct map_node by_own;
 	struct sip_msg *request;
 	struct flow source;
-	bool caller_local; /* the sender has proven who he is */
+	bool caller_local; /* the sender is an end of ours */
+	bool proven;       /* this request has the digest of the user of its From */
+	bool to_local;     /* it goes to users of ours */
 	bool cancelled, answered, over;
 	unsigned max_breadth;
 	unsigned best_code;    /* what would be answered now; 0: nothing yet */
@@ -66,6 +68,8 @@ struct proxy {
 	struct proxy_deps d;
 	struct map forks, by_own;
 	uint64_t next;
+	unsigned signing; /* requests under way */
+	struct proxy_identities identities;
 };
 
 /* What Route and Request-URI of a request say once our own entries are taken off. */
@@ -84,10 +88,15 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 void itinerary_drop(struct itinerary *it);
 bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source); /* domain, or address of ours */
 
+/* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
+ */
+void vet(struct fork *f);
+
 /* fork.c. room: of how many branches, at most BRANCHES_MAX. */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
-void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
+struct fork *fork_find(const struct proxy *p, uint64_t own); /* NULL: it is over */
+void fork_go(struct fork *f);                                /* the first group; f may be gone afterwards */
 void fork_cancel(struct fork *f);
 uint32_t fork_ring_ms(const struct branch *b); /* how long it may ring; 0: until Timer C */
 void fork_end(struct fork *f);

@@ -260,8 +260,7 @@ class Watch:
     def again(self, expires):
         """A SUBSCRIBE in the dialog."""
         fields = [("Event", "certificate"), ("Expires", expires), ("Contact", self.alice.contact)]
-        refresh = self.dialog.new("SUBSCRIBE", fields)
-        self.alice.send(refresh)
+        refresh = self.alice.prove_first(self.dialog.new("SUBSCRIBE", fields))
         assert self.alice.told(refresh, 200, 2).expires == expires
 
 

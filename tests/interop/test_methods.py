@@ -4,6 +4,7 @@ of every kind, in dialogs and without, with header fields that nobody has heard 
 import itertools
 
 import pytest
+from conftest import running
 from phone import Dialog, Phone, lines
 from sipclient import UdpPeer, addr_spec
 
@@ -14,18 +15,32 @@ ODD = [("X-Blanks", "  two  blanks,\tone tab \t"), ("X-Fold", "a\r\n\t b\r\n   c
 TRANSPORTS = [("udp", "udp"), ("tls", "tls"), ("sips", "sips"), ("udp", "tls"), ("tls", "tcp")]
 
 
+@pytest.fixture(scope="module")
+def unsigned(labs):
+    yield from running(labs, "identity.sign=outbound")
+
+
 @pytest.fixture(params=TRANSPORTS, ids=lambda pair: "-".join(pair))
-def phones(request, lab, net):
-    """Two registered phones. What goes by UDP is small enough for a datagram, for it is to be seen there."""
-    made = [Phone(lab.peer(net, transport.replace("sips", "tls")), lab.user(), secure=transport == "sips").register()
+def phones(request, lab, unsigned, net):
+    """Two registered phones. What goes by UDP is small enough for a datagram, for it is to be seen there: without the
+    signatures of users for users."""
+    server = unsigned if "udp" in request.param else lab
+    made = [Phone(server.peer(net, transport.replace("sips", "tls")), server.user(), secure=transport == "sips").register()
             for transport in request.param]
     yield made
     assert not [phone for phone in made if phone.peer.transport == "UDP" and phone.peer.streams]
 
 
+SIGNED = [b"date", b"identity", b"identity-info"]
+
+
 def same(sent, came):
-    """Nothing but the fields of hops and the Request-URI was touched."""
-    assert lines(came.raw) == lines(sent)
+    """Nothing but the fields of hops and the Request-URI was touched; to a request three lines were added, the last ones."""
+    got = lines(came.raw)
+    if came.all("Identity"):
+        assert came.method and [line.partition(b":")[0].lower() for line in got[-3:]] == SIGNED
+        del got[-3:]
+    assert got == lines(sent)
     assert came.body == sent.partition(b"\r\n\r\n")[2]
 
 

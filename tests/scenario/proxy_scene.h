@@ -139,11 +139,11 @@ static inline void put_flow(struct scene *s, const struct flow *f, const char *p
 	msg_unref(m);
 }
 
-static inline int begin(void **state)
+static inline int begin_with(void **state, const char *const *options)
 {
 	struct scene *s = mem_alloc(sizeof(*s));
 
-	s->w = world_new(NULL);
+	s->w = world_new(options);
 	s->eve = fake_udp("192.0.2.66:5060");
 	s->alice = fake_udp("192.0.2.5:5060");
 	s->phone1 = fake_udp("192.0.2.10:5070");
@@ -151,6 +151,11 @@ static inline int begin(void **state)
 	put(s, &s->phone1, "<" PHONE1 ">");
 	*state = s;
 	return 0;
+}
+
+static inline int begin(void **state)
+{
+	return begin_with(state, NULL);
 }
 
 static inline int end(void **state)

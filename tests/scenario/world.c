@@ -75,12 +75,13 @@ static void add_user(struct world *w, const char *name)
 	users_set(w->users, slice_str(aor), slice_str(md5), slice_str(sha256));
 }
 
-static void load_domain_cert(struct world *w)
+/* Another certificate each time, since its first second is another. */
+void world_roll_over(struct world *w)
 {
 	const struct slice names[] = {S("example.com"), SLICE_NONE};
 	const struct cert_params p = {.common_name = S("example.com"),
 				      .dns = names,
-				      .not_before = FAKE_START_S - 20LL * 365 * DAY_S,
+				      .not_before = FAKE_START_S - 20LL * 365 * DAY_S + w->roll_overs++,
 				      .not_after = FAKE_START_S + 20LL * 365 * DAY_S,
 				      .alg = HASH_SHA256};
 	struct buf key_pem = vector_file("pkcs8/rsa2048.plain.pem"), der = {0}, pem = {0}, why = {0};
@@ -89,7 +90,6 @@ static void load_domain_cert(struct world *w)
 	assert_int_equal(pkcs8_read(buf_slice(&key_pem), SLICE_NONE, &key), ERR_OK);
 	assert_int_equal(cert_make(&p, key, NULL, key, &der), ERR_OK);
 	pem_write(&pem, "CERTIFICATE", buf_slice(&der));
-	w->certs = domain_certs_new();
 	assert_true(domain_certs_set(w->certs, buf_slice(&pem), buf_slice(&key_pem), S("example.com"),
 				     S("https://example.com"), 1, loop_wall_s(w->loop), &why));
 	key_free(key);
@@ -161,7 +161,9 @@ static void start(struct world *w)
 				   .transport = w->transport,
 				   .resolver = w->resolver,
 				   .registrar = w->registrar,
-				   .access = access};
+				   .access = access,
+				   .signer = w->signer,
+				   .signing_max = 8};
 
 	w->proxy = proxy_new(&proxy);
 	w->router = (struct router){.domain = c->domain,
@@ -227,7 +229,8 @@ struct world *world_new(const char *const *options)
 	add_user(w, "bob");
 	w->pkcs8 = vector_file("pkcs8/ecp256.plain.der");
 	assert_int_equal(key_read_private(buf_slice(&w->pkcs8), &w->user_key), ERR_OK);
-	load_domain_cert(w);
+	w->certs = domain_certs_new();
+	world_roll_over(w);
 	start(w);
 	buf_free(&why);
 	buf_free(&text);

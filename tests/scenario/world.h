@@ -36,7 +36,8 @@ struct world {
 	struct key *user_key; /* EC; of all certificates of users */
 	struct buf pkcs8;     /* the same, DER */
 	struct letter *inbox; /* what came from the server and was not looked at */
-	unsigned calls;       /* counts Call-IDs and branches */
+	unsigned roll_overs;
+	unsigned calls; /* counts Call-IDs and branches */
 };
 
 /* Where requests to two.example go, one after the other; to tcp.example first by a connection, then to the second. */
@@ -50,6 +51,9 @@ void world_free(struct world *w);
 
 /* world_restart: the server ends and starts again on its store; all connections are gone. */
 void world_restart(struct world *w);
+
+/* world_roll_over: the domain has a new certificate. */
+void world_roll_over(struct world *w);
 
 /* world_break_store: writing files fails from now on, or works again. */
 void world_break_store(bool broken);

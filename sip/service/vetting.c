@@ -1,0 +1,149 @@
+#include "core/log.h"
+#include "sip/message/build.h"
+#include "sip/message/date.h"
+#include "sip/message/edit.h"
+#include "sip/service/proxy_private.h"
+
+/* Who a request is from, RFC 4474: what a user of ours sends is signed before it goes on. */
+
+#define DATE_OFF_S 600 /* RFC 4474 5 step 3: ten minutes */
+
+static void answer(struct fork *f, unsigned code, const char *reason)
+{
+	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
+
+	fork_end(f);
+	if (tx != NULL)
+		tx_reply_code(tx, code, reason);
+}
+
+/* The form of RFC 4474; that of RFC 8224 has no quotes, and is nothing to us (T-36). */
+static bool has_identity(const struct sip_msg *m)
+{
+	for (const struct sip_header *h = msg_each(m, HDR_IDENTITY, NULL); h != NULL; h = msg_each(m, HDR_IDENTITY, h))
+		if (slice_starts(h->value, S("\"")))
+			return true;
+	return false;
+}
+
+static bool wants_signature(const struct fork *f)
+{
+	const struct sip_msg *m = f->request;
+	uint32_t which = f->proxy->d.access.config->identity_sign;
+
+	if (!f->proven || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
+		return false;
+	/* AUT-09; and what is signed in another way already is left as it is (AUT-21). */
+	return m->method != METHOD_REGISTER && msg_value(m, HDR_IDENTITY).p == NULL;
+}
+
+/* RFC 4474 5 step 3. *out: the time that will be signed. false: answered. */
+static bool check_date(struct fork *f, int64_t *out)
+{
+	struct slice date = msg_value(f->request, HDR_DATE);
+	int64_t now = loop_wall_s(f->proxy->d.loop);
+
+	*out = now;
+	if (date.p == NULL)
+		return true;
+	if (date_parse(date, out) != ERR_OK)
+		answer(f, 400, "Bad Date Header Field");
+	else if (*out < now - DATE_OFF_S || *out > now + DATE_OFF_S)
+		answer(f, 403, "Stale Date");
+	else
+		return true;
+	return false;
+}
+
+/* The request with all that is to be signed, or goes into the judgement of who verifies: AUT-02. */
+static enum err complete(const struct sip_msg *m, int64_t date_s, struct buf *out)
+{
+	char date[DATE_SIZE];
+	struct edit_list edits;
+	struct buf lines = {0};
+	enum err e;
+
+	date_format(date_s, date);
+	if (msg_value(m, HDR_DATE).p == NULL)
+		build_header(&lines, "Date", slice_str(date));
+	if (msg_value(m, HDR_CONTENT_LENGTH).p == NULL)
+		buf_addf(&lines, "Content-Length: %zu\r\n", m->body.n);
+	edit_start(&edits, m);
+	e = edit_insert(&edits, NULL, buf_slice(&lines));
+	if (e == ERR_OK)
+		edit_apply(&edits, out);
+	buf_free(&lines);
+	return e;
+}
+
+/* From here on it is the signed request that goes out, to every branch and every hop of it. */
+static bool take_signed(struct fork *f, const struct buf *octets)
+{
+	struct sip_msg *m;
+	const char *why;
+
+	if (msg_parse(buf_slice(octets), &m, &why) != ERR_OK)
+		return false;
+	if (m->defect_code != 0) {
+		msg_unref(m);
+		return false;
+	}
+	msg_unref(f->request);
+	f->request = m;
+	return true;
+}
+
+static void on_signed(void *arg, uint64_t own, enum err e, struct buf *octets)
+{
+	struct proxy *p = arg;
+	struct fork *f = fork_find(p, own);
+
+	p->signing--;
+	if (f == NULL) /* cancelled meanwhile */
+		return;
+	if (e != ERR_OK || !take_signed(f, octets)) {
+		log_line(LOG_ERROR, "event=not_signed call_id=%s reason=%s", log_esc(f->request->call_id).text,
+			 log_esc(slice_str(err_str(e))).text);
+		answer(f, 500, "Cannot Be Signed");
+		return;
+	}
+	p->identities.signatures++;
+	fork_go(f);
+}
+
+static void sign(struct fork *f)
+{
+	struct proxy *p = f->proxy;
+	struct buf octets = {0};
+	int64_t date_s;
+	enum err e;
+
+	if (!check_date(f, &date_s))
+		return;
+	if (!signer_ready(p->d.signer, date_s)) { /* AUT-07 */
+		log_line(LOG_WARN, "event=unsigned call_id=%s reason=no_valid_domain_certificate",
+			 log_esc(f->request->call_id).text);
+		fork_go(f);
+		return;
+	}
+	e = p->signing < p->d.signing_max ? complete(f->request, date_s, &octets) : ERR_BUSY;
+	if (e == ERR_OK)
+		e = signer_sign(p->d.signer, &octets, f->own, on_signed, p);
+	if (e == ERR_OK)
+		p->signing++;
+	else if (e == ERR_BUSY)
+		answer(f, 503, NULL);
+	else
+		answer(f, 400, "Ambiguous In What Is Signed");
+	buf_free(&octets);
+}
+
+void vet(struct fork *f)
+{
+	if (f->proven && has_identity(f->request))
+		answer(f, 403, "Identity Is Added Here");
+	else if (wants_signature(f))
+		sign(f);
+	else
+		fork_go(f);
+}

@@ -1,0 +1,139 @@
+#include "sip/transport/reach.h"
+
+#include <ifaddrs.h>
+#include <string.h>
+
+#include "core/buf.h"
+
+#define MAPPED 96 /* bits in front of an IPv4 address in its IPv6 form */
+
+/* What is not the public Internet: RFC 6890 and what came later. "v4" is ::ffff:0:0/96. */
+static const struct {
+	uint8_t octets[16];
+	unsigned bits;
+} special[] = {
+	{{0}, 95},                                       /* unspecified, loopback, IPv4-compatible */
+	{{[10] = 0xff, 0xff, 0}, MAPPED + 8},            /* "this" network */
+	{{[10] = 0xff, 0xff, 10}, MAPPED + 8},           /* private */
+	{{[10] = 0xff, 0xff, 100, 64}, MAPPED + 10},     /* carriers' NAT */
+	{{[10] = 0xff, 0xff, 127}, MAPPED + 8},          /* loopback */
+	{{[10] = 0xff, 0xff, 169, 254}, MAPPED + 16},    /* link-local */
+	{{[10] = 0xff, 0xff, 172, 16}, MAPPED + 12},     /* private */
+	{{[10] = 0xff, 0xff, 192, 0, 0}, MAPPED + 24},   /* protocol assignments */
+	{{[10] = 0xff, 0xff, 192, 88, 99}, MAPPED + 24}, /* 6to4 relays */
+	{{[10] = 0xff, 0xff, 192, 168}, MAPPED + 16},    /* private */
+	{{[10] = 0xff, 0xff, 198, 18}, MAPPED + 15},     /* benchmarks */
+	{{[10] = 0xff, 0xff, 224}, MAPPED + 4},          /* multicast */
+	{{[10] = 0xff, 0xff, 240}, MAPPED + 4},          /* reserved, broadcast */
+	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48},      /* local NAT64 */
+	{{0x01, 0x00}, 64},                              /* discard */
+	{{0x20, 0x01, 0x00, 0x00}, 23},                  /* protocol assignments, Teredo */
+	{{0xfc}, 7},                                     /* unique local */
+	{{0xfe, 0x80}, 10},                              /* link-local */
+	{{0xfe, 0xc0}, 10},                              /* site-local, of old */
+	{{0xff}, 8},                                     /* multicast */
+};
+
+static bool in_prefix(const uint8_t *a, const uint8_t *prefix, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+	unsigned mask = 0xffu << (8 - rest) & 0xffu;
+
+	return memcmp(a, prefix, whole) == 0 && (rest == 0 || ((a[whole] ^ prefix[whole]) & mask) == 0);
+}
+
+static void octets_of(const struct sockaddr *sa, uint8_t out[16])
+{
+	memset(out, 0, 16);
+	if (sa->sa_family == AF_INET6) {
+		memcpy(out, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+		return;
+	}
+	out[10] = out[11] = 0xff;
+	memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+}
+
+/* NAT64 and 6to4 lead to the IPv4 address that is in them. */
+static void unwrap(uint8_t a[16])
+{
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, sixtofour[2] = {0x20, 0x02};
+	uint8_t inner[4];
+
+	if (memcmp(a, nat64, 12) == 0)
+		memcpy(inner, a + 12, 4);
+	else if (memcmp(a, sixtofour, 2) == 0)
+		memcpy(inner, a + 2, 4);
+	else
+		return;
+	memset(a, 0, 10);
+	a[10] = a[11] = 0xff;
+	memcpy(a + 12, inner, 4);
+}
+
+static bool is_own(const uint8_t a[16])
+{
+	struct ifaddrs *all;
+	bool own = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
+		uint8_t b[16];
+
+		if (i->ifa_addr == NULL || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		octets_of(i->ifa_addr, b);
+		own = memcmp(a, b, 16) == 0;
+	}
+	freeifaddrs(all);
+	return own;
+}
+
+static bool read_one(struct slice text, struct reach *out)
+{
+	size_t slash = slice_chr(text, '/');
+	struct slice host = slice_sub(text, 0, slash);
+	uint32_t bits, most;
+	struct peer p;
+
+	if (out->count == REACH_MAX || !peer_of(host, 0, &p))
+		return false;
+	most = p.u.sa.sa_family == AF_INET ? 32 : 128;
+	bits = most;
+	if (slash < text.n && !slice_u32(slice_sub(text, slash + 1, text.n), most, &bits))
+		return false;
+	octets_of(&p.u.sa, out->allowed[out->count].octets);
+	out->allowed[out->count++].bits = bits + (most == 32 ? MAPPED : 0);
+	return true;
+}
+
+bool reach_read(struct slice list, struct reach *out, struct slice *bad)
+{
+	struct slice rest = list;
+
+	out->count = 0;
+	while (slice_trim(rest).n > 0) {
+		size_t comma = slice_chr(rest, ',');
+
+		*bad = slice_trim(slice_sub(rest, 0, comma));
+		if (!read_one(*bad, out))
+			return false;
+		rest = slice_sub(rest, comma + 1, rest.n);
+	}
+	return true;
+}
+
+bool reach_allows(const struct reach *r, const struct peer *p)
+{
+	uint8_t a[16];
+
+	octets_of(&p->u.sa, a);
+	for (unsigned i = 0; i < r->count; i++)
+		if (in_prefix(a, r->allowed[i].octets, r->allowed[i].bits))
+			return true;
+	unwrap(a);
+	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+		if (in_prefix(a, special[i].octets, special[i].bits))
+			return false;
+	return !is_own(a);
+}

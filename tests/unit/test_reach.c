@@ -1,0 +1,155 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+
+#include "sip/transport/reach.h"
+
+/* G44: addresses that a stranger must not aim this server at. */
+
+static bool allows(const struct reach *r, const char *ip)
+{
+	struct peer p;
+
+	assert_true(peer_of(slice_str(ip), 443, &p));
+	return reach_allows(r, &p);
+}
+
+static void what_is_not_public_is_out_of_reach(void **state)
+{
+	static const char *const closed[] = {
+		"0.0.0.0",
+		"0.1.2.3",
+		"10.0.0.1",
+		"10.255.255.255",
+		"100.64.0.1",
+		"100.127.255.1",
+		"127.0.0.1",
+		"127.255.255.255",
+		"169.254.169.254",
+		"172.16.0.1",
+		"172.31.255.255",
+		"192.0.0.8",
+		"192.88.99.1",
+		"192.168.1.1",
+		"198.18.0.1",
+		"198.19.255.255",
+		"224.0.0.1",
+		"239.255.255.255",
+		"240.0.0.1",
+		"255.255.255.255",
+		"::",
+		"::1",
+		"::7f00:1",
+		"::ffff:127.0.0.1",
+		"::ffff:10.0.0.1",
+		"64:ff9b::7f00:1",
+		"64:ff9b::a00:1",
+		"64:ff9b:1::1",
+		"2002:7f00:1::1",
+		"2002:c0a8:101::",
+		"100::1",
+		"2001::1",
+		"2001:0:4136::1",
+		"fc00::1",
+		"fd12:3456::1",
+		"fe80::1",
+		"febf::1",
+		"fec0::1",
+		"ff02::1",
+		"ff0e::1",
+	};
+	static const char *const open[] = {
+		"1.1.1.1",         "9.255.255.255", "11.0.0.1",         "100.63.255.255",  "100.128.0.1",
+		"126.0.0.1",       "128.0.0.1",     "169.253.0.1",      "172.15.0.1",      "172.32.0.1",
+		"192.167.255.255", "192.169.0.1",   "198.17.255.255",   "198.20.0.1",      "223.255.255.1",
+		"2606:4700::1",    "2a00:1450::1",  "64:ff9b::101:101", "2002:101:101::1",
+	};
+	const struct reach none = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+		if (allows(&none, closed[i]))
+			fail_msg("%s", closed[i]);
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		if (!allows(&none, open[i]))
+			fail_msg("%s", open[i]);
+}
+
+static void what_is_allowed_besides(void **state)
+{
+	struct reach r;
+	struct slice bad;
+
+	(void)state;
+	assert_true(reach_read(S("127.0.0.0/8,::1 , 10.1.2.0/23,[fd00::]/127, 192.168.0.9"), &r, &bad));
+	assert_int_equal(r.count, 5);
+	assert_true(allows(&r, "127.0.0.1") && allows(&r, "127.255.0.1") && allows(&r, "::1"));
+	assert_true(allows(&r, "::ffff:127.0.0.1")); /* the same place */
+	assert_true(allows(&r, "10.1.2.0") && allows(&r, "10.1.3.255"));
+	assert_false(allows(&r, "10.1.1.255") || allows(&r, "10.1.4.0"));
+	assert_true(allows(&r, "fd00::") && allows(&r, "fd00::1"));
+	assert_false(allows(&r, "fd00::2") || allows(&r, "::"));
+	assert_true(allows(&r, "192.168.0.9"));
+	assert_false(allows(&r, "192.168.0.8"));
+	assert_true(reach_read(S("0.0.0.0/0"), &r, &bad));
+	assert_true(allows(&r, "127.0.0.1"));
+	assert_false(allows(&r, "::1"));
+	assert_true(reach_read(S(""), &r, &bad));
+	assert_false(allows(&r, "127.0.0.1"));
+}
+
+static void what_is_no_list(void **state)
+{
+	static const char *const rows[][2] = {
+		{"localhost", "localhost"}, {"10.0.0.0/33", "10.0.0.0/33"},
+		{"::1/129", "::1/129"},     {"10.0.0.0/", "10.0.0.0/"},
+		{"1.2.3.4, x", "x"},        {",1.2.3.4", ""},
+		{"1.2.3", "1.2.3"},         {"1.2.3.4/-1", "1.2.3.4/-1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reach r;
+		struct slice bad;
+
+		assert_false(reach_read(slice_str(rows[i][0]), &r, &bad));
+		assert_true(slice_eq(bad, slice_str(rows[i][1])));
+	}
+}
+
+/* Also the public addresses of this machine: what listens there may be for nobody else. */
+static void this_machine_is_out_of_reach(void **state)
+{
+	const struct reach none = {0};
+	struct ifaddrs *all;
+
+	(void)state;
+	assert_int_equal(getifaddrs(&all), 0);
+	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
+		struct peer p = {0};
+
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET)
+			continue;
+		p.u.in = *(const struct sockaddr_in *)(const void *)i->ifa_addr;
+		assert_false(reach_allows(&none, &p));
+	}
+	freeifaddrs(all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_public_is_out_of_reach),
+		cmocka_unit_test(what_is_allowed_besides),
+		cmocka_unit_test(what_is_no_list),
+		cmocka_unit_test(this_machine_is_out_of_reach),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
