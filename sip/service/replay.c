@@ -6,21 +6,24 @@
 #include "core/mem.h"
 #include "crypto/hash.h"
 #include "crypto/rng.h"
+#include "store/seen.h"
 
-#define MAC_SIZE 16
+#define MAC_SIZE SEEN_KEY
 
-struct seen {
+struct seen_mac {
 	struct map_node node;
-	struct seen *newer;
+	struct seen_mac *newer;
 	int64_t until_ms;
 	uint8_t mac[MAC_SIZE];
 };
 
 struct replay {
 	struct map map;
-	struct seen *oldest, *newest;
+	struct seen_mac *oldest, *newest;
 	unsigned max;
-	uint8_t secret[32];
+	uint8_t secret[HASH_MAX];
+	struct seen *disk;         /* or NULL */
+	int64_t start_ms, start_s; /* while it is read */
 };
 
 struct replay *replay_new(unsigned max)
@@ -35,7 +38,7 @@ struct replay *replay_new(unsigned max)
 
 static void forget_oldest(struct replay *r)
 {
-	struct seen *s = r->oldest;
+	struct seen_mac *s = r->oldest;
 
 	r->oldest = s->newer;
 	if (r->oldest == NULL)
@@ -51,6 +54,8 @@ void replay_free(struct replay *r)
 	while (r->oldest != NULL)
 		forget_oldest(r);
 	map_free(&r->map);
+	seen_free(r->disk);
+	mem_wipe(r->secret, sizeof(r->secret));
 	mem_free(r);
 }
 
@@ -63,10 +68,48 @@ static void mac_of(const struct replay *r, const struct replay_key *key, uint8_t
 	hmac_parts(HASH_SHA256, slice_of(r->secret, sizeof(r->secret)), parts, 4, out);
 }
 
-enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms)
+static void remember(struct replay *r, const uint8_t *mac, int64_t until_ms)
+{
+	struct seen_mac *s = mem_alloc(sizeof(*s));
+
+	memcpy(s->mac, mac, MAC_SIZE);
+	s->until_ms = until_ms;
+	map_add(&r->map, &s->node, slice_of(s->mac, MAC_SIZE));
+	if (r->newest != NULL)
+		r->newest->newer = s;
+	else
+		r->oldest = s;
+	r->newest = s;
+}
+
+static void on_record(void *arg, const uint8_t *mac, int64_t until_s)
+{
+	struct replay *r = arg;
+
+	if (r->map.count < r->max && map_find(&r->map, slice_of(mac, MAC_SIZE)) == NULL)
+		remember(r, mac, r->start_ms + (until_s - r->start_s) * 1000);
+}
+
+enum err replay_open(unsigned max, int dirfd, struct slice master, int64_t now_ms, int64_t now_s, struct replay **out)
+{
+	struct replay *r = replay_new(max);
+	const struct slice what = S("replay");
+	enum err e;
+
+	hmac_parts(HASH_SHA256, master, &what, 1, r->secret);
+	r->start_ms = now_ms;
+	r->start_s = now_s;
+	e = seen_open(dirfd, "replay", REPLAY_S, now_s, on_record, r, &r->disk);
+	if (e == ERR_OK)
+		*out = r;
+	else
+		replay_free(r);
+	return e;
+}
+
+enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms, int64_t now_s)
 {
 	uint8_t mac[HASH_MAX];
-	struct seen *s;
 
 	while (r->oldest != NULL && r->oldest->until_ms <= now_ms)
 		forget_oldest(r);
@@ -75,14 +118,8 @@ enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t no
 		return ERR_EXISTS;
 	if (r->map.count >= r->max)
 		return ERR_BUSY;
-	s = mem_alloc(sizeof(*s));
-	memcpy(s->mac, mac, MAC_SIZE);
-	s->until_ms = now_ms + (int64_t)REPLAY_S * 1000;
-	map_add(&r->map, &s->node, slice_of(s->mac, MAC_SIZE));
-	if (r->newest != NULL)
-		r->newest->newer = s;
-	else
-		r->oldest = s;
-	r->newest = s;
+	remember(r, mac, now_ms + (int64_t)REPLAY_S * 1000);
+	if (r->disk != NULL)
+		seen_add(r->disk, mac, now_s);
 	return ERR_OK;
 }

@@ -13,8 +13,13 @@
 
 struct replay;
 
-/* replay_new: max: requests that are remembered at once. */
+/*
+ * replay_new: max: requests that are remembered at once. replay_open: also across restarts, in the folder of the store
+ * under a key made of its master key. now_ms: monotonic; now_s: since 1970. ERR_IO: errno.
+ */
 struct replay *replay_new(unsigned max);
+MUST_USE enum err replay_open(unsigned max, int dirfd, struct slice master, int64_t now_ms, int64_t now_s,
+			      struct replay **out);
 void replay_free(struct replay *r);
 
 struct replay_key {
@@ -22,7 +27,7 @@ struct replay_key {
 	uint32_t cseq;
 };
 
-/* replay_enter: ERR_EXISTS: it was here before; ERR_BUSY: the memory is full. now_ms: monotonic. */
-MUST_USE enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms);
+/* replay_enter: ERR_EXISTS: it was here before; ERR_BUSY: the memory is full. */
+MUST_USE enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms, int64_t now_s);
 
 #endif

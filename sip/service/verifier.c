@@ -1,37 +1,24 @@
 #include "sip/service/verifier.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
-#include "core/map.h"
 #include "core/mem.h"
 #include "crypto/cert.h"
 #include "crypto/encode.h"
 #include "sip/message/digest_string.h"
 #include "sip/message/header.h"
+#include "sip/service/cert_cache.h"
 #include "sip/service/replay.h"
 
-#define CACHE_MAX 64                    /* domain certificates that are kept */
-#define CACHE_S (24 * 3600)             /* for so long at most */
-#define AGAIN_S 60                      /* a URL is not asked again before, whether it failed or what it gave did */
 #define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; more is no RSA signature of a key that is taken */
-
-/* A domain certificate, or the failure to get one. */
-struct entry {
-	struct map_node node;
-	struct verifier *verifier;
-	char *url;
-	struct buf der;      /* empty: it failed, see why */
-	char why[200];       /* a clause */
-	int64_t until_ms;    /* monotonic, as asked_ms */
-	int64_t asked_ms;    /* when the last answer came */
-	struct fetch *fetch; /* under way */
-};
 
 /* One request that is being checked. */
 struct check {
 	struct work_job job;
-	struct check *next; /* in one of the lists of the verifier */
+	struct cert_waiter waiter;
+	struct check *next; /* decided */
 	struct verifier *verifier;
 	struct sip_msg *request;
 	uint64_t id;
@@ -41,6 +28,8 @@ struct check {
 	int64_t date_s;
 	uint8_t digest[HASH_MAX];
 	struct buf sig, url, der;
+	struct peer source;
+	bool has_source;
 	int64_t now_s;     /* when the worker looks */
 	bool looked_again; /* for another certificate at the same URL */
 	/* The verdict. */
@@ -49,41 +38,14 @@ struct check {
 	char text[320];
 };
 
-/* Checks in the order in which they were asked for: an older NOTIFY of a dialog is not to overtake a newer one. */
-struct queue {
-	struct check *first, *last;
-};
-
 struct verifier {
 	struct verifier_deps d;
-	struct map cache;
-	struct queue waiting; /* for a certificate */
-	struct queue decided; /* their verdicts are told by the timer: never from within verifier_check */
+	struct cert_cache *cache;
+	struct check *decided, *last_decided; /* told by the timer: never from within verifier_check */
 	struct timer *turn;
 	struct replay *replay;
+	unsigned checking; /* in workers */
 };
-
-static void queue_put(struct queue *q, struct check *c)
-{
-	c->next = NULL;
-	if (q->last != NULL)
-		q->last->next = c;
-	else
-		q->first = c;
-	q->last = c;
-}
-
-/* NULL: it is empty. */
-static struct check *queue_take(struct queue *q)
-{
-	struct check *c = q->first;
-
-	if (c != NULL)
-		q->first = c->next;
-	if (q->first == NULL)
-		q->last = NULL;
-	return c;
-}
 
 static void on_turn(void *arg);
 
@@ -92,10 +54,14 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 	struct verifier *v = mem_alloc(sizeof(*v));
 
 	v->d = *deps;
-	map_init(&v->cache);
+	v->cache = cert_cache_new(&deps->fetch);
 	v->turn = timer_new(deps->fetch.loop, on_turn, v);
-	v->replay = replay_new(deps->replay_max);
 	return v;
+}
+
+void verifier_tls(struct verifier *v, struct tls_config *client_tls)
+{
+	cert_cache_tls(v->cache, client_tls);
 }
 
 static void free_check(struct check *c)
@@ -107,33 +73,26 @@ static void free_check(struct check *c)
 	mem_free(c);
 }
 
-static void free_entry(struct entry *e)
+/* The oldest whose verdict is to be told, or NULL. */
+static struct check *take_decided(struct verifier *v)
 {
-	map_remove(&e->verifier->cache, &e->node);
-	buf_free(&e->der);
-	mem_free(e->url);
-	mem_free(e);
+	struct check *c = v->decided;
+
+	if (c != NULL)
+		v->decided = c->next;
+	return c;
 }
 
 void verifier_free(struct verifier *v)
 {
-	struct map_node *n;
 	struct check *c;
 
 	if (v == NULL)
 		return;
-	while ((n = map_first(&v->cache)) != NULL) {
-		struct entry *e = MAP_ENTRY(n, struct entry, node);
-
-		if (e->fetch != NULL)
-			fetch_free(e->fetch);
-		free_entry(e);
-	}
-	while ((c = queue_take(&v->waiting)) != NULL || (c = queue_take(&v->decided)) != NULL)
+	cert_cache_free(v->cache);
+	while ((c = take_decided(v)) != NULL)
 		free_check(c);
 	timer_free(v->turn);
-	map_free(&v->cache);
-	replay_free(v->replay);
 	mem_free(v);
 }
 
@@ -165,14 +124,21 @@ static void on_turn(void *arg)
 	struct verifier *v = arg;
 	struct check *c;
 
-	while ((c = queue_take(&v->decided)) != NULL)
+	while ((c = take_decided(v)) != NULL)
 		tell(c);
 }
 
 static void tell_later(struct check *c)
 {
-	queue_put(&c->verifier->decided, c);
-	timer_start(c->verifier->turn, 0);
+	struct verifier *v = c->verifier;
+
+	c->next = NULL;
+	if (v->decided == NULL)
+		v->decided = c;
+	else
+		v->last_decided->next = c;
+	v->last_decided = c;
+	timer_start(v->turn, 0);
 }
 
 /* --- steps 1 to 3, in a worker --- */
@@ -236,7 +202,7 @@ static void check_time_and_replay(struct check *c)
 		       (long long)(c->date_s - now), d->date_skew_s);
 		return;
 	}
-	switch (replay_enter(c->verifier->replay, &key, loop_now_ms(d->fetch.loop))) {
+	switch (replay_enter(d->replay, &key, loop_now_ms(d->fetch.loop), now)) {
 	case ERR_OK:
 		break;
 	case ERR_EXISTS:
@@ -252,137 +218,96 @@ static void check_time_and_replay(struct check *c)
 
 static void worker_done(struct work_job *job);
 
-static void with_certificate(struct check *c, const struct entry *e)
+static void with_certificate(struct check *c, struct slice der)
 {
-	if (e->der.n == 0) {
-		refuse(c, 436, NULL, "%.150s cannot be fetched: %s", e->url, e->why);
-		tell_later(c);
+	struct verifier *v = c->verifier;
+
+	buf_clear(&c->der);
+	buf_add(&c->der, der);
+	c->now_s = loop_wall_s(v->d.fetch.loop);
+	c->job = (struct work_job){.run = run, .done = worker_done};
+	if (v->checking < v->d.checking_max && work_submit(v->d.work, &c->job) == ERR_OK) {
+		v->checking++;
 		return;
 	}
-	buf_add(&c->der, buf_slice(&e->der));
-	c->now_s = loop_wall_s(c->verifier->d.fetch.loop);
-	c->job = (struct work_job){.run = run, .done = worker_done};
-	if (work_submit(c->verifier->d.fetch.work, &c->job) != ERR_OK) {
-		refuse(c, 503, NULL, "too many signatures to check at once");
-		tell_later(c);
-	}
+	refuse(c, 503, NULL, "too many signatures to check at once");
+	tell_later(c);
 }
 
-static void on_fetched(void *arg, struct slice body, const char *why)
+static void without_certificate(struct check *c, const char *why)
 {
-	struct entry *e = arg;
-	struct verifier *v = e->verifier;
-	struct queue all = v->waiting;
-	struct check *c;
+	refuse(c, 436, NULL, "%.150s cannot be fetched: %s", c->url.p, why);
+	tell_later(c);
+}
 
-	e->fetch = NULL;
-	e->asked_ms = loop_now_ms(v->d.fetch.loop);
-	if (body.n > 0) {
-		buf_clear(&e->der);
-		buf_add(&e->der, body);
-		e->until_ms = e->asked_ms + CACHE_S * INT64_C(1000);
-	} else if (e->der.n == 0) {
-		snprintf(e->why, sizeof(e->why), "%s", why != NULL ? why : "the answer is empty");
-		e->until_ms = e->asked_ms + AGAIN_S * INT64_C(1000);
-	}
-	v->waiting = (struct queue){0};
-	while ((c = queue_take(&all)) != NULL) {
-		if (slice_eq(buf_slice(&c->url), slice_str(e->url)))
-			with_certificate(c, e);
-		else
-			queue_put(&v->waiting, c);
+static void on_certificate(struct cert_waiter *w, struct slice der, const char *why)
+{
+	struct check *c = (struct check *)(void *)((char *)w - offsetof(struct check, waiter));
+
+	if (der.n > 0)
+		with_certificate(c, der);
+	else if (why != NULL)
+		without_certificate(c, why);
+	else
+		free_check(c); /* the server ends */
+}
+
+static void find_certificate(struct check *c)
+{
+	struct slice der;
+	const char *why;
+
+	c->waiter.done = on_certificate;
+	switch (cert_cache_ask(c->verifier->cache, buf_slice(&c->url), c->has_source ? &c->source : NULL, &c->waiter,
+			       &der, &why)) {
+	case ERR_OK:
+		with_certificate(c, der);
+		break;
+	case ERR_AGAIN:
+		break;
+	case ERR_BUSY:
+		refuse(c, 503, NULL, "%s", why);
+		tell_later(c);
+		break;
+	default:
+		without_certificate(c, why);
 	}
 }
 
-/*
- * The domain may have a new certificate where the cached one was: it is asked for once more before the message is
- * refused. What is cached stays if that fails, and a forger can make us ask only once in a while.
+/* The domain may have a new certificate where the cached one was: it is asked for once before the message is refused.
  */
 static bool look_again(struct check *c)
 {
-	struct verifier *v = c->verifier;
-	struct map_node *n = map_find(&v->cache, buf_slice(&c->url));
-	struct entry *e = n == NULL ? NULL : MAP_ENTRY(n, struct entry, node);
-	bool same = e != NULL && slice_eq(buf_slice(&e->der), buf_slice(&c->der));
+	struct slice der;
+	enum err e;
 
-	if (e == NULL || c->looked_again || (c->code != 437 && c->code != 438))
+	if (c->looked_again || (c->code != 437 && c->code != 438))
 		return false;
-	if (same && e->fetch == NULL) {
-		if (loop_now_ms(v->d.fetch.loop) < e->asked_ms + AGAIN_S * INT64_C(1000))
-			return false;
-		e->fetch = fetch_start(&v->d.fetch, slice_str(e->url), on_fetched, e);
-	}
+	e = cert_cache_again(c->verifier->cache, buf_slice(&c->url), buf_slice(&c->der),
+			     c->has_source ? &c->source : NULL, &c->waiter, &der);
+	if (e != ERR_OK && e != ERR_AGAIN)
+		return false;
 	c->looked_again = true;
 	c->code = 0;
 	c->text[0] = '\0';
-	buf_clear(&c->der);
-	if (e->fetch != NULL)
-		queue_put(&v->waiting, c);
-	else
-		with_certificate(c, e);
+	if (e == ERR_OK)
+		with_certificate(c, der);
 	return true;
 }
 
 static void worker_done(struct work_job *job)
 {
 	struct check *c = (struct check *)(void *)job;
+	struct verifier *v = c->verifier;
 
+	v->checking--;
 	if (look_again(c))
 		return;
-	if (c->code == 0)
+	if (c->code == 0) {
+		cert_cache_proved(v->cache, buf_slice(&c->url), buf_slice(&c->der));
 		check_time_and_replay(c);
+	}
 	tell(c);
-}
-
-/* Room for one more: what is over goes, else the one that would go first. false: all are being fetched. */
-static bool make_room(struct verifier *v, int64_t now)
-{
-	struct entry *first = NULL;
-
-	for (struct map_node *n = map_first(&v->cache), *next; n != NULL; n = next) {
-		struct entry *e = MAP_ENTRY(n, struct entry, node);
-
-		next = map_next(&v->cache, n);
-		if (e->fetch != NULL)
-			continue;
-		if (e->until_ms <= now)
-			free_entry(e);
-		else if (first == NULL || e->until_ms < first->until_ms)
-			first = e;
-	}
-	if (v->cache.count >= CACHE_MAX && first != NULL)
-		free_entry(first);
-	return v->cache.count < CACHE_MAX;
-}
-
-static void find_certificate(struct check *c)
-{
-	struct verifier *v = c->verifier;
-	int64_t now = loop_now_ms(v->d.fetch.loop);
-	struct map_node *n = map_find(&v->cache, buf_slice(&c->url));
-	struct entry *e = n == NULL ? NULL : MAP_ENTRY(n, struct entry, node);
-
-	if (e != NULL && e->fetch == NULL && e->until_ms > now) {
-		with_certificate(c, e);
-		return;
-	}
-	if (e != NULL && e->fetch == NULL) {
-		free_entry(e);
-		e = NULL;
-	}
-	if (e == NULL) {
-		if (!make_room(v, now)) {
-			refuse(c, 503, NULL, "too many certificates are being fetched at once");
-			tell_later(c);
-			return;
-		}
-		e = mem_alloc(sizeof(*e));
-		e->verifier = v;
-		e->url = slice_dup(buf_slice(&c->url));
-		map_add(&v->cache, &e->node, slice_str(e->url));
-		e->fetch = fetch_start(&v->d.fetch, slice_str(e->url), on_fetched, e);
-	}
-	queue_put(&v->waiting, c);
 }
 
 /* --- what the message says --- */
@@ -469,12 +394,16 @@ static bool read_signed(struct check *c)
 	return true;
 }
 
-void verifier_check(struct verifier *v, struct sip_msg *m, uint64_t id, verifier_fn done, void *arg)
+void verifier_check(struct verifier *v, struct sip_msg *m, const struct peer *source, uint64_t id, verifier_fn done,
+		    void *arg)
 {
 	struct check *c = mem_alloc(sizeof(*c));
 
 	c->verifier = v;
 	c->request = msg_ref(m);
+	c->has_source = source != NULL;
+	if (source != NULL)
+		c->source = *source;
 	c->id = id;
 	c->done = done;
 	c->arg = arg;

@@ -9,16 +9,18 @@
  * The four steps in their order, so that of several faults the first decides: acquire and validate the domain
  * certificate (436, 437), its authority over From's domain (437), the signature over the digest-string (438), then Date
  * against the clock and the certificate, and replay (403, 437). Certificates are fetched where Identity-Info says and
- * cached by that URI; RSA and path validation run in workers.
+ * cached by that URI (cert_cache.h); RSA and path validation run in workers.
  */
 struct verifier;
 
 struct verifier_deps {
 	struct fetch_deps fetch;
+	struct work *work;         /* for signatures */
+	unsigned checking_max;     /* signatures at once */
 	const struct trust *trust; /* anchors for domain certificates; kept */
 	uint32_t date_skew_s;      /* how far Date may be from now, either way (RFC 4474 13.1: 3600) */
 	bool wildcard;             /* RFC 2818 wildcards in domain certificates count (T-31) */
-	unsigned replay_max;       /* requests that are remembered, see replay.h */
+	struct replay *replay;     /* what was accepted before; the caller's */
 };
 
 /* code 0: From is proven. Else the SIP status to answer with, its reason phrase, and what is wrong as a clause. */
@@ -32,12 +34,17 @@ struct verdict {
 struct verifier *verifier_new(const struct verifier_deps *deps);
 void verifier_free(struct verifier *v);
 
+/* verifier_tls: https with this from now on. */
+void verifier_tls(struct verifier *v, struct tls_config *client_tls);
+
 /*
  * verifier_check: done, once, from the loop, never from within this call. m: a request without defect; one reference is
- * kept until then. id: whatever finds the asker's object again.
+ * kept until then. source: who has sent it here, NULL: somebody whom we trust to make us fetch. id: whatever finds the
+ * asker's object again.
  */
 typedef void (*verifier_fn)(void *arg, uint64_t id, const struct verdict *v);
-void verifier_check(struct verifier *v, struct sip_msg *m, uint64_t id, verifier_fn done, void *arg);
+void verifier_check(struct verifier *v, struct sip_msg *m, const struct peer *source, uint64_t id, verifier_fn done,
+		    void *arg);
 
 /* identity_info_parse: "<absoluteURI>;alg=token", RFC 4474 9. alg is SLICE_NONE when absent. */
 MUST_USE enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg);

@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "sip/service/replay.h"
 #include "sip/transport/resolve.h"
 #include "sip/ua/answer.h"
 #include "sip/ua/trace.h"
@@ -42,6 +43,7 @@ struct agent {
 	struct streams *streams;
 	struct tx_layer *transactions;
 	struct transport *transport;
+	struct replay *replay; /* of the verifier */
 	struct verifier *verifier;
 	struct answer answer;
 	struct resolved targets;
@@ -371,12 +373,15 @@ static bool build(struct agent *a, struct buf *why)
 	a->transactions = tx_layer_new(a->loop, 64, &tx_user, a);
 	a->transport = transport_new(a->loop, a->streams, MESSAGE_MAX, &tx_transport_user, a->transactions);
 	tx_layer_attach(a->transactions, a->transport);
+	a->replay = replay_new(REPLAY_MAX);
 	a->verifier = verifier_new(&(struct verifier_deps){
 		.fetch = {.loop = a->loop, .work = a->work, .streams = a->streams, .tls = a->tls},
 		.trust = a->trust,
 		.date_skew_s = DATE_SKEW_S,
 		.wildcard = true,
-		.replay_max = REPLAY_MAX});
+		.replay = a->replay,
+		.work = a->work,
+		.checking_max = QUEUE});
 	if (a->options.verbose)
 		transport_trace(a->transport, trace_message, NULL);
 	if (loop_signal(a->loop, SIGTERM, on_signal, a) != ERR_OK ||
@@ -459,6 +464,7 @@ void agent_free(struct agent *a)
 	streams_free(a->streams);
 	transport_free(a->transport);
 	verifier_free(a->verifier);
+	replay_free(a->replay);
 	while (a->calls != NULL) {
 		struct call *c = a->calls;
 

@@ -77,7 +77,7 @@ static void on_notify(void *arg, struct tx *tx)
 	else if (!from_fits(f, m))
 		untrusted(f, tx_id(tx), 403, "From Is Not The Subscribed Resource", "its From names somebody else");
 	else if (claimed || !f->user->own)
-		verifier_check(agent_verifier(f->c.agent), m, tx_id(tx), on_verdict, f);
+		verifier_check(agent_verifier(f->c.agent), m, NULL, tx_id(tx), on_verdict, f);
 	else
 		judge(f, tx, false);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "crypto/cert.h"
+#include "sip/service/replay.h"
 #include "sip/service/verifier.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/fetch.h"
@@ -24,6 +25,7 @@ struct bench {
 	struct work *work;
 	struct trust *trust;
 	struct verifier *verifier;
+	struct replay *replay;
 	unsigned told;
 	unsigned codes[8]; /* of the verdicts, in their order */
 	char text[400];    /* of the last */
@@ -40,7 +42,7 @@ static bool get(struct slice url, struct buf *out)
 
 static void begin(struct bench *b, const char *const *anchors)
 {
-	struct verifier_deps deps = {.date_skew_s = 3600, .wildcard = true, .replay_max = 4};
+	struct verifier_deps deps = {.date_skew_s = 3600, .wildcard = true, .checking_max = 16};
 
 	*b = (struct bench){.loop = loop_new()};
 	fake_set_wall(b->loop, NOON);
@@ -55,6 +57,8 @@ static void begin(struct bench *b, const char *const *anchors)
 	}
 	deps.fetch = (struct fetch_deps){.loop = b->loop, .work = b->work};
 	deps.trust = b->trust;
+	deps.work = b->work;
+	deps.replay = b->replay = replay_new(4);
 	b->verifier = verifier_new(&deps);
 	fake_web = (struct fake_web){.get = get};
 }
@@ -65,6 +69,7 @@ static void end(struct bench *b)
 {
 	work_free(b->work);
 	verifier_free(b->verifier);
+	replay_free(b->replay);
 	trust_free(b->trust);
 	loop_free(b->loop);
 }
@@ -102,7 +107,7 @@ static void check(struct bench *b, const char *file, const char *find, const cha
 		buf_add(&changed, buf_slice(&text));
 	}
 	assert_int_equal(msg_parse(buf_slice(&changed), &m, &why), ERR_OK);
-	verifier_check(b->verifier, m, b->told + 1, on_verdict, b);
+	verifier_check(b->verifier, m, NULL, b->told + 1, on_verdict, b);
 	msg_unref(m);
 	buf_free(&text);
 	buf_free(&changed);

@@ -21,9 +21,9 @@ static void VER_10_the_same_one_again(void **state)
 	struct replay_key again = {.from = FROM, .call_id = CALL, .method = S("NOTIFY"), .cseq = 1};
 
 	(void)state;
-	assert_int_equal(replay_enter(r, &first, 5000), ERR_OK);
-	assert_int_equal(replay_enter(r, &first, 5000), ERR_EXISTS);
-	assert_int_equal(replay_enter(r, &again, 6000), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &first, 5000, 0), ERR_OK);
+	assert_int_equal(replay_enter(r, &first, 5000, 0), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &again, 6000, 0), ERR_EXISTS);
 	replay_free(r);
 	replay_free(NULL);
 }
@@ -44,10 +44,10 @@ static void T_07_each_signed_field_counts(void **state)
 	struct replay *r = replay_new(100);
 
 	(void)state;
-	assert_int_equal(replay_enter(r, &first, 1), ERR_OK);
+	assert_int_equal(replay_enter(r, &first, 1, 0), ERR_OK);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		assert_int_equal(replay_enter(r, &others[i], 1), ERR_OK);
-		assert_int_equal(replay_enter(r, &others[i], 1), ERR_EXISTS);
+		assert_int_equal(replay_enter(r, &others[i], 1, 0), ERR_OK);
+		assert_int_equal(replay_enter(r, &others[i], 1, 0), ERR_EXISTS);
 	}
 	replay_free(r);
 }
@@ -60,12 +60,12 @@ static void VER_08_VER_10_remembered_as_long_as_a_date_is_believed(void **state)
 
 	(void)state;
 	assert_true(REPLAY_S > 2 * 3600);
-	assert_int_equal(replay_enter(r, &first, begin), ERR_OK);
-	assert_int_equal(replay_enter(r, &first, begin + hour), ERR_EXISTS);
-	assert_int_equal(replay_enter(r, &first, begin + 2 * hour), ERR_EXISTS);
-	assert_int_equal(replay_enter(r, &first, begin + INT64_C(1000) * REPLAY_S - 1), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &first, begin, 0), ERR_OK);
+	assert_int_equal(replay_enter(r, &first, begin + hour, 0), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &first, begin + 2 * hour, 0), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &first, begin + INT64_C(1000) * REPLAY_S - 1, 0), ERR_EXISTS);
 	/* A replay does not prolong it. */
-	assert_int_equal(replay_enter(r, &first, begin + INT64_C(1000) * REPLAY_S), ERR_OK);
+	assert_int_equal(replay_enter(r, &first, begin + INT64_C(1000) * REPLAY_S, 0), ERR_OK);
 	replay_free(r);
 }
 
@@ -76,17 +76,17 @@ static void nothing_living_is_forgotten_to_make_room(void **state)
 
 	(void)state;
 	for (k.cseq = 1; k.cseq <= 3; k.cseq++)
-		assert_int_equal(replay_enter(r, &k, k.cseq * 1000), ERR_OK);
-	assert_int_equal(replay_enter(r, &k, 4000), ERR_BUSY);
+		assert_int_equal(replay_enter(r, &k, k.cseq * 1000, 0), ERR_OK);
+	assert_int_equal(replay_enter(r, &k, 4000, 0), ERR_BUSY);
 	k.cseq = 1;
-	assert_int_equal(replay_enter(r, &k, 4000), ERR_EXISTS);
+	assert_int_equal(replay_enter(r, &k, 4000, 0), ERR_EXISTS);
 	/* The first one's time is over: room for one, not for two. */
 	k.cseq = 9;
-	assert_int_equal(replay_enter(r, &k, 1000 + INT64_C(1000) * REPLAY_S), ERR_OK);
+	assert_int_equal(replay_enter(r, &k, 1000 + INT64_C(1000) * REPLAY_S, 0), ERR_OK);
 	k.cseq = 10;
-	assert_int_equal(replay_enter(r, &k, 1000 + INT64_C(1000) * REPLAY_S), ERR_BUSY);
+	assert_int_equal(replay_enter(r, &k, 1000 + INT64_C(1000) * REPLAY_S, 0), ERR_BUSY);
 	/* All are over at once. */
-	assert_int_equal(replay_enter(r, &k, INT64_C(100000) * REPLAY_S), ERR_OK);
+	assert_int_equal(replay_enter(r, &k, INT64_C(100000) * REPLAY_S, 0), ERR_OK);
 	replay_free(r);
 }
 
