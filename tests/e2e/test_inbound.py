@@ -67,11 +67,6 @@ def change(name, value):
     return do
 
 
-def of_key(number, **options):
-    """Another key's certificate: a chain that is not trusted."""
-    return lambda abroad: abroad.publish("sip:example.org", "DNS:example.org", **options)
-
-
 def body_changed(at):
     def do(request):
         body = bytearray(request.body)
@@ -165,7 +160,6 @@ FAULTS = {
     "bad body and Date before the certificate": (438, lambda abroad: abroad.publish("sip:example.org", since=-60),
                                                  change("Date", lambda _: sip_date(-600)), body_changed(0)),
 }
-PHRASE_403 = "Stale Date"
 
 
 def faulty(border, fault):
@@ -214,7 +208,8 @@ def test_VER_16_off_looks_at_nothing(borders, fault):
 @pytest.mark.parametrize("method, body, headers", [
     ("MESSAGE", b"hello", {}), ("MESSAGE", b"", {}), ("MESSAGE", b"\0a|b\0", {}),
     ("OPTIONS", b"", {"Contact": "<sip:dave@127.0.0.1:9>"}), ("SUBSCRIBE", b"", {"Contact": "sip:dave@127.0.0.1:9;x=y", "Event": "presence"}),
-    ("INFO", bytes(range(256)) * 16, {}), ("FOO", b"x", {})])
+    ("INFO", bytes(range(256)) * 16, {}), ("FOO", b"x", {})],
+    ids=["text", "empty", "binary", "OPTIONS", "SUBSCRIBE", "long", "FOO"])
 def test_VER_12_VER_16_valid_requests_are_marked(borders, mode, method, body, headers):
     """One header field with the addr-spec of From, and what was signed stays as it is."""
     for alg in ("rsa-sha1", "rsa-sha256"):
@@ -608,11 +603,6 @@ def test_VER_11_retransmissions_are_no_replay(servers, net, abroad):
         border.stranger.send(request)
         assert border.stranger.final(request).code == 200
         assert not border.arrived(request)
-
-
-def compact(request):
-    value, info = request.get("Identity"), request.get("Identity-Info")
-    return f"y: {value}", f"n: {info}"
 
 
 WRITTEN = {
