@@ -5,16 +5,14 @@ The judge is identity.py: it builds the digest-string from the octets that came,
 import random
 import re
 
-import certs
-import digest
 import identity
 import lab as program
 import pytest
 from abroad import ASSERTED
 from cryptography import x509
 from lab import until
-from phone import HOP, Dialog, End, Phone, lines
-from sipclient import UdpPeer, addr_spec, token
+from phone import HOP, Dialog, Far, Phone, Sender, about, came_to, lines
+from sipclient import addr_spec
 from stub import sip_date
 
 ADDED = HOP + (b"date", b"content-length", b"l", b"identity", b"identity-info", b"p-asserted-identity")
@@ -33,78 +31,6 @@ def proven(judge, message):
 
 def unsigned(message):
     assert not message.all("Identity") and not message.all("Identity-Info")
-
-
-def about(message, call_id):
-    """Is it that request, or an answer to it? Some tests make its Call-ID longer."""
-    return message.one("Call-ID").startswith(call_id)
-
-
-class Sender(Phone):
-    """A phone that writes its requests octet by octet, with credentials for a challenge it got once."""
-
-    def __init__(self, peer, user):
-        super().__init__(peer, user)
-        self.register()
-        self.number, self.nonce = 0, None
-
-    def credentials(self, method, uri, body=b""):
-        if not self.nonce:
-            refused = self.agent.exchange(self.agent.new("MESSAGE", self.aor))
-            assert refused.code == 407, refused.start
-            self.nonce = self.agent.pick(refused)
-        self.number += 1
-        return digest.answer(self.nonce, self.agent.user, self.agent.password, method, uri, body, nc=self.number)
-
-    def octets(self, method, uri, replace=(), body=b"", credentials=True, length=True):
-        """A request; `replace` maps the names of fields to lines that stand for them, None for no line."""
-        name = self.agent.user
-        fields = {"From": f"From: <{self.agent.aor}>;tag=1", "To": "To: <sip:bob@example.org>",
-                  "Call-ID": "Call-ID: CALLID", "CSeq": f"CSeq: 1 {method}", "Contact": None, **dict(replace)}
-        if length:
-            fields.setdefault("Content-Length", f"Content-Length: {len(body)}")
-        call_id = f"{token()}@test.invalid"
-        out = [f"{method} {uri} SIP/2.0", f"Via: {self.peer.via()}", "Max-Forwards: 70"]
-        out += [line.replace("CALLID", call_id).replace("USER", name) for line in fields.values() if line is not None]
-        if credentials:
-            out.append(f"Proxy-Authorization: {self.credentials(method, uri, body)}")
-        return call_id, "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
-
-    def to(self, other, *arguments, uri=None, **more):
-        """Sends such a request. Gives its octets and what came to the other end."""
-        call_id, raw = self.octets(arguments[0], uri or other.uri, *arguments[1:], **more)
-        self.peer.send(raw)
-        return raw, came_to(other, call_id, self)
-
-    def refused(self, other, code, *arguments, phrase=None, uri=None, **more):
-        call_id, raw = self.octets(arguments[0], uri or other.uri, *arguments[1:], **more)
-        self.peer.send(raw)
-        answer = self.peer.take(lambda m: m.code and m.code >= 200 and about(m, call_id), 5, f"the {code}")
-        assert answer.code == code and (phrase is None or answer.reason == phrase), answer.start
-        assert not [m for m in other.peer.inbox if about(m, call_id)]
-        unsigned(answer)
-
-
-def came_to(other, call_id, sender=None):
-    """The request, and not its refusal."""
-    def ready():
-        refused = sender and next((m for m in sender.peer.inbox if m.code and m.code >= 300 and about(m, call_id)), None)
-        assert not refused, refused.start
-        return next((m for m in other.peer.inbox if m.method and about(m, call_id)), None)
-
-    found = other.net.wait(ready, 5, "the request")
-    other.peer.inbox.remove(found)
-    return found
-
-
-class Far(End):
-    """Somebody outside of the domain, at an address: UDP, and TCP on the same port."""
-
-    def __init__(self, server, net, transport="tcp"):
-        super().__init__(UdpPeer(net, ("127.0.0.1", server.port)))
-        self.peer.answer = 200
-        self.uri = f"sip:bob@{self.peer.address}" + (f";transport={transport}" if transport != "udp" else "")
-        self.contact = f"<{self.uri}>"
 
 
 @pytest.fixture
