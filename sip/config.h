@@ -46,7 +46,9 @@ struct config {
 	uint32_t tls_sessions;
 
 	char *identity_certificate, *identity_key, *identity_url;
-	uint32_t identity_alg, identity_sign;
+	uint32_t identity_alg, identity_sign, identity_verify_inbound, identity_date_skew;
+	char *identity_require, *identity_fetch_allow; /* comma-separated: domains or "*"; addresses and prefixes */
+	bool identity_wildcard;
 
 	uint32_t notify_interval;
 	bool notify_event_etag;
@@ -67,6 +69,7 @@ struct config {
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;
 	uint32_t limit_subscriptions, limit_subscriptions_per_source, limit_subscriptions_per_aor;
+	uint32_t limit_replays;
 	uint32_t limit_bindings, limit_contacts_per_aor;
 	uint32_t limit_handshake_timeout, limit_first_message_timeout, limit_message_timeout, limit_idle_timeout;
 	uint32_t limit_kept_idle_timeout, limit_handshakes, limit_handshakes_per_source, limit_rsa_failures;

@@ -14,7 +14,7 @@
 /* The verbs that run a server or prepare one: lab, serve, init. */
 
 #define OVERRIDES_MAX 64
-#define LAB_OWN 5 /* overrides that lab itself makes */
+#define LAB_OWN 6 /* overrides that lab itself makes */
 
 struct options {
 	const char *config, *dir, *domain;
@@ -137,6 +137,7 @@ int verb_lab(int argc, char **argv)
 	snprintf(own[2], sizeof(own[2]), "server.listen-tls=127.0.0.1:%u", o.port + 1);
 	snprintf(own[3], sizeof(own[3]), "server.listen-https=127.0.0.1:%u", o.port + 2);
 	snprintf(own[4], sizeof(own[4]), "identity.url=https://127.0.0.1:%u", o.port + 2);
+	snprintf(own[5], sizeof(own[5]), "identity.fetch-allow=127.0.0.0/8, ::1");
 	for (unsigned i = 0; i < LAB_OWN; i++)
 		all[i] = own[i];
 	memcpy(all + LAB_OWN, o.overrides, o.count * sizeof(all[0]));

@@ -26,15 +26,51 @@ bool load_file(const struct config *c, const char *value, bool secret, struct bu
 	return ok;
 }
 
+/* A list of domains, or "*"; what is wrong of it, or SLICE_NONE. */
+static struct slice bad_domain(const char *list)
+{
+	char name[DNS_NAME_MAX];
+	struct slice one;
+
+	for (unsigned i = 0; config_list(list, i, &one); i++)
+		if (!slice_eq(one, S("*")) && !locate_name(one, name))
+			return one;
+	return SLICE_NONE;
+}
+
+bool load_reach(const struct config *c, struct reach *out, struct buf *why)
+{
+	struct slice bad;
+
+	if (reach_read(slice_str(c->identity_fetch_allow), out, &bad))
+		return true;
+	buf_addf(why, "%s: identity.fetch-allow has \"%.*s\"; expected addresses and prefixes like 10.1.0.0/16, ::1",
+		 c->file, SLICE_ARG(bad));
+	return false;
+}
+
 bool load_rules(const struct config *c, struct buf *why)
 {
+	struct slice domain = bad_domain(c->identity_require);
 	struct dns_servers servers;
+	struct reach reach;
 
+	if (!load_reach(c, &reach, why))
+		return false;
 	if (c->domain[0] == '\0')
 		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
 	else if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &servers))
 		buf_addf(why, "%s: server.dns = %s has a server without a port; expected addresses like 127.0.0.1:53",
 			 c->file, c->dns);
+	else if (domain.p != NULL)
+		buf_addf(why, "%s: identity.require has \"%.*s\"; expected domains, or * for all", c->file,
+			 SLICE_ARG(domain));
+	else if (c->identity_require[0] != '\0' && c->identity_verify_inbound == VERIFY_OFF)
+		buf_addf(
+			why,
+			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
+			"expected mark or reject",
+			c->file);
 	else if (!c->digest_sha256 && !c->digest_md5)
 		buf_addf(why,
 			 "%s: digest.sha-256 and digest.md5 are both off; expected at least one, or nobody can log in",

@@ -4,6 +4,7 @@
 #include "crypto/tls.h"
 #include "sip/config.h"
 #include "sip/service/domain_cert.h"
+#include "sip/transport/reach.h"
 #include "sip/transport/routes.h"
 #include "store/file.h"
 
@@ -14,6 +15,9 @@ MUST_USE bool load_file(const struct config *c, const char *value, bool secret, 
 
 /* load_rules: what one key alone cannot tell: that the domain is named, that switches go together. */
 MUST_USE bool load_rules(const struct config *c, struct buf *why);
+
+/* load_reach: where certificates may be fetched from. */
+MUST_USE bool load_reach(const struct config *c, struct reach *out, struct buf *why);
 
 /* load_routes: those of the configuration, for resolver_new; the caller's. */
 struct routes *load_routes(const struct config *c);

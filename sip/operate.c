@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
+#include "sip/service/verifier.h"
 #include "sip/ua/report.h"
 
 /* What an administrator asks of the running server: status, reload, revoke. */
@@ -61,18 +62,20 @@ static void count_binding(void *arg, const struct binding *b)
 void app_status(struct app *a, bool json, struct buf *out)
 {
 	struct listing l = {.app = a, .out = out, .json = json, .first = true};
+	const struct proxy_identities *ids = proxy_identities(a->proxy);
 	unsigned bindings = 0;
 
 	bindings_each(registrar_bindings(a->registrar), count_binding, &bindings);
 	buf_addf(out,
 		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
 			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"registrations\":%u,"
-			"\"credentials\":["
+			"\"identity_signed\":%llu,\"identity_verified\":%llu,\"identity_failed\":%llu,\"credentials\":["
 		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
-			"credential subscriptions %u\nregistrations %u\ncredentials\n",
+			"credential subscriptions %u\nregistrations %u\nidentity signed %llu\nidentity verified %llu\n"
+			"identity failed %llu\ncredentials\n",
 		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
 		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL),
-		 bindings);
+		 bindings, ids->signatures, ids->verified, ids->failed);
 	cred_each(a->store, list_one, &l);
 	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
 	l.first = true;
@@ -143,12 +146,16 @@ static void take_settings(struct app *a, struct config *next)
 {
 	struct config old = a->config;
 	char *domain = next->domain;
+	struct buf why = {0};
 
 	next->domain = old.domain;
 	old.domain = domain;
 	a->config = *next;
 	*next = old;
 	log_set((enum log_level)a->config.log_level);
+	if (!load_reach(&a->config, &a->reach, &why)) /* load_rules has looked */
+		log_line(LOG_ERROR, "event=not_reloaded reason=%s", log_esc(buf_slice(&why)).text);
+	buf_free(&why);
 }
 
 static void drop_tls(struct tls_pair *tls)
@@ -164,6 +171,7 @@ static void take_tls(struct app *a, struct tls_pair *next)
 
 	notifier_tls(a->notifier, next->client);
 	proxy_tls(a->proxy, next->client);
+	verifier_reload(a->verifier, next->client, a->config.identity_date_skew, a->config.identity_wildcard);
 	a->client_tls = next->client;
 	if (next->server != NULL) {
 		transport_tls(a->transport, next->server);

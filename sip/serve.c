@@ -12,6 +12,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
+#include "sip/service/replay.h"
+#include "sip/service/verifier.h"
 
 #define NAME_THREADS 4      /* each may wait seconds for a name server */
 #define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
@@ -82,6 +84,11 @@ static bool open_store(struct app *a, struct buf *why)
 		goto out;
 	}
 	record_route_keys(slice_of(master, sizeof(master)), &a->route_keys);
+	if (replay_open(a->config.limit_replays, a->dirfd, slice_of(master, sizeof(master)), loop_now_ms(a->loop),
+			loop_wall_s(a->loop), &a->replay) != ERR_OK) {
+		buf_addf(why, "the replay memory in %s cannot be read: %s", a->config.store, strerror(errno));
+		goto out;
+	}
 	file_remove_temporary(a->dirfd);
 	a->commit = commit_new(a->disk, a->dirfd, a->config.limit_queue);
 	a->users = users_new();
@@ -225,6 +232,17 @@ static void build_layers(struct app *a)
 	a->transport = transport_new(a->loop, a->streams, c->limit_message, &tx_transport_user, a->transactions);
 	tx_layer_attach(a->transactions, a->transport);
 	a->resolver = resolver_new(a->loop, a->names, &names);
+	a->verifier = verifier_new(&(struct verifier_deps){.fetch = {.loop = a->loop,
+								     .work = a->names,
+								     .streams = a->streams,
+								     .tls = a->client_tls,
+								     .reach = &a->reach},
+							   .work = a->work,
+							   .checking_max = c->limit_queue / 2 + 1,
+							   .trust = a->trust,
+							   .date_skew_s = c->identity_date_skew,
+							   .wildcard = c->identity_wildcard,
+							   .replay = a->replay});
 }
 
 static bool build_services(struct app *a, struct buf *why)
@@ -267,7 +285,8 @@ static bool build_services(struct app *a, struct buf *why)
 						  .access = access,
 						  .keys = a->route_keys,
 						  .signer = a->signer,
-						  .signing_max = a->config.limit_queue / 2 + 1});
+						  .signing_max = a->config.limit_queue / 2 + 1,
+						  .verifier = a->verifier});
 	a->router = (struct router){.domain = a->config.domain,
 				    .credentials = a->credentials,
 				    .notifier = a->notifier,
@@ -330,7 +349,7 @@ static bool start(struct app *a, struct buf *why)
 	harden();
 	log_set((enum log_level)a->config.log_level);
 	reserve_files(&a->config);
-	if (!load_rules(&a->config, why))
+	if (!load_rules(&a->config, why) || !load_reach(&a->config, &a->reach, why))
 		return false;
 	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
 	a->loop = loop_new();
@@ -388,6 +407,8 @@ void app_free(struct app *a)
 	resolver_free(a->resolver);
 	streams_free(a->streams);
 	transport_free(a->transport);
+	verifier_free(a->verifier);
+	replay_free(a->replay);
 	web_free(a->web);
 	signer_free(a->signer);
 	auth_free(a->auth);

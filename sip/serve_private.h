@@ -23,6 +23,9 @@ struct app {
 	struct tls_config *server_tls, *client_tls;
 	struct domain_certs *certs;
 	struct signer *signer;
+	struct reach reach; /* of fetches */
+	struct replay *replay;
+	struct verifier *verifier;
 	struct streams *streams;
 	struct transport *transport;
 	struct tx_layer *transactions;

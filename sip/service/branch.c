@@ -11,8 +11,8 @@
 #include "sip/transport/locate.h"
 
 /* What is added here, at most. */
-#define OWN_HEADERS 6                                 /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth */
-#define OWN_OCTETS 300                                /* of Via, its parameters, Max-Forwards and Max-Breadth */
+#define OWN_HEADERS 7  /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
+#define OWN_OCTETS 300 /* of Via, its parameters, Max-Forwards and Max-Breadth */
 #define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* of two Record-Routes, but for the domain in them */
 
 /* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
@@ -158,6 +158,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 			      .max_forwards = hops_left(f->request),
 			      .max_breadth = b->breadth,
 			      .realm = f->proxy->d.access.config->domain};
+	struct buf asserted = {0};
 	enum err e;
 
 	/* CANCEL and ACK are made out of it: it must not be more than is read. */
@@ -165,8 +166,11 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 		return ERR_LIMIT;
 	add_record_route(b, &record_route);
 	how.record_route = buf_slice(&record_route);
+	how.asserts = vet_asserts(f, &asserted);
+	how.asserted = buf_slice(&asserted);
 	e = forward_request(f->request, &how, out);
 	buf_free(&record_route);
+	buf_free(&asserted);
 	return e;
 }
 
@@ -324,7 +328,8 @@ static bool is_large(struct branch *b)
 {
 	const struct fork *f = b->fork;
 	size_t domain = strlen(f->proxy->d.access.config->domain);
-	size_t most = f->request->raw.n + OWN_OCTETS + (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
+	size_t most = f->request->raw.n + f->request->from.spec.n + OWN_OCTETS +
+		      (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
 		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
 	struct flow before = b->flow;
 	struct buf octets = {0}, id = {0};

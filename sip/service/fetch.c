@@ -266,17 +266,25 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 
 static const struct stream_user http_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
 
-/* Connects to the next address. */
+/* Connects to the next address: to the very one that was looked at, whatever its name leads to the next time. */
 static void start(struct fetch *f)
 {
 	const struct fetch_deps *d = f->deps;
+	const char *why = NULL;
 	enum err e = ERR_IO;
 
-	while (e != ERR_OK && f->next < f->at.count)
-		e = stream_connect(d->streams, &f->at.peers[f->next++], f->url.https ? d->tls : NULL,
+	while (e != ERR_OK && f->next < f->at.count) {
+		const struct peer *at = &f->at.peers[f->next++];
+
+		if (d->reach != NULL && !reach_allows(d->reach, at)) {
+			why = "its address is none of the public Internet, and identity.fetch-allow does not name it";
+			continue;
+		}
+		e = stream_connect(d->streams, at, f->url.https ? d->tls : NULL,
 				   f->url.https ? f->url.host : SLICE_NONE, TLS_NAME_WEB, &http_user, f, &f->stream);
+	}
 	if (e != ERR_OK)
-		finish(f, SLICE_NONE, e == ERR_IO ? strerror(errno) : err_str(e));
+		finish(f, SLICE_NONE, why != NULL ? why : e == ERR_IO ? strerror(errno) : err_str(e));
 }
 
 static void on_resolved(void *arg, const struct resolved *r, const char *why)

@@ -2,12 +2,14 @@
 #define SIP_SERVICE_FETCH_H
 
 #include "core/work.h"
+#include "sip/transport/reach.h"
 #include "sip/transport/stream.h"
 
 /*
  * GET of a small object by http or https, for what Identity-Info names (RFC 4474 6 step 1). Whoever signs a request
  * chooses the URL, so all of it is bounded: FETCH_MS in all, FETCH_MAX octets, FETCH_REDIRECTS redirections and these
- * on one host and scheme only. On the stream layer, since the HTTP client of libevent 2.1 knows TLS by OpenSSL only.
+ * on one host and scheme only, and the addresses that a server of its own network has (reach.h). On the stream layer,
+ * since the HTTP client of libevent 2.1 knows TLS by OpenSSL only.
  */
 #define FETCH_MS 5000
 #define FETCH_MAX 16384
@@ -18,7 +20,8 @@ struct fetch_deps {
 	struct loop *loop;
 	struct work *work; /* resolves names */
 	struct streams *streams;
-	struct tls_config *tls; /* of clients; for https */
+	struct tls_config *tls;    /* of clients; for https */
+	const struct reach *reach; /* where it may go; NULL: anywhere */
 };
 
 /* done, once, from the loop, never from within fetch_start: the object; or p NULL, and why is a clause. */

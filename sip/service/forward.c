@@ -68,6 +68,10 @@ enum err forward_request(const struct sip_msg *m, const struct forward *f, struc
 		e = set(&l, HDR_MAX_BREADTH, buf_slice(&breadth));
 	if (e == ERR_OK && f->new_routes)
 		e = drop_all(&l, HDR_ROUTE);
+	if (e == ERR_OK && f->asserts)
+		e = drop_all(&l, HDR_P_ASSERTED_IDENTITY);
+	if (e == ERR_OK && f->asserted.n > 0)
+		e = edit_insert(&l, msg_each(m, HDR_IDENTITY, NULL), f->asserted);
 	if (e == ERR_OK)
 		e = drop_credentials(&l, slice_str(f->realm));
 	if (e == ERR_OK)

@@ -17,6 +17,8 @@ struct forward {
 	bool new_routes;           /* routes replaces every Route */
 	struct slice routes;       /* values, comma-separated; empty: none */
 	unsigned max_forwards;
+	bool asserts; /* every P-Asserted-Identity goes, for what is in asserted, a header line or empty */
+	struct slice asserted;
 	unsigned max_breadth; /* 0: no such header field */
 	const char *realm;    /* Proxy-Authorization for it has done its work and goes no further */
 };

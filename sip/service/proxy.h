@@ -11,9 +11,10 @@
  * The proxy, RFC 3261 16: stateful, forking, for requests to and from the users of the domain and for nobody else. Who
  * says in From that he is of the domain proves it (407); strangers reach local users only; requests in a dialog go by
  * what the Record-Route of its first request says (record_route.h). What users of the domain send is signed on its way
- * (RFC 4474 5).
+ * (RFC 4474 5), what strangers send to them is verified (6).
  */
 struct proxy;
+struct verifier;
 
 struct proxy_deps {
 	struct loop *loop;
@@ -26,6 +27,7 @@ struct proxy_deps {
 	struct record_route_keys keys;
 	struct signer *signer;
 	unsigned signing_max; /* requests at once; more is answered 503 */
+	struct verifier *verifier;
 };
 
 struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
@@ -49,7 +51,7 @@ void proxy_tls(struct proxy *p, struct tls_config *client_tls);
 
 /* What was done about Identity since the start. */
 struct proxy_identities {
-	unsigned long long signatures;
+	unsigned long long signatures, verified, failed;
 };
 const struct proxy_identities *proxy_identities(const struct proxy *p);
 

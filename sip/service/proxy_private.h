@@ -52,6 +52,7 @@ struct fork {
 	struct sip_msg *request;
 	struct flow source;
 	bool caller_local; /* the sender is an end of ours */
+	bool vouched;      /* From is proven: by digest, or by Identity */
 	bool proven;       /* this request has the digest of the user of its From */
 	bool to_local;     /* it goes to users of ours */
 	bool cancelled, answered, over;
@@ -91,6 +92,7 @@ bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *s
 /* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
  */
 void vet(struct fork *f);
+bool vet_asserts(const struct fork *f, struct buf *line); /* is P-Asserted-Identity ours to say, and what? */
 
 /* fork.c. room: of how many branches, at most BRANCHES_MAX. */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);

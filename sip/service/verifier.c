@@ -31,7 +31,9 @@ struct check {
 	struct peer source;
 	bool has_source;
 	int64_t now_s;     /* when the worker looks */
+	bool wildcard;     /* the setting then */
 	bool looked_again; /* for another certificate at the same URL */
+	bool replayed;
 	/* The verdict. */
 	unsigned code;
 	const char *reason;
@@ -59,9 +61,11 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 	return v;
 }
 
-void verifier_tls(struct verifier *v, struct tls_config *client_tls)
+void verifier_reload(struct verifier *v, struct tls_config *client_tls, uint32_t date_skew_s, bool wildcard)
 {
 	cert_cache_tls(v->cache, client_tls);
+	v->d.date_skew_s = date_skew_s;
+	v->d.wildcard = wildcard;
 }
 
 static void free_check(struct check *c)
@@ -113,7 +117,7 @@ static void refuse(struct check *c, unsigned code, const char *reason, const cha
 
 static void tell(struct check *c)
 {
-	const struct verdict v = {.code = c->code, .reason = c->reason, .text = c->text};
+	const struct verdict v = {.code = c->code, .reason = c->reason, .text = c->text, .replayed = c->replayed};
 
 	c->done(c->arg, c->id, &v);
 	free_check(c);
@@ -180,7 +184,7 @@ static void run(struct work_job *job, unsigned worker)
 	if (t != TRUST_OK)
 		refuse(c, 437, NULL, "the domain certificate cannot be trusted: %s",
 		       t == TRUST_UNTRUSTED && cert_is_self_signed(cert) ? "it is self-signed" : trust_str(t));
-	else if (!cert_matches_host(cert, domain, d->wildcard))
+	else if (!cert_matches_host(cert, domain, c->wildcard))
 		refuse(c, 437, NULL, "the domain certificate is not for %.*s, the domain of From", SLICE_ARG(domain));
 	else if (signature_fits(c, cert) && (c->date_s < cert_not_before(cert) || c->date_s > cert_not_after(cert)))
 		refuse(c, 437, NULL, "Date is outside of the life of the domain certificate");
@@ -206,6 +210,7 @@ static void check_time_and_replay(struct check *c)
 	case ERR_OK:
 		break;
 	case ERR_EXISTS:
+		c->replayed = true;
 		refuse(c, 403, "Replayed Request", "the same signed request was here before");
 		break;
 	default:
@@ -225,6 +230,7 @@ static void with_certificate(struct check *c, struct slice der)
 	buf_clear(&c->der);
 	buf_add(&c->der, der);
 	c->now_s = loop_wall_s(v->d.fetch.loop);
+	c->wildcard = v->d.wildcard;
 	c->job = (struct work_job){.run = run, .done = worker_done};
 	if (v->checking < v->d.checking_max && work_submit(v->d.work, &c->job) == ERR_OK) {
 		v->checking++;

@@ -28,14 +28,15 @@ struct verdict {
 	unsigned code;
 	const char *reason; /* static; NULL: the default phrase */
 	const char *text;   /* good during the call */
+	bool replayed;      /* all of it holds, but it was here before */
 };
 
 /* verifier_new: deps are kept by value. verifier_free: after workers and streams are freed. */
 struct verifier *verifier_new(const struct verifier_deps *deps);
 void verifier_free(struct verifier *v);
 
-/* verifier_tls: https with this from now on. */
-void verifier_tls(struct verifier *v, struct tls_config *client_tls);
+/* verifier_reload: from now on. */
+void verifier_reload(struct verifier *v, struct tls_config *client_tls, uint32_t date_skew_s, bool wildcard);
 
 /*
  * verifier_check: done, once, from the loop, never from within this call. m: a request without defect; one reference is

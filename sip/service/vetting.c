@@ -2,9 +2,14 @@
 #include "sip/message/build.h"
 #include "sip/message/date.h"
 #include "sip/message/edit.h"
+#include "sip/message/header.h"
 #include "sip/service/proxy_private.h"
+#include "sip/service/verifier.h"
 
-/* Who a request is from, RFC 4474: what a user of ours sends is signed before it goes on. */
+/*
+ * Who a request is from, RFC 4474: what a user of ours sends is signed before it goes on, what a stranger sends to one
+ * is verified. What is proven is said to phones in P-Asserted-Identity (RFC 3325), which nobody else can say to them.
+ */
 
 #define DATE_OFF_S 600 /* RFC 4474 5 step 3: ten minutes */
 
@@ -138,12 +143,110 @@ static void sign(struct fork *f)
 	buf_free(&octets);
 }
 
+/* --- strangers --- */
+
+static bool is_required(const struct fork *f)
+{
+	const char *list = f->proxy->d.access.config->identity_require;
+	struct slice domain;
+
+	for (unsigned i = 0; config_list(list, i, &domain); i++)
+		if (slice_eq(domain, S("*")) || slice_ieq(domain, f->request->from.uri.host))
+			return true;
+	return false;
+}
+
+/*
+ * T-07: what comes through here once more while its first time is under way is no replay. But who it is from is not
+ * said again: somebody on its way could have made it come.
+ */
+static bool is_spiral(const struct fork *f)
+{
+	const struct sip_msg *m = f->request;
+
+	for (const struct sip_header *h = msg_each(m, HDR_VIA, NULL); h != NULL; h = msg_each(m, HDR_VIA, h)) {
+		struct slice rest = h->value, item;
+		struct via via;
+		bool bad;
+
+		while (list_next(&rest, &item, &bad))
+			if (via_parse(item, &via) == ERR_OK && tx_is_own_branch(f->proxy->d.transactions, via.branch))
+				return true;
+	}
+	return false;
+}
+
+static bool wants_verdict(const struct fork *f)
+{
+	const struct config *c = f->proxy->d.access.config;
+
+	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
+	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 &&
+	       !slice_ieq(f->request->from.uri.host, slice_str(c->domain)) &&
+	       (has_identity(f->request) || is_required(f));
+}
+
+static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
+{
+	struct proxy *p = arg;
+	struct fork *f = fork_find(p, own);
+
+	if (f == NULL) /* cancelled meanwhile */
+		return;
+	f->vouched = v->code == 0;
+	if (f->vouched) {
+		p->identities.verified++;
+	} else {
+		p->identities.failed++;
+		log_line(LOG_WARN, "event=identity_failed status=%u peer=%s from=%s call_id=%s reason=%s", v->code,
+			 peer_text(&f->source.remote).text, log_esc(f->request->from.spec).text,
+			 log_esc(f->request->call_id).text, log_esc(slice_str(v->text)).text);
+	}
+	if (f->vouched || (v->replayed && is_spiral(f)) ||
+	    (p->d.access.config->identity_verify_inbound != VERIFY_REJECT && !is_required(f)))
+		fork_go(f);
+	else
+		answer(f, v->code, v->reason);
+}
+
+/* --- what is said to phones --- */
+
+static bool wants_privacy(const struct sip_msg *m)
+{
+	for (const struct sip_header *h = msg_each(m, HDR_PRIVACY, NULL); h != NULL; h = msg_each(m, HDR_PRIVACY, h)) {
+		struct slice rest = h->value;
+
+		while (rest.n > 0) {
+			size_t end = slice_chr(rest, ';');
+
+			if (slice_ieq(slice_trim(slice_sub(rest, 0, end)), S("id")))
+				return true;
+			rest = slice_sub(rest, end + 1, rest.n);
+		}
+	}
+	return false;
+}
+
+bool vet_asserts(const struct fork *f, struct buf *line)
+{
+	if (!f->to_local || f->proxy->d.access.config->identity_verify_inbound == VERIFY_OFF)
+		return false;
+	if (f->vouched && !wants_privacy(f->request))
+		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
+	return true;
+}
+
 void vet(struct fork *f)
 {
+	struct proxy *p = f->proxy;
+
+	f->vouched = f->proven;
 	if (f->proven && has_identity(f->request))
 		answer(f, 403, "Identity Is Added Here");
 	else if (wants_signature(f))
 		sign(f);
+	else if (wants_verdict(f))
+		verifier_check(p->d.verifier, f->request, &f->source.remote, f->own, on_verdict, p);
 	else
 		fork_go(f);
 }

@@ -9,18 +9,27 @@ struct fetch {
 	fetch_fn done;
 	void *arg;
 	char *url;
+	struct fetch *next; /* held */
 };
 
 struct fake_web fake_web;
 
 bool fetch_url(struct slice url, struct fetch_url *out)
 {
-	*out = (struct fetch_url){.host = url};
+	size_t at = slice_find(url, S("//"), 0) + 2;
+
+	*out = (struct fetch_url){.host = slice_sub(url, at, at + slice_chr(slice_sub(url, at, url.n), '/'))};
 	return slice_starts(url, S("http://")) || slice_starts(url, S("https://"));
 }
 
 void fetch_free(struct fetch *f)
 {
+	struct fetch **at = &fake_web.held;
+
+	while (*at != NULL && *at != f)
+		at = &(*at)->next;
+	if (*at == f)
+		*at = f->next;
 	mem_free(f->url);
 	mem_free(f);
 }
@@ -30,6 +39,11 @@ static void answer(void *arg)
 	struct fetch *f = arg;
 	struct buf body = {0};
 
+	if (fake_web.hold) {
+		f->next = fake_web.held;
+		fake_web.held = f;
+		return;
+	}
 	fake_web.asked++;
 	if (fake_web.get != NULL && fake_web.get(slice_str(f->url), &body))
 		f->done(f->arg, buf_slice(&body), NULL);
@@ -37,6 +51,17 @@ static void answer(void *arg)
 		f->done(f->arg, SLICE_NONE, "the server answered 404");
 	buf_free(&body);
 	fetch_free(f);
+}
+
+void fake_web_release(void)
+{
+	fake_web.hold = false;
+	while (fake_web.held != NULL) {
+		struct fetch *f = fake_web.held;
+
+		fake_web.held = f->next;
+		answer(f);
+	}
 }
 
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg)

@@ -7,7 +7,11 @@
 struct fake_web {
 	bool (*get)(struct slice url, struct buf *out); /* false: 404 */
 	unsigned asked;                                 /* how often */
+	bool hold;                                      /* nothing answers until fake_web_release */
+	struct fetch *held;
 };
 extern struct fake_web fake_web;
+
+void fake_web_release(void);
 
 #endif

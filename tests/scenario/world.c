@@ -20,6 +20,8 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/message/mime.h"
+#include "sip/service/replay.h"
+#include "sip/service/verifier.h"
 #include "tests/unit/vector.h"
 
 #define DAY_S 86400
@@ -155,6 +157,15 @@ static void start(struct world *w)
 
 	record_route_keys(slice_of(master, sizeof(master)), &w->route_keys);
 
+	w->replay = replay_new(100);
+	w->verifier = verifier_new(&(struct verifier_deps){.fetch = {.loop = w->loop, .work = w->names},
+							   .work = w->work,
+							   .checking_max = 8,
+							   .trust = w->trust,
+							   .date_skew_s = c->identity_date_skew,
+							   .wildcard = c->identity_wildcard,
+							   .replay = w->replay});
+
 	struct proxy_deps proxy = {.keys = w->route_keys,
 				   .loop = w->loop,
 				   .transactions = w->layer,
@@ -163,7 +174,8 @@ static void start(struct world *w)
 				   .registrar = w->registrar,
 				   .access = access,
 				   .signer = w->signer,
-				   .signing_max = 8};
+				   .signing_max = 8,
+				   .verifier = w->verifier};
 
 	w->proxy = proxy_new(&proxy);
 	w->router = (struct router){.domain = c->domain,
@@ -201,6 +213,8 @@ static void stop(struct world *w)
 	tx_layer_free(w->layer);
 	resolver_free(w->resolver);
 	transport_free(w->transport);
+	verifier_free(w->verifier);
+	replay_free(w->replay);
 	signer_free(w->signer);
 	auth_free(w->auth);
 	cred_store_free(w->store);
@@ -230,6 +244,7 @@ struct world *world_new(const char *const *options)
 	w->pkcs8 = vector_file("pkcs8/ecp256.plain.der");
 	assert_int_equal(key_read_private(buf_slice(&w->pkcs8), &w->user_key), ERR_OK);
 	w->certs = domain_certs_new();
+	w->trust = trust_new();
 	world_roll_over(w);
 	start(w);
 	buf_free(&why);
@@ -247,6 +262,7 @@ void world_free(struct world *w)
 {
 	stop(w);
 	domain_certs_free(w->certs);
+	trust_free(w->trust);
 	key_free(w->user_key);
 	buf_free(&w->pkcs8);
 	users_free(w->users);

@@ -30,6 +30,9 @@ struct world {
 	struct registrar *registrar;
 	struct work *names;
 	struct resolver *resolver;
+	struct trust *trust; /* anchors of domain certificates: a test adds its own */
+	struct replay *replay;
+	struct verifier *verifier;
 	struct proxy *proxy;
 	struct record_route_keys route_keys;
 	struct router router;
