@@ -2,13 +2,15 @@
 Identity-Info names, and a server under test stands between them and a phone of one of its users."""
 
 import contextlib
+import itertools
 import socket
 import threading
+import time
 
 import certs
 import identity
 from phone import Phone
-from sipclient import Agent, addr_spec, token
+from sipclient import Agent, StreamPeer, addr_spec, token
 from stub import RawWeb, sip_date
 
 DAVE = "sip:dave@example.org"
@@ -24,29 +26,50 @@ def both_authorities(labs, domain, directory):
     return f"tls.ca={path}"
 
 
+numbers = itertools.count()
+
+
+def next_host():
+    """Another address of this machine each time: a verifier asks one host for few certificates a second, on behalf of one
+    source for few, too."""
+    number = next(numbers)
+    return f"127.1.{number // 250}.{number % 250 + 1}"
+
+
+def raw_web(script):
+    """A web server without manners, on a host of its own."""
+    return RawWeb(script, next_host())
+
+
 class Abroad:
-    """The key, the certificate and the web pages of example.org; the CA is that of the stubs' domain."""
+    """The key and the certificates of example.org, each served on a host of its own; the CA is that of the stubs' domain."""
 
     def __init__(self, domain):
-        self.domain, self.web, self.key, self.other_key = domain, domain.web, certs.rsa_key(52), certs.rsa_key(53)
+        self.domain, self.key, self.other_key = domain, certs.rsa_key(52), certs.rsa_key(53)
+        self.webs, self.served = {}, {}
         self.url = self.publish("sip:example.org", "DNS:example.org")
 
     def publish(self, *names, key=None, **options):
         """The URL of a new certificate."""
-        return self.domain.publish(f"/{token()}.cer", *names, key=key or self.key, **options)
+        return self.page(self.domain.make(*names, key=key or self.key, **options))
 
-    def page(self, content, status=200, kind="application/pkix-cert"):
+    def page(self, content, status="200 OK", kind="application/pkix-cert"):
         """The URL of whatever octets."""
-        path = f"/{token()}.cer"
-        self.web.pages[path] = status, kind, content
-        return self.web.url(path)
+        web = raw_web(lambda sock, _path: sock.sendall(response(content, status, kind=kind)))
+        url = web.url(f"/{token()}.cer")
+        self.webs[url], self.served[url] = web, content
+        return url
 
     def content(self, url=None):
         """What is served there."""
-        return self.web.pages["/" + (url or self.url).rpartition("/")[2]][2]
+        return self.served[url or self.url]
 
     def hits(self, url):
-        return self.web.hits.count("/" + url.rpartition("/")[2])
+        return len(self.webs[url].hits)
+
+    def close(self):
+        for web in self.webs.values():
+            web.close()
 
 
 class Border:
@@ -60,9 +83,14 @@ class Border:
         self.stranger = self.another(transport)
 
     def another(self, transport="tcp", name="dave", domain="example.org"):
-        agent = Agent(self.server.peer(self.net, transport), name, domain)
-        agent.peer.behind_proxy = True
-        return agent
+        """Somebody else; over TCP he has an address of his own, for certificates are fetched for each source so often only."""
+        if transport == "tcp":
+            sock = socket.create_connection(("127.0.0.1", self.server.port), 10, (next_host(), 0))
+            peer = StreamPeer(self.net, sock, "TCP")
+        else:
+            peer = self.server.peer(self.net, transport)
+        peer.behind_proxy = True
+        return Agent(peer, name, domain)
 
     def unsigned(self, method="MESSAGE", body=b"hello", uri=None, agent=None, **headers):
         """A request to the local user; headers with _ for -, None drops what there is."""
@@ -84,10 +112,26 @@ class Border:
         return came
 
     def outcome(self, request, agent=None, timeout=15):
-        """(status, what came to the phone or None) of a request that is sent now."""
-        agent = agent or self.stranger
-        agent.send(request)
-        return self.result(request, agent, timeout)
+        """(answer, what came to the phone or None) of a request that is sent now. As any client it tries again behind a 503:
+        only so many certificates are fetched in a second."""
+        agent, end = agent or self.stranger, time.monotonic() + 10
+        while True:
+            agent.send(request)
+            answer, came = self.result(request, agent, timeout)
+            if answer.code != 503 or time.monotonic() > end:
+                return answer, came
+            self.net.idle(0.1)
+            request.set("Via", agent.peer.via())
+
+    def warm(self, url=None):
+        """Until the verifier has the certificate."""
+        end = time.monotonic() + 10
+        while True:
+            answer, came = self.outcome(self.signed(url=url))
+            if answer.code == 200 and came.all(ASSERTED):
+                return self
+            assert time.monotonic() < end, answer.start
+            self.net.idle(0.1)
 
     def result(self, request, agent=None, timeout=15):
         answer = (agent or self.stranger).final(request, timeout)
@@ -131,16 +175,16 @@ class Gate:
 
     def __init__(self, content):
         self.opened, self.content = threading.Event(), content
-        self.web = RawWeb(self.script)
+        self.web = raw_web(self.script)
 
     def script(self, sock, _path):
         self.opened.wait(20)
         sock.sendall(response(self.content))
 
 
-def response(content, status="200 OK", *headers):
+def response(content, status="200 OK", *headers, kind="application/pkix-cert"):
     """The octets of an HTTP response."""
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/pkix-cert", f"Content-Length: {len(content)}",
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(content)}",
              "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode() + content
 
@@ -154,9 +198,12 @@ def redirect(*locations):
 
 @contextlib.contextmanager
 def listener(host="127.0.0.1"):
-    """A port that counts the connections to it, and never answers."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock, seen = socket.create_server((host, 0), family=family), []
+    """A port that counts the connections to it, and never answers. Host None: every address of this machine."""
+    if host is None and socket.has_dualstack_ipv6():
+        sock = socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    else:
+        sock = socket.create_server((host or "0.0.0.0", 0))
+    seen = []
 
     def accept():
         while True:

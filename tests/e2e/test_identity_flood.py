@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from abroad import Abroad, Border, both_authorities
+from abroad import Abroad, Border, both_authorities, next_host
 from phone import Phone
 from sipclient import token
 from stub import RawWeb
@@ -19,7 +19,7 @@ class Slow(RawWeb):
 
     def __init__(self, drips):
         self.drips, self.now, self.most, self.over, self.lock = drips, 0, 0, threading.Event(), threading.Lock()
-        super().__init__(self.script)
+        super().__init__(self.script, next_host())
 
     def script(self, sock, _path):
         with self.lock:
@@ -57,8 +57,10 @@ def memory(server):
 def border(labs, domain, net, tmp_path):
     server = labs.server(both_authorities(labs, domain, tmp_path), "identity.verify-inbound=reject")
     server.start()
-    yield Border(server, net, Abroad(domain))
+    abroad = Abroad(domain)
+    yield Border(server, net, abroad)
     server.stop()
+    abroad.close()
 
 
 def test_VER_18_G44_a_thousand_uris(border, net):

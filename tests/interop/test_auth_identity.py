@@ -125,6 +125,7 @@ class Setting:
             self.com.stop()
         finally:
             self.kamailio.stop()
+            self.abroad.close()
             self.inward.close()
             self.outward.close()
 
