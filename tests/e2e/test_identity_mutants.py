@@ -51,7 +51,7 @@ class Oracle:
             return {UNMARKED}
         first = self.certificate_step(message)
         date = self.date(message)
-        if date is None:  # without a Date there is no digest-string
+        if date is None or len(message.values("Contact")) > 1:  # there is no digest-string
             return first | {400}
         if first:
             return first
@@ -94,7 +94,7 @@ class Oracle:
             octets = base64.b64decode(value, validate=True)
         except binascii.Error:
             return {400, 438}
-        if len(message.all("Contact")) > 1 or not octets:
+        if not octets:
             return {400, 438}
         try:
             identity.verify(message, self.known[uri].public_key())
@@ -167,6 +167,8 @@ class Breeder:
             ("To", pick([f"<{self.target}>", f"Bob <sip:{self.word()}@example.com;x={self.word(3)}>", f"sip:{self.word()}@example.com"])),
             ("Call-ID", f"{self.word(20)}@{self.word(5)}"), ("CSeq", f"{self.random.randint(1, 2 ** 31 - 1)} {method}"),
             ("Date", self.date(-3000, 3000)), ("Subject", self.word())], self.octets())
+        if method == "SUBSCRIBE":
+            request.add("Event", "presence")
         if method in ("OPTIONS", "SUBSCRIBE") and self.random.random() < 0.8:
             request.add("Contact", pick([f"<sip:{self.word()}@127.0.0.1:9;ob>;expires=7", f"sip:{self.word()}@h.example;q=0.5",
                                          f'"x" <sips:{self.word()}@[::1]>']))
@@ -412,7 +414,7 @@ class Breeder:
     def change_signer(self, request):
         """Somebody signs what is there now with a key that is not the domain's."""
         message = Message(request.encode())
-        if not request.get("Identity") or len(message.all("Contact")) > 1 or not request.get("Date"):
+        if not request.get("Identity") or len(message.values("Contact")) > 1 or not request.get("Date"):
             return False
         info = request.get("Identity-Info")
         identity.sign(request, self.keys["other"], request.url, request.alg)
@@ -517,10 +519,10 @@ def test_VER_02_to_VER_12_mutants(field):
     rights = [field.oracle.right(raw) for _, raw in mutants]
     branches = field.send([raw for _, raw in mutants])
     verdicts = [field.verdict(branch, raw) for branch, (_, raw) in zip(branches, mutants)]
-    wrong = [f"{done}: {verdict}, not {right}\n{raw!r}" for verdict, right, (done, raw) in zip(verdicts, rights, mutants)
+    wrong = [f"{done}: {verdict}, not {right}\n{raw!r:.1400}" for verdict, right, (done, raw) in zip(verdicts, rights, mutants)
              if verdict not in right]
     tally = collections.Counter(verdicts)
-    assert not wrong, f"{len(wrong)} of {COUNT} ({tally}):\n" + "\n".join(wrong[:20])
+    assert not wrong, f"{len(wrong)} of {COUNT} ({tally}):\n" + "\n".join(wrong[:8])
     if COUNT >= 500:  # the generator makes each kind
         assert all(tally[kind] >= 5 for kind in (MARKED, UNMARKED, 403, 436, 437, 438)), tally
 
