@@ -12,10 +12,12 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
+#include "sip/service/cert_cache.h"
 #include "sip/service/replay.h"
 #include "sip/service/verifier.h"
 
 #define NAME_THREADS 4      /* each may wait seconds for a name server */
+#define FETCH_THREADS 4     /* the same for names that strangers choose: they wait for one another only */
 #define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
 #define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
 
@@ -233,7 +235,7 @@ static void build_layers(struct app *a)
 	tx_layer_attach(a->transactions, a->transport);
 	a->resolver = resolver_new(a->loop, a->names, &names);
 	a->verifier = verifier_new(&(struct verifier_deps){.fetch = {.loop = a->loop,
-								     .work = a->names,
+								     .work = a->fetch_names,
 								     .streams = a->streams,
 								     .tls = a->client_tls,
 								     .reach = &a->reach},
@@ -356,6 +358,7 @@ static bool start(struct app *a, struct buf *why)
 	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
 	a->disk = work_new(a->loop, 1, 4, 0);
 	a->names = work_new(a->loop, NAME_THREADS, a->config.limit_queue, 0);
+	a->fetch_names = work_new(a->loop, FETCH_THREADS, CACHE_FETCHES, 0);
 	a->certs = domain_certs_new();
 	if (!load_trust(&a->config, &a->trust, why) || !load_keys(a, why) || !open_store(a, why))
 		return false;
@@ -397,6 +400,7 @@ void app_free(struct app *a)
 	work_free(a->work);
 	work_free(a->disk);
 	work_free(a->names);
+	work_free(a->fetch_names);
 	control_free(a->control);
 	notifier_free(a->notifier);
 	proxy_free(a->proxy);

@@ -13,7 +13,7 @@ struct app {
 	struct config config;
 	const char *const *overrides;
 	struct loop *loop;
-	struct work *work, *disk, *names;
+	struct work *work, *disk, *names, *fetch_names;
 	int dirfd, lock;
 	struct commit *commit;
 	struct users *users;

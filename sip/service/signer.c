@@ -41,6 +41,11 @@ void signer_free(struct signer *s)
 	mem_free(s);
 }
 
+void signer_alg(struct signer *s, enum hash_alg alg)
+{
+	s->alg = alg;
+}
+
 bool signer_ready(const struct signer *s, int64_t now)
 {
 	const struct domain_cert *d = domain_certs_current(s->certs);

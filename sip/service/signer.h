@@ -12,6 +12,7 @@ struct signer;
 
 struct signer *signer_new(struct work *w, const struct domain_certs *certs, enum hash_alg alg);
 void signer_free(struct signer *s);
+void signer_alg(struct signer *s, enum hash_alg alg); /* from now on */
 
 /* signer_ready: may a message dated now be signed (AUT-07)? */
 bool signer_ready(const struct signer *s, int64_t now);

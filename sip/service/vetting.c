@@ -31,6 +31,13 @@ static bool has_identity(const struct sip_msg *m)
 	return false;
 }
 
+static bool is_of_domain(const struct fork *f)
+{
+	const struct uri *from = &f->request->from.uri;
+
+	return from->scheme != URI_OTHER && slice_ieq(from->host, slice_str(f->proxy->d.access.config->domain));
+}
+
 static bool wants_signature(const struct fork *f)
 {
 	const struct sip_msg *m = f->request;
@@ -181,8 +188,7 @@ static bool wants_verdict(const struct fork *f)
 	const struct config *c = f->proxy->d.access.config;
 
 	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
-	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 &&
-	       !slice_ieq(f->request->from.uri.host, slice_str(c->domain)) &&
+	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !is_of_domain(f) &&
 	       (has_identity(f->request) || is_required(f));
 }
 
@@ -236,12 +242,18 @@ bool vet_asserts(const struct fork *f, struct buf *line)
 	return true;
 }
 
+/* Does it have a signature that could be taken for ours? An ACK is not answered. */
+static bool brings_ours(const struct fork *f)
+{
+	return f->id != 0 && is_of_domain(f) && has_identity(f->request);
+}
+
 void vet(struct fork *f)
 {
 	struct proxy *p = f->proxy;
 
 	f->vouched = f->proven;
-	if (f->proven && has_identity(f->request))
+	if (brings_ours(f))
 		answer(f, 403, "Identity Is Added Here");
 	else if (wants_signature(f))
 		sign(f);

@@ -204,6 +204,24 @@ def bench_calls(fresh_copy, seconds, users):
             server.stop()
 
 
+def bench_signed(fresh_copy, seconds, users):
+    """Messages of users, each signed by the server, beside the library's signatures on as many threads."""
+    for workers in (1, 2):
+        directory = fresh_copy()
+        server = Server(directory, f"server.workers={workers}")
+        server.start()
+        before = figures(TOOLS / "ceiling", "rsa", directory / "identity.key", workers, seconds / 2)["per-second"]
+        loop = f"task/{server.process.pid}/"
+        cpu = server.cpu(loop)
+        got = server.calls("signed", seconds, 50, users)
+        cpu = server.cpu(loop) - cpu
+        after = figures(TOOLS / "ceiling", "rsa", directory / "identity.key", workers, seconds / 2)["per-second"]
+        server.stop()
+        ratio(f"signed MESSAGEs of users, {workers} worker(s)", got["per-second"], (before + after) / 2)
+        show("  CPU of the loop for each, with its challenge", f"{1e6 * cpu / got['per-second'] / seconds:.0f}", "us",
+             f"p50 {got['p50-ms']:.0f} ms, p99 {got['p99-ms']:.0f} ms")
+
+
 def bench_registrations(directory, users):
     """Resident memory, once the answers to retransmissions are over."""
     server = Server(directory)
@@ -257,6 +275,7 @@ def main():
         bench_memory(fresh(base, template))
         bench_parse()
         import_users(template, options.credentials)
+        bench_signed(lambda: fresh(base, template), options.seconds, options.credentials)
         bench_calls(lambda: fresh(base, template), options.seconds, options.credentials)
         bench_registrations(fresh(base, template), options.credentials)
         bench_fetches(fresh(base, template), options.seconds)

@@ -8,7 +8,8 @@
 
 /*
  * Load over UDP for bench.py: calls MODE PORT SECONDS LOAD USERS PASSWORD. MODE: register (with its challenge), message
- * and invite (from a stranger to u0, who is registered first and answers here; INVITE to the end of BYE). LOAD: a
+ * and invite (from a stranger to u0, who is registered first and answers here; INVITE to the end of BYE), signed (a
+ * message of a user to u0, with its challenge, which the server signs). LOAD: a
  * number is how many are under way at once, @number how many begin each second, whatever becomes of them. Nothing is
  * sent again. Prints "name value" lines.
  */
@@ -57,10 +58,11 @@ static void send_out(struct bench *b, int fd, struct buf *out)
 static struct buf head(const struct bench *b, const char *method, struct slice target, unsigned n, unsigned step)
 {
 	bool registers = strcmp(method, "REGISTER") == 0;
+	bool local = registers || strcmp(b->mode, "signed") == 0;
 	char user[64];
 	struct buf out = {0};
 
-	snprintf(user, sizeof(user), registers ? "u%u@example.com" : "s%u@example.org", n % b->users);
+	snprintf(user, sizeof(user), local ? "u%u@example.com" : "s%u@example.org", n % b->users);
 	buf_addf(&out,
 		 "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%u.%u.%d;rport\r\nMax-Forwards: 70\r\n"
 		 "From: <sip:%s>;tag=%u\r\nTo: <sip:%s>",
@@ -76,44 +78,57 @@ static void tail(const struct bench *b, struct buf *out, const char *method, uns
 	(void)b;
 }
 
-static void register_one(struct bench *b, unsigned n, struct slice challenge, const char *contact)
+/* The credentials that answer this challenge, as a header line. */
+static void add_credentials(const struct bench *b, struct buf *out, const char *method, struct slice uri, unsigned n,
+			    struct slice body, struct slice challenge)
 {
-	struct buf out = head(b, "REGISTER", S("sip:example.com"), n, challenge.n > 0 ? 2 : 1);
-	struct sip_msg *m = NULL;
+	struct answer a = {0};
+	struct sip_msg *m;
 	const char *why;
 	char user[16];
 	bool stale;
 
-	tail(b, &out, "REGISTER", n, challenge.n > 0 ? 2 : 1, contact);
-	if (challenge.n > 0 && msg_parse(challenge, &m, &why) == ERR_OK) {
-		struct answer a = {0};
+	if (msg_parse(challenge, &m, &why) != ERR_OK)
+		return;
+	snprintf(user, sizeof(user), "u%u", n % b->users);
+	if (answer_take(&a, m, &stale))
+		answer_make(&a,
+			    &(struct answer_request){.user = slice_str(user),
+						     .password = slice_str(b->password),
+						     .method = slice_str(method),
+						     .uri = uri,
+						     .body = body},
+			    out);
+	answer_drop(&a);
+	msg_unref(m);
+}
 
-		snprintf(user, sizeof(user), "u%u", n % b->users);
-		if (answer_take(&a, m, &stale))
-			answer_make(&a,
-				    &(struct answer_request){.user = slice_str(user),
-							     .password = slice_str(b->password),
-							     .method = S("REGISTER"),
-							     .uri = S("sip:example.com")},
-				    &out);
-		answer_drop(&a);
-		msg_unref(m);
-	}
+static void register_one(struct bench *b, unsigned n, struct slice challenge, const char *contact)
+{
+	struct buf out = head(b, "REGISTER", S("sip:example.com"), n, challenge.n > 0 ? 2 : 1);
+
+	tail(b, &out, "REGISTER", n, challenge.n > 0 ? 2 : 1, contact);
+	if (challenge.n > 0)
+		add_credentials(b, &out, "REGISTER", S("sip:example.com"), n, SLICE_NONE, challenge);
 	buf_adds(&out, "Content-Length: 0\r\n\r\n");
 	send_out(b, b->caller, &out);
 }
 
-static void ask(struct bench *b, const char *method, unsigned n)
+static void ask(struct bench *b, const char *method, unsigned n, struct slice challenge)
 {
 	static const char text[] = "The quick brown fox jumps over the lazy dog; this body is exactly one hundred and "
 				   "twenty-eight octets long, I am sure of it.....";
 	static const char sdp[] = "v=0\r\no=alice 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 				  "m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 	bool invite = strcmp(method, "INVITE") == 0;
-	struct buf out = head(b, method, S("sip:u0@example.com"), n, 1);
+	const struct slice to = S("sip:u0@example.com");
+	unsigned step = challenge.n > 0 ? 2 : 1;
+	struct buf out = head(b, method, to, n, step);
 	struct slice body = slice_str(invite ? sdp : text);
 
-	tail(b, &out, method, n, 1, b->caller_at);
+	tail(b, &out, method, n, step, b->caller_at);
+	if (challenge.n > 0)
+		add_credentials(b, &out, method, to, n, body, challenge);
 	buf_addf(&out, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n", invite ? "application/sdp" : "text/plain",
 		 body.n);
 	buf_add(&out, body);
@@ -145,7 +160,7 @@ static void begin(struct bench *b)
 	if (strcmp(b->mode, "register") == 0)
 		register_one(b, n, SLICE_NONE, b->callee_at);
 	else
-		ask(b, strcmp(b->mode, "invite") == 0 ? "INVITE" : "MESSAGE", n);
+		ask(b, strcmp(b->mode, "invite") == 0 ? "INVITE" : "MESSAGE", n, SLICE_NONE);
 }
 
 static void over(struct bench *b, struct call *c, unsigned status)
@@ -174,6 +189,8 @@ static void on_answer(struct bench *b, struct slice m)
 		return;
 	if (status == 401 && slice_eq(cseq, S("1 REGISTER"))) {
 		register_one(b, n, m, b->callee_at);
+	} else if (status == 407 && slice_eq(cseq, S("1 MESSAGE"))) {
+		ask(b, "MESSAGE", n, m);
 	} else if (status == 200 && slice_ends(cseq, S("INVITE"))) {
 		in_dialog(b, "ACK", n, 2, m);
 		in_dialog(b, "BYE", n, 3, m);

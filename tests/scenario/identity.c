@@ -170,6 +170,40 @@ static void what_is_ambiguous_is_not_signed(void **state)
 		400);
 }
 
+/* Nor by the connection of a dialog, in which nothing is challenged. */
+static void in_a_dialog_an_Identity_is_ours_or_none(void **state)
+{
+	struct scene *s = *state;
+	struct flow alice = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	struct buf route = {0};
+	struct req info = {.method = "INFO",
+			   .uri = PHONE1,
+			   .from = ALICE,
+			   .to = "<sip:bob@example.com>;tag=b",
+			   .call_id = "call",
+			   .cseq = 5};
+	struct sip_msg *m;
+
+	say_as_alice(s, &alice, (struct req){.method = "INVITE", .call_id = "call"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &alice, 200);
+	info.headers = route.p;
+	say(s, &alice, info);
+	m = asked(s, &s->phone1, METHOD_INFO);
+	assert_int_equal(identities(m) + msg_count(m, HDR_P_ASSERTED_IDENTITY), 0);
+	msg_unref(m);
+	buf_adds(&route, "Identity: \"c2ln\"\r\nIdentity-Info: <https://example.com/c.cer>;alg=rsa-sha1\r\n");
+	info.headers = route.p;
+	info.cseq++;
+	say(s, &alice, info);
+	expect(s, &alice, 403);
+	silence(s);
+	buf_free(&route);
+}
+
 /* One signature for all branches and all hops. */
 static void every_branch_has_the_same(void **state)
 {
@@ -303,6 +337,7 @@ int main(void)
 		T(AUT_03_09_what_is_not_signed),
 		T(AUT_06_the_Date_that_came),
 		T(AUT_21_an_Identity_that_came),
+		T(in_a_dialog_an_Identity_is_ours_or_none),
 		T(AUT_22_nobody_of_the_domain),
 		T(what_is_ambiguous_is_not_signed),
 		T(every_branch_has_the_same),
