@@ -173,7 +173,8 @@ def test_AUT_17_what_is_being_signed_when_the_key_changes(labs, net):
         for message in far.peer.inbox:
             assert message.one("Call-ID") in sent
             url = identity.identity_info(message)[0]
-            keys.setdefault(url, served(url, com.server).public_key())
+            if url not in keys:
+                keys[url] = served(url, com.server).public_key()
             identity.verify(message, keys[url])
         assert 1 <= len(keys) <= 2
     finally:
