@@ -5,6 +5,7 @@ The judge is identity.py: it builds the digest-string from the octets that came,
 import random
 import re
 
+import digest
 import identity
 import lab as program
 import pytest
@@ -521,3 +522,88 @@ def test_AUT_08_many_at_once(plain, net, alice, far, judge):
         kept(calls.pop(message.one("Call-ID")), message)
         judge.check(message)
     assert not calls
+
+
+@pytest.mark.parametrize("sender", ["<sip:SAME@example.com>", "<sip:example.com>", "<sip:USER.@example.com>", "<sip:USER%20@example.com>",
+                                    "<sip:%00USER@example.com>", "<sips:SAME@EXAMPLE.COM>"])
+def test_AUT_04_no_other_name_of_the_domain(alice, other, sender):
+    """The user part is compared octet by octet, but for escapes."""
+    alice.refused(other, 403, "MESSAGE", {"From": f"From: {sender.replace('SAME', alice.agent.user.upper())};tag=1"})
+
+
+@pytest.mark.parametrize("sender", ["<sip:USER@127.0.0.1:PORT>", "<sip:USER@127.0.0.1>", "<sip:USER@localhost>", "<sip:USER@example.com.>",
+                                    "<sip:USER@example.co>", "<sip:USER@xexample.com>", "<sip:USER@[::1]>", "<im:USER@example.com>"])
+def test_AUT_03_no_signature_for_a_name_that_the_certificate_has_not(plain, alice, carol, sender):
+    """Whatever is done with it, the domain does not vouch for it, unless it is the domain in another writing."""
+    sender = sender.replace("PORT", str(plain.port))
+    call_id, raw = alice.octets("MESSAGE", carol.aor, {"From": f"From: {sender};tag=1"}, b"hello")
+    alice.peer.send(raw)
+    answer = alice.peer.take(lambda m: m.code and m.code >= 200 and about(m, call_id), 5, "the answer")
+    came = [m for m in carol.peer.inbox if m.method and about(m, call_id)]
+    assert len(came) == (answer.code == 200)
+    for message in came:
+        unsigned(message)
+        assert not message.all(ASSERTED)
+
+
+@pytest.mark.parametrize("field", ["Identity-Info: <https://example.com/x.cer>;alg=rsa-sha1", "n:<http://127.0.0.1:9/>;alg=rsa-sha256",
+                                   "Identity-Info:"])
+def test_AUT_08_an_identity_info_alone_is_not_completed(alice, other, field):
+    """Each header field at most once: what the sender brought must not stand beside that of the domain."""
+    call_id, raw = alice.octets("MESSAGE", other.uri, {"Info": field}, b"hello")
+    alice.peer.send(raw)
+    answer = alice.peer.take(lambda m: m.code and m.code >= 200 and about(m, call_id), 5, "the answer")
+    came = [m for m in other.peer.inbox if m.method and about(m, call_id)] + \
+        [m for stream in getattr(other.peer, "streams", []) for m in stream.copies if about(m, call_id)]
+    assert answer.code in (200, 400, 403), answer.start
+    for message in came:
+        assert len(message.all("Identity-Info")) <= 1 and len(message.all("Identity")) <= 1
+
+
+def test_AUT_04_auth_int(alice, far, judge):
+    """The digest covers the body, too; a body that is not the one that was meant is not signed."""
+    alice.octets("MESSAGE", far.uri)  # gets the nonce
+    for body, code in ((b"hello", 200), (b"jello", 407)):
+        alice.number += 1
+        proof = digest.answer(alice.nonce, alice.agent.user, alice.agent.password, "MESSAGE", far.uri, b"hello", qop="auth-int",
+                              nc=alice.number)
+        call_id, raw = alice.octets("MESSAGE", far.uri, {"Proof": f"Proxy-Authorization: {proof}"}, body, credentials=False)
+        alice.peer.send(raw)
+        answer = alice.peer.take(lambda m: m.code and m.code >= 200 and about(m, call_id), 5, "the answer")
+        assert answer.code == code, answer.start
+        if code == 200:
+            judge.check(came_to(far, call_id))
+
+
+def test_AUT_08_the_sender_goes_away_while_it_is_signed(plain, net, far, judge):
+    """What was sent goes on, or not; the server is there for the next one."""
+    for transport in ("tcp", "tls"):
+        gone = Sender(plain.peer(net, transport), plain.user())
+        calls = [gone.octets("INVITE", far.uri, {"Contact": "Contact: <sip:a@b>"}, SDP) for _ in range(60)]
+        gone.peer.send(b"".join(raw for _, raw in calls))
+        gone.peer.close()
+    alice = Sender(plain.peer(net, "tcp"), plain.user())
+    judge.check(alice.to(far, "MESSAGE", (), b"hello")[1])
+    for message in far.peer.inbox:
+        if message.method == "INVITE":
+            judge.check(message)
+
+
+def test_AUT_14_a_reload_changes_the_algorithm(labs, server, net, judge):
+    directory = labs.directory()
+    made = server(directory=directory)
+    alice, far = Sender(made.peer(net, "tcp"), made.user()), Far(made, net)
+    assert proven(judge, alice.to(far, "MESSAGE", (), b"hello")[1]) == "rsa-sha1"
+    text = made.conf.read_text()
+    made.conf.write_text(text.replace("[identity]\n", "[identity]\nalg = rsa-sha256\n"))
+    assert made.admin("reload").returncode == 0
+    assert proven(judge, alice.to(far, "MESSAGE", (), b"hello")[1]) == "rsa-sha256"
+
+
+def test_AUT_19_after_a_challenge_date_and_signature_are_new(plain, net, far, judge):
+    """The far end challenges, too: the sender asks again with a larger CSeq, and that is another signature."""
+    alice = Sender(plain.peer(net, "tcp"), plain.user())
+    seen = [alice.to(far, "MESSAGE", {"CSeq": f"CSeq: {number} MESSAGE"}, b"hello")[1] for number in (1, 2)]
+    for message in seen:
+        judge.check(message)
+    assert seen[0].one("Identity") != seen[1].one("Identity")
