@@ -203,7 +203,7 @@ class RawWeb:
     """A web server without manners: `script(socket, path)` writes what it likes; the connection is closed behind it."""
 
     def __init__(self, script, host="127.0.0.1"):
-        self.script, self.host, self.hits = script, host, []
+        self.script, self.host, self.hits, self.heads = script, host, [], []
         self.listener = socket.create_server((host, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -227,6 +227,7 @@ class RawWeb:
                 head += data
             path = head.split()[1].decode()
             self.hits.append(path)
+            self.heads.append(head)
             self.script(sock, path)
         except OSError:
             pass
