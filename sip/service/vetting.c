@@ -242,10 +242,11 @@ bool vet_asserts(const struct fork *f, struct buf *line)
 	return true;
 }
 
-/* Does it have a signature that could be taken for ours? An ACK is not answered. */
+/* Does it have a signature that could be taken for ours, or half of one? An ACK is not answered. */
 static bool brings_ours(const struct fork *f)
 {
-	return f->id != 0 && is_of_domain(f) && has_identity(f->request);
+	return f->id != 0 && is_of_domain(f) &&
+	       (has_identity(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
 }
 
 void vet(struct fork *f)

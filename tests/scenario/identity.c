@@ -131,6 +131,8 @@ static void AUT_21_an_Identity_that_came(void **state)
 	/* Of ours none but our own. */
 	refused(s, (struct req){.headers = quoted}, 403);
 	refused(s, (struct req){.headers = "y: \"c2ln\"\r\n"}, 403);
+	refused(s, (struct req){.headers = "Identity-Info: <https://example.com/c.cer>;alg=rsa-sha1\r\n"}, 403);
+	refused(s, (struct req){.headers = "n:\r\n"}, 403);
 	/* That of RFC 8224 is left as it is, and no other is put beside it. */
 	m = sent(s, (struct req){.headers = token});
 	assert_true(m->request);
