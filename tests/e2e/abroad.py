@@ -222,3 +222,9 @@ def listener(host="127.0.0.1"):
         sock.close()
         for one in seen:
             one.close()
+
+
+def change_after(request):
+    """Makes a signature wrong."""
+    request.body += b"!"
+    return request

@@ -5,10 +5,9 @@ import hashlib
 import random
 import time
 
-import certs
 import identity
 import pytest
-from abroad import ASSERTED, DAVE, Abroad, Border, Gate, both_authorities, raw_web, response
+from abroad import ASSERTED, DAVE, Border, Gate, both_authorities, raw_web, response
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sipclient import Message, token
 from stub import sip_date
@@ -16,35 +15,6 @@ from stub import sip_date
 SHA1_INFO = bytes.fromhex("3021300906052b0e03021a05000414")
 SHA1_INFO_NO_NULL = bytes.fromhex("301f300706052b0e03021a0414")
 SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
-
-
-@pytest.fixture(scope="module")
-def abroad(domain):
-    made = Abroad(domain)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def trust(labs, domain, tmp_path_factory):
-    return both_authorities(labs, domain, tmp_path_factory.mktemp("trust"))
-
-
-@pytest.fixture(scope="module")
-def rejecting(labs, trust):
-    made = labs.server(trust, "identity.verify-inbound=reject")
-    yield made.start()
-    made.stop()
-
-
-@pytest.fixture
-def reject(rejecting, net, abroad):
-    return Border(rejecting, net, abroad)
-
-
-@pytest.fixture
-def border(server, trust, net, abroad):
-    return lambda *options, **more: Border(server(trust, *options, **more), net, abroad)
 
 
 def raw_rsa(key, block):
@@ -331,8 +301,3 @@ def test_VER_06_names_that_look_alike(reject, names):
     lenient = names[0] in ("DNS:example.org.", "sip:example.org:5060", "sips:example.org", "DNS:exa*ple.org")
     # RFC 2818 3.1 has f*.com match foo.com; the others are the domain in another writing. (a page too large is 436)
     assert answer.code in (437, 436) and came is None or lenient and answer.code == 200, answer.start
-
-
-def test_certificates_of_signers_and_key_of_tests_differ():
-    """The tests above mean something only when the other key is another one."""
-    assert not certs.same_key(certs.rsa_key(52), certs.rsa_key(53))
