@@ -84,7 +84,8 @@ FAULTS = {
     "of a user": (437, lambda abroad: abroad.publish(DAVE), None, None),
     "of a mail domain": (437, lambda abroad: abroad.publish("email:dave@example.org", "http://example.org"), None, None),
     "with NUL": (437, lambda abroad: abroad.publish("DNS:example.org\0.evil.example"), None, None),
-    "the domain only in CN beside dNSName": (437, lambda abroad: abroad.publish("DNS:atlanta.example", cn="example.org"), None, None),
+    "the domain only in CN beside dNSName": (437, lambda abroad: abroad.publish("DNS:atlanta.example", cn="example.org"),
+                                             None, None),
     "alg foo": (437, None, None, change("Identity-Info", lambda old: old.replace("rsa-sha1", "foo"))),
     "alg rsa-md5": (437, None, None, change("Identity-Info", lambda old: old.replace("rsa-sha1", "rsa-md5"))),
     "alg none": (437, None, None, change("Identity-Info", lambda old: old.replace("rsa-sha1", "none"))),
@@ -115,7 +116,8 @@ FAULTS = {
     "empty signature": ((400, 438), None, None, change("Identity", '""')),
     "no base64": ((400, 438), None, None, change("Identity", '"?!#"')),
     "zeros": (438, None, None, change("Identity", '"' + "A" * 342 + '=="')),
-    "stale Date": (403, lambda abroad: abroad.publish("sip:example.org", since=-7200), change("Date", lambda _: sip_date(-3700)), None),
+    "stale Date": (403, lambda abroad: abroad.publish("sip:example.org", since=-7200),
+                   change("Date", lambda _: sip_date(-3700)), None),
     "Date of tomorrow": (403, None, change("Date", lambda _: sip_date(3700)), None),
     "no Date": (400, None, None, change("Date", None)),
     "unreadable Date": (400, None, None, change("Date", "yesterday")),
@@ -180,7 +182,8 @@ def test_VER_16_off_looks_at_nothing(borders, fault):
 @pytest.mark.parametrize("mode", ["mark", "reject"])
 @pytest.mark.parametrize("method, body, headers", [
     ("MESSAGE", b"hello", {}), ("MESSAGE", b"", {}), ("MESSAGE", b"\0a|b\0", {}),
-    ("OPTIONS", b"", {"Contact": "<sip:dave@127.0.0.1:9>"}), ("SUBSCRIBE", b"", {"Contact": "sip:dave@127.0.0.1:9;x=y", "Event": "presence"}),
+    ("OPTIONS", b"", {"Contact": "<sip:dave@127.0.0.1:9>"}),
+    ("SUBSCRIBE", b"", {"Contact": "sip:dave@127.0.0.1:9;x=y", "Event": "presence"}),
     ("INFO", bytes(range(256)) * 16, {}), ("FOO", b"x", {})],
     ids=["text", "empty", "binary", "OPTIONS", "SUBSCRIBE", "long", "FOO"])
 def test_VER_12_VER_16_valid_requests_are_marked(borders, mode, method, body, headers):
@@ -265,8 +268,12 @@ def test_VER_16_a_mark_cannot_be_forged(borders, mode, field):
         assert answer.code == 200
         border.check(request, came, marked=signed)
     local = Phone(border.server.peer(border.net, "tcp"), border.server.user()).register()
-    _, name, value = re.match("(([^:]*):)?(.*)", field.split("\r\n")[0] if "\r\n " not in field else f"{ASSERTED}: <{DAVE}>").groups()
-    sent, came = local.ask(local.agent.new("MESSAGE", border.user.aor, {name: value.strip()}, b"hello"), border.phone)
+    name, _, value = field.partition(":")
+    value, _, second = value.strip().partition(f"\r\n{ASSERTED}: ")
+    request = local.agent.new("MESSAGE", border.user.aor, {name: value}, b"hello")
+    if second:
+        request.add(ASSERTED, second)
+    sent, came = local.ask(request, border.phone)
     assert [addr_spec(one)[0] for one in came.all(ASSERTED)] == [local.aor]
 
 
@@ -356,11 +363,14 @@ def test_VER_11_retransmissions_are_no_replay(servers, net, abroad):
 
 WRITTEN = {
     "compact": lambda value, info: (f"y: {value}", f"n: {info}"),
-    "folded": lambda value, info: (f"Identity: {value[:60]}\r\n    {value[60:120]}\r\n\t{value[120:]}", f"Identity-Info:\r\n {info}"),
+    "folded": lambda value, info: (f"Identity: {value[:60]}\r\n    {value[60:120]}\r\n\t{value[120:]}",
+                                   f"Identity-Info:\r\n {info}"),
     "folded outside": lambda value, info: (f"Identity:\r\n {value}\r\n ", f"Identity-Info: {info}\r\n "),
-    "blanks": lambda value, info: (f"IDENTITY\t:   {value[:9]} {value[9:]}  ", f"identity-info :{info.replace(';alg=', '  ;  ALG  =  ')}"),
+    "blanks": lambda value, info: (f"IDENTITY\t:   {value[:9]} {value[9:]}  ",
+                                   f"identity-info :{info.replace(';alg=', '  ;  ALG  =  ')}"),
     "the other order": lambda value, info: (f"Identity-Info: {info}", f"Identity: {value}"),
-    "more parameters": lambda value, info: (f"Identity: {value}", f"Identity-Info: {info.replace(';alg', ';x=y;z;alg')};q=\"a;alg=foo\""),
+    "more parameters": lambda value, info: (f"Identity: {value}",
+                                            f"Identity-Info: {info.replace(';alg', ';x=y;z;alg')};q=\"a;alg=foo\""),
     "alg in capitals": lambda value, info: (f"Identity: {value}", f"Identity-Info: {info.replace('rsa-sha1', 'RSA-SHA1')}"),
 }
 
@@ -380,7 +390,7 @@ def test_VER_17_however_it_is_written(reject, how):
         assert line.encode() in came.raw
 
 
-@pytest.mark.parametrize("bits", [1024, 2048, 3072, 4096])
+@pytest.mark.parametrize("bits", [1024, 4096])
 def test_VER_17_lengths_of_signatures(reject, bits):
     """RFC 4474 demands 1024 bits or more; policy may demand more of an unknown signer, but must not take a wrong one."""
     key = certs.rsa_key(60, bits)

@@ -88,8 +88,8 @@ def test_VER_07_signatures_of_another_length_or_beyond_the_modulus(reject):
         request = reject.unsigned()
         return request, raw_rsa(key, padded(SHA1_INFO + sha1(text_of(request)), size))
 
-    for change in (lambda s: b"\0" + s, lambda s: s + b"\0", lambda s: s[:-1], lambda s: s[1:], lambda s: s + s, lambda s: bytes(size),
-                   lambda s: modulus.to_bytes(size, "big"), lambda s: (modulus - 1).to_bytes(size, "big")):
+    for change in (lambda s: b"\0" + s, lambda s: s + b"\0", lambda s: s[:-1], lambda s: s[1:], lambda s: s + s,
+                   lambda s: bytes(size), lambda s: modulus.to_bytes(size, "big"), lambda s: (modulus - 1).to_bytes(size, "big")):
         request, signature = signed()
         reject.refused(put(request, change(signature), reject.abroad.url), 438)
     for _ in range(100):  # the same number modulo n is another signature representative (RFC 8017 5.2.2)
@@ -115,7 +115,8 @@ def test_VER_07_forged_for_exponent_three(reject, domain):
 
 
 @pytest.mark.parametrize("make", [lambda: ec.generate_private_key(ec.SECP256R1()),
-                                  lambda: rsa.generate_private_key(public_exponent=65537, key_size=512)], ids=["P-256", "RSA 512"])
+                                  lambda: rsa.generate_private_key(public_exponent=65537, key_size=512)],
+                         ids=["P-256", "RSA 512"])
 def test_VER_12_keys_that_are_no_good(reject, make):
     """RFC 4474 9: a 1024-bit or longer RSA key MUST be used."""
     try:
@@ -188,13 +189,16 @@ def test_VER_05_trust_anchors_are_read_again(labs, domain, server, net, abroad, 
         assert answer.code == code, answer.start
 
 
-BAD_URIS = ["http://", "http:///x", "http://:80/x", "http://127.0.0.1:/x", "http://127.0.0.1:0/x", "http://127.0.0.1:65536/x", "http://127.0.0.1:99999999999/x",
-            "http://[::1/x", "http://[]/x", "http://[::1]x/", "http://127.0.0.1:80a/x", "http:127.0.0.1/x", "http:/127.0.0.1/x", "//127.0.0.1/x",
-            "https://", "https:443", "HTTP://127.0.0.1:9/x", "http://127.0.0.1:-1/x", "http://a..b/x", "http://.a/x", "http://-/x", "http://a b/x",
-            "http://" + "a" * 300 + "/x", "http://" + "a." * 500 + "invalid/x", "http://user:pw@127.0.0.1:9/x", "http://127.0.0.1:9/" + "x" * 5000,
-            "http://127.0.0.1:9/\x01", "http://127.0.0.1\\@example.org/", "http://127.0.0.1%00.example.org/", "http://127.0.0.1#@example.org/",
-            "http://\xe4.example/x", "gopher://127.0.0.1:9/x", "data:application/pkix-cert;base64,AAAA", "sip:127.0.0.1", "tel:+1", "x:", ":", "",
-            "ldap://127.0.0.1/", "https://127.0.0.1:9/x"]
+BAD_URIS = [
+    "http://", "http:///x", "http://:80/x", "http://127.0.0.1:/x", "http://127.0.0.1:0/x", "http://127.0.0.1:65536/x",
+    "http://127.0.0.1:99999999999/x", "http://[::1/x", "http://[]/x", "http://[::1]x/", "http://127.0.0.1:80a/x",
+    "http:127.0.0.1/x", "http:/127.0.0.1/x", "//127.0.0.1/x", "https://", "https:443", "HTTP://127.0.0.1:9/x",
+    "http://127.0.0.1:-1/x", "http://a..b/x", "http://.a/x", "http://-/x", "http://a b/x", "http://" + "a" * 300 + "/x",
+    "http://" + "a." * 500 + "invalid/x", "http://user:pw@127.0.0.1:9/x", "http://127.0.0.1:9/" + "x" * 5000,
+    "http://127.0.0.1:9/\x01", "http://127.0.0.1\\@example.org/", "http://127.0.0.1%00.example.org/",
+    "http://127.0.0.1#@example.org/", "http://\xe4.example/x", "gopher://127.0.0.1:9/x",
+    "data:application/pkix-cert;base64,AAAA", "sip:127.0.0.1", "tel:+1", "x:", ":", "", "ldap://127.0.0.1/",
+    "https://127.0.0.1:9/x"]
 
 
 def test_VER_04_VER_18_URIs_that_lead_nowhere(border):
@@ -210,8 +214,8 @@ def test_VER_04_VER_18_URIs_that_lead_nowhere(border):
     made.passes(made.signed(agent=made.another()), marked=True)
 
 
-@pytest.mark.parametrize("path, asked", [("/a/b.cer?c=d&e", "/a/b.cer?c=d&e"), ("", "/"), ("?x", "/?x"), ("/%0d%0aX:%20y", "/%0d%0aX:%20y"),
-                                         ("/a//b/../c", None), ("/x.cer#y", "/x.cer")])
+@pytest.mark.parametrize("path, asked", [("/a/b.cer?c=d&e", "/a/b.cer?c=d&e"), ("", "/"), ("?x", "/?x"),
+                                         ("/%0d%0aX:%20y", "/%0d%0aX:%20y"), ("/a//b/../c", None), ("/x.cer#y", "/x.cer")])
 def test_VER_04_the_request_to_the_web_server(reject, path, asked):
     """What is asked for is what was named; Host is right, and nothing slips into the header."""
     content = reject.abroad.content()
@@ -230,8 +234,9 @@ def test_VER_04_the_request_to_the_web_server(reject, path, asked):
         web.close()
 
 
-PIECES = ["<", ">", '"', "'", ";", "=", "alg", "alg=", "rsa-sha1", "rsa-sha256", ",", " ", "\t", "\\", "\\\"", "http://", "https://", "127.0.0.1", ":9/", "[::1]",
-          "A" * 40, "==", "=", "+/", "%", "%00", "info=<", "ppt=shaken", ".", "..", "\xff", "\x01", "()", "(", "a" * 3000, "\r\n ", "0", "URL", "SIG"]
+PIECES = ["<", ">", '"', "'", ";", "=", "alg", "alg=", "rsa-sha1", "rsa-sha256", ",", " ", "\t", "\\", "\\\"", "http://",
+          "https://", "127.0.0.1", ":9/", "[::1]", "A" * 40, "==", "=", "+/", "%", "%00", "info=<", "ppt=shaken", ".", "..",
+          "\xff", "\x01", "()", "(", "a" * 3000, "\r\n ", "0", "URL", "SIG"]
 
 
 @pytest.mark.parametrize("mode", ["mark", "reject"])
@@ -247,14 +252,14 @@ def test_VER_17_garbage_in_both_fields(labs, trust, net, abroad, mode):
             for name in chance.sample(["Identity", "Identity-Info", "Date"], chance.choice([1, 1, 2, 3])):
                 value = "".join(chance.choice(PIECES) for _ in range(chance.randrange(8)))
                 value = value.replace("URL", abroad.url).replace("SIG", request.get("Identity").strip('"')).strip()
-                request.set(name, "".join(value[:at] for at in [6000]).rstrip("\r\n\t "))
+                request.set(name, value[:6000].rstrip("\r\n\t "))
             requests.append(request)
         agents = [border.another() for _ in range(20)]
         for number, request in enumerate(requests):
             agents[number % 20].send(request)
         for number, request in enumerate(requests):
             answer = agents[number % 20].peer.take(
-                lambda m, about=request: m.code and m.code >= 200 and about.get("Via").partition("branch=")[2].startswith(m.branch), 30,
+                lambda m, about=request: m.code and m.code >= 200 and m.branch in about.get("Via"), 30,
                 f"an answer to {request.get('Identity')!r} {request.get('Identity-Info')!r} {request.get('Date')!r}")
             assert answer.code in (200, 400, 403, 413, 436, 437, 438, 503), answer.start
             for message in border.arrived(request):
@@ -293,7 +298,8 @@ def test_VER_05_a_certificate_that_ends_everything(reject):
                                    ["sip:example.org\0.evil.example"], ["sip:dave@example.org", "DNS:evil.example"],
                                    ["sip:example.org:5060", "DNS:evil.example"], ["sips:example.org", "DNS:evil.example"],
                                    ["sip:evil.example?x=example.org"], ["sip:evil.example;sip:example.org"], ["DNS:example.org/"],
-                                   ["DNS: example.org"], ["DNS:example.org."], ["IP:127.0.0.1"], ["DNS:exa*ple.org"], ["DNS:*.*"]],
+                                   ["DNS: example.org"], ["DNS:example.org."], ["IP:127.0.0.1"], ["DNS:exa*ple.org"],
+                                   ["DNS:*.*"]],
                          ids=lambda names: repr(names[0][:40]))
 def test_VER_06_names_that_look_alike(reject, names):
     url = reject.abroad.publish(*names, cn="evil.example")

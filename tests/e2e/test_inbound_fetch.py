@@ -106,8 +106,8 @@ def test_VER_18_redirects(reject):
             reject.passes(reject.signed(url=chain(2)), marked=True)
             reject.refused(reject.signed(url=chain(3)), 436)
             reject.refused(reject.signed(url=chain(20)), 436)
-            for last in (f"http://localhost:{port}{path}", f"ftp://127.0.0.1:{port}{path}", "file:///etc/passwd", "//localhost" + path,
-                         f"http://127.0.0.1@localhost:{port}{path}", "http://", ""):
+            for last in (f"http://localhost:{port}{path}", f"ftp://127.0.0.1:{port}{path}", "file:///etc/passwd",
+                         "//localhost" + path, f"http://127.0.0.1@localhost:{port}{path}", "http://", ""):
                 reject.refused(reject.signed(url=chain(1, last or " ")), 436)
             assert not seen
         finally:
@@ -177,8 +177,8 @@ def test_VER_18_too_slow_and_too_much(border, net):
     (lambda c: response(certs.pem(c)), 436),
     (lambda c: c, 436), (lambda c: b"", 436), (lambda c: b"HTTP/1.1 204 No Content\r\n\r\n", 436),
     (lambda c: b"SIP/2.0 200 OK\r\n\r\n" + c, 436),
-], ids=["HTTP/1.0", "small letters", "cut off", "gzip", "17 kB", "20 kB of header", "length -1", "length 10^20", "PEM", "no HTTP", "nothing", "204",
-        "SIP"])
+], ids=["HTTP/1.0", "small letters", "cut off", "gzip", "17 kB", "20 kB of header", "length -1", "length 10^20", "PEM",
+        "no HTTP", "nothing", "204", "SIP"])
 def test_VER_04_VER_18_answers_of_web_servers(reject, octets, code):
     content = reject.abroad.content()
 

@@ -32,7 +32,8 @@ class Signing:
         self.directory = labs.directory()
         self.keys = [certs.rsa_key(number) for number in (50, 51, 52)]
         paths = self.make(0)
-        self.server = labs.server(f"identity.certificate={paths[0]}", f"identity.key={paths[1]}", *options, directory=self.directory)
+        self.server = labs.server(f"identity.certificate={paths[0]}", f"identity.key={paths[1]}", *options,
+                                  directory=self.directory)
 
     def make(self, number):
         return program.domain_certificate(self.directory, "domain", "sip:example.com", "DNS:example.com", key=self.keys[number])

@@ -94,8 +94,9 @@ class Judge(Program):
 
     def __init__(self, folder, abroad, ca, following):
         self.port = free_ports(4)
-        self.certificate = abroad.domain.files("net", "sip:example.net", "DNS:example.net", key=certs.rsa_key(54), cn="example.net")
-        self.url = abroad.domain.publish("/net.cer", "sip:example.net", "DNS:example.net", key=certs.rsa_key(54), cn="example.net")
+        names, key = ("sip:example.net", "DNS:example.net"), {"key": certs.rsa_key(54), "cn": "example.net"}
+        self.certificate = abroad.domain.files("net", *names, **key)
+        self.url = abroad.publish(*names, **key)
         path = folder / "kamailio.cfg"
         path.write_text(CONFIGURATION.format(port=self.port, key=self.certificate[1], certificate=self.certificate[0],
                                              url=self.url, ca=ca, next=following))
