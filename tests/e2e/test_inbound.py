@@ -475,11 +475,14 @@ def test_VER_16_ACK_is_never_verified(border, options):
         return request
 
     for ack in (inside("ACK", 1), made.sign(inside("ACK", 1)).set("Identity-Info", None)):
-        made.stranger.send(ack)
-        assert made.net.wait(lambda: made.phone.find(ack, lambda m: m.method == "ACK"), 5, "the ACK")
+        made.stranger.send(ack.set(ASSERTED, f"<{DAVE}>"))
+        came = made.net.wait(lambda: made.phone.find(ack, lambda m: m.method == "ACK"), 5, "the ACK")
+        assert not came.all(ASSERTED)
     made.phone.peer.answer = 200
     bye = made.sign(inside("BYE", 2))
     made.passes(bye, marked=True)
+    if "identity.require=*" not in options:
+        made.passes(inside("INFO", 5).set(ASSERTED, f"<{DAVE}>"), marked=False)
     if "identity.require=*" in options:
         made.refused(inside("INFO", 3), 428)
         made.refused(change_after(made.sign(inside("INFO", 4))), 438)

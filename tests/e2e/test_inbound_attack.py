@@ -9,6 +9,7 @@ import identity
 import pytest
 from abroad import ASSERTED, DAVE, Border, Gate, both_authorities, raw_web, response
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from phone import Far, Sender
 from sipclient import Message, token
 from stub import sip_date
 
@@ -307,3 +308,50 @@ def test_VER_06_names_that_look_alike(reject, names):
     lenient = names[0] in ("DNS:example.org.", "sip:example.org:5060", "sips:example.org", "DNS:exa*ple.org")
     # RFC 2818 3.1 has f*.com match foo.com; the others are the domain in another writing. (a page too large is 436)
     assert answer.code in (437, 436) and came is None or lenient and answer.code == 200, answer.start
+
+
+@pytest.mark.parametrize("options", [["identity.verify-inbound=reject"], ["identity.verify-inbound=mark"],
+                                     ["identity.verify-inbound=mark", "identity.require=example.org"]],
+                         ids=["reject", "mark", "require"])
+def test_VER_16_when_the_queue_is_full_nothing_wrong_gets_through(border, options):
+    """Whoever cannot be verified now is told to come again, or passes unmarked where that is allowed."""
+    made = border("limits.queue=1", "server.workers=1", *options).warm()
+    right = [made.signed() for _ in range(150)]
+    wrong = [made.signed() for _ in range(150)]
+    for request in wrong:
+        request.body += b"!"
+    mixed = [request for pair in zip(right, wrong) for request in pair]
+    made.stranger.peer.send(b"".join(request.encode() for request in mixed))
+    passing = options == ["identity.verify-inbound=mark"]
+    codes = set()
+    for request in mixed:
+        answer, came = made.result(request)
+        marked = bool(came and came.all(ASSERTED))
+        good = request in right
+        assert not marked or good
+        assert answer.code in ((200,) if passing else (200, 503) if good else (438, 503)), answer.start
+        assert passing or marked == (answer.code == 200)
+        codes.add((answer.code, marked))
+    assert (503, False) in codes or passing and (200, False) in codes
+    made.passes(made.signed(), marked=True)
+
+
+def test_VER_01_what_is_demanded_is_demanded_when_no_more_is_fetched(border):
+    """The limits of fetches must not be a way past `require`."""
+    made = border("identity.verify-inbound=mark", "identity.require=example.org").warm()
+    requests = [made.signed(url=made.abroad.publish("sip:example.org"), key=made.abroad.other_key) for _ in range(30)]
+    for request in requests:
+        made.stranger.send(request)
+    answers = [made.result(request)[0] for request in requests]
+    assert {answer.code for answer in answers} == {438, 503}
+    made.passes(made.signed(), marked=True)
+
+
+def test_VER_06_certificates_of_the_server_itself(reject, rejecting, net):
+    """Identity-Info may name the server that verifies: its web server, or ports of it that speak no HTTP."""
+    port = rejecting.port
+    for uri in (f"https://127.0.0.1:{port + 2}/identity/x.cer", f"https://127.0.0.1:{port + 1}/x", f"http://127.0.0.1:{port}/x"):
+        reject.refused(reject.signed(url=uri), 436)
+    alice, far = Sender(rejecting.peer(net, "tcp"), rejecting.user()), Far(rejecting, net)
+    own = identity.identity_info(alice.to(far, "MESSAGE", (), b"hello")[1])[0]
+    reject.refused(reject.signed(url=own), 437)

@@ -8,21 +8,11 @@ import lab as program
 import pytest
 from abroad import ASSERTED
 from cryptography import x509
-from lab import Process, Server, until
+from lab import OrgServer
 from phone import Far, Phone, Sender
 from sipclient import addr_spec
 
 MESSAGES, ROLLS = 240, (60, 140)
-
-
-class Org(Server):
-    """`vouch lab` for example.org."""
-
-    def start(self):
-        arguments = [word for option in self.options for word in ("-o", option)]
-        self.process = Process("lab", "--dir", self.directory, "--port", self.port, "--domain", "example.org", *arguments)
-        until(lambda: any("domain=example.org" in line for line in self.process.out), 30, "the ready line")
-        return self
 
 
 class Signing:
@@ -48,7 +38,7 @@ class Signing:
 def signing(labs, tmp_path):
     """example.com, which signs, and example.org, which demands that."""
     com = Signing(labs)
-    org = Org(tmp_path / "org")
+    org = OrgServer(tmp_path / "org")
     org.start()
     org.stop()
     both = tmp_path / "both.crt"
