@@ -101,9 +101,9 @@ class ChangingRelay:
     def back(self, far, near):
         try:
             for message in Connection(far, self.port).messages(lambda _count: None):
-                near.sendall(message.raw)
                 if message.code and message.code >= 200:
                     self.answers.put(message)
+                near.sendall(message.raw)
         except OSError:
             pass
         self.shut(near)
