@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sip/service/verifier.h"
+#include "sip/service/identity.h"
 #include "tests/unit/prefix.h"
 
 /* Identity-Info = "<" absoluteURI ">" *( ";" param ), RFC 4474 9 and 14.1. */
