@@ -54,13 +54,16 @@ static void with_crlf(const struct signature_parts *p, struct buf *out)
 
 const char *signature_guess(const struct signature_parts *p, struct key *k)
 {
-	const char *guess = NULL;
+	const char *guess = "another key made it, or it was changed itself: the certificate is not that of the signer";
 	struct buf body = {0};
 
 	if (fits(p, SLICE_NONE, p->alg == HASH_SHA1 ? HASH_SHA256 : HASH_SHA1, k))
 		return "it fits with the other algorithm: alg in Identity-Info is wrong";
 	if (signature_holds_with_tail(p, k))
 		return "it fits only together with the octets behind Content-Length: that is too small";
+	if (!key_made(k, p->alg, p->sig))
+		return guess;
+	guess = "the key of the certificate made it, but over another string: a signed part was changed";
 	with_crlf(p, &body);
 	if (fits_body(p, &body, k)) {
 		guess = "it fits with CR LF at the ends of the lines of the body: they were changed when it was saved";

@@ -19,7 +19,7 @@ void signature_hash(const struct digest_string *ds, struct slice more, enum hash
 bool signature_holds(const struct signature_parts *p, struct key *k);
 bool signature_holds_with_tail(const struct signature_parts *p, struct key *k);
 
-/* signature_guess: what would have to be otherwise for a signature that does not hold, a sentence; NULL: no idea. */
+/* signature_guess: why a signature does not hold, as far as can be found out, a clause. */
 const char *signature_guess(const struct signature_parts *p, struct key *k);
 
 /* signature_escape: appends the canonical string on one line: "\\", "\r", "\n", "\t" and "\xNN" for all but ASCII. */

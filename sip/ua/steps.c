@@ -69,6 +69,8 @@ void steps_print(const struct steps *s, struct buf *out)
 			buf_addf(out, "%u %s: ", one->code, one->reason);
 		report_plain(out, buf_slice(&one->text));
 		buf_addc(out, '\n');
+		if (one->string.n > 0)
+			buf_addf(out, "%-4s  %-13s  %s\n", "", "string", one->string.p);
 	}
 }
 
@@ -92,6 +94,8 @@ void steps_json(const struct steps *s, struct buf *out)
 
 void steps_free(struct steps *s)
 {
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < s->count; i++) {
 		buf_free(&s->list[i].text);
+		buf_free(&s->list[i].string);
+	}
 }

@@ -17,6 +17,7 @@ struct step {
 	unsigned code;      /* of one that fails */
 	const char *reason; /* its phrase, static */
 	struct buf text;
+	struct buf string; /* one line more below it, fit for a terminal; may be empty */
 };
 
 struct steps {

@@ -1,7 +1,6 @@
 #include <stdio.h>
 
 #include "crypto/encode.h"
-#include "sip/ua/signature.h"
 #include "sip/ua/verify_private.h"
 #include "sip/verbs.h"
 #include "store/named.h"
@@ -22,11 +21,6 @@ static void print(const struct verify *v, struct buf *out)
 	const struct step *failed = steps_failed(&v->steps);
 
 	steps_print(&v->steps, out);
-	if (v->bad_signature) {
-		buf_addf(out, "%-4s  %-13s  ", "", "string");
-		signature_escape(&v->ds, out);
-		buf_addc(out, '\n');
-	}
 	if (failed != NULL) {
 		buf_addf(out, "verdict: not trustworthy, for %s: a verifier answers %u %s\n", failed->name,
 			 failed->code, failed->reason);

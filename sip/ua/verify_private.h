@@ -20,7 +20,6 @@ struct verify {
 	struct digest_string ds;
 	const char *ds_fault; /* why there is no ds */
 	struct cert *cert;    /* NULL: none that can be used */
-	bool bad_signature;   /* people compare the strings then */
 };
 
 /*

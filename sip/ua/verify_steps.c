@@ -67,6 +67,12 @@ static void step_info(struct verify *v)
 		steps_fail(&v->steps, step, 436, NULL, "there is no Identity-Info: no certificate to check with");
 		return;
 	}
+	if (msg_count(v->in.m, HDR_IDENTITY_INFO) > 1) {
+		steps_fail(&v->steps, step, 400, "Duplicate Header Field",
+			   "there are several, and only one may be there");
+		v->alg_fault = "there are several Identity-Info";
+		return;
+	}
 	if (identity_info_parse(s, &url, &alg) != ERR_OK) {
 		steps_fail(&v->steps, step, 436, NULL, "it is not as in <https://example.com/cert.cer>;alg=rsa-sha1");
 		return;
@@ -194,7 +200,6 @@ static void step_authority(struct verify *v)
 static void step_signature(struct verify *v)
 {
 	const struct signature_parts p = {&v->ds, v->in.tail, v->alg, buf_slice(&v->sig)};
-	const char *guess = NULL;
 	struct key *key = NULL;
 
 	if (cert_key_kind(v->cert) != KEY_RSA) {
@@ -210,12 +215,9 @@ static void step_signature(struct verify *v)
 			   "it fits with all %zu octets behind the head; Content-Length leaves out the last %zu",
 			   v->in.m->body.n + v->in.tail.n, v->in.tail.n);
 	} else {
-		guess = signature_guess(&p, key);
-		v->bad_signature = true;
-		steps_fail(&v->steps, "signature", 438, NULL, "%s",
-			   guess != NULL
-				   ? guess
-				   : "it does not fit: one of the signed parts was changed, or another key signed");
+		steps_fail(&v->steps, "signature", 438, NULL, "%s", signature_guess(&p, key));
+		/* What people compare with the signer's. */
+		signature_escape(&v->ds, &v->steps.list[v->steps.count - 1].string);
 	}
 	key_free(key);
 }
