@@ -112,7 +112,7 @@ bool capture_read(const struct command *c, const char *file, struct capture *out
 	struct buf why = {0};
 	size_t used;
 
-	*out = (struct capture){.tail = S("")};
+	*out = (struct capture){.name = name, .tail = S("")};
 	*code = EXIT_LOCAL;
 	if (is_stdin ? !read_stdin(&out->octets, &why) : !named_read(file, false, CAPTURE_MAX, &out->octets, &why)) {
 		command_say(c, 0, "%s", why.p);

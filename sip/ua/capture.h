@@ -11,6 +11,7 @@
  * told as well; empty lines before the request are passed over (RFC 3261 7.5).
  */
 struct capture {
+	const char *name; /* for people: the file, or "standard input" */
 	struct buf octets;
 	struct sip_msg *m;
 	struct slice tail; /* of octets: what stands behind the body that Content-Length names; may be empty */

@@ -184,24 +184,25 @@ static void look_at_tail(struct sign *s)
 	if (n > 0 && slice_trim(s->in.tail).n == 0) {
 		s->in.tail = S("");
 		command_say(&s->c, 0, "%s: the line end behind the body, which Content-Length leaves out, is dropped",
-			    s->c.words[0]);
+			    s->in.name);
 	} else if (n > 0) {
 		command_say(&s->c, 0,
 			    "%s: the body has %zu octets and all are signed, but Content-Length says %zu, and a "
 			    "receiver drops the rest: set it right",
-			    s->c.words[0], s->in.m->body.n + n, s->in.m->body.n);
+			    s->in.name, s->in.m->body.n + n, s->in.m->body.n);
 	}
 }
 
 static int run(struct sign *s)
 {
-	const char *file = s->c.words[0], *fault = unsignable(s->in.m, !s->c.string);
+	const char *fault = unsignable(s->in.m, !s->c.string);
 	struct buf why = {0};
 	bool ok = true;
 	int code;
 
 	if (fault != NULL || !complete(s, &why))
-		code = command_say(&s->c, EXIT_LOCAL, "%s cannot be signed: %s", file, fault != NULL ? fault : why.p);
+		code = command_say(&s->c, EXIT_LOCAL, "%s cannot be signed: %s", s->in.name,
+				   fault != NULL ? fault : why.p);
 	else if (!s->c.string && !load_key(s, &why))
 		code = command_say(&s->c, EXIT_LOCAL, "%s", why.p);
 	else {

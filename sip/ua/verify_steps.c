@@ -277,8 +277,10 @@ void verify_steps(struct verify *v)
 		steps_open(&v->steps, "signature", missing(v));
 	if (v->c.signature_only)
 		return;
-	if (v->ds_fault == NULL)
+	if (v->ds_fault == NULL) {
 		step_date(v);
-	else
+	} else {
 		steps_open(&v->steps, "date", v->ds_fault);
+		steps_open(&v->steps, "date-in-life", v->ds_fault);
+	}
 }

@@ -100,7 +100,7 @@ def test_VER_19_the_signatures_of_rfc4474(row):
         assert code == UNTRUSTED and status == 438
     else:
         expected = {"info-twice": 400, "identity-twice": 436, "in-cancel": 428, "info-alg-missing": 436,
-                    "info-alg-unknown": 437, "date-missing": 400, "date-est": 400, "info-missing": 436,
+                    "info-alg-unknown": 438, "date-missing": 400, "date-est": 400, "info-missing": 436,
                     "info-scheme-ftp": 436, "identity-missing": 428, "none": 428}
         assert code == UNTRUSTED and status == expected[path.stem]
 
@@ -136,7 +136,8 @@ def test_VER_02_whole_verification(row, fetch, web):
     name = pathlib.Path(row["message"]).stem
     given = [] if fetch else ["--cert", FRESH / f"{name}.cer"]
     code, status, steps = verdict("--at", NOON, "--ca", FRESH / "root-ca.pem", *given, FRESH / f"{name}.sip")
-    expected = {"good-intermediate": 437, "bad-revoked": None, "bad-date-stale": 403, "bad-date-future": 403,
+    # No RSA key under 2048 bits in a chain, and the intermediate CA is unknown.
+    expected = {"good-intermediate": 437, "good-rsa1024": 437, "bad-revoked": None, "bad-date-stale": 403, "bad-date-future": 403,
                 "bad-wrong-key": 438}.get(name, None if row["expect"].startswith("OK") else 437)
     assert status == expected, steps
     assert code == (0 if expected is None else UNTRUSTED)
@@ -204,7 +205,7 @@ def edited(old, new):
     (edited(rb"(Contact: .*\r\n)", rb"\1\1"), 400, "signed-parts"),
     (edited(rb"Content-Length: 88", rb"Content-Length: 99"), 400, "message"),
     (edited(rb"sip:alice@good.example>", rb"tel:+1>"), 437, "authority"),
-])
+], ids=lambda value: "" if isinstance(value, bytes) else str(value))
 def test_each_fault_has_its_status(message, status, step):
     code, said, steps = fresh(stdin=message)
     assert (code, said) == (UNTRUSTED, status) and list(steps) == STEPS
@@ -219,7 +220,7 @@ def test_each_fault_has_its_status(message, status, step):
     edited(rb"Via:", rb"Via: SIP/2.0/UDP hop.example;branch=z9hG4bKhop\r\nVia:"),
     edited(rb"\AINVITE", rb"\r\n\r\nINVITE"),
     (FRESH / "good.sip").read_bytes() + b"\n",
-])
+], ids=["compact-y", "compact-n", "folded", "rfc8224-beside", "via", "blank-lines", "line-end-behind"])
 def test_what_does_not_matter(message):
     assert fresh(stdin=message)[0] == 0
 
@@ -242,7 +243,8 @@ def test_files_of_editors():
 
 @pytest.mark.parametrize("text", [b"", b"\r\n", b"hello", b"GET / HTTP/1.1\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n",
                                   (FRESH / "good.sip").read_bytes().replace(b"INVITE sip:", b"SIP/2.0 200 OK ", 1),
-                                  b"INVITE sip:a@b SIP/2.0\r\n\r\n"])
+                                  b"INVITE sip:a@b SIP/2.0\r\n\r\n"],
+                         ids=["empty", "blank", "text", "http", "short", "response", "no-via"])
 def test_exit_3_no_request(text):
     for words in (["verify", "-"], ["sign", "--string", "-"]):
         done = run(*words, stdin=text)
@@ -347,7 +349,7 @@ def test_keys_of_all_forms(tmp_path):
     (b"X-Odd", b"m: <sip:a@h>, <sip:b@h>\r\nX-Odd", b"Contacts"),
     (b"X-Odd", b"m: <sip:a@h>\r\nContact: <sip:b@h>\r\nX-Odd", b"Contacts"),
     (b"X-Odd", b"Date: today\r\nX-Odd", b"Date"),
-    (b"X-Odd", b"m: <x:a|b>\r\nX-Odd", b"Contact has a"),
+    (b"X-Odd", b"m: <x:a|b>\r\nX-Odd", b"Contact"),
     (b"alice@", b"al|ice@", b"From"),
     (b"i: x@y", b"i: x|y", b"Call-ID"),
     (b"MESSAGE", b"CANCEL", b"CANCEL"),
