@@ -15,16 +15,17 @@ MESSAGE     = proto scan uri addr via date header msg build edit mime digest_str
 TRANSPORT   = flow frame peer dns_message dns hops locate routes reach resolve resolver stream stream_time stream_tls stream_listen stun udp transport
 TRANSACTION = transaction overload answered server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert registrar register register_read signer dialog notifier notify subscribe user_cert \
-              publish_body publish credential creator fetch cert_cache replay verifier record_route forward itinerary branch fork vetting proxy \
+              publish_body publish credential creator fetch cert_cache replay identity verifier record_route forward itinerary branch fork vetting proxy \
               router web
-UA          = account agent answer trace subscriber command report fetcher publish credential certificate
+UA          = account agent answer trace subscriber command report fetcher publish credential certificate \
+              capture fetch_once steps signature verify_steps verify sign
 SIP         = prompt config load serve operate control setup lab admin
 
 UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         flow dns_message hops resolver stun udp stream frame peer reach file commit user subscription binding journal seen credential \
         slice buf map ini rate log loop work ber \
-        overload replay fetch verifier answer account named report
+        overload replay fetch identity answer account named report
 SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy route fork failover identity inbound cert_cache
 BENCH = load ceiling calls parse
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server

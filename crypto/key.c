@@ -203,3 +203,14 @@ enum err key_verify(struct key *k, enum hash_alg alg, const uint8_t *digest, str
 		       ? ERR_OK
 		       : ERR_CRYPTO;
 }
+
+bool key_made(struct key *k, enum hash_alg alg, struct slice sig)
+{
+	uint8_t padded[KEY_SIG_MAX];
+	size_t n = (k->bits + 7) / 8;
+
+	/* The digest is what stands at the end; all before it is compared by key_verify. */
+	return k->kind == KEY_RSA && sig.n == n &&
+	       mbedtls_rsa_public(rsa_of(k), (const unsigned char *)sig.p, padded) == 0 &&
+	       key_verify(k, alg, padded + n - hash_size(alg), sig) == ERR_OK;
+}

@@ -47,4 +47,10 @@ void key_spki(const struct key *k, struct buf *out);
 MUST_USE enum err key_sign(struct key *k, enum hash_alg alg, const uint8_t *digest, uint8_t *sig, size_t *n);
 MUST_USE enum err key_verify(struct key *k, enum hash_alg alg, const uint8_t *digest, struct slice sig);
 
+/*
+ * key_made: RSA only: is sig one that the private half of k made over some digest of alg? Tells a message that was
+ * changed from a signature of another key, for people; it proves nothing of any message.
+ */
+bool key_made(struct key *k, enum hash_alg alg, struct slice sig);
+
 #endif

@@ -31,6 +31,8 @@ static const struct {
 	{"credential", verb_credential, "fetch your own certificate and private key"},
 	{"certificate", verb_certificate, "fetch and prove the certificate of somebody"},
 	{"revoke", verb_revoke, "take your certificate back; with -c FILE that of a user"},
+	{"verify", verb_verify, "say step by step whether the Identity of a saved request holds"},
+	{"sign", verb_sign, "add Date and Identity to a request, or show what is signed"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

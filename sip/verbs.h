@@ -20,6 +20,10 @@ int verb_credential(int argc, char **argv);
 int verb_certificate(int argc, char **argv);
 int verb_revoke_own(int argc, char **argv);
 
+/* The verbs that look at the signature of a request in a file, and make one; without an account. */
+int verb_verify(int argc, char **argv);
+int verb_sign(int argc, char **argv);
+
 /* verb_say: "vouch VERB: sentence" on stderr; returns code. */
 int verb_say(const char *verb, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

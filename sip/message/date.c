@@ -75,15 +75,27 @@ static bool two_digits(struct slice s, size_t at, uint32_t max, uint32_t *out)
 	return at + 2 <= s.n && slice_u32(slice_sub(s, at, at + 2), max, out);
 }
 
+/* "23:29:00" */
+static bool clock_of(struct slice s, int64_t *seconds)
+{
+	uint32_t h, min, sec;
+
+	if (s.n != 8 || s.p[2] != ':' || s.p[5] != ':' || !two_digits(s, 0, 23, &h) || !two_digits(s, 3, 59, &min) ||
+	    !two_digits(s, 6, 59, &sec))
+		return false;
+	*seconds = (int64_t)h * 3600 + (int64_t)min * 60 + sec;
+	return true;
+}
+
 enum err date_parse(struct slice s, int64_t *out)
 {
 	struct slice weekday = word(&s), day = word(&s), month = word(&s), year = word(&s), clock = word(&s),
 		     zone = word(&s);
-	uint32_t d, y, h, min, sec;
-	int64_t number;
+	int64_t number, seconds;
+	uint32_t d, y;
 	int wd, m;
 
-	if (weekday.n != 4 || weekday.p[3] != ',' || day.n != 2 || year.n != 4 || clock.n != 8 || scan_skip(s).n != 0 ||
+	if (weekday.n != 4 || weekday.p[3] != ',' || day.n != 2 || year.n != 4 || scan_skip(s).n != 0 ||
 	    !slice_ieq(zone, S("GMT")))
 		return ERR_SYNTAX;
 	wd = find_name(slice_sub(weekday, 0, 3), days, 7);
@@ -91,12 +103,22 @@ enum err date_parse(struct slice s, int64_t *out)
 	if (wd < 0 || m < 0 || !slice_u32(year, 9999, &y) || y == 0 ||
 	    !two_digits(day, 0, month_length(y, (unsigned)m), &d) || d == 0)
 		return ERR_SYNTAX;
-	if (clock.p[2] != ':' || clock.p[5] != ':' || !two_digits(clock, 0, 23, &h) ||
-	    !two_digits(clock, 3, 59, &min) || !two_digits(clock, 6, 59, &sec))
-		return ERR_SYNTAX;
 	number = days_from_civil(y, (unsigned)m, d);
-	if ((number % 7 + 11) % 7 != wd)
+	if ((number % 7 + 11) % 7 != wd || !clock_of(clock, &seconds))
 		return ERR_SYNTAX;
-	*out = number * 86400 + (int64_t)h * 3600 + (int64_t)min * 60 + sec;
+	*out = number * 86400 + seconds;
+	return ERR_OK;
+}
+
+enum err date_parse_utc(struct slice s, int64_t *out)
+{
+	int64_t seconds;
+	uint32_t y, m, d;
+
+	if (s.n != 20 || s.p[4] != '-' || s.p[7] != '-' || s.p[10] != 'T' || s.p[19] != 'Z' ||
+	    !slice_u32(slice_sub(s, 0, 4), 9999, &y) || y == 0 || !two_digits(s, 5, 12, &m) || m == 0 ||
+	    !two_digits(s, 8, month_length(y, m - 1), &d) || d == 0 || !clock_of(slice_sub(s, 11, 19), &seconds))
+		return ERR_SYNTAX;
+	*out = days_from_civil(y, m - 1, d) * 86400 + seconds;
 	return ERR_OK;
 }

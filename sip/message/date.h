@@ -17,4 +17,7 @@ void date_format(int64_t t, char out[DATE_SIZE]);
  */
 MUST_USE enum err date_parse(struct slice s, int64_t *out);
 
+/* date_parse_utc: "2010-11-13T23:29:00Z", RFC 3339, as people write a time; only in UTC and without fractions. */
+MUST_USE enum err date_parse_utc(struct slice s, int64_t *out);
+
 #endif

@@ -19,10 +19,13 @@ struct digest_string {
 };
 
 /*
- * digest_string: fills out, which stays where it is while parts are used. ERR_NOTFOUND: no Date. ERR_SYNTAX: Date or
- * Contact cannot be read, several Contacts, or a "|" or control character in a part before the body, which would let
- * two different messages have one string.
+ * digest_string: fills out, which stays where it is while parts are used. ERR_NOTFOUND: no Date. ERR_SYNTAX: From, To,
+ * Date or Contact cannot be read, several Contacts, or a "|" or control character in a part before the body, which
+ * would let two different messages have one string.
  */
 MUST_USE enum err digest_string(const struct sip_msg *m, struct digest_string *out);
+
+/* digest_string_fault: why there is none of m, a clause (static); NULL: there is one. */
+const char *digest_string_fault(const struct sip_msg *m);
 
 #endif

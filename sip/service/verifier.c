@@ -6,13 +6,10 @@
 
 #include "core/mem.h"
 #include "crypto/cert.h"
-#include "crypto/encode.h"
 #include "sip/message/digest_string.h"
-#include "sip/message/header.h"
 #include "sip/service/cert_cache.h"
+#include "sip/service/identity.h"
 #include "sip/service/replay.h"
-
-#define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; more is no RSA signature of a key that is taken */
 
 /* One request that is being checked. */
 struct check {
@@ -318,40 +315,13 @@ static void worker_done(struct work_job *job)
 
 /* --- what the message says --- */
 
-enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg)
-{
-	struct param p;
-	size_t end;
-
-	s = slice_trim(s);
-	if (s.n == 0 || s.p[0] != '<')
-		return ERR_SYNTAX;
-	end = slice_chr(s, '>');
-	if (end == s.n || end < 2 || !params_check(scan_skip(slice_sub(s, end + 1, s.n))))
-		return ERR_SYNTAX;
-	*url = slice_sub(s, 1, end);
-	*alg = param_find(scan_skip(slice_sub(s, end + 1, s.n)), S("alg"), &p) ? p.value : SLICE_NONE;
-	return ERR_OK;
-}
-
-/* The signature: base64 in quotes, blanks and folds inside are skipped (T-36). false: refused. */
 static bool read_identity(struct check *c)
 {
-	struct slice s = msg_value(c->request, HDR_IDENTITY), inner;
+	enum identity_fault f = identity_read(c->request, &c->sig);
 
-	if (s.p == NULL) {
-		refuse(c, 428, NULL, "there is no Identity header field: nobody vouches for From");
-		return false;
-	}
-	if (s.n == 0 || s.p[0] != '"' || !scan_quoted(&s, &inner) || scan_skip(s).n > 0) {
-		refuse(c, 436, NULL, "the Identity header field is not the quoted string of RFC 4474");
-		return false;
-	}
-	if (base64_decode(&c->sig, inner) != ERR_OK || c->sig.n == 0 || c->sig.n > SIGNATURE_MAX) {
-		refuse(c, 438, NULL, "the Identity header field holds no signature");
-		return false;
-	}
-	return true;
+	if (f != IDENTITY_FINE)
+		refuse(c, identity_fault_code(f), NULL, "%s", identity_fault_str(f));
+	return f == IDENTITY_FINE;
 }
 
 static bool read_info(struct check *c)
@@ -367,11 +337,9 @@ static bool read_info(struct check *c)
 		refuse(c, 436, NULL, "Identity-Info names no http or https URL");
 	else if (alg.n == 0)
 		refuse(c, 436, NULL, "Identity-Info names no algorithm");
-	else if (!slice_ieq(alg, S("rsa-sha1")) && !slice_ieq(alg, S("rsa-sha256")))
+	else if (!identity_alg(alg, &c->alg))
 		refuse(c, 437, NULL, "Identity-Info names the algorithm %.*s, which is unknown",
 		       alg.n < 40 ? (int)alg.n : 40, alg.p);
-	else
-		c->alg = slice_ieq(alg, S("rsa-sha1")) ? HASH_SHA1 : HASH_SHA256;
 	if (c->code == 0)
 		buf_add(&c->url, url);
 	return c->code == 0;

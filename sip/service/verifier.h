@@ -47,7 +47,4 @@ typedef void (*verifier_fn)(void *arg, uint64_t id, const struct verdict *v);
 void verifier_check(struct verifier *v, struct sip_msg *m, const struct peer *source, uint64_t id, verifier_fn done,
 		    void *arg);
 
-/* identity_info_parse: "<absoluteURI>;alg=token", RFC 4474 9. alg is SLICE_NONE when absent. */
-MUST_USE enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg);
-
 #endif

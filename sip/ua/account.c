@@ -11,7 +11,6 @@
 
 #define ACCOUNT_MAX 16384 /* octets of an account file */
 #define ETAG_MAX 256      /* octets of an entity-tag that is kept */
-#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 struct reading {
 	struct account *account;
@@ -126,7 +125,7 @@ bool account_load(const char *file, struct account *out, struct buf *why)
 		r.ok = false;
 	}
 	if (r.ok && out->ca == NULL)
-		out->ca = mem_strdup(SYSTEM_CA);
+		out->ca = mem_strdup(ACCOUNT_SYSTEM_CA);
 	return r.ok;
 }
 

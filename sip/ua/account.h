@@ -3,6 +3,8 @@
 
 #include "sip/transport/transport.h"
 
+#define ACCOUNT_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
 /*
  * The account file of a user: "key = value" lines aor, password, server and ca, mode 0600. Beside it, in FILE.etag,
  * what this device knows of its publication.

@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@
 #define QUOTE_MAX 200 /* octets of what a server says that are shown: what to do stands behind it */
 
 static const struct option names[] = {
+	{"alg", required_argument, NULL, 'g'},
+	{"at", required_argument, NULL, 't'},
+	{"ca", required_argument, NULL, 'A'},
 	{"cert", required_argument, NULL, 'c'},
 	{"cert-only", no_argument, NULL, 'C'},
 	{"hash", required_argument, NULL, 'h'},
@@ -22,6 +26,10 @@ static const struct option names[] = {
 	{"new", no_argument, NULL, 'n'},
 	{"passphrase-file", required_argument, NULL, 'p'},
 	{"pkcs8", required_argument, NULL, 'P'},
+	{"signature", no_argument, NULL, 's'},
+	{"signature-only", no_argument, NULL, 'S'},
+	{"string", no_argument, NULL, 'r'},
+	{"url", required_argument, NULL, 'u'},
 	{"watch", no_argument, NULL, 'w'},
 	{NULL, 0, NULL, 0},
 };
@@ -65,47 +73,34 @@ int command_refused(const struct command *c, const char *what, const struct sip_
 			   SLICE_ARG(reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
 }
 
-static bool take(struct command *c, int letter, const char *value)
+/* Where the value of an option goes, or that it was there. */
+static const struct {
+	int letter;
+	size_t at;
+} values[] =
+	{
+		{'a', offsetof(struct command, account_file)}, {'A', offsetof(struct command, ca)},
+		{'c', offsetof(struct command, cert)},         {'g', offsetof(struct command, alg)},
+		{'h', offsetof(struct command, hash)},         {'k', offsetof(struct command, key)},
+		{'o', offsetof(struct command, out)},          {'p', offsetof(struct command, phrase_file)},
+		{'P', offsetof(struct command, profile)},      {'t', offsetof(struct command, at)},
+		{'u', offsetof(struct command, url)},
+},
+  flags[] = {
+	  {'C', offsetof(struct command, cert_only)}, {'j', offsetof(struct command, json)},
+	  {'n', offsetof(struct command, fresh)},     {'r', offsetof(struct command, string)},
+	  {'s', offsetof(struct command, signature)}, {'S', offsetof(struct command, signature_only)},
+	  {'v', offsetof(struct command, verbose)},   {'w', offsetof(struct command, watch)},
+};
+
+static void take(struct command *c, int letter, const char *value)
 {
-	switch (letter) {
-	case 'a':
-		c->account_file = value;
-		return true;
-	case 'o':
-		c->out = value;
-		return true;
-	case 'v':
-		c->verbose = true;
-		return true;
-	case 'c':
-		c->cert = value;
-		return true;
-	case 'C':
-		c->cert_only = true;
-		return true;
-	case 'h':
-		c->hash = value;
-		return true;
-	case 'j':
-		c->json = true;
-		return true;
-	case 'k':
-		c->key = value;
-		return true;
-	case 'n':
-		c->fresh = true;
-		return true;
-	case 'p':
-		c->phrase_file = value;
-		return true;
-	case 'P':
-		c->profile = value;
-		return true;
-	case 'w':
-		c->watch = true;
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (values[i].letter == letter)
+			*(const char **)(void *)((char *)c + values[i].at) = value;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].letter == letter)
+			*(bool *)((char *)c + flags[i].at) = true;
 }
 
 bool command_words(struct command *c, const struct command_form *form, int argc, char **argv, int *code)
@@ -116,11 +111,15 @@ bool command_words(struct command *c, const struct command_form *form, int argc,
 	*c = (struct command){.form = form};
 	opterr = 0;
 	optind = 1;
-	while (ok && (letter = getopt_long(argc, argv, "a:o:v", names, NULL)) != -1)
-		ok = letter != '?' && strchr(form->letters, letter) != NULL && take(c, letter, optarg);
+	while (ok && (letter = getopt_long(argc, argv, "a:o:v", names, NULL)) != -1) {
+		ok = letter != '?' && strchr(form->letters, letter) != NULL;
+		if (ok)
+			take(c, letter, optarg);
+	}
 	for (; ok && optind < argc && c->count < 2; optind++)
 		c->words[c->count++] = argv[optind];
-	if (ok && optind == argc && c->count == form->words && c->account_file != NULL)
+	if (ok && optind == argc && c->count == form->words &&
+	    (c->account_file != NULL || strchr(form->letters, 'a') == NULL))
 		return true;
 	*code = command_say(c, EXIT_USAGE, "usage: vouch %s %s", form->verb, form->usage);
 	return false;

@@ -11,20 +11,20 @@ enum {
 	EXIT_REFUSED = 1, /* by the other side, with a SIP status */
 	EXIT_USAGE = 2,
 	EXIT_LOCAL = 3,     /* a local error, or no answer */
-	EXIT_UNTRUSTED = 4, /* a step of draft 9.3 failed */
+	EXIT_UNTRUSTED = 4, /* a step of draft 9.3 or of RFC 4474 6 failed */
 	EXIT_NOTHING = 5,   /* there is no certificate */
 };
 
 struct command_form {
 	const char *verb, *usage;
-	const char *letters; /* of the options it takes, see command.c */
+	const char *letters; /* of the options it takes, see command.c; with "a" an account must be named */
 	int words;           /* that it takes besides */
 };
 
 struct command {
 	const struct command_form *form;
-	const char *account_file, *out, *cert, *key, *phrase_file, *profile, *hash;
-	bool fresh, cert_only, json, verbose, watch;
+	const char *account_file, *out, *cert, *key, *phrase_file, *profile, *hash, *ca, *at, *url, *alg;
+	bool fresh, cert_only, json, verbose, watch, signature, signature_only, string;
 	const char *words[2];
 	int count;
 	struct account account;

@@ -136,7 +136,8 @@ def test_exit_2_usage(words):
 def test_help():
     done = program.vouch("--help")
     assert done.returncode == 0
-    for verb in ("lab", "serve", "init", "check", "user", "publish", "credential", "certificate", "revoke"):
+    for verb in ("lab", "serve", "init", "check", "user", "publish", "credential", "certificate", "revoke",
+                 "verify", "sign"):
         assert verb in done.stdout
 
 

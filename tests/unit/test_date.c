@@ -166,11 +166,51 @@ static void prefixes(void **state)
 	each_prefix(S(" Sat,\r\n 13 Nov  2010 23:29:00\tGMT"), check_prefix);
 }
 
+/* RFC 3339 in UTC, for command lines. */
+static void utc(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"2026-06-01",
+		"2026-06-01T12:00:00",
+		"2026-06-01 12:00:00Z",
+		"2026-06-01T12:00:00z",
+		"2026-06-01T12:00:00.0Z",
+		"2026-06-01T12:00:00+00:00",
+		"2026-02-29T12:00:00Z",
+		"2026-13-01T12:00:00Z",
+		"2026-00-01T12:00:00Z",
+		"2026-01-00T12:00:00Z",
+		"2026-06-01T24:00:00Z",
+		"2026-06-01T12:60:00Z",
+		"2026-06-01T12:00:60Z",
+		"0000-06-01T12:00:00Z",
+		"2026-06-+1T12:00:00Z",
+		"2026-06-01T12:00:00ZZ",
+	};
+	int64_t t = 7;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct slice in = guard_copy(slice_str(wrong[i]));
+
+		if (date_parse_utc(in, &t) != ERR_SYNTAX || t != 7)
+			fail_msg("%s", wrong[i]);
+		guard_free(in);
+	}
+	assert_int_equal(date_parse_utc(S("2010-11-13T23:29:00Z"), &t), ERR_OK);
+	assert_true(t == 1289690940);
+	assert_int_equal(date_parse_utc(S("2024-02-29T00:00:00Z"), &t), ERR_OK);
+	assert_true(t == 1709164800);
+	assert_int_equal(date_parse_utc(S("9999-12-31T23:59:59Z"), &t), ERR_OK);
+	assert_true(t == YEAR_9999_END);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known),       cmocka_unit_test(lenient),  cmocka_unit_test(refused),
-		cmocka_unit_test(whole_range), cmocka_unit_test(prefixes),
+		cmocka_unit_test(utc),     cmocka_unit_test(known),       cmocka_unit_test(lenient),
+		cmocka_unit_test(refused), cmocka_unit_test(whole_range), cmocka_unit_test(prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,11 @@ static void rfc4474_signatures(void **state)
 		assert_int_equal(key_sign(k, HASH_SHA256, digest, made, &n), ERR_OK);
 		assert_true(slice_eq(slice_of(made, n), buf_slice(&sha256)));
 		assert_int_equal(key_verify(k, HASH_SHA1, digest, buf_slice(&sha256)), ERR_CRYPTO);
+		assert_true(key_made(k, HASH_SHA1, buf_slice(&sig)) && key_made(k, HASH_SHA256, buf_slice(&sha256)));
+		assert_false(key_made(k, HASH_SHA256, buf_slice(&sig)) || key_made(k, HASH_SHA1, buf_slice(&sha256)));
+		assert_false(key_made(k, HASH_SHA1, slice_sub(buf_slice(&sig), 1, sig.n)));
+		sig.p[sig.n - 1] ^= 1;
+		assert_false(key_made(k, HASH_SHA1, buf_slice(&sig)));
 		key_free(k);
 		buf_free(&text);
 		buf_free(&pem);

@@ -1,0 +1,244 @@
+#include <stdio.h>
+
+#include "core/mem.h"
+#include "crypto/encode.h"
+#include "crypto/pkcs8.h"
+#include "sip/message/edit.h"
+#include "sip/service/fetch.h"
+#include "sip/service/identity.h"
+#include "sip/ua/capture.h"
+#include "sip/ua/signature.h"
+#include "sip/verbs.h"
+#include "store/named.h"
+
+/* sign: RFC 4474 5 for a request in a file: Date, Content-Length, Identity and Identity-Info behind its head. */
+
+static const struct command_form form = {
+	.verb = "sign",
+	.usage =
+		"--key FILE --url URL [--alg rsa-sha1|rsa-sha256] [--at TIME] FILE, or --key FILE --signature FILE, or "
+		"--string FILE (\"-\": standard input)",
+	.letters = "kugtrs",
+	.words = 1};
+
+#define KEY_FILE_MAX (1u << 20)
+
+struct sign {
+	struct command c;
+	struct capture in;
+	struct sip_msg *m; /* with Date and Content-Length */
+	int64_t now;
+	enum hash_alg alg;
+	struct key *key;
+	struct digest_string ds;
+	struct buf out;
+};
+
+/* What is wrong with the words; NULL: nothing. */
+static const char *wrong_words(struct sign *s)
+{
+	struct buf info = {0};
+	struct slice url, alg;
+	struct fetch_url parts;
+	bool ok;
+
+	s->alg = HASH_SHA1;
+	if (s->c.string && s->c.signature)
+		return "--string and --signature cannot both be printed";
+	if (s->c.alg != NULL && !identity_alg(slice_str(s->c.alg), &s->alg))
+		return "--alg takes rsa-sha1 or rsa-sha256";
+	if (s->c.string)
+		return NULL;
+	if (s->c.key == NULL)
+		return "a signature needs --key FILE, a private RSA key";
+	if (s->c.signature)
+		return NULL;
+	if (s->c.url == NULL)
+		return "Identity-Info needs --url URL, where the certificate of the key can be fetched";
+	buf_addf(&info, "<%s>;alg=x", s->c.url);
+	ok = fetch_url(slice_str(s->c.url), &parts) && identity_info_parse(buf_slice(&info), &url, &alg) == ERR_OK &&
+	     slice_eq(url, slice_str(s->c.url));
+	buf_free(&info);
+	return ok ? NULL : "--url takes an absolute http or https URL, as in https://example.com/cert.cer";
+}
+
+static bool load_key(struct sign *s, struct buf *why)
+{
+	struct buf text = {0};
+	enum err e;
+
+	if (!named_read(s->c.key, true, KEY_FILE_MAX, &text, why))
+		return false;
+	e = pkcs8_read(buf_slice(&text), SLICE_NONE, &s->key);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		e = key_read_private(buf_slice(&text), &s->key);
+	buf_wipe(&text);
+	if (e == ERR_NOTFOUND)
+		buf_addf(why, "%s is encrypted; \"openssl pkey -in %s\" writes it without a pass phrase", s->c.key,
+			 s->c.key);
+	else if (e == ERR_UNSUPPORTED)
+		buf_addf(why, "%s is a key of a kind that is not taken; expected RSA of 1024 to 4096 bits", s->c.key);
+	else if (e != ERR_OK)
+		buf_addf(why, "%s is no private key that can be read; expected RSA in PEM, PKCS#8 or PKCS#1", s->c.key);
+	else if (key_kind(s->key) != KEY_RSA)
+		buf_addf(why, "%s is an EC key; RFC 4474 signs with RSA only", s->c.key);
+	else
+		return true;
+	return false;
+}
+
+/* Why a request must not be signed, a clause; NULL: it may. */
+static const char *unsignable(const struct sip_msg *m, bool adds)
+{
+	struct buf sig = {0};
+	enum identity_fault f = identity_read(m, &sig);
+
+	buf_free(&sig);
+	if (m->method == METHOD_CANCEL)
+		return "a CANCEL is never signed (RFC 4474 9): it cannot be challenged";
+	if (m->method == METHOD_REGISTER)
+		return "a REGISTER is not signed (RFC 4474 9): its Contacts mean something else";
+	if (adds && (f == IDENTITY_FINE || f == IDENTITY_SEVERAL || f == IDENTITY_EMPTY || f == IDENTITY_MALFORMED))
+		return "it has an Identity already, and only one may be there: take that out first";
+	if (adds && msg_value(m, HDR_IDENTITY_INFO).p != NULL)
+		return "it has an Identity-Info already, and only one may be there: take that out first";
+	return NULL;
+}
+
+/* Date and Content-Length where they are missing, and all of it read again: what is signed is what a verifier finds. */
+static bool complete(struct sign *s, struct buf *why)
+{
+	struct buf lines = {0}, octets = {0};
+	char date[DATE_SIZE];
+	struct edit_list edits;
+	const char *fault;
+	bool ok;
+
+	date_format(s->now, date);
+	if (msg_value(s->in.m, HDR_DATE).p == NULL)
+		buf_addf(&lines, "Date: %s\r\n", date);
+	if (msg_value(s->in.m, HDR_CONTENT_LENGTH).p == NULL)
+		buf_addf(&lines, "Content-Length: %zu\r\n", s->in.m->body.n);
+	edit_start(&edits, s->in.m);
+	ok = edit_insert(&edits, NULL, buf_slice(&lines)) == ERR_OK;
+	if (ok)
+		edit_apply(&edits, &octets);
+	ok = ok && msg_parse(buf_slice(&octets), &s->m, &fault) == ERR_OK;
+	if (ok && s->m->defect_code != 0) {
+		buf_addf(why, "it is refused wherever it comes (%u %s)", s->m->defect_code, s->m->defect);
+		ok = false;
+	} else if (!ok) {
+		buf_adds(why, "it cannot be read with Date and Content-Length in it");
+	} else if ((fault = digest_string_fault(s->m)) != NULL || digest_string(s->m, &s->ds) != ERR_OK) {
+		buf_adds(why, fault);
+		ok = false;
+	}
+	buf_free(&lines);
+	buf_free(&octets);
+	return ok;
+}
+
+static void add_string(struct sign *s)
+{
+	for (unsigned i = 0; i < DIGEST_STRING_PARTS; i++)
+		buf_add(&s->out, s->ds.parts[i]);
+	buf_add(&s->out, s->in.tail);
+}
+
+static bool add_signature(struct sign *s, struct buf *out)
+{
+	uint8_t digest[HASH_MAX], sig[KEY_SIG_MAX];
+	size_t n;
+
+	signature_hash(&s->ds, s->in.tail, s->alg, digest);
+	if (key_sign(s->key, s->alg, digest, sig, &n) != ERR_OK)
+		return false;
+	base64_encode(out, slice_of(sig, n));
+	return true;
+}
+
+static bool add_request(struct sign *s)
+{
+	struct edit_list edits;
+	struct buf lines = {0};
+	bool ok;
+
+	buf_adds(&lines, "Identity: \"");
+	ok = add_signature(s, &lines);
+	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", s->c.url, identity_alg_name(s->alg));
+	edit_start(&edits, s->m);
+	ok = ok && edit_insert(&edits, NULL, buf_slice(&lines)) == ERR_OK;
+	if (ok) {
+		edit_apply(&edits, &s->out);
+		buf_add(&s->out, s->in.tail);
+	}
+	buf_free(&lines);
+	return ok;
+}
+
+/* What stands behind the body that Content-Length names: an editor's line end is none of it, the rest is meant. */
+static void look_at_tail(struct sign *s)
+{
+	size_t n = s->in.tail.n;
+
+	if (n > 0 && slice_trim(s->in.tail).n == 0) {
+		s->in.tail = S("");
+		command_say(&s->c, 0, "%s: the line end behind the body, which Content-Length leaves out, is dropped",
+			    s->in.name);
+	} else if (n > 0) {
+		command_say(&s->c, 0,
+			    "%s: the body has %zu octets and all are signed, but Content-Length says %zu, and a "
+			    "receiver drops the rest: set it right",
+			    s->in.name, s->in.m->body.n + n, s->in.m->body.n);
+	}
+}
+
+static int run(struct sign *s)
+{
+	const char *fault = unsignable(s->in.m, !s->c.string);
+	struct buf why = {0};
+	bool ok = true;
+	int code;
+
+	if (fault != NULL || !complete(s, &why))
+		code = command_say(&s->c, EXIT_LOCAL, "%s cannot be signed: %s", s->in.name,
+				   fault != NULL ? fault : why.p);
+	else if (!s->c.string && !load_key(s, &why))
+		code = command_say(&s->c, EXIT_LOCAL, "%s", why.p);
+	else {
+		look_at_tail(s);
+		if (s->c.string)
+			add_string(s);
+		else
+			ok = s->c.signature ? add_signature(s, &s->out) : add_request(s);
+		if (s->c.signature)
+			buf_addc(&s->out, '\n');
+		code = EXIT_DONE;
+		if (!ok)
+			code = command_say(&s->c, EXIT_LOCAL, "the key in %s makes no signature", s->c.key);
+		else if (fwrite(s->out.p, 1, s->out.n, stdout) != s->out.n || fflush(stdout) != 0)
+			code = command_say(&s->c, EXIT_LOCAL, "standard output cannot be written");
+	}
+	buf_free(&why);
+	return code;
+}
+
+int verb_sign(int argc, char **argv)
+{
+	struct sign s = {0};
+	const char *wrong;
+	int code;
+
+	if (!command_words(&s.c, &form, argc, argv, &code) || !capture_time(&s.c, &s.now, &code))
+		return code;
+	wrong = wrong_words(&s);
+	if (wrong != NULL)
+		return command_say(&s.c, EXIT_USAGE, "%s", wrong);
+	if (capture_read(&s.c, s.c.words[0], &s.in, &code))
+		code = run(&s);
+	key_free(s.key);
+	msg_unref(s.m);
+	buf_free(&s.out);
+	capture_free(&s.in);
+	return code;
+}

@@ -1,0 +1,140 @@
+#include <stdio.h>
+
+#include "crypto/encode.h"
+#include "sip/ua/verify_private.h"
+#include "sip/verbs.h"
+#include "store/named.h"
+
+/* verify: RFC 4474 6 for a request in a file. It goes on behind a step that fails, so that a person sees all of them.
+ */
+
+static const struct command_form form = {
+	.verb = "verify",
+	.usage = "[--ca FILE] [--cert FILE] [--at TIME] [--signature-only] [--json] FILE (\"-\": standard input)",
+	.letters = "ActSj",
+	.words = 1};
+
+#define PEM_MAX (4u << 20)
+
+static void print(const struct verify *v, struct buf *out)
+{
+	const struct step *failed = steps_failed(&v->steps);
+
+	steps_print(&v->steps, out);
+	if (failed != NULL) {
+		buf_addf(out, "verdict: not trustworthy, for %s: a verifier answers %u %s\n", failed->name,
+			 failed->code, failed->reason);
+	} else if (v->c.signature_only) {
+		buf_adds(out, "verdict: the signature holds; whose it is was not looked at\n");
+	} else {
+		buf_adds(out, "verdict: trustworthy: the domain of ");
+		report_plain(out, v->in.m->from.spec);
+		buf_adds(out, " vouches for it\n");
+	}
+}
+
+static void print_json(const struct verify *v, struct buf *out)
+{
+	const struct step *failed = steps_failed(&v->steps);
+	struct buf string = {0};
+
+	buf_adds(out, "{\"event\":\"verify\",\"from\":");
+	report_json(out, v->in.m->from.spec);
+	buf_addf(out, ",\"signature-only\":%s,\"steps\":", v->c.signature_only ? "true" : "false");
+	steps_json(&v->steps, out);
+	if (v->ds_fault == NULL) {
+		for (unsigned i = 0; i < DIGEST_STRING_PARTS; i++)
+			buf_add(&string, v->ds.parts[i]);
+		buf_adds(out, ",\"string\":");
+		report_json(out, buf_slice(&string));
+		buf_adds(out, ",\"string-base64\":\"");
+		base64_encode(out, buf_slice(&string));
+		buf_addc(out, '"');
+	}
+	buf_addf(out, ",\"verdict\":{\"holds\":%s", failed == NULL ? "true" : "false");
+	if (failed != NULL)
+		buf_addf(out, ",\"step\":\"%s\",\"status\":%u,\"reason\":\"%s\"", failed->name, failed->code,
+			 failed->reason);
+	buf_adds(out, "}}\n");
+	buf_free(&string);
+}
+
+/* The first certificate of a PEM file, or what a DER file holds, whose reading is a step. */
+static bool read_cert(struct verify *v, struct buf *why)
+{
+	static const char *const labels[] = {"CERTIFICATE", NULL};
+	struct buf text = {0};
+	const char *label;
+	size_t pos = 0;
+	enum err e;
+
+	if (!named_read(v->c.cert, false, PEM_MAX, &text, why))
+		return false;
+	e = pem_read(buf_slice(&text), labels, &pos, &label, &v->der);
+	if (e == ERR_NOTFOUND && cert_length(buf_slice(&text)) == text.n) {
+		buf_add(&v->der, buf_slice(&text));
+		e = ERR_OK;
+	}
+	if (e != ERR_OK)
+		buf_addf(why, "%s holds no certificate; expected one in PEM or DER", v->c.cert);
+	buf_free(&text);
+	return e == ERR_OK;
+}
+
+static bool read_anchors(struct verify *v, struct buf *why)
+{
+	const char *file = v->c.ca != NULL ? v->c.ca : ACCOUNT_SYSTEM_CA;
+	struct buf pem = {0};
+	size_t count = 0;
+	bool ok;
+
+	v->anchors = trust_new();
+	ok = named_read(file, false, PEM_MAX, &pem, why);
+	if (ok && (trust_add_pem(v->anchors, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
+		buf_addf(why, "%s has no certificates that can be read; expected PEM", file);
+		ok = false;
+	}
+	buf_free(&pem);
+	if (ok || v->c.ca != NULL)
+		return ok;
+	buf_clear(why); /* not asked for: only https needs them */
+	return true;
+}
+
+static int run(struct verify *v)
+{
+	struct buf why = {0}, out = {0};
+	bool ok = read_anchors(v, &why) && (v->c.cert == NULL || read_cert(v, &why));
+
+	if (ok) {
+		verify_steps(v);
+		(v->c.json ? print_json : print)(v, &out);
+		if (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0) {
+			buf_adds(&why, "standard output cannot be written");
+			ok = false;
+		}
+	}
+	if (!ok)
+		command_say(&v->c, 0, "%s", why.p);
+	buf_free(&why);
+	buf_free(&out);
+	return !ok ? EXIT_LOCAL : steps_failed(&v->steps) != NULL ? EXIT_UNTRUSTED : EXIT_DONE;
+}
+
+int verb_verify(int argc, char **argv)
+{
+	struct verify v = {0};
+	int code;
+
+	if (!command_words(&v.c, &form, argc, argv, &code) || !capture_time(&v.c, &v.now, &code))
+		return code;
+	if (capture_read(&v.c, v.c.words[0], &v.in, &code))
+		code = run(&v);
+	cert_free(v.cert);
+	trust_free(v.anchors);
+	steps_free(&v.steps);
+	buf_free(&v.sig);
+	buf_free(&v.der);
+	capture_free(&v.in);
+	return code;
+}
