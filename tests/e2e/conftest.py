@@ -7,6 +7,7 @@ import os
 import certs
 import lab as program
 import pytest
+from abroad import Abroad, Border, both_authorities
 from identity import Judge
 from sipclient import Net
 from stub import Domain, Stub
@@ -129,3 +130,35 @@ def stubs(domain):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def abroad(domain):
+    """The neighbour domain example.org, whose users sign their requests themselves."""
+    made = Abroad(domain)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def trust(labs, domain, tmp_path_factory):
+    """The option of a server that trusts the authority of that domain beside its own."""
+    return both_authorities(labs, domain, tmp_path_factory.mktemp("trust"))
+
+
+@pytest.fixture(scope="session")
+def rejecting(labs, trust):
+    """A server that refuses what is not rightly signed."""
+    yield from running(labs, trust, "identity.verify-inbound=reject")
+
+
+@pytest.fixture
+def reject(rejecting, net, abroad):
+    """That server, a stranger and a phone."""
+    return Border(rejecting, net, abroad)
+
+
+@pytest.fixture
+def border(server, trust, net, abroad):
+    """Makes a server with other options, and what is around it."""
+    return lambda *options, **more: Border(server(trust, *options, **more), net, abroad)

@@ -117,6 +117,8 @@ class User:
 class Server:
     """`vouch lab` on a directory: ports N (UDP, TCP), N+1 (TLS) and N+2 (HTTPS) of 127.0.0.1."""
 
+    domain = "example.com"
+
     def __init__(self, directory, options=(), port=None, restore_signals=True, nofile=None):
         self.directory, self.options, self.nofile = pathlib.Path(directory), list(options), nofile
         self.port, self.restore_signals = port or free_ports(), restore_signals
@@ -125,10 +127,10 @@ class Server:
 
     def start(self):
         arguments = [word for option in self.options for word in ("-o", option)]
-        self.process = Process("lab", "--dir", self.directory, "--port", self.port, *arguments,
+        self.process = Process("lab", "--dir", self.directory, "--port", self.port, "--domain", self.domain, *arguments,
                                restore_signals=self.restore_signals, preexec_fn=self.nofile and self.limit_files)
         ready = (f"ready sip=127.0.0.1:{self.port} tls=127.0.0.1:{self.port + 1} "
-                 f"https=127.0.0.1:{self.port + 2} domain=example.com\n")
+                 f"https=127.0.0.1:{self.port + 2} domain={self.domain}\n")
 
         def answered():
             if self.process.child.poll() is not None:
@@ -178,14 +180,14 @@ class Server:
 
     def user(self, name=None, password=None):
         """A user with a random name, added while the server runs."""
-        user = User(name or f"u{secrets.token_hex(4)}", password or secrets.token_hex(8))
+        user = User(name or f"u{secrets.token_hex(4)}", password or secrets.token_hex(8), self.domain)
         added = vouch("user", "add", "-c", self.conf, user.aor, stdin=user.password + "\n")
         assert added.returncode == 0, added.stderr
         return user
 
     def lab_user(self, name):
         """alice, bob or carol with the password of the lab."""
-        return User(name, read_pairs(self.directory / f"{name}.account")["password"])
+        return User(name, read_pairs(self.directory / f"{name}.account")["password"], self.domain)
 
     # Clients of this server.
 
@@ -204,6 +206,12 @@ class Server:
     def listening(self):
         """The ports of this server that accept connections."""
         return [port for port in range(self.port, self.port + 3) if accepts(port)]
+
+
+class OrgServer(Server):
+    """The same for another domain."""
+
+    domain = "example.org"
 
 
 def accepts(port):

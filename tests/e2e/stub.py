@@ -202,9 +202,9 @@ class Web:
 class RawWeb:
     """A web server without manners: `script(socket, path)` writes what it likes; the connection is closed behind it."""
 
-    def __init__(self, script):
-        self.script, self.hits = script, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, script, host="127.0.0.1"):
+        self.script, self.host, self.hits, self.heads = script, host, [], []
+        self.listener = socket.create_server((host, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -227,6 +227,7 @@ class RawWeb:
                 head += data
             path = head.split()[1].decode()
             self.hits.append(path)
+            self.heads.append(head)
             self.script(sock, path)
         except OSError:
             pass
@@ -234,7 +235,7 @@ class RawWeb:
             sock.close()
 
     def url(self, path="/example.cer"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     def close(self):
         try:

@@ -3,7 +3,7 @@
 import re
 
 import digest
-from sipclient import Agent, Request, addr_spec, tag, token
+from sipclient import Agent, Request, UdpPeer, addr_spec, tag, token
 
 HOP = (b"via", b"v", b"route", b"record-route", b"max-forwards", b"max-breadth", b"proxy-authorization")
 
@@ -164,3 +164,75 @@ def registered(server, net, user, algorithm="SHA-256"):
     agent.peer.close()
     assert answer.code == 200, answer.start
     return [f"<{addr_spec(value)[0]}>" for value in answer.values("Contact")]
+
+
+def about(message, call_id):
+    """Is it that request, or an answer to it? Some tests make its Call-ID longer."""
+    return message.one("Call-ID").startswith(call_id)
+
+
+class Sender(Phone):
+    """A phone that writes its requests octet by octet, with credentials for a challenge it got once."""
+
+    def __init__(self, peer, user):
+        super().__init__(peer, user)
+        self.register()
+        self.number, self.nonce = 0, None
+
+    def credentials(self, method, uri, body=b""):
+        if not self.nonce:
+            refused = self.agent.exchange(self.agent.new("MESSAGE", self.aor))
+            assert refused.code == 407, refused.start
+            self.nonce = self.agent.pick(refused)
+        self.number += 1
+        return digest.answer(self.nonce, self.agent.user, self.agent.password, method, uri, body, nc=self.number)
+
+    def octets(self, method, uri, replace=(), body=b"", credentials=True, length=True):
+        """A request; `replace` maps the names of fields to lines that stand for them, None for no line."""
+        name = self.agent.user
+        fields = {"From": f"From: <{self.agent.aor}>;tag=1", "To": "To: <sip:bob@example.org>",
+                  "Call-ID": "Call-ID: CALLID", "CSeq": f"CSeq: 1 {method}", "Contact": None, **dict(replace)}
+        if length:
+            fields.setdefault("Content-Length", f"Content-Length: {len(body)}")
+        call_id = f"{token()}@test.invalid"
+        out = [f"{method} {uri} SIP/2.0", f"Via: {self.peer.via()}", "Max-Forwards: 70"]
+        out += [line.replace("CALLID", call_id).replace("USER", name) for line in fields.values() if line is not None]
+        if credentials:
+            out.append(f"Proxy-Authorization: {self.credentials(method, uri, body)}")
+        return call_id, "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
+
+    def to(self, other, *arguments, uri=None, **more):
+        """Sends such a request. Gives its octets and what came to the other end."""
+        call_id, raw = self.octets(arguments[0], uri or other.uri, *arguments[1:], **more)
+        self.peer.send(raw)
+        return raw, came_to(other, call_id, self)
+
+    def refused(self, other, code, *arguments, phrase=None, uri=None, **more):
+        call_id, raw = self.octets(arguments[0], uri or other.uri, *arguments[1:], **more)
+        self.peer.send(raw)
+        answer = self.peer.take(lambda m: m.code and m.code >= 200 and about(m, call_id), 5, f"the {code}")
+        assert answer.code == code and (phrase is None or answer.reason == phrase), answer.start
+        assert not [m for m in other.peer.inbox if about(m, call_id)]
+        assert not answer.all("Identity") and not answer.all("Identity-Info")
+
+
+def came_to(other, call_id, sender=None):
+    """The request, and not its refusal."""
+    def ready():
+        refused = sender and next((m for m in sender.peer.inbox if m.code and m.code >= 300 and about(m, call_id)), None)
+        assert not refused, refused.start
+        return next((m for m in other.peer.inbox if m.method and about(m, call_id)), None)
+
+    found = other.net.wait(ready, 5, "the request")
+    other.peer.inbox.remove(found)
+    return found
+
+
+class Far(End):
+    """Somebody outside of the domain, at an address: UDP, and TCP on the same port."""
+
+    def __init__(self, server, net, transport="tcp"):
+        super().__init__(UdpPeer(net, ("127.0.0.1", server.port)))
+        self.peer.answer = 200
+        self.uri = f"sip:bob@{self.peer.address}" + (f";transport={transport}" if transport != "udp" else "")
+        self.contact = f"<{self.uri}>"
