@@ -103,12 +103,13 @@ static void ask_as_alice(struct slice octets)
 	drop_sent();
 	come_in(&tls, octets);
 	answer = next_sent(&to);
-	if (request->request && answer != NULL && answer->status == 401 && answer_read(&a, answer)) {
+	if (request->request && answer != NULL && (answer->status == 401 || answer->status == 407) &&
+	    answer_read(&a, answer)) {
 		char *method = slice_dup(request->method_name), *uri = slice_dup(request->uri_text);
 
 		a.method = method;
 		a.uri = uri;
-		buf_adds(&line, "Authorization: ");
+		buf_adds(&line, answer->status == 407 ? "Proxy-Authorization: " : "Authorization: ");
 		answer_make(&a, &line);
 		buf_adds(&line, "\r\n");
 		edit_start(&edits, request);

@@ -6,6 +6,7 @@
 #include "crypto/encode.h"
 #include "sip/message/digest_string.h"
 #include "sip/message/edit.h"
+#include "sip/service/identity.h"
 
 struct signer {
 	struct work *work;
@@ -77,8 +78,7 @@ static enum err add_identity(const struct sign_job *j, struct buf *out)
 
 	buf_adds(&lines, "Identity: \"");
 	base64_encode(&lines, slice_of(j->sig, j->sig_n));
-	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", j->cert->url,
-		 j->alg == HASH_SHA1 ? "rsa-sha1" : "rsa-sha256");
+	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", j->cert->url, identity_alg_name(j->alg));
 	edit_start(&edits, j->request);
 	e = edit_insert(&edits, NULL, buf_slice(&lines));
 	if (e == ERR_OK)

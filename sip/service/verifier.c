@@ -27,8 +27,9 @@ struct check {
 	struct buf sig, url, der;
 	struct peer source;
 	bool has_source;
-	int64_t now_s;     /* when the worker looks */
-	bool wildcard;     /* the setting then */
+	int64_t now_s; /* when the worker looks */
+	bool wildcard; /* the settings then */
+	uint32_t skew_s;
 	bool looked_again; /* for another certificate at the same URL */
 	bool replayed;
 	/* The verdict. */
@@ -142,7 +143,7 @@ static void tell_later(struct check *c)
 	timer_start(v->turn, 0);
 }
 
-/* --- steps 1 to 3, in a worker --- */
+/* --- all but replays, in a worker --- */
 
 static bool signature_fits(struct check *c, const struct cert *cert)
 {
@@ -158,6 +159,16 @@ static bool signature_fits(struct check *c, const struct cert *cert)
 		refuse(c, 438, NULL, "the signature does not fit the message: it was changed on its way, or forged");
 	key_free(key);
 	return c->code == 0;
+}
+
+/* Step 4, in its order. */
+static void check_date(struct check *c, const struct cert *cert)
+{
+	if (c->date_s < c->now_s - c->skew_s || c->date_s > c->now_s + c->skew_s)
+		refuse(c, 403, "Stale Date", "Date is %lld seconds off the clock here, and %u are allowed",
+		       (long long)(c->date_s - c->now_s), c->skew_s);
+	else if (c->date_s < cert_not_before(cert) || c->date_s > cert_not_after(cert))
+		refuse(c, 437, NULL, "Date is outside of the life of the domain certificate");
 }
 
 static void run(struct work_job *job, unsigned worker)
@@ -183,27 +194,21 @@ static void run(struct work_job *job, unsigned worker)
 		       t == TRUST_UNTRUSTED && cert_is_self_signed(cert) ? "it is self-signed" : trust_str(t));
 	else if (!cert_matches_host(cert, domain, c->wildcard))
 		refuse(c, 437, NULL, "the domain certificate is not for %.*s, the domain of From", SLICE_ARG(domain));
-	else if (signature_fits(c, cert) && (c->date_s < cert_not_before(cert) || c->date_s > cert_not_after(cert)))
-		refuse(c, 437, NULL, "Date is outside of the life of the domain certificate");
+	else if (signature_fits(c, cert))
+		check_date(c, cert);
 	cert_free(cert);
 }
 
-/* --- step 4, in the loop --- */
+/* --- replays, in the loop --- */
 
-static void check_time_and_replay(struct check *c)
+static void check_replay(struct check *c)
 {
 	const struct verifier_deps *d = &c->verifier->d;
 	const struct sip_msg *m = c->request;
 	const struct replay_key key = {
 		.from = m->from.spec, .call_id = m->call_id, .method = m->method_name, .cseq = m->cseq};
-	int64_t now = loop_wall_s(d->fetch.loop);
 
-	if (c->date_s < now - d->date_skew_s || c->date_s > now + d->date_skew_s) {
-		refuse(c, 403, "Stale Date", "Date is %lld seconds off the clock here, and %u are allowed",
-		       (long long)(c->date_s - now), d->date_skew_s);
-		return;
-	}
-	switch (replay_enter(d->replay, &key, loop_now_ms(d->fetch.loop), now)) {
+	switch (replay_enter(d->replay, &key, loop_now_ms(d->fetch.loop), loop_wall_s(d->fetch.loop))) {
 	case ERR_OK:
 		break;
 	case ERR_EXISTS:
@@ -228,6 +233,7 @@ static void with_certificate(struct check *c, struct slice der)
 	buf_add(&c->der, der);
 	c->now_s = loop_wall_s(v->d.fetch.loop);
 	c->wildcard = v->d.wildcard;
+	c->skew_s = v->d.date_skew_s;
 	c->job = (struct work_job){.run = run, .done = worker_done};
 	if (v->checking < v->d.checking_max && work_submit(v->d.work, &c->job) == ERR_OK) {
 		v->checking++;
@@ -306,10 +312,10 @@ static void worker_done(struct work_job *job)
 	v->checking--;
 	if (look_again(c))
 		return;
-	if (c->code == 0) {
+	if (c->code == 0 || c->code == 403)
 		cert_cache_proved(v->cache, buf_slice(&c->url), buf_slice(&c->der));
-		check_time_and_replay(c);
-	}
+	if (c->code == 0)
+		check_replay(c);
 	tell(c);
 }
 

@@ -197,7 +197,15 @@ static void VER_02_order_of_steps(void **state)
 	settle(&b);
 	check(&b, FRESH "bad-wrong-key.sip", "bad-wrong-key.cer", "bad-expired.cer");
 	settle(&b);
-	assert_int_equal(b.told, 3);
+	/* Step 4: first what 13.1 says of Date, "furthermore" that it falls within the life of the certificate. */
+	check(&b, FRESH "bad-date-before-cert.sip", NULL, NULL);
+	settle(&b);
+	fake_set_wall(b.loop, NOON + 7200);
+	check(&b, FRESH "bad-date-before-cert.sip", NULL, NULL);
+	settle(&b);
+	assert_int_equal(b.told, 5);
+	assert_int_equal(b.codes[3], 437);
+	assert_int_equal(b.codes[4], 403);
 	assert_int_equal(b.codes[0], 436);
 	assert_int_equal(b.codes[1], 438);
 	assert_int_equal(b.codes[2], 437);
