@@ -98,10 +98,11 @@ struct cert_params {
 MUST_USE enum err cert_make(const struct cert_params *p, const struct key *subject, const struct cert *issuer,
 			    struct key *issuer_key, struct buf *der);
 
-/* A set of trust anchors. Immutable after filling; may be read by several threads. */
+/* A set of trust anchors. Immutable after filling; may be read, and counted by reference, by several threads. */
 struct trust;
-struct trust *trust_new(void);
-void trust_free(struct trust *t);
+struct trust *trust_new(void); /* one reference */
+struct trust *trust_ref(struct trust *t);
+void trust_unref(struct trust *t); /* NULL is ignored */
 
 /*
  * trust_add_pem: every CERTIFICATE block of text; *count is how many. Those that cert_read does not support are passed

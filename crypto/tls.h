@@ -37,7 +37,7 @@ struct tls_params {
 	bool eku_client; /* server: the certificate of a client needs clientAuth; else serverAuth will do */
 	const struct tls_identity *ids; /* server: the certificates by SNI, the first is the default; client: 0 or 1 */
 	size_t id_count;                /* <= 8 */
-	const struct trust *trust;      /* anchors for the peer's certificate; kept, not copied; NULL trusts nobody */
+	struct trust *trust; /* anchors for the peer's certificate: a reference is taken; NULL trusts nobody */
 	enum tls_client_auth client_auth;
 	unsigned slots;         /* independent copies of keys, so that that many handshakes sign at once; >= 1 */
 	unsigned session_cache; /* server: sessions kept for resumption by id, for an hour; 0 = none */

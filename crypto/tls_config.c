@@ -233,6 +233,7 @@ static void config_free(struct tls_config *c)
 	}
 	mbedtls_ssl_cache_free(&c->cache);
 	tls_config_unref(c->forward);
+	trust_unref(c->trust);
 	mem_free(c);
 }
 
@@ -250,7 +251,7 @@ enum err tls_config_new(const struct tls_params *p, struct tls_config **out)
 	c->eku_strict = p->eku_strict;
 	c->eku_client = p->eku_client;
 	c->client_auth = p->client_auth;
-	c->trust = p->trust;
+	c->trust = p->trust != NULL ? trust_ref(p->trust) : NULL;
 	c->now = system_time;
 	for (size_t i = 0; i < TLS_IDS_MAX; i++)
 		mbedtls_x509_crt_init(&c->ids[i].chain);

@@ -32,7 +32,7 @@ struct tls_config {
 	bool server;
 	bool eku_strict, eku_client;
 	enum tls_client_auth client_auth;
-	const struct trust *trust; /* the caller's; NULL trusts nobody */
+	struct trust *trust; /* a reference; NULL trusts nobody */
 	int64_t (*now)(void);
 	struct tls_own ids[TLS_IDS_MAX];
 	size_t id_count;

@@ -1,5 +1,6 @@
 #include "crypto/cert.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include <mbedtls/x509_crt.h>
@@ -10,6 +11,7 @@
 #include "crypto/mbed.h"
 
 struct trust {
+	atomic_uint refs;
 	mbedtls_x509_crt list; /* as the library wants anchors; an empty list when count is 0 */
 	struct cert **anchors; /* the same ones in our form */
 	size_t count;
@@ -19,13 +21,20 @@ struct trust *trust_new(void)
 {
 	struct trust *t = mem_alloc(sizeof(*t));
 
+	atomic_init(&t->refs, 1);
 	mbedtls_x509_crt_init(&t->list);
 	return t;
 }
 
-void trust_free(struct trust *t)
+struct trust *trust_ref(struct trust *t)
 {
-	if (t == NULL)
+	atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+void trust_unref(struct trust *t)
+{
+	if (t == NULL || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	mbedtls_x509_crt_free(&t->list);
 	for (size_t i = 0; i < t->count; i++)

@@ -28,7 +28,7 @@ static void check_trust(const struct cert *c)
 		CHECK(v != TRUST_OK && trust_str(v) != NULL);
 		trust_check(t, c, NULL, 0, cert_not_before(c), false);
 	}
-	trust_free(t);
+	trust_unref(t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -114,7 +114,7 @@ bool load_trust(const struct config *c, struct trust **out, struct buf *why)
 	if (ok)
 		*out = t;
 	else
-		trust_free(t);
+		trust_unref(t);
 	return ok;
 }
 
@@ -255,7 +255,7 @@ static void tls_files_free(struct tls_files *f)
 	}
 }
 
-bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
+bool load_tls(const struct config *c, struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
 	      struct buf *why)
 {
 	const struct tls_params common = {
@@ -368,7 +368,7 @@ bool load_check(const struct config *c, int64_t now, struct buf *why)
 	mem_wipe(master, sizeof(master));
 	tls_config_unref(tls.server);
 	tls_config_unref(tls.client);
-	trust_free(trust);
+	trust_unref(trust);
 	domain_certs_free(certs);
 	return ok;
 }

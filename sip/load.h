@@ -32,8 +32,8 @@ MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf 
 struct tls_pair {
 	struct tls_config *server, *client;
 };
-MUST_USE bool load_tls(const struct config *c, const struct trust *trust, unsigned slots, int64_t now,
-		       struct tls_pair *out, struct buf *why);
+MUST_USE bool load_tls(const struct config *c, struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
+		       struct buf *why);
 
 /* load_identity_base: appends identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
 void load_identity_base(const struct config *c, struct buf *out);

@@ -166,14 +166,16 @@ static void drop_tls(struct tls_pair *tls)
 }
 
 /* New connections use the new certificates; who listens with TLS goes on with the old ones when there are none. */
-static void take_tls(struct app *a, struct tls_pair *next)
+static void take_tls(struct app *a, struct tls_pair *next, struct trust *trust)
 {
 	struct tls_pair old = {a->server_tls, a->client_tls};
 
 	notifier_tls(a->notifier, next->client);
 	proxy_tls(a->proxy, next->client);
-	verifier_reload(a->verifier, next->client, a->config.identity_date_skew, a->config.identity_wildcard);
+	verifier_reload(a->verifier, next->client, trust, a->config.identity_date_skew, a->config.identity_wildcard);
 	a->client_tls = next->client;
+	trust_unref(a->trust);
+	a->trust = trust_ref(trust);
 	if (next->server != NULL) {
 		transport_tls(a->transport, next->server);
 		for (unsigned i = 0; i < a->web_tls_count; i++)
@@ -193,6 +195,7 @@ bool app_reload(struct app *a, struct buf *out)
 	struct tls_pair tls = {0};
 	int64_t now = loop_wall_s(a->loop);
 	struct users *users = NULL;
+	struct trust *trust = NULL;
 	struct config next;
 	bool ok = config_load(a->config.file, a->overrides, &next, &why);
 
@@ -208,7 +211,8 @@ bool app_reload(struct app *a, struct buf *out)
 	if (ok) {
 		users = read_users(a, &why);
 		load_identity_base(&next, &base);
-		ok = users != NULL && load_tls(&next, a->trust, a->workers, now, &tls, &why) &&
+		ok = users != NULL && load_trust(&next, &trust, &why) &&
+		     load_tls(&next, trust, a->workers, now, &tls, &why) &&
 		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
 		if (ok) {
 			const struct resolver_options names = app_resolver_options(a, &next);
@@ -219,9 +223,10 @@ bool app_reload(struct app *a, struct buf *out)
 		config_free(&next);
 	}
 	if (ok)
-		take_tls(a, &tls);
+		take_tls(a, &tls, trust);
 	else
 		drop_tls(&tls);
+	trust_unref(trust);
 	if (ok)
 		take_users(a, users, out);
 	else

@@ -424,7 +424,7 @@ void app_free(struct app *a)
 		tls_config_unref(a->server_tls);
 	if (a->client_tls != NULL)
 		tls_config_unref(a->client_tls);
-	trust_free(a->trust);
+	trust_unref(a->trust);
 	if (a->loop != NULL)
 		loop_free(a->loop);
 	if (a->lock >= 0)

@@ -27,8 +27,9 @@ struct check {
 	struct buf sig, url, der;
 	struct peer source;
 	bool has_source;
-	int64_t now_s; /* when the worker looks */
-	bool wildcard; /* the settings then */
+	int64_t now_s;       /* when the worker looks */
+	struct trust *trust; /* the settings then */
+	bool wildcard;
 	uint32_t skew_s;
 	bool looked_again; /* for another certificate at the same URL */
 	bool replayed;
@@ -54,13 +55,17 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 	struct verifier *v = mem_alloc(sizeof(*v));
 
 	v->d = *deps;
+	v->d.trust = trust_ref(deps->trust);
 	v->cache = cert_cache_new(&deps->fetch);
 	v->turn = timer_new(deps->fetch.loop, on_turn, v);
 	return v;
 }
 
-void verifier_reload(struct verifier *v, struct tls_config *client_tls, uint32_t date_skew_s, bool wildcard)
+void verifier_reload(struct verifier *v, struct tls_config *client_tls, struct trust *trust, uint32_t date_skew_s,
+		     bool wildcard)
 {
+	trust_unref(v->d.trust);
+	v->d.trust = trust_ref(trust);
 	cert_cache_tls(v->cache, client_tls);
 	v->d.date_skew_s = date_skew_s;
 	v->d.wildcard = wildcard;
@@ -69,6 +74,7 @@ void verifier_reload(struct verifier *v, struct tls_config *client_tls, uint32_t
 static void free_check(struct check *c)
 {
 	msg_unref(c->request);
+	trust_unref(c->trust);
 	buf_free(&c->sig);
 	buf_free(&c->url);
 	buf_free(&c->der);
@@ -95,6 +101,7 @@ void verifier_free(struct verifier *v)
 	while ((c = take_decided(v)) != NULL)
 		free_check(c);
 	timer_free(v->turn);
+	trust_unref(v->d.trust);
 	mem_free(v);
 }
 
@@ -174,7 +181,6 @@ static void check_date(struct check *c, const struct cert *cert)
 static void run(struct work_job *job, unsigned worker)
 {
 	struct check *c = (struct check *)(void *)job;
-	const struct verifier_deps *d = &c->verifier->d;
 	struct slice domain = c->request->from.uri.host;
 	struct cert *cert = NULL;
 	enum trust_verdict t;
@@ -188,7 +194,7 @@ static void run(struct work_job *job, unsigned worker)
 		       e == ERR_UNSUPPORTED ? "a certificate of a kind that is not taken" : "not a DER certificate");
 		return;
 	}
-	t = trust_check(d->trust, cert, NULL, 0, c->now_s, false);
+	t = trust_check(c->trust, cert, NULL, 0, c->now_s, false);
 	if (t != TRUST_OK)
 		refuse(c, 437, NULL, "the domain certificate cannot be trusted: %s",
 		       t == TRUST_UNTRUSTED && cert_is_self_signed(cert) ? "it is self-signed" : trust_str(t));
@@ -232,6 +238,8 @@ static void with_certificate(struct check *c, struct slice der)
 	buf_clear(&c->der);
 	buf_add(&c->der, der);
 	c->now_s = loop_wall_s(v->d.fetch.loop);
+	trust_unref(c->trust);
+	c->trust = trust_ref(v->d.trust);
 	c->wildcard = v->d.wildcard;
 	c->skew_s = v->d.date_skew_s;
 	c->job = (struct work_job){.run = run, .done = worker_done};

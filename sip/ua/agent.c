@@ -475,7 +475,7 @@ void agent_free(struct agent *a)
 	timer_free(a->ending);
 	if (a->tls != NULL)
 		tls_config_unref(a->tls);
-	trust_free(a->trust);
+	trust_unref(a->trust);
 	loop_free(a->loop);
 	mem_free(a);
 }

@@ -29,7 +29,7 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 	timer_start(o->end, 0); /* in the next turn: the connection ends in this one */
 }
 
-bool fetch_once(struct slice url, const struct trust *trust, struct buf *body, struct buf *why)
+bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct buf *why)
 {
 	static const struct stream_limits limits = {.connections = 16,
 						    .per_source = 16,

@@ -9,6 +9,6 @@
  * meanwhile. trust: anchors for servers of https. Appends the object to body; false: *why is a clause. Takes FETCH_MS
  * at most.
  */
-MUST_USE bool fetch_once(struct slice url, const struct trust *trust, struct buf *body, struct buf *why);
+MUST_USE bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct buf *why);
 
 #endif

@@ -131,7 +131,7 @@ int verb_verify(int argc, char **argv)
 	if (capture_read(&v.c, v.c.words[0], &v.in, &code))
 		code = run(&v);
 	cert_free(v.cert);
-	trust_free(v.anchors);
+	trust_unref(v.anchors);
 	steps_free(&v.steps);
 	buf_free(&v.sig);
 	buf_free(&v.der);

@@ -70,7 +70,7 @@ static void end(struct bench *b)
 	work_free(b->work);
 	verifier_free(b->verifier);
 	replay_free(b->replay);
-	trust_free(b->trust);
+	trust_unref(b->trust);
 	loop_free(b->loop);
 }
 

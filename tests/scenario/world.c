@@ -262,7 +262,7 @@ void world_free(struct world *w)
 {
 	stop(w);
 	domain_certs_free(w->certs);
-	trust_free(w->trust);
+	trust_unref(w->trust);
 	key_free(w->user_key);
 	buf_free(&w->pkcs8);
 	users_free(w->users);

@@ -237,7 +237,7 @@ static void wrong_purpose(void **state)
 		free_two(cc, sc);
 		drop(&m);
 	}
-	trust_free(t);
+	trust_unref(t);
 	buf_free(&root);
 }
 
@@ -282,7 +282,7 @@ static void purpose_of_clients(void **state)
 				"alert 43 (unsupported certificate)");
 		}
 		free_two(cc, sc);
-		trust_free(t);
+		trust_unref(t);
 		drop(&m);
 	}
 }
@@ -311,7 +311,7 @@ static void purpose_of_servers(void **state)
 				"alert 43 (unsupported certificate)");
 		}
 		free_two(cc, sc);
-		trust_free(t);
+		trust_unref(t);
 		drop(&m);
 	}
 }

@@ -101,7 +101,7 @@ static void verdicts(void **state)
 	assert_int_equal(check_at(t, "leaf-sha1", NOW, true), TRUST_OK);
 	assert_int_equal(check_at(t, "leaf-i-sha1 i-sha1", NOW, true), TRUST_OK);
 	assert_int_equal(check_at(t, "leaf-1024", NOW, true), TRUST_OK);
-	trust_free(t);
+	trust_unref(t);
 }
 
 /* The dates are those of the certificates: 2026-01-01 to 2036-01-01. */
@@ -117,7 +117,7 @@ static void clocks(void **state)
 	assert_int_equal(check_at(t, "leaf", 2082758401, false), TRUST_EXPIRED);
 	assert_int_equal(check_at(t, "leaf-expired", 1769904000, false), TRUST_OK);
 	assert_int_equal(check_at(t, "leaf-i-expired i-expired", 1769904000, false), TRUST_OK);
-	trust_free(t);
+	trust_unref(t);
 }
 
 static void anchors(void **state)
@@ -142,7 +142,7 @@ static void anchors(void **state)
 	anchor(t, "leaf-self");
 	assert_int_equal(check_at(t, "leaf-self", NOW, false), TRUST_OK);
 	assert_int_equal(check_at(t, "leaf-self", 2082758401, false), TRUST_EXPIRED);
-	trust_free(t);
+	trust_unref(t);
 	/* An intermediate certificate as the anchor. */
 	t = trust_new();
 	anchor(t, "i1");
@@ -151,7 +151,7 @@ static void anchors(void **state)
 	/* An end entity as an anchor signs nothing. */
 	anchor(t, "not-ca");
 	assert_int_equal(check_at(t, "leaf-not-ca", NOW, false), TRUST_BAD_USAGE);
-	trust_free(t);
+	trust_unref(t);
 }
 
 static void pem(void **state)
@@ -182,7 +182,7 @@ static void pem(void **state)
 	assert_int_equal(trust_add_pem(t, slice_sub(buf_slice(&text), 0, 200), &count), ERR_SYNTAX);
 	assert_int_equal(trust_add_pem(t, S("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &count),
 			 ERR_SYNTAX);
-	trust_free(t);
+	trust_unref(t);
 	buf_free(&text);
 }
 

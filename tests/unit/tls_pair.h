@@ -111,8 +111,8 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
 	(void)state;
-	trust_free(trust);
-	trust_free(other_trust);
+	trust_unref(trust);
+	trust_unref(other_trust);
 	drop(&stranger);
 	drop(&rsa_other);
 	drop(&bare);
@@ -145,7 +145,7 @@ static inline struct tls_config *server_of(const struct made *m)
 	return config((struct tls_params){.server = true, .static_rsa = true}, &m, 1);
 }
 
-static inline struct tls_config *client_with(const struct trust *t)
+static inline struct tls_config *client_with(struct trust *t)
 {
 	return config((struct tls_params){.trust = t, .static_rsa = true}, NULL, 0);
 }
