@@ -611,3 +611,25 @@ def test_AUT_19_after_a_challenge_date_and_signature_are_new(plain, net, far, ju
     for message in seen:
         judge.check(message)
     assert seen[0].one("Identity") != seen[1].one("Identity")
+
+
+def test_AUT_10_AUT_11_AUT_12_forms_at_random(alice, far, net, judge):
+    """Several forms in one request, with any body: what leaves is right, and as it came."""
+    chance, calls = random.Random(4474), {}
+    for _ in range(300):
+        method = chance.choice(["MESSAGE", "OPTIONS", "SUBSCRIBE", "FOO"])
+        body = chance.randbytes(chance.choice([0, 1, 30, 700])).replace(b"a", b"\0")
+        chosen = dict(form(line, method, body) for line in chance.sample(FORMS, chance.randint(1, 9))
+                      if method != "MESSAGE" or line[0].lower() != "m" and not line.startswith("Contact"))
+        if method == "SUBSCRIBE":
+            chosen["Event"] = "Event: presence"
+        call_id, raw = alice.octets(method, far.uri, chosen, body)
+        calls[call_id] = raw
+        alice.peer.send(raw)
+        net.pump(0)
+    net.wait(lambda: len([m for m in far.peer.inbox if m.method]) == len(calls), 20, "all of them")
+    for message in far.peer.inbox:
+        call_id = next(one for one in calls if about(message, one))
+        kept(calls.pop(call_id), message)
+        proven(judge, message)
+    assert not calls
