@@ -251,6 +251,13 @@ bool uri_equal(const struct uri *a, const struct uri *b)
 	       headers_cover(a->headers, b->headers) && headers_cover(b->headers, a->headers);
 }
 
+struct slice uri_domain(const struct uri *u)
+{
+	size_t n = u->host.n;
+
+	return slice_sub(u->host, 0, n > 1 && u->host.p[n - 1] == '.' ? n - 1 : n);
+}
+
 struct slice uri_target(const struct uri *u)
 {
 	return u->headers.p == NULL ? u->text : slice_of(u->text.p, (size_t)(u->headers.p - u->text.p) - 1);
@@ -258,6 +265,7 @@ struct slice uri_target(const struct uri *u)
 
 enum err uri_aor(const struct uri *u, struct buf *out)
 {
+	struct slice host = uri_domain(u);
 	static const char digits[] = "0123456789ABCDEF";
 	size_t start = out->n;
 
@@ -278,8 +286,8 @@ enum err uri_aor(const struct uri *u, struct buf *out)
 		}
 	}
 	buf_addc(out, '@');
-	for (size_t i = 0; i < u->host.n; i++)
-		buf_addc(out, ascii_lower(u->host.p[i]));
+	for (size_t i = 0; i < host.n; i++)
+		buf_addc(out, ascii_lower(host.p[i]));
 	if (out->n - start > SIP_AOR_MAX) {
 		out->n = start;
 		out->p[start] = '\0';

@@ -27,6 +27,9 @@ bool uri_equal(const struct uri *a, const struct uri *b);
 /* uri_param: the value of a URI parameter (SLICE_NONE when it has none); false when absent. */
 bool uri_param(const struct uri *u, struct slice name, struct slice *value);
 
+/* uri_domain: the host, without the dot that a DNS name may end in: "example.com." is "example.com". */
+struct slice uri_domain(const struct uri *u);
+
 /* uri_target: the text without header fields, which have no place in a Request-URI (RFC 3261 19.1.1). */
 struct slice uri_target(const struct uri *u);
 

@@ -115,7 +115,7 @@ static void add_record_route(const struct branch *b, struct buf *out)
 
 	if (!is_recorded(m))
 		return;
-	record_route_token(&f->proxy->d.keys, &ends, m->call_id, m->from_tag, &token);
+	record_route_token(&f->proxy->d.keys, &ends, m, &token);
 	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),

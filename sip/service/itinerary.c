@@ -9,7 +9,7 @@ bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *s
 
 	if (u->scheme == URI_OTHER)
 		return false;
-	if (slice_ieq(u->host, slice_str(p->d.access.config->domain)))
+	if (slice_ieq(uri_domain(u), slice_str(p->d.access.config->domain)))
 		return true;
 	return peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
 	       transport_is_own(p->d.transport, &source->local, u->port);
@@ -48,7 +48,7 @@ static bool is_loose(const struct addr *a)
 static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
 {
 	if (!it->in_dialog)
-		it->in_dialog = record_route_read(&p->d.keys, user, m, &it->ends, &it->from_caller);
+		it->in_dialog = record_route_read(&p->d.keys, user, m, &it->way);
 }
 
 /* Takes our entries off the front: one, or the two of RFC 5658. */

@@ -62,9 +62,9 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 		tx_reply_code(a->tx, code, reason);
 }
 
-static bool is_domain(const struct proxy *p, const struct uri *u)
+bool is_of_domain(const struct proxy *p, const struct uri *u)
 {
-	return u->scheme != URI_OTHER && slice_ieq(u->host, slice_str(p->d.access.config->domain));
+	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.config->domain));
 }
 
 /* 16.3 3 to 5. false: answered. */
@@ -100,7 +100,7 @@ static bool check_request(const struct asking *a)
 /* Whoever claims to be of our domain proves it; whoever does not may only reach who is. false: answered. */
 static bool check_sender(struct asking *a, bool outbound)
 {
-	if (is_domain(a->p, &a->m->from.uri)) {
+	if (is_of_domain(a->p, &a->m->from.uri)) {
 		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
 		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
 			return false;
@@ -253,7 +253,7 @@ static bool send_to_contact(struct asking *a)
 	unsigned n = 0, i;
 	struct fork *f;
 
-	if (is_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
+	if (is_of_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
 		n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
 	buf_free(&aor);
 	for (i = 0; i < n && !slice_eq(contacts[i].uri, uri); i++)
@@ -267,25 +267,36 @@ static bool send_to_contact(struct asking *a)
 	return true;
 }
 
+/*
+ * Is it by its connection, or address, that the sender is known for who From says? Under another name than that of the
+ * dialog he speaks for somebody else. Out of the domain his own requests are signed, which takes more than a
+ * connection; and over UDP it may be the other end that lies, who has the token, too. An ACK cannot be challenged, and
+ * brings no answer.
+ */
+static bool is_known(const struct asking *a, const struct dialog_end *sender, const struct dialog_end *receiver)
+{
+	bool signs = a->p->d.access.config->identity_sign != SIGN_OFF && is_of_domain(a->p, &a->m->from.uri);
+
+	if (!sender->local || !a->it.way.same_names || !comes_from(sender, &a->source))
+		return false;
+	return receiver->local || a->tx == NULL || (a->source.proto != PROTO_UDP && !signs);
+}
+
 /* In a dialog that was let through: RFC 5626 5.3. */
 static void send_in_dialog(struct asking *a)
 {
-	const struct dialog_ends *ends = &a->it.ends;
-	const struct dialog_end *sender = a->it.from_caller ? &ends->caller : &ends->callee;
-	const struct dialog_end *receiver = a->it.from_caller ? &ends->callee : &ends->caller;
+	const struct dialog_way *way = &a->it.way;
+	const struct dialog_end *sender = way->from_caller ? &way->ends.caller : &way->ends.callee;
+	const struct dialog_end *receiver = way->from_caller ? &way->ends.callee : &way->ends.caller;
 	struct flow flow = receiver->flow;
 	struct branch *b;
 	struct fork *f;
 	bool alive;
 
-	/*
-	 * Out of the domain a request is signed, which needs more than a connection. Over UDP it may also be the other
-	 * end that lies, who has the token, too. An ACK cannot be challenged, and brings no answer.
-	 */
-	a->local = sender->local && comes_from(sender, &a->source) &&
-		   (receiver->local || a->tx == NULL ||
-		    (a->source.proto != PROTO_UDP && a->p->d.access.config->identity_sign == SIGN_OFF));
-	if (sender->local && !a->local && !check_sender(a, true))
+	a->local = is_known(a, sender, receiver);
+	/* The other end may be no user of ours, but then it is not to speak as one either. */
+	if (!a->local && (sender->local || (!way->same_names && is_of_domain(a->p, &a->m->from.uri))) &&
+	    !check_sender(a, sender->local))
 		return;
 	if (!receiver->local) {
 		/* Out of the domain go only those of the domain. */
@@ -318,7 +329,7 @@ static void route(struct asking *a)
 		refuse(a, 400, why);
 	} else if (a->it.in_dialog) {
 		send_in_dialog(a);
-	} else if (a->it.routed || !is_domain(a->p, &a->m->uri)) {
+	} else if (a->it.routed || !is_of_domain(a->p, &a->m->uri)) {
 		if (check_sender(a, true))
 			send_on(a);
 	} else if (a->tx != NULL && check_sender(a, false)) {

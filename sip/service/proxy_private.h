@@ -79,8 +79,8 @@ struct itinerary {
 	struct buf uri;    /* the Request-URI, when it is another than what came */
 	struct buf next;   /* the URI that decides where it goes */
 	bool routed;       /* Routes remain */
-	bool in_dialog, from_caller;
-	struct dialog_ends ends; /* in_dialog */
+	bool in_dialog;
+	struct dialog_way way; /* in_dialog */
 };
 
 /* itinerary.c. false: *why is a reason phrase for 400. itinerary_drop in any case. */
@@ -88,6 +88,9 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 		    const char **why);
 void itinerary_drop(struct itinerary *it);
 bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source); /* domain, or address of ours */
+
+/* proxy.c: is it a URI of our domain? */
+bool is_of_domain(const struct proxy *p, const struct uri *u);
 
 /* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
  */

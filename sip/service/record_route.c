@@ -5,6 +5,7 @@
 #include "crypto/rng.h"
 
 #define PREFIX S("rr-") /* tells tokens from user names before anything is computed */
+#define NAMES 8         /* octets of their hash */
 #define MAC 12          /* octets: 96 bits against who must ask this server for every guess */
 
 void record_route_keys(struct slice master, struct record_route_keys *out)
@@ -72,8 +73,29 @@ static bool unpack_end(struct slice *s, struct dialog_end *out)
 	return true;
 }
 
-void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, struct slice call_id,
-			struct slice caller_tag, struct buf *out)
+static void add_name(const struct addr *a, struct buf *out)
+{
+	if (uri_aor(&a->uri, out) != ERR_OK)
+		buf_add(out, a->spec);
+	buf_addc(out, '\n');
+}
+
+/* Under which addresses-of-record the two ends speak. */
+static void names_of(const struct record_route_keys *k, const struct addr *caller, const struct addr *callee,
+		     uint8_t out[HASH_MAX])
+{
+	struct buf text = {0};
+	struct slice part;
+
+	add_name(caller, &text);
+	add_name(callee, &text);
+	part = buf_slice(&text);
+	hmac_key_sum(k->mac, &part, 1, out);
+	buf_free(&text);
+}
+
+void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
+			struct buf *out)
 {
 	bool connections = on_connection(&ends->caller) || on_connection(&ends->callee);
 	struct buf octets = {0};
@@ -81,7 +103,9 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 
 	pack_end(&ends->caller, &octets);
 	pack_end(&ends->callee, &octets);
-	mac_of(k, buf_slice(&octets), connections, call_id, caller_tag, mac);
+	names_of(k, &m->from, &m->to, mac);
+	buf_add(&octets, slice_of(mac, NAMES));
+	mac_of(k, buf_slice(&octets), connections, m->call_id, m->from_tag, mac);
 	buf_add(&octets, slice_of(mac, MAC));
 	buf_add(out, PREFIX);
 	base64url_encode(out, buf_slice(&octets));
@@ -99,23 +123,27 @@ static bool mac_fits(const struct record_route_keys *k, struct slice octets, con
 }
 
 bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
-		       struct dialog_ends *out, bool *from_caller)
+		       struct dialog_way *out)
 {
 	struct buf octets = {0};
-	struct dialog_ends ends;
+	struct dialog_way way;
+	uint8_t names[HASH_MAX];
 	struct slice rest;
 	bool ok = false;
 
-	if (!slice_starts(user, PREFIX) || user.n > RECORD_ROUTE_TOKEN ||
-	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + 2)
+	if (m->to_tag.n == 0 || !slice_starts(user, PREFIX) || user.n > RECORD_ROUTE_TOKEN ||
+	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + NAMES + 2)
 		goto out;
-	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC);
-	if (!unpack_end(&rest, &ends.caller) || !unpack_end(&rest, &ends.callee) || rest.n > 0)
+	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC - NAMES);
+	if (!unpack_end(&rest, &way.ends.caller) || !unpack_end(&rest, &way.ends.callee) || rest.n > 0)
 		goto out;
-	*from_caller = mac_fits(k, buf_slice(&octets), &ends, m->call_id, m->from_tag);
-	ok = *from_caller || (m->to_tag.n > 0 && mac_fits(k, buf_slice(&octets), &ends, m->call_id, m->to_tag));
-	if (ok)
-		*out = ends;
+	way.from_caller = mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->from_tag);
+	ok = way.from_caller || mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->to_tag);
+	if (!ok)
+		goto out;
+	names_of(k, way.from_caller ? &m->from : &m->to, way.from_caller ? &m->to : &m->from, names);
+	way.same_names = mem_equal_ct(names, octets.p + octets.n - MAC - NAMES, NAMES);
+	*out = way;
 out:
 	buf_free(&octets);
 	return ok;

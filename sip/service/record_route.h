@@ -7,9 +7,9 @@
 
 /*
  * The user part of this proxy's Record-Route URI: which flows or addresses lead to the local ends of the dialog (RFC
- * 5626 5.1), under a MAC with the Call-ID and the tag of the caller. Who brings one back proves that the dialog was let
- * through once, and gets no further than to the ends that it names: a To tag and a Route alone open nothing
- * (security.md F10).
+ * 5626 5.1), and under which names they speak, under a MAC with the Call-ID and the tag of the caller. Who brings one
+ * back proves that the dialog was let through once, and gets no further than to the ends that it names: a To tag and a
+ * Route alone open nothing (security.md F10).
  */
 struct record_route_keys {
 	struct hmac_key *mac; /* lasts over restarts, so that calls over UDP do, too */
@@ -33,16 +33,24 @@ struct dialog_ends {
 void record_route_keys(struct slice master, struct record_route_keys *out);
 void record_route_keys_drop(struct record_route_keys *k);
 
-/* record_route_token: appends it, of at most RECORD_ROUTE_TOKEN octets of unreserved characters. */
-#define RECORD_ROUTE_TOKEN 128
-void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, struct slice call_id,
-			struct slice caller_tag, struct buf *out);
+/*
+ * record_route_token: of the dialog that the request m would begin: appends it, at most RECORD_ROUTE_TOKEN octets of
+ * unreserved characters.
+ */
+#define RECORD_ROUTE_TOKEN 140
+void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
+			struct buf *out);
 
 /*
- * record_route_read: user is the user part of a Route of m. false: it is no token for this dialog. *from_caller: by its
- * From tag m goes from the caller to the callee. Flows are as flow_unpack or flow_unpack_remote give them.
+ * record_route_read: user is the user part of a Route of m. false: m is not of this dialog; without a To tag it is of
+ * none. Flows are as flow_unpack or flow_unpack_remote give them.
  */
+struct dialog_way {
+	struct dialog_ends ends;
+	bool from_caller; /* by its From tag m goes from the caller to the callee */
+	bool same_names;  /* From and To are the AORs with which the dialog began */
+};
 MUST_USE bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
-				struct dialog_ends *out, bool *from_caller);
+				struct dialog_way *out);
 
 #endif

@@ -52,7 +52,7 @@ static bool find_aor(struct plan *p, const struct user *user, struct buf *aor)
 	/* RFC 4475 3.3.4 */
 	if (p->m->to.uri.scheme == URI_OTHER)
 		return register_refuse(p, 400, "To Is Not A SIP URI");
-	if (!slice_ieq(p->m->to.uri.host, p->m->uri.host) || uri_aor(&p->m->to.uri, aor) != ERR_OK)
+	if (!slice_ieq(uri_domain(&p->m->to.uri), uri_domain(&p->m->uri)) || uri_aor(&p->m->to.uri, aor) != ERR_OK)
 		return register_refuse(p, 404, NULL);
 	p->aor = buf_slice(aor);
 	if (!access_is(p->tx, user, p->aor))

@@ -181,7 +181,7 @@ static void check_date(struct check *c, const struct cert *cert)
 static void run(struct work_job *job, unsigned worker)
 {
 	struct check *c = (struct check *)(void *)job;
-	struct slice domain = c->request->from.uri.host;
+	struct slice domain = uri_domain(&c->request->from.uri);
 	struct cert *cert = NULL;
 	enum trust_verdict t;
 	enum err e;

@@ -31,11 +31,9 @@ static bool has_identity(const struct sip_msg *m)
 	return false;
 }
 
-static bool is_of_domain(const struct fork *f)
+static bool claims_ours(const struct fork *f)
 {
-	const struct uri *from = &f->request->from.uri;
-
-	return from->scheme != URI_OTHER && slice_ieq(from->host, slice_str(f->proxy->d.access.config->domain));
+	return is_of_domain(f->proxy, &f->request->from.uri);
 }
 
 static bool wants_signature(const struct fork *f)
@@ -158,7 +156,7 @@ static bool is_required(const struct fork *f)
 	struct slice domain;
 
 	for (unsigned i = 0; config_list(list, i, &domain); i++)
-		if (slice_eq(domain, S("*")) || slice_ieq(domain, f->request->from.uri.host))
+		if (slice_eq(domain, S("*")) || slice_ieq(domain, uri_domain(&f->request->from.uri)))
 			return true;
 	return false;
 }
@@ -188,7 +186,7 @@ static bool wants_verdict(const struct fork *f)
 	const struct config *c = f->proxy->d.access.config;
 
 	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
-	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !is_of_domain(f) &&
+	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !claims_ours(f) &&
 	       (has_identity(f->request) || is_required(f));
 }
 
@@ -245,7 +243,7 @@ bool vet_asserts(const struct fork *f, struct buf *line)
 /* Does it have a signature that could be taken for ours, or half of one? An ACK is not answered. */
 static bool brings_ours(const struct fork *f)
 {
-	return f->id != 0 && is_of_domain(f) &&
+	return f->id != 0 && claims_ours(f) &&
 	       (has_identity(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
 }
 

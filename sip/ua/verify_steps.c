@@ -182,7 +182,7 @@ static void names_of(const struct cert *c, struct buf *out)
 
 static void step_authority(struct verify *v)
 {
-	struct slice domain = v->in.m->from.uri.host;
+	struct slice domain = uri_domain(&v->in.m->from.uri);
 	struct buf names = {0};
 
 	names_of(v->cert, &names);

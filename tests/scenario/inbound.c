@@ -266,6 +266,11 @@ static void VER_01_required(void **state)
 	change(o, "\r\n\r\nhi", "\r\n\r\nho");
 	send_octets(o);
 	refused_with(o, 438);
+	/* With the dot that a DNS name may end in it is the same one. */
+	say_now(o, (struct req){.from = "<sip:eve@example.org.>;tag=e"});
+	refused_with(o, 428);
+	say_now(o, (struct req){.from = "<sip:alice@example.com.>;tag=e", .headers = forged});
+	refused_with(o, 407);
 	/* Of other domains nothing is required. */
 	say_now(o, (struct req){.from = "<sip:eve@sub.example.org>;tag=e"});
 	at_bob(o, false);

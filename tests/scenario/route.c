@@ -193,6 +193,98 @@ static void the_way_out_needs_more_than_a_udp_address(void **state)
 	go_out(s, &tcp, "out2", false);
 }
 
+/*
+ * Who was let into a dialog has its token for ever; but nobody speaks in it under the name of another one of ours
+ * without his digest, from whichever end, nor begins with it what is no request of a dialog.
+ */
+static void under_another_name_of_ours_the_digest_is_asked_for(void **state)
+{
+	static const char *const others[] = {"<sip:alice@example.com>;tag=e",
+					     "\"Boss\" <sip:ALICE@Example.com.>;tag=e"};
+	struct scene *s = *state;
+	struct req r = {.method = "MESSAGE", .uri = PHONE1, .to = "<sip:bob@example.com>;tag=b", .call_id = "call"};
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "call"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	r.headers = route.p;
+	r.cseq = 2;
+	say(s, &s->eve, r);
+	msg_unref(asked(s, &s->phone1, METHOD_MESSAGE));
+	for (size_t i = 0; i < COUNT(others); i++) {
+		r.from = others[i];
+		r.cseq++;
+		say(s, &s->eve, r);
+		expect(s, &s->eve, 407);
+	}
+	/* Without a To tag it is a new request, with a Request-URI that is not ours. */
+	r.from = EVE;
+	r.to = "<sip:bob@example.com>";
+	r.method = "INVITE";
+	r.cseq++;
+	say(s, &s->phone2, r);
+	expect(s, &s->phone2, 403);
+	silence(s);
+	/* Nor does a user of ours speak as another one. */
+	buf_clear(&route);
+	say_as_alice(s, &s->alice, (struct req){.method = "INVITE", .call_id = "local"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &s->alice, 200);
+	r = (struct req){.method = "MESSAGE",
+			 .uri = PHONE1,
+			 .from = "<sip:carol@example.com>;tag=a",
+			 .to = "<sip:bob@example.com>;tag=b",
+			 .call_id = "local",
+			 .headers = route.p,
+			 .cseq = 9};
+	say(s, &s->alice, r);
+	expect(s, &s->alice, 407);
+	r.from = ALICE;
+	say(s, &s->alice, r);
+	msg_unref(asked(s, &s->phone1, METHOD_MESSAGE));
+	silence(s);
+	buf_free(&route);
+}
+
+/* Another domain has sent its user's call on to Bob, whose From is that user now: he can hang up all the same. */
+static void the_callee_of_a_call_that_was_sent_on(void **state)
+{
+	struct scene *s = *state;
+	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:41000");
+	struct flow there = fake_udp("192.0.2.66:5060");
+	struct buf route = {0};
+	struct sip_msg *m;
+
+	put(s, &s->phone1, "*");
+	put_flow(s, &tcp, "");
+	say(s, &s->eve, (struct req){.method = "INVITE", .to = "<sip:carol@example.net>", .call_id = "on"});
+	m = asked(s, &tcp, METHOD_INVITE);
+	reply(s, &tcp, m, 200, "Contact: <sip:bob@10.1.1.1>\r\n");
+	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	say(s, &tcp,
+	    (struct req){.method = "BYE",
+			 .uri = "sip:eve@192.0.2.66",
+			 .from = "<sip:carol@example.net>;tag=b",
+			 .to = EVE,
+			 .call_id = "on",
+			 .headers = route.p});
+	m = asked(s, &there, METHOD_BYE);
+	assert_int_equal(msg_count(m, HDR_IDENTITY), 0);
+	msg_unref(m);
+	silence(s);
+	buf_free(&route);
+}
+
 /* So many octets in one header field. */
 static void add_large(struct buf *lines, unsigned octets)
 {
@@ -424,6 +516,8 @@ int main(void)
 		T(record_route_opens_nothing_to_others),
 		T(a_strict_router_before_us_hides_no_proxy),
 		T(the_way_out_needs_more_than_a_connection),
+		T(under_another_name_of_ours_the_digest_is_asked_for),
+		T(the_callee_of_a_call_that_was_sent_on),
 		cmocka_unit_test_setup_teardown(the_way_out_needs_more_than_a_udp_address, begin_unsigned, end),
 		T(the_connection_of_a_large_request_may_end),
 		T(an_address_speaks_for_its_end),
