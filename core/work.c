@@ -194,7 +194,7 @@ unsigned work_pending(const struct work *w)
 	return w->pending;
 }
 
-void work_free(struct work *w)
+void work_stop(struct work *w)
 {
 	if (w == NULL)
 		return;
@@ -204,7 +204,15 @@ void work_free(struct work *w)
 	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; w->started && i < w->thread_count; i++)
 		pthread_join(w->workers[i].thread, NULL);
+	w->thread_count = 0;
 	collect(w);
+}
+
+void work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
+	work_stop(w);
 	io_free(w->io);
 	close(w->eventfd);
 	pthread_cond_destroy(&w->wake);

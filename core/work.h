@@ -30,9 +30,12 @@ MUST_USE enum err work_submit(struct work *w, struct work_job *job);
 unsigned work_pending(const struct work *w);
 
 /*
- * work_free: no more jobs; the ones queued are run, the threads joined, and every done() called before it returns. Jobs
- * are short, so this is bounded by queue times their length over the threads.
+ * work_stop: no more jobs (ERR_BUSY); the ones queued are run, the threads joined, and every done() called before it
+ * returns. Jobs are short, so this is bounded by queue times their length over the threads. Where there are several
+ * pools all stop before one is freed: a done() of one may submit to another. work_free stops what was not stopped. NULL
+ * is ignored by both.
  */
+void work_stop(struct work *w);
 void work_free(struct work *w);
 
 #endif

@@ -154,7 +154,7 @@ static void take_settings(struct app *a, struct config *next)
 	*next = old;
 	log_set((enum log_level)a->config.log_level);
 	signer_alg(a->signer, a->config.identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256);
-	if (!load_reach(&a->config, &a->reach, &why)) /* load_rules has looked */
+	if (!app_fetch_rules(a, &why)) /* load_rules has looked */
 		log_line(LOG_ERROR, "event=not_reloaded reason=%s", log_esc(buf_slice(&why)).text);
 	buf_free(&why);
 }

@@ -17,7 +17,6 @@
 #include "sip/service/verifier.h"
 
 #define NAME_THREADS 4      /* each may wait seconds for a name server */
-#define FETCH_THREADS 4     /* the same for names that strangers choose: they wait for one another only */
 #define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
 #define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
 
@@ -198,6 +197,17 @@ static unsigned listener_protos(const struct config *c)
 	       (c->listen_tls[0] != '\0' ? PROTO_BIT(PROTO_TLS) : 0);
 }
 
+bool app_fetch_rules(struct app *a, struct buf *why)
+{
+	a->dns = (struct dns_servers){0};
+	if (a->config.dns[0] != '\0' && !dns_servers_list(slice_str(a->config.dns), &a->dns)) {
+		buf_adds(why, "server.dns cannot be read");
+		return false;
+	}
+	a->dns.over = &a->over;
+	return load_reach(&a->config, &a->reach, why);
+}
+
 struct resolver_options app_resolver_options(const struct app *a, const struct config *c)
 {
 	return (struct resolver_options){.dns = c->dns, .protos = a->protos, .routes = load_routes(c)};
@@ -238,7 +248,8 @@ static void build_layers(struct app *a)
 								     .work = a->fetch_names,
 								     .streams = a->streams,
 								     .tls = a->client_tls,
-								     .reach = &a->reach},
+								     .reach = &a->reach,
+								     .dns = &a->dns},
 							   .work = a->work,
 							   .checking_max = c->limit_queue / 2 + 1,
 							   .trust = a->trust,
@@ -351,14 +362,14 @@ static bool start(struct app *a, struct buf *why)
 	harden();
 	log_set((enum log_level)a->config.log_level);
 	reserve_files(&a->config);
-	if (!load_rules(&a->config, why) || !load_reach(&a->config, &a->reach, why))
+	if (!load_rules(&a->config, why) || !app_fetch_rules(a, why))
 		return false;
 	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
 	a->loop = loop_new();
 	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
 	a->disk = work_new(a->loop, 1, 4, 0);
 	a->names = work_new(a->loop, NAME_THREADS, a->config.limit_queue, 0);
-	a->fetch_names = work_new(a->loop, FETCH_THREADS, CACHE_FETCHES, 0);
+	a->fetch_names = work_new(a->loop, CACHE_FETCHES, CACHE_FETCHES, 0);
 	a->certs = domain_certs_new();
 	if (!load_trust(&a->config, &a->trust, why) || !load_keys(a, why) || !open_store(a, why))
 		return false;
@@ -396,7 +407,12 @@ void app_free(struct app *a)
 	if (a->streams != NULL)
 		stream_stop_listening(a->streams);
 	resolver_stop(a->resolver);
-	/* All jobs end first: what they belong to is still there for their done(). */
+	atomic_store(&a->over, true);
+	/* All jobs end first: what they belong to, and the other pools, are still there for their done(). */
+	work_stop(a->work);
+	work_stop(a->disk);
+	work_stop(a->names);
+	work_stop(a->fetch_names);
 	work_free(a->work);
 	work_free(a->disk);
 	work_free(a->names);

@@ -23,7 +23,9 @@ struct app {
 	struct tls_config *server_tls, *client_tls;
 	struct domain_certs *certs;
 	struct signer *signer;
-	struct reach reach; /* of fetches */
+	struct reach reach;     /* of fetches */
+	struct dns_servers dns; /* of fetches */
+	atomic_bool over;
 	struct replay *replay;
 	struct verifier *verifier;
 	struct streams *streams;
@@ -44,6 +46,9 @@ struct app {
 	unsigned protos;             /* that have a listener */
 	struct peer sip, tls, https; /* the first of each, for the ready line */
 };
+
+/* Where and by which name servers certificates are fetched, after a->config. */
+MUST_USE bool app_fetch_rules(struct app *a, struct buf *why);
 
 /* What the resolver is to do after configuration c; the routes are the caller's. */
 struct resolver_options app_resolver_options(const struct app *a, const struct config *c);

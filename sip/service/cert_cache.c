@@ -7,32 +7,41 @@
 #include "core/rate.h"
 
 #define EVERYBODY S("*")
+#define BY_UDP S("udp")
 #define ALL_A_MINUTE 600
 #define ALL_AT_ONCE 20
+#define UDP_A_MINUTE 300
+#define UDP_AT_ONCE 10
 #define SOURCE_A_MINUTE 60
 #define SOURCE_AT_ONCE 10
-#define HOST_A_MINUTE 60
-#define HOST_AT_ONCE 5
 
 /* A domain certificate, or the failure to get one. */
 struct entry {
 	struct map_node node;
 	struct cert_cache *cache;
 	char *url;
-	struct buf der;      /* empty: it failed, see why */
-	char why[200];       /* a clause */
-	int64_t until_ms;    /* monotonic, as asked_ms */
-	int64_t asked_ms;    /* when the last answer came */
+	struct buf der; /* empty: it failed, see why */
+	char why[200];  /* a clause */
+	bool proved;
+	int64_t until_ms;    /* monotonic, as the others */
+	int64_t got_ms;      /* when der came */
+	int64_t asked_ms;    /* when the last answer came, whatever it was */
 	struct fetch *fetch; /* under way */
-	struct peer source;  /* of the request that it is for */
 	struct cert_waiter *first, **last;
 	unsigned waiters;
+};
+
+/* A fetch that has not let go of everything; its URL may have been answered for already. */
+struct slot {
+	bool held;
+	struct flow source;
 };
 
 struct cert_cache {
 	struct fetch_deps d;
 	struct map entries;
-	struct rate *all, *by_source, *by_host;
+	struct slot slots[CACHE_FETCHES];
+	struct rate *all, *by_source, *udp;
 };
 
 struct cert_cache *cert_cache_new(const struct fetch_deps *deps)
@@ -43,7 +52,7 @@ struct cert_cache *cert_cache_new(const struct fetch_deps *deps)
 	map_init(&c->entries);
 	c->all = rate_new(ALL_A_MINUTE, ALL_AT_ONCE);
 	c->by_source = rate_new(SOURCE_A_MINUTE, SOURCE_AT_ONCE);
-	c->by_host = rate_new(HOST_A_MINUTE, HOST_AT_ONCE);
+	c->udp = rate_new(UDP_A_MINUTE, UDP_AT_ONCE);
 	return c;
 }
 
@@ -92,7 +101,7 @@ void cert_cache_free(struct cert_cache *c)
 	map_free(&c->entries);
 	rate_free(c->all);
 	rate_free(c->by_source);
-	rate_free(c->by_host);
+	rate_free(c->udp);
 	mem_free(c);
 }
 
@@ -101,44 +110,71 @@ void cert_cache_free(struct cert_cache *c)
 static void on_fetched(void *arg, struct slice body, const char *why)
 {
 	struct entry *e = arg;
+	int64_t now = loop_now_ms(e->cache->d.loop);
 
 	e->fetch = NULL;
-	e->asked_ms = loop_now_ms(e->cache->d.loop);
+	e->asked_ms = now;
+	e->until_ms = now + CACHE_AGAIN_S * INT64_C(1000);
 	if (body.n > 0) {
+		e->proved = e->proved && slice_eq(buf_slice(&e->der), body);
+		e->got_ms = now;
 		buf_clear(&e->der);
 		buf_add(&e->der, body);
-		e->until_ms = e->asked_ms + CACHE_AGAIN_S * INT64_C(1000);
-	} else if (e->der.n == 0) {
+	} else {
 		snprintf(e->why, sizeof(e->why), "%s", why != NULL ? why : "the answer is empty");
-		e->until_ms = e->asked_ms + CACHE_AGAIN_S * INT64_C(1000);
 	}
 	tell(e, buf_slice(&e->der), e->why);
 }
 
-static bool may_fetch(struct cert_cache *c, struct slice url, const struct peer *source)
+static bool is_udp(const struct flow *f)
+{
+	return f->proto == PROTO_UDP;
+}
+
+static bool same_source(const struct flow *a, const struct flow *b)
+{
+	return is_udp(a) == is_udp(b) && (is_udp(a) || slice_eq(peer_prefix(&a->remote), peer_prefix(&b->remote)));
+}
+
+/* A slot for a fetch of this source, NULL: it has too many, or there are too many. */
+static struct slot *find_slot(struct cert_cache *c, const struct flow *source)
+{
+	struct slot *free_one = NULL;
+	unsigned of = 0;
+
+	for (unsigned i = 0; i < CACHE_FETCHES; i++) {
+		if (!c->slots[i].held)
+			free_one = &c->slots[i];
+		else
+			of += same_source(&c->slots[i].source, source);
+	}
+	return of < (is_udp(source) ? CACHE_FETCHES_UDP : CACHE_FETCHES_OF) ? free_one : NULL;
+}
+
+/* What one source is refused is not taken from the others. */
+static bool may_ask(struct cert_cache *c, const struct flow *source)
 {
 	int64_t now = loop_now_ms(c->d.loop);
-	unsigned all = 0, of = 0;
-	struct fetch_url parts;
 
-	for (struct map_node *n = map_first(&c->entries); n != NULL; n = map_next(&c->entries, n)) {
-		const struct entry *e = MAP_ENTRY(n, struct entry, node);
-
-		all += e->fetch != NULL;
-		of += e->fetch != NULL && slice_eq(peer_prefix(&e->source), peer_prefix(source));
-	}
-	if (all >= CACHE_FETCHES || of >= CACHE_FETCHES_OF || !fetch_url(url, &parts))
-		return false;
-	/* What one source is refused is not taken from the others. */
-	return rate_take(c->by_source, peer_prefix(source), now) && rate_take(c->by_host, parts.host, now) &&
+	return (is_udp(source) ? rate_take(c->udp, BY_UDP, now)
+			       : rate_take(c->by_source, peer_prefix(&source->remote), now)) &&
 	       rate_take(c->all, EVERYBODY, now);
 }
 
-static void fetch(struct entry *e, const struct peer *source)
+/* false: not now. */
+static bool fetch(struct entry *e, const struct flow *source)
 {
-	e->source = source != NULL ? *source : (struct peer){0};
-	e->last = &e->first;
-	e->fetch = fetch_start(&e->cache->d, slice_str(e->url), on_fetched, e);
+	struct cert_cache *c = e->cache;
+	struct slot *slot = source != NULL ? find_slot(c, source) : NULL;
+
+	if (source != NULL && (slot == NULL || !may_ask(c, source)))
+		return false;
+	e->fetch = fetch_start(&c->d, slice_str(e->url), on_fetched, e);
+	if (slot != NULL) {
+		slot->source = *source;
+		fetch_counts(e->fetch, &slot->held);
+	}
+	return true;
 }
 
 static bool enlist(struct entry *e, struct cert_waiter *w)
@@ -146,6 +182,8 @@ static bool enlist(struct entry *e, struct cert_waiter *w)
 	if (e->waiters >= CACHE_WAITERS)
 		return false;
 	w->next = NULL;
+	if (e->first == NULL)
+		e->last = &e->first;
 	*e->last = w;
 	e->last = &w->next;
 	e->waiters++;
@@ -185,34 +223,39 @@ static bool make_room(struct cert_cache *c)
 	return c->entries.count < CACHE_MAX;
 }
 
-enum err cert_cache_ask(struct cert_cache *c, struct slice url, const struct peer *source, struct cert_waiter *w,
-			struct slice *der, const char **why)
+static struct entry *add(struct cert_cache *c, struct slice url)
 {
-	struct entry *e = find(c, url);
+	struct entry *e = mem_alloc(sizeof(*e));
 
-	*why = "too many certificates are being fetched";
-	if (e != NULL && e->fetch != NULL)
-		return enlist(e, w) ? ERR_AGAIN : ERR_BUSY;
-	if (e != NULL && e->until_ms > loop_now_ms(c->d.loop)) {
-		*der = buf_slice(&e->der);
-		*why = e->why;
-		return e->der.n > 0 ? ERR_OK : ERR_NOTFOUND;
-	}
-	if (source != NULL && !may_fetch(c, url, source))
-		return ERR_BUSY;
-	if (e != NULL)
-		drop(e);
-	if (!make_room(c))
-		return ERR_BUSY;
-	e = mem_alloc(sizeof(*e));
 	e->cache = c;
 	e->url = slice_dup(url);
 	map_add(&c->entries, &e->node, slice_str(e->url));
-	fetch(e, source);
-	return enlist(e, w) ? ERR_AGAIN : ERR_BUSY;
+	return e;
 }
 
-enum err cert_cache_again(struct cert_cache *c, struct slice url, struct slice used, const struct peer *source,
+enum err cert_cache_ask(struct cert_cache *c, struct slice url, const struct flow *source, struct cert_waiter *w,
+			struct slice *der, const char **why)
+{
+	struct entry *e = find(c, url);
+	bool fresh = e != NULL && e->until_ms > loop_now_ms(c->d.loop);
+
+	*why = "too many certificates are being fetched";
+	if (e == NULL && !make_room(c))
+		return ERR_BUSY;
+	if (e == NULL)
+		e = add(c, url);
+	if (e->fetch == NULL && !fresh && !fetch(e, source) && !e->proved) {
+		drop(e);
+		return ERR_BUSY;
+	}
+	if (e->fetch != NULL)
+		return enlist(e, w) ? ERR_AGAIN : ERR_BUSY;
+	*der = buf_slice(&e->der);
+	*why = e->why;
+	return e->der.n > 0 ? ERR_OK : ERR_NOTFOUND;
+}
+
+enum err cert_cache_again(struct cert_cache *c, struct slice url, struct slice used, const struct flow *source,
 			  struct cert_waiter *w, struct slice *der)
 {
 	struct entry *e = find(c, url);
@@ -223,20 +266,22 @@ enum err cert_cache_again(struct cert_cache *c, struct slice url, struct slice u
 		*der = buf_slice(&e->der);
 		return ERR_OK;
 	}
-	if (e->fetch == NULL) {
-		/* A forger can make us ask only once in a while. */
-		if (loop_now_ms(c->d.loop) < e->asked_ms + CACHE_AGAIN_S * INT64_C(1000) ||
-		    (source != NULL && !may_fetch(c, url, source)))
-			return ERR_NOTFOUND;
-		fetch(e, source);
-	}
+	/* A forger can make us ask only once in a while. */
+	if (e->fetch == NULL &&
+	    (loop_now_ms(c->d.loop) < e->asked_ms + CACHE_AGAIN_S * INT64_C(1000) || !fetch(e, source)))
+		return ERR_NOTFOUND;
 	return enlist(e, w) ? ERR_AGAIN : ERR_NOTFOUND;
 }
 
 void cert_cache_proved(struct cert_cache *c, struct slice url, struct slice der)
 {
 	struct entry *e = find(c, url);
+	int64_t until_ms;
 
-	if (e != NULL && slice_eq(buf_slice(&e->der), der))
-		e->until_ms = e->asked_ms + CACHE_S * INT64_C(1000);
+	if (e == NULL || !slice_eq(buf_slice(&e->der), der))
+		return;
+	e->proved = true;
+	until_ms = e->got_ms + CACHE_S * INT64_C(1000);
+	if (e->until_ms < until_ms)
+		e->until_ms = until_ms;
 }

@@ -22,6 +22,7 @@ struct fetch {
 	unsigned redirects;
 	uint64_t stream; /* 0: none */
 	bool resolving, over, freed;
+	bool *held;      /* of who counts, or NULL */
 	bool redirected; /* the connection is to end, then the new URL is asked for */
 	struct buf came; /* of the answer so far */
 };
@@ -90,6 +91,8 @@ static void release(struct fetch *f)
 	if (f->freed || !f->over || f->resolving || f->stream != 0)
 		return;
 	f->freed = true;
+	if (f->held != NULL)
+		*f->held = false;
 	loop_defer(f->deps->loop, destroy, f);
 }
 
@@ -307,21 +310,31 @@ static void begin(void *arg)
 	struct fetch *f = arg;
 	enum err e;
 
+	if (f->over)
+		return;
 	if (!fetch_url(slice_str(f->text), &f->url)) {
 		finish(f, SLICE_NONE, "it is no http or https URL");
 		return;
 	}
 	f->resolving = true;
-	e = resolve_host(f->deps->work, f->url.host, f->url.port, on_resolved, f);
+	e = resolve_host(f->deps->work, f->deps->dns, f->url.host, f->url.port, on_resolved, f);
 	if (e == ERR_OK)
 		return;
 	f->resolving = false;
 	finish(f, SLICE_NONE, e == ERR_BUSY ? "too much to do at once" : "its host is no DNS name");
 }
 
+/* What the loop was told in fetch_start may still be to come, before this. */
 void fetch_free(struct fetch *f)
 {
-	destroy(f);
+	f->over = f->freed = true;
+	loop_defer(f->deps->loop, destroy, f);
+}
+
+void fetch_counts(struct fetch *f, bool *held)
+{
+	f->held = held;
+	*held = true;
 }
 
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg)

@@ -16,12 +16,15 @@
 #define FETCH_REDIRECTS 2
 #define FETCH_URL_MAX 1024
 
+struct dns_servers;
+
 struct fetch_deps {
 	struct loop *loop;
 	struct work *work; /* resolves names */
 	struct streams *streams;
-	struct tls_config *tls;    /* of clients; for https */
-	const struct reach *reach; /* where it may go; NULL: anywhere */
+	struct tls_config *tls;        /* of clients; for https */
+	const struct reach *reach;     /* where it may go; NULL: anywhere */
+	const struct dns_servers *dns; /* that are asked; NULL: as the system does */
 };
 
 /* done, once, from the loop, never from within fetch_start: the object; or p NULL, and why is a clause. */
@@ -29,10 +32,13 @@ typedef void (*fetch_fn)(void *arg, struct slice body, const char *why);
 
 /*
  * fetch_start: url is copied; deps must stay. It ends by itself, soon, and frees itself after done. fetch_free: for one
- * that was under way when workers and streams were freed: done will not be called.
+ * that was under way when workers and streams were freed: done will not be called. The loop comes after it.
  */
 struct fetch;
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg);
+
+/* fetch_counts: *held is true until it holds neither connection nor worker any more, which may be after done. */
+void fetch_counts(struct fetch *f, bool *held);
 void fetch_free(struct fetch *f);
 
 /* fetch_url: parts of an absolute http or https URL. false: another scheme, user information, or malformed. */

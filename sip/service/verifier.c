@@ -25,7 +25,7 @@ struct check {
 	int64_t date_s;
 	uint8_t digest[HASH_MAX];
 	struct buf sig, url, der;
-	struct peer source;
+	struct flow source;
 	bool has_source;
 	int64_t now_s;       /* when the worker looks */
 	struct trust *trust; /* the settings then */
@@ -382,7 +382,7 @@ static bool read_signed(struct check *c)
 	return true;
 }
 
-void verifier_check(struct verifier *v, struct sip_msg *m, const struct peer *source, uint64_t id, verifier_fn done,
+void verifier_check(struct verifier *v, struct sip_msg *m, const struct flow *source, uint64_t id, verifier_fn done,
 		    void *arg)
 {
 	struct check *c = mem_alloc(sizeof(*c));

@@ -3,6 +3,7 @@
 
 #include "sip/message/msg.h"
 #include "sip/service/fetch.h"
+#include "sip/transport/flow.h"
 
 /*
  * The verifier of RFC 4474 section 6: is the From of a request what the authentication service of its domain signed?
@@ -41,11 +42,11 @@ void verifier_reload(struct verifier *v, struct tls_config *client_tls, struct t
 
 /*
  * verifier_check: done, once, from the loop, never from within this call. m: a request without defect; one reference is
- * kept until then. source: who has sent it here, NULL: somebody whom we trust to make us fetch. id: whatever finds the
+ * kept until then. source: what it came by, NULL: somebody whom we trust to make us fetch. id: whatever finds the
  * asker's object again.
  */
 typedef void (*verifier_fn)(void *arg, uint64_t id, const struct verdict *v);
-void verifier_check(struct verifier *v, struct sip_msg *m, const struct peer *source, uint64_t id, verifier_fn done,
+void verifier_check(struct verifier *v, struct sip_msg *m, const struct flow *source, uint64_t id, verifier_fn done,
 		    void *arg);
 
 #endif

@@ -257,7 +257,7 @@ void vet(struct fork *f)
 	else if (wants_signature(f))
 		sign(f);
 	else if (wants_verdict(f))
-		verifier_check(p->d.verifier, f->request, &f->source.remote, f->own, on_verdict, p);
+		verifier_check(p->d.verifier, f->request, &f->source, f->own, on_verdict, p);
 	else
 		fork_go(f);
 }

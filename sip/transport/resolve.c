@@ -36,7 +36,8 @@ static void done(struct work_job *job)
 	mem_free(j);
 }
 
-static enum err submit(struct work *w, struct slice name, struct locate_step step, resolve_fn fn, void *arg)
+static enum err submit(struct work *w, const struct dns_servers *dns, struct slice name, struct locate_step step,
+		       resolve_fn fn, void *arg)
 {
 	struct job *j;
 	enum err e;
@@ -51,6 +52,8 @@ static enum err submit(struct work *w, struct slice name, struct locate_step ste
 	j->done = fn;
 	j->arg = arg;
 	j->ask.secure = true;
+	if (dns != NULL)
+		j->ask.dns = *dns;
 	j->ask.count = 1;
 	j->ask.steps[0] = step;
 	e = work_submit(w, &j->job);
@@ -59,16 +62,17 @@ static enum err submit(struct work *w, struct slice name, struct locate_step ste
 	return e;
 }
 
-enum err resolve_host(struct work *w, struct slice host, uint16_t port, resolve_fn fn, void *arg)
+enum err resolve_host(struct work *w, const struct dns_servers *dns, struct slice host, uint16_t port, resolve_fn fn,
+		      void *arg)
 {
 	const struct locate_step step = {.kind = LOCATE_HOST, .proto = PROTO_TCP, .port = port};
 
-	return submit(w, host, step, fn, arg);
+	return submit(w, dns, host, step, fn, arg);
 }
 
 enum err resolve_sips(struct work *w, struct slice domain, resolve_fn fn, void *arg)
 {
 	const struct locate_step step = {.kind = LOCATE_DOMAIN};
 
-	return submit(w, domain, step, fn, arg);
+	return submit(w, NULL, domain, step, fn, arg);
 }

@@ -253,7 +253,7 @@ static void find_server(void *arg)
 		on_resolved(a, &r, NULL);
 		return;
 	}
-	e = acc->has_server ? resolve_host(a->work, slice_str(acc->host), acc->port, on_resolved, a)
+	e = acc->has_server ? resolve_host(a->work, NULL, slice_str(acc->host), acc->port, on_resolved, a)
 			    : resolve_sips(a->work, acc->domain, on_resolved, a);
 	if (e != ERR_OK)
 		on_resolved(a, &(struct resolved){0}, "the name of the server is no DNS name");

@@ -10,6 +10,7 @@ struct fetch {
 	void *arg;
 	char *url;
 	struct fetch *next; /* held */
+	bool *held_by;      /* of who counts, or NULL */
 };
 
 struct fake_web fake_web;
@@ -30,6 +31,8 @@ void fetch_free(struct fetch *f)
 		at = &(*at)->next;
 	if (*at == f)
 		*at = f->next;
+	if (f->held_by != NULL)
+		*f->held_by = false;
 	mem_free(f->url);
 	mem_free(f);
 }
@@ -62,6 +65,12 @@ void fake_web_release(void)
 		fake_web.held = f->next;
 		answer(f);
 	}
+}
+
+void fetch_counts(struct fetch *f, bool *held)
+{
+	f->held_by = held;
+	*held = true;
 }
 
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg)

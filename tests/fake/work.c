@@ -61,13 +61,18 @@ unsigned work_pending(const struct work *w)
 	return w->queued;
 }
 
+void work_stop(struct work *w)
+{
+	w->hold = false;
+	w->closing = true;
+	run_jobs(w);
+}
+
 void work_free(struct work *w)
 {
 	if (w == NULL)
 		return;
-	w->hold = false;
-	w->closing = true;
-	run_jobs(w);
+	work_stop(w);
 	fake_remove_source(w->loop, w);
 	mem_free(w);
 }

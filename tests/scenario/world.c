@@ -201,6 +201,9 @@ static void drop_inbox(struct world *w)
 static void stop(struct world *w)
 {
 	fake_settle(w->loop);
+	work_stop(w->work);
+	work_stop(w->disk);
+	work_stop(w->names);
 	work_free(w->work);
 	work_free(w->disk);
 	resolver_stop(w->resolver);
