@@ -61,15 +61,18 @@ static enum err open_one(struct seen *s, int dirfd, unsigned which, struct buf *
 	return ERR_OK;
 }
 
-/* A time that nobody can have written is damage, and not for ever. */
+/*
+ * A time later than any that is written now comes of damage, or of a clock that was ahead then or is behind now: it
+ * counts, but not for ever.
+ */
 static void replay(const struct seen *s, const struct buf *b, int64_t now_s, seen_fn on_record, void *arg)
 {
 	for (size_t at = 0; at + RECORD <= b->n; at += RECORD) {
 		const uint8_t *r = (const uint8_t *)b->p + at;
 		int64_t until_s = get_time(r);
 
-		if (until_s > now_s && until_s <= now_s + s->keep_s)
-			on_record(arg, r + 8, until_s);
+		if (until_s > now_s)
+			on_record(arg, r + 8, until_s < now_s + s->keep_s ? until_s : now_s + s->keep_s);
 	}
 }
 

@@ -15,7 +15,8 @@
 
 struct seen;
 
-/* seen_open: calls on_record for all that still counts, oldest first. The files are NAME.0 and NAME.1. ERR_IO: errno.
+/* seen_open: calls on_record for all that still counts, as it was added. The files are NAME.0 and NAME.1. ERR_IO:
+ * errno.
  */
 typedef void (*seen_fn)(void *arg, const uint8_t key[SEEN_KEY], int64_t until_s);
 MUST_USE enum err seen_open(int dirfd, const char *name, uint32_t keep_s, int64_t now_s, seen_fn on_record, void *arg,

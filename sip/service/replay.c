@@ -10,15 +10,23 @@
 
 #define MAC_SIZE SEEN_KEY
 
+/* What a domain has of the memory. */
+struct share {
+	struct map_node node;
+	unsigned count;
+	char *domain;
+};
+
 struct seen_mac {
 	struct map_node node;
+	struct share *share; /* NULL: of before the start */
 	struct seen_mac *newer;
 	int64_t until_ms;
 	uint8_t mac[MAC_SIZE];
 };
 
 struct replay {
-	struct map map;
+	struct map map, shares;
 	struct seen_mac *oldest, *newest;
 	unsigned max;
 	uint8_t secret[HASH_MAX];
@@ -32,6 +40,7 @@ struct replay *replay_new(unsigned max)
 
 	r->max = max;
 	map_init(&r->map);
+	map_init(&r->shares);
 	rng_fill(r->secret, sizeof(r->secret));
 	return r;
 }
@@ -44,6 +53,11 @@ static void forget_oldest(struct replay *r)
 	if (r->oldest == NULL)
 		r->newest = NULL;
 	map_remove(&r->map, &s->node);
+	if (s->share != NULL && --s->share->count == 0) {
+		map_remove(&r->shares, &s->share->node);
+		mem_free(s->share->domain);
+		mem_free(s->share);
+	}
 	mem_free(s);
 }
 
@@ -54,6 +68,7 @@ void replay_free(struct replay *r)
 	while (r->oldest != NULL)
 		forget_oldest(r);
 	map_free(&r->map);
+	map_free(&r->shares);
 	seen_free(r->disk);
 	mem_wipe(r->secret, sizeof(r->secret));
 	mem_free(r);
@@ -68,12 +83,15 @@ static void mac_of(const struct replay *r, const struct replay_key *key, uint8_t
 	hmac_parts(HASH_SHA256, slice_of(r->secret, sizeof(r->secret)), parts, 4, out);
 }
 
-static void remember(struct replay *r, const uint8_t *mac, int64_t until_ms)
+static void remember(struct replay *r, const uint8_t *mac, struct share *share, int64_t until_ms)
 {
 	struct seen_mac *s = mem_alloc(sizeof(*s));
 
 	memcpy(s->mac, mac, MAC_SIZE);
 	s->until_ms = until_ms;
+	s->share = share;
+	if (share != NULL)
+		share->count++;
 	map_add(&r->map, &s->node, slice_of(s->mac, MAC_SIZE));
 	if (r->newest != NULL)
 		r->newest->newer = s;
@@ -87,7 +105,21 @@ static void on_record(void *arg, const uint8_t *mac, int64_t until_s)
 	struct replay *r = arg;
 
 	if (r->map.count < r->max && map_find(&r->map, slice_of(mac, MAC_SIZE)) == NULL)
-		remember(r, mac, r->start_ms + (until_s - r->start_s) * 1000);
+		remember(r, mac, NULL, r->start_ms + (until_s - r->start_s) * 1000);
+}
+
+/* NULL: it has all that is for one. */
+static struct share *share_of(struct replay *r, struct slice domain)
+{
+	struct map_node *n = map_find(&r->shares, domain);
+	struct share *s = n == NULL ? NULL : MAP_ENTRY(n, struct share, node);
+
+	if (s == NULL) {
+		s = mem_alloc(sizeof(*s));
+		s->domain = slice_dup(domain);
+		map_add(&r->shares, &s->node, slice_str(s->domain));
+	}
+	return s->count < (r->max + 3) / 4 ? s : NULL;
 }
 
 enum err replay_open(unsigned max, int dirfd, struct slice master, int64_t now_ms, int64_t now_s, struct replay **out)
@@ -110,15 +142,16 @@ enum err replay_open(unsigned max, int dirfd, struct slice master, int64_t now_m
 enum err replay_enter(struct replay *r, const struct replay_key *key, int64_t now_ms, int64_t now_s)
 {
 	uint8_t mac[HASH_MAX];
+	struct share *share;
 
 	while (r->oldest != NULL && r->oldest->until_ms <= now_ms)
 		forget_oldest(r);
 	mac_of(r, key, mac);
 	if (map_find(&r->map, slice_of(mac, MAC_SIZE)) != NULL)
 		return ERR_EXISTS;
-	if (r->map.count >= r->max)
+	if (r->map.count >= r->max || (share = share_of(r, key->domain)) == NULL)
 		return ERR_BUSY;
-	remember(r, mac, now_ms + (int64_t)REPLAY_S * 1000);
+	remember(r, mac, share, now_ms + (int64_t)REPLAY_S * 1000);
 	if (r->disk != NULL)
 		seen_add(r->disk, mac, now_s);
 	return ERR_OK;

@@ -211,8 +211,11 @@ static void check_replay(struct check *c)
 {
 	const struct verifier_deps *d = &c->verifier->d;
 	const struct sip_msg *m = c->request;
-	const struct replay_key key = {
-		.from = m->from.spec, .call_id = m->call_id, .method = m->method_name, .cseq = m->cseq};
+	const struct replay_key key = {.from = m->from.spec,
+				       .domain = uri_domain(&m->from.uri),
+				       .call_id = m->call_id,
+				       .method = m->method_name,
+				       .cseq = m->cseq};
 
 	switch (replay_enter(d->replay, &key, loop_now_ms(d->fetch.loop), loop_wall_s(d->fetch.loop))) {
 	case ERR_OK:
@@ -222,7 +225,8 @@ static void check_replay(struct check *c)
 		refuse(c, 403, "Replayed Request", "the same signed request was here before");
 		break;
 	default:
-		refuse(c, 503, NULL, "too many signed requests within two hours to tell replays");
+		refuse(c, 503, NULL,
+		       "too many signed requests within two hours, of all or of this domain, to tell replays");
 		break;
 	}
 }

@@ -143,6 +143,8 @@ static void sign(struct fork *f)
 		p->signing++;
 	else if (e == ERR_BUSY)
 		answer(f, 503, NULL);
+	else if (e == ERR_LIMIT)
+		answer(f, 513, NULL);
 	else
 		answer(f, 400, "Ambiguous In What Is Signed");
 	buf_free(&octets);
@@ -162,21 +164,22 @@ static bool is_required(const struct fork *f)
 }
 
 /*
- * T-07: what comes through here once more while its first time is under way is no replay. But who it is from is not
- * said again: somebody on its way could have made it come.
+ * T-07: no replay is what comes through here once more on its way, or another branch of a fork before us, while the
+ * first one is under way. But who it is from is not said again: somebody on its way could have made it come. It goes
+ * elsewhere, or it would be a copy.
  */
-static bool is_spiral(const struct fork *f)
+static bool is_other_branch(const struct fork *f)
 {
 	const struct sip_msg *m = f->request;
 
-	for (const struct sip_header *h = msg_each(m, HDR_VIA, NULL); h != NULL; h = msg_each(m, HDR_VIA, h)) {
-		struct slice rest = h->value, item;
-		struct via via;
-		bool bad;
+	for (struct map_node *n = map_first(&f->proxy->by_own); n != NULL; n = map_next(&f->proxy->by_own, n)) {
+		const struct fork *first = MAP_ENTRY(n, struct fork, by_own);
+		const struct sip_msg *o = first->request;
 
-		while (list_next(&rest, &item, &bad))
-			if (via_parse(item, &via) == ERR_OK && tx_is_own_branch(f->proxy->d.transactions, via.branch))
-				return true;
+		if (first != f && first->vouched && o->cseq == m->cseq && slice_eq(o->call_id, m->call_id) &&
+		    slice_eq(o->method_name, m->method_name) && slice_eq(o->from.spec, m->from.spec) &&
+		    !uri_equal(&o->uri, &m->uri))
+			return true;
 	}
 	return false;
 }
@@ -206,7 +209,7 @@ static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 			 peer_text(&f->source.remote).text, log_esc(f->request->from.spec).text,
 			 log_esc(f->request->call_id).text, log_esc(slice_str(v->text)).text);
 	}
-	if (f->vouched || (v->replayed && is_spiral(f)) ||
+	if (f->vouched || (v->replayed && is_other_branch(f)) ||
 	    (p->d.access.config->identity_verify_inbound != VERIFY_REJECT && !is_required(f)))
 		fork_go(f);
 	else
@@ -233,9 +236,10 @@ static bool wants_privacy(const struct sip_msg *m)
 
 bool vet_asserts(const struct fork *f, struct buf *line)
 {
-	if (!f->to_local || f->proxy->d.access.config->identity_verify_inbound == VERIFY_OFF)
+	if (f->proxy->d.access.config->identity_verify_inbound == VERIFY_OFF)
 		return false;
-	if (f->vouched && !wants_privacy(f->request))
+	/* To others Identity says it; what a user asserts of himself is not for us to hand on. */
+	if (f->to_local && f->vouched && !wants_privacy(f->request))
 		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
 	return true;
 }

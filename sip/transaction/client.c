@@ -105,11 +105,6 @@ void client_refused(struct tx_layer *t, const struct peer *remote, struct slice 
 	}
 }
 
-bool tx_is_own_branch(const struct tx_layer *t, struct slice branch)
-{
-	return branch.n > 0 && map_find(&t->clients, branch) != NULL;
-}
-
 /* --- what users ask --- */
 
 void tx_branch(struct buf *out)

@@ -43,9 +43,6 @@ void tx_layer_free(struct tx_layer *t);
 void tx_layer_attach(struct tx_layer *t, struct transport *transport);
 extern const struct transport_user tx_transport_user;
 
-/* tx_is_own_branch: is there a client transaction with it, not yet over? */
-bool tx_is_own_branch(const struct tx_layer *t, struct slice branch);
-
 unsigned tx_count(const struct tx_layer *t);
 
 /*

@@ -71,12 +71,16 @@ static void VER_08_VER_10_remembered_as_long_as_a_date_is_believed(void **state)
 
 static void nothing_living_is_forgotten_to_make_room(void **state)
 {
+	static const char *const domains[] = {"a", "b", "c", "d"}; /* one has not all of it */
 	struct replay *r = replay_new(3);
 	struct replay_key k = first;
 
 	(void)state;
-	for (k.cseq = 1; k.cseq <= 3; k.cseq++)
+	for (k.cseq = 1; k.cseq <= 3; k.cseq++) {
+		k.domain = slice_str(domains[k.cseq - 1]);
 		assert_int_equal(replay_enter(r, &k, k.cseq * 1000, 0), ERR_OK);
+	}
+	k.domain = slice_str(domains[3]);
 	assert_int_equal(replay_enter(r, &k, 4000, 0), ERR_BUSY);
 	k.cseq = 1;
 	assert_int_equal(replay_enter(r, &k, 4000, 0), ERR_EXISTS);
@@ -90,12 +94,35 @@ static void nothing_living_is_forgotten_to_make_room(void **state)
 	replay_free(r);
 }
 
+/* Whoever can sign for one domain cannot fill what is there for all. */
+static void a_domain_has_a_quarter(void **state)
+{
+	struct replay *r = replay_new(40);
+	struct replay_key k = first;
+
+	(void)state;
+	k.domain = S("many.example");
+	for (k.cseq = 1; k.cseq <= 10; k.cseq++)
+		assert_int_equal(replay_enter(r, &k, 1000 + k.cseq, 0), ERR_OK);
+	assert_int_equal(replay_enter(r, &k, 2000, 0), ERR_BUSY);
+	k.domain = S("other.example");
+	assert_int_equal(replay_enter(r, &k, 2000, 0), ERR_OK);
+	/* It has it again when its time is over. */
+	k.domain = S("many.example");
+	k.cseq = 50;
+	assert_int_equal(replay_enter(r, &k, 1001 + INT64_C(1000) * REPLAY_S, 0), ERR_OK);
+	k.cseq = 51;
+	assert_int_equal(replay_enter(r, &k, 1001 + INT64_C(1000) * REPLAY_S, 0), ERR_BUSY);
+	replay_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(VER_10_the_same_one_again),
 		cmocka_unit_test(T_07_each_signed_field_counts),
 		cmocka_unit_test(VER_08_VER_10_remembered_as_long_as_a_date_is_believed),
+		cmocka_unit_test(a_domain_has_a_quarter),
 		cmocka_unit_test(nothing_living_is_forgotten_to_make_room),
 	};
 
