@@ -517,11 +517,25 @@ static void the_owner_may_hang_up_before_the_answer(void **state)
 	assert_null(world_take(s->w, "p1", NULL));
 }
 
+/* What is written then is told to nobody, and no pool is gone before the others have ended. */
+static void stopped_while_a_publication_is_written(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	change(s);
+	assert_told(s, &t);
+	pass(s, SECONDS(100));
+	fake_hold(s->w->disk, true);
+	publish_held(s, "p1", NULL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(stopped_while_a_publication_is_written),
 		T(CRT_25_certificates_end_at_notAfter),
 		T(T_19_CRD_16_credential_subscriptions_time_out_with_the_certificate),
 		T(ESC_19_publications_end_at_Expires),
