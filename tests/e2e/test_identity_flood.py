@@ -2,6 +2,7 @@
 VER-18, G44)."""
 
 import re
+import socket
 import threading
 import time
 
@@ -114,3 +115,26 @@ def test_VER_18_a_new_domain_gets_through_when_the_flood_is_over(border, net):
             break
         assert answer.code in (436, 503) and time.monotonic() < end, answer.start
         net.idle(0.5)
+
+
+def test_VER_18_names_that_nobody_answers_for(labs, domain, net, tmp_path):
+    """Strangers whose names lead to a silent name server hold up themselves: certificates of others are fetched, and the
+    server ends when it is told to."""
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 0))
+    server = labs.server(both_authorities(labs, domain, tmp_path), "identity.verify-inbound=reject",
+                         f"server.dns=127.0.0.1:{silent.getsockname()[1]}")
+    server.start()
+    abroad = Abroad(domain)
+    try:
+        border = Border(server, net, abroad)
+        for number in range(40):
+            agent = border.another() if number % 4 == 0 else agent
+            agent.send(border.signed(url=f"http://{token('n')}.example/{number}.cer", agent=agent))
+        for _ in range(3):
+            friend = border.another()
+            border.passes(border.signed(url=abroad.publish("DNS:example.org"), agent=friend), marked=True, agent=friend)
+    finally:
+        server.stop()
+        abroad.close()
+        silent.close()
