@@ -43,6 +43,9 @@ static bool wants_signature(const struct fork *f)
 
 	if (!f->proven || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
 		return false;
+	/* A certificate's name has no dot behind it, so nobody could verify a From that has. */
+	if (!slice_ieq(m->from.uri.host, uri_domain(&m->from.uri)))
+		return false;
 	/* AUT-09; and what is signed in another way already is left as it is (AUT-21). */
 	return m->method != METHOD_REGISTER && msg_value(m, HDR_IDENTITY).p == NULL;
 }
