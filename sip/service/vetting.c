@@ -41,10 +41,7 @@ static bool wants_signature(const struct fork *f)
 	const struct sip_msg *m = f->request;
 	uint32_t which = f->proxy->d.access.config->identity_sign;
 
-	if (!f->proven || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
-		return false;
-	/* A certificate's name has no dot behind it, so nobody could verify a From that has. */
-	if (!slice_ieq(m->from.uri.host, uri_domain(&m->from.uri)))
+	if (!f->vouched || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
 		return false;
 	/* AUT-09; and what is signed in another way already is left as it is (AUT-21). */
 	return m->method != METHOD_REGISTER && msg_value(m, HDR_IDENTITY).p == NULL;
@@ -258,7 +255,8 @@ void vet(struct fork *f)
 {
 	struct proxy *p = f->proxy;
 
-	f->vouched = f->proven;
+	/* A certificate's name has no dot behind it, so nobody could verify a From that has. */
+	f->vouched = f->proven && f->request->from.uri.host.n == uri_domain(&f->request->from.uri).n;
 	if (brings_ours(f))
 		answer(f, 403, "Identity Is Added Here");
 	else if (wants_signature(f))
