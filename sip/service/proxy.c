@@ -54,6 +54,7 @@ struct asking {
 	struct itinerary it;
 	bool local;  /* the sender is a user of ours */
 	bool proven; /* by the digest of this request */
+	bool comes_back;
 };
 
 static void refuse(const struct asking *a, unsigned code, const char *reason)
@@ -101,6 +102,10 @@ static bool check_request(const struct asking *a)
 static bool check_sender(struct asking *a, bool outbound)
 {
 	if (is_of_domain(a->p, &a->m->from.uri)) {
+		/* Another domain has sent on to a user of ours what one of ours has sent to it: he was asked then. */
+		a->comes_back = !outbound && vet_comes_back(a->p, a->m);
+		if (a->comes_back)
+			return true;
 		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
 		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
 			return false;
@@ -122,6 +127,7 @@ static void start(struct asking *a, struct fork *f)
 
 	f->caller_local = a->local;
 	f->proven = a->proven;
+	f->comes_back = a->comes_back;
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	if (a->tx != NULL && fork_is_loop(f)) {

@@ -54,6 +54,7 @@ struct fork {
 	bool caller_local; /* the sender is an end of ours */
 	bool vouched;      /* From is proven: by digest, or by Identity */
 	bool proven;       /* this request has the digest of the user of its From */
+	bool comes_back;   /* what we have signed, by way of another domain */
 	bool to_local;     /* it goes to users of ours */
 	bool cancelled, answered, over;
 	unsigned max_breadth;
@@ -95,7 +96,8 @@ bool is_of_domain(const struct proxy *p, const struct uri *u);
 /* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
  */
 void vet(struct fork *f);
-bool vet_asserts(const struct fork *f, struct buf *line); /* is P-Asserted-Identity ours to say, and what? */
+bool vet_comes_back(const struct proxy *p, const struct sip_msg *m); /* is it what we have signed, on its way? */
+bool vet_asserts(const struct fork *f, struct buf *line);            /* is P-Asserted-Identity ours to say, and what? */
 
 /* fork.c. room: of how many branches, at most BRANCHES_MAX. */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);

@@ -1,6 +1,7 @@
 #include "core/log.h"
 #include "sip/message/build.h"
 #include "sip/message/date.h"
+#include "sip/message/digest_string.h"
 #include "sip/message/edit.h"
 #include "sip/message/header.h"
 #include "sip/service/proxy_private.h"
@@ -184,6 +185,33 @@ static bool is_other_branch(const struct fork *f)
 	return false;
 }
 
+static bool same_signature(const struct sip_msg *a, const struct sip_msg *b)
+{
+	struct digest_string x, y;
+
+	if (!slice_eq(msg_value(a, HDR_IDENTITY), msg_value(b, HDR_IDENTITY)) || digest_string(a, &x) != ERR_OK ||
+	    digest_string(b, &y) != ERR_OK)
+		return false;
+	for (unsigned i = 0; i < DIGEST_STRING_PARTS; i++)
+		if (!slice_eq(x.parts[i], y.parts[i]))
+			return false;
+	return true;
+}
+
+bool vet_comes_back(const struct proxy *p, const struct sip_msg *m)
+{
+	if (msg_count(m, HDR_IDENTITY) != 1)
+		return false;
+	for (struct map_node *n = map_first(&p->by_own); n != NULL; n = map_next(&p->by_own, n)) {
+		const struct fork *first = MAP_ENTRY(n, struct fork, by_own);
+
+		if (first->proven && slice_eq(first->request->call_id, m->call_id) && has_identity(first->request) &&
+		    same_signature(first->request, m))
+			return true;
+	}
+	return false;
+}
+
 static bool wants_verdict(const struct fork *f)
 {
 	const struct config *c = f->proxy->d.access.config;
@@ -247,7 +275,7 @@ bool vet_asserts(const struct fork *f, struct buf *line)
 /* Does it have a signature that could be taken for ours, or half of one? An ACK is not answered. */
 static bool brings_ours(const struct fork *f)
 {
-	return f->id != 0 && claims_ours(f) &&
+	return f->id != 0 && claims_ours(f) && !f->comes_back &&
 	       (has_identity(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
 }
 

@@ -443,6 +443,50 @@ static void a_spiral_is_no_replay(void **state)
 	expect(s, &s->phone2, 403);
 }
 
+/* Another domain sends on to Bob what Alice has sent to it: with the signature that we gave it, and in this while only.
+ */
+static void what_we_have_signed_comes_back(void **state)
+{
+	struct org *o = *state;
+	struct scene *s = o->s;
+	struct edit_list edits;
+	struct sip_msg *m;
+
+	say_as_alice(s, &s->alice,
+		     (struct req){.uri = "sip:x@192.0.2.99", .to = "<sip:x@192.0.2.99>", .call_id = "back"});
+	m = next(s, NULL);
+	assert_true(m != NULL && m->request);
+	edit_start(&edits, m);
+	assert_int_equal(edit_start_line(&edits, S("MESSAGE sip:bob@example.com SIP/2.0\r\n")), ERR_OK);
+	assert_int_equal(edit_insert(&edits, msg_each(m, HDR_VIA, NULL),
+				     S("Via: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKback;rport\r\n")),
+			 ERR_OK);
+	edit_apply(&edits, &o->octets);
+	msg_unref(m);
+	send_octets(o);
+	m = asked(s, &s->phone1, METHOD_MESSAGE);
+	assert_int_equal(msg_count(m, HDR_IDENTITY), 1);
+	assert_int_equal(msg_count(m, HDR_P_ASSERTED_IDENTITY), 0);
+	msg_unref(m);
+	/* Nothing of it may be changed. */
+	change(o, "branch=z9hG4bKback;", "branch=z9hG4bKback2;");
+	change(o, "\r\n\r\nhi", "\r\n\r\nho");
+	send_octets(o);
+	refused_with(o, 407);
+	change(o, "branch=z9hG4bKback2;", "branch=z9hG4bKback3;");
+	change(o, "\r\n\r\nho", "\r\n\r\nhi");
+	change(o, "sip:alice@example.com", "sip:bob@example.com");
+	send_octets(o);
+	refused_with(o, 407);
+	change(o, "sip:bob@example.com>;tag=a", "sip:alice@example.com>;tag=a");
+	change(o, "branch=z9hG4bKback3;", "branch=z9hG4bKback4;");
+	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
+	while ((m = next(s, NULL)) != NULL)
+		msg_unref(m);
+	send_octets(o);
+	refused_with(o, 407);
+}
+
 #define T(name, b) cmocka_unit_test_setup_teardown(name, b, org_end)
 
 int main(void)
@@ -459,6 +503,7 @@ int main(void)
 		T(stopped_while_it_is_verified, begin_reject),
 		T(one_fetch_for_all, begin_mark),
 		T(a_spiral_is_no_replay, begin_reject),
+		T(what_we_have_signed_comes_back, begin_reject),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
