@@ -2,6 +2,8 @@
 
 #include "crypto/encode.h"
 #include "crypto/key.h"
+#include "sip/message/date.h"
+#include "sip/message/edit.h"
 #include "sip/message/header.h"
 
 #define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; more is no RSA signature of a key that is taken */
@@ -98,6 +100,26 @@ unsigned identity_fault_code(enum identity_fault f)
 		return 438;
 	}
 	return 0;
+}
+
+enum err identity_complete(const struct sip_msg *m, int64_t date_s, struct buf *out)
+{
+	char date[DATE_SIZE];
+	struct edit_list edits;
+	struct buf lines = {0};
+	enum err e;
+
+	date_format(date_s, date);
+	if (msg_value(m, HDR_DATE).p == NULL)
+		buf_addf(&lines, "Date: %s\r\n", date);
+	if (msg_value(m, HDR_CONTENT_LENGTH).p == NULL)
+		buf_addf(&lines, "Content-Length: %zu\r\n", m->body.n);
+	edit_start(&edits, m);
+	e = edit_insert(&edits, NULL, buf_slice(&lines));
+	if (e == ERR_OK)
+		edit_apply(&edits, out);
+	buf_free(&lines);
+	return e;
 }
 
 enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg)

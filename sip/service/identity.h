@@ -29,6 +29,12 @@ MUST_USE enum identity_fault identity_read(const struct sip_msg *m, struct buf *
 const char *identity_fault_str(enum identity_fault f);
 unsigned identity_fault_code(enum identity_fault f);
 
+/*
+ * identity_complete: appends m with a Date of that time and a Content-Length where they are missing, behind all other
+ * header fields (RFC 4474 5): what is signed needs both.
+ */
+MUST_USE enum err identity_complete(const struct sip_msg *m, int64_t date_s, struct buf *out);
+
 /* identity_info_parse: "<absoluteURI>;alg=token", RFC 4474 9. alg is SLICE_NONE when absent. */
 MUST_USE enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg);
 

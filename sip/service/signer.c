@@ -16,7 +16,6 @@ struct signer {
 
 struct sign_job {
 	struct work_job job;
-	struct signer *signer;
 	struct domain_cert *cert; /* one reference: the generation that was current when the request was made */
 	struct sip_msg *request;  /* loop thread only */
 	uint8_t digest[HASH_MAX];
@@ -123,7 +122,6 @@ enum err signer_sign(struct signer *s, struct buf *octets, uint64_t id, signer_f
 		goto out;
 	}
 	j->job = (struct work_job){.run = run, .done = done};
-	j->signer = s;
 	j->request = m;
 	j->alg = s->alg;
 	j->id = id;

@@ -1,9 +1,8 @@
 #include "core/log.h"
-#include "sip/message/build.h"
 #include "sip/message/date.h"
 #include "sip/message/digest_string.h"
-#include "sip/message/edit.h"
 #include "sip/message/header.h"
+#include "sip/service/identity.h"
 #include "sip/service/proxy_private.h"
 #include "sip/service/verifier.h"
 
@@ -66,27 +65,6 @@ static bool check_date(struct fork *f, int64_t *out)
 	return false;
 }
 
-/* The request with all that is to be signed, or goes into the judgement of who verifies: AUT-02. */
-static enum err complete(const struct sip_msg *m, int64_t date_s, struct buf *out)
-{
-	char date[DATE_SIZE];
-	struct edit_list edits;
-	struct buf lines = {0};
-	enum err e;
-
-	date_format(date_s, date);
-	if (msg_value(m, HDR_DATE).p == NULL)
-		build_header(&lines, "Date", slice_str(date));
-	if (msg_value(m, HDR_CONTENT_LENGTH).p == NULL)
-		buf_addf(&lines, "Content-Length: %zu\r\n", m->body.n);
-	edit_start(&edits, m);
-	e = edit_insert(&edits, NULL, buf_slice(&lines));
-	if (e == ERR_OK)
-		edit_apply(&edits, out);
-	buf_free(&lines);
-	return e;
-}
-
 /* From here on it is the signed request that goes out, to every branch and every hop of it. */
 static bool take_signed(struct fork *f, const struct buf *octets)
 {
@@ -137,7 +115,7 @@ static void sign(struct fork *f)
 		fork_go(f);
 		return;
 	}
-	e = p->signing < p->d.signing_max ? complete(f->request, date_s, &octets) : ERR_BUSY;
+	e = p->signing < p->d.signing_max ? identity_complete(f->request, date_s, &octets) : ERR_BUSY;
 	if (e == ERR_OK)
 		e = signer_sign(p->d.signer, &octets, f->own, on_signed, p);
 	if (e == ERR_OK)

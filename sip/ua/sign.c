@@ -108,22 +108,12 @@ static const char *unsignable(const struct sip_msg *m, bool adds)
 /* Date and Content-Length where they are missing, and all of it read again: what is signed is what a verifier finds. */
 static bool complete(struct sign *s, struct buf *why)
 {
-	struct buf lines = {0}, octets = {0};
-	char date[DATE_SIZE];
-	struct edit_list edits;
+	struct buf octets = {0};
 	const char *fault;
 	bool ok;
 
-	date_format(s->now, date);
-	if (msg_value(s->in.m, HDR_DATE).p == NULL)
-		buf_addf(&lines, "Date: %s\r\n", date);
-	if (msg_value(s->in.m, HDR_CONTENT_LENGTH).p == NULL)
-		buf_addf(&lines, "Content-Length: %zu\r\n", s->in.m->body.n);
-	edit_start(&edits, s->in.m);
-	ok = edit_insert(&edits, NULL, buf_slice(&lines)) == ERR_OK;
-	if (ok)
-		edit_apply(&edits, &octets);
-	ok = ok && msg_parse(buf_slice(&octets), &s->m, &fault) == ERR_OK;
+	ok = identity_complete(s->in.m, s->now, &octets) == ERR_OK &&
+	     msg_parse(buf_slice(&octets), &s->m, &fault) == ERR_OK;
 	if (ok && s->m->defect_code != 0) {
 		buf_addf(why, "it is refused wherever it comes (%u %s)", s->m->defect_code, s->m->defect);
 		ok = false;
@@ -133,7 +123,6 @@ static bool complete(struct sign *s, struct buf *why)
 		buf_adds(why, fault);
 		ok = false;
 	}
-	buf_free(&lines);
 	buf_free(&octets);
 	return ok;
 }
