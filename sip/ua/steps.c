@@ -8,7 +8,8 @@
 
 #define TEXT_MAX 2048
 
-static void add(struct steps *s, const char *name, enum step_state state, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+add(struct steps *s, const char *name, enum step_state state, const char *fmt, va_list ap)
 {
 	struct step *new = &s->list[s->count++];
 	char text[TEXT_MAX];

@@ -300,6 +300,7 @@ static void aor_keys(void **state)
 		{"sip:a%0d%0ab@h", "sip:a%0D%0Ab@h"},
 		{"sip:caf%c3%a9@h", "sip:caf%C3%A9@h"},
 		{"sip:a%3bb@h", "sip:a;b@h"},
+		{"sip:a@Example.COM.", "sip:a@example.com"},
 		{"sip:a@[2001:DB8::1]:5060", "sip:a@[2001:db8::1]"},
 	};
 	struct buf key = {0};
