@@ -21,7 +21,7 @@ UA          = account agent answer trace subscriber command report fetcher publi
               capture fetch_once steps signature verify_steps verify sign
 SIP         = prompt config load serve operate control setup lab admin
 
-UNIT  = encode hash key pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
+UNIT  = encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         flow dns_message hops resolver stun udp stream frame peer reach file commit user subscription binding journal seen credential \
         slice buf map ini rate log loop work ber \
