@@ -299,7 +299,8 @@ static bool build_services(struct app *a, struct buf *why)
 						  .keys = a->route_keys,
 						  .signer = a->signer,
 						  .signing_max = a->config.limit_queue / 2 + 1,
-						  .verifier = a->verifier});
+						  .verifier = a->verifier,
+						  .replay = a->replay});
 	a->router = (struct router){.domain = a->config.domain,
 				    .credentials = a->credentials,
 				    .notifier = a->notifier,

@@ -48,6 +48,14 @@ static enum identity_fault decode(struct slice value, struct buf *sig)
 	return IDENTITY_EMPTY;
 }
 
+bool identity_is_there(const struct sip_msg *m)
+{
+	for (const struct sip_header *h = NULL; (h = msg_each(m, HDR_IDENTITY, h)) != NULL;)
+		if (is_quoted(h->value))
+			return true;
+	return false;
+}
+
 enum identity_fault identity_read(const struct sip_msg *m, struct buf *sig)
 {
 	const struct sip_header *quoted = NULL;
@@ -102,10 +110,34 @@ unsigned identity_fault_code(enum identity_fault f)
 	return 0;
 }
 
+static enum err add_last(const struct sip_msg *m, const struct buf *lines, struct buf *out)
+{
+	struct edit_list edits;
+	enum err e;
+
+	edit_start(&edits, m);
+	e = edit_insert(&edits, NULL, buf_slice(lines));
+	if (e == ERR_OK)
+		edit_apply(&edits, out);
+	return e;
+}
+
+enum err identity_add(const struct sip_msg *m, struct slice sig, const char *url, enum hash_alg alg, struct buf *out)
+{
+	struct buf lines = {0};
+	enum err e;
+
+	buf_adds(&lines, "Identity: \"");
+	base64_encode(&lines, sig);
+	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", url, identity_alg_name(alg));
+	e = add_last(m, &lines, out);
+	buf_free(&lines);
+	return e;
+}
+
 enum err identity_complete(const struct sip_msg *m, int64_t date_s, struct buf *out)
 {
 	char date[DATE_SIZE];
-	struct edit_list edits;
 	struct buf lines = {0};
 	enum err e;
 
@@ -114,10 +146,7 @@ enum err identity_complete(const struct sip_msg *m, int64_t date_s, struct buf *
 		buf_addf(&lines, "Date: %s\r\n", date);
 	if (msg_value(m, HDR_CONTENT_LENGTH).p == NULL)
 		buf_addf(&lines, "Content-Length: %zu\r\n", m->body.n);
-	edit_start(&edits, m);
-	e = edit_insert(&edits, NULL, buf_slice(&lines));
-	if (e == ERR_OK)
-		edit_apply(&edits, out);
+	e = add_last(m, &lines, out);
 	buf_free(&lines);
 	return e;
 }

@@ -18,6 +18,9 @@ enum identity_fault {
 	IDENTITY_EMPTY, /* quoted, but what stands there is no base64 of a signature */
 };
 
+/* identity_is_there: one or more in the form of RFC 4474, whatever they hold. */
+bool identity_is_there(const struct sip_msg *m);
+
 /*
  * identity_read: the one quoted Identity among all of m; what stands beside it in the form of RFC 8224 is not looked
  * at. Appends the octets of the signature to sig; blanks and folds inside the quotes are skipped. On a fault sig is as
@@ -34,6 +37,10 @@ unsigned identity_fault_code(enum identity_fault f);
  * header fields (RFC 4474 5): what is signed needs both.
  */
 MUST_USE enum err identity_complete(const struct sip_msg *m, int64_t date_s, struct buf *out);
+
+/* identity_add: appends m with this signature as Identity and Identity-Info, behind all other header fields. */
+MUST_USE enum err identity_add(const struct sip_msg *m, struct slice sig, const char *url, enum hash_alg alg,
+			       struct buf *out);
 
 /* identity_info_parse: "<absoluteURI>;alg=token", RFC 4474 9. alg is SLICE_NONE when absent. */
 MUST_USE enum err identity_info_parse(struct slice s, struct slice *url, struct slice *alg);

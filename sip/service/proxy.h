@@ -15,6 +15,7 @@
  */
 struct proxy;
 struct verifier;
+struct replay;
 
 struct proxy_deps {
 	struct loop *loop;
@@ -28,6 +29,7 @@ struct proxy_deps {
 	struct signer *signer;
 	unsigned signing_max; /* requests at once; more is answered 503 */
 	struct verifier *verifier;
+	struct replay *replay; /* the verifier's */
 };
 
 struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */

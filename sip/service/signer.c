@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "crypto/encode.h"
 #include "sip/message/digest_string.h"
-#include "sip/message/edit.h"
 #include "sip/service/identity.h"
 
 struct signer {
@@ -68,24 +66,6 @@ static void run(struct work_job *job, unsigned worker)
 	j->result = key_sign(j->cert->keys[worker % j->cert->workers], j->alg, j->digest, j->sig, &j->sig_n);
 }
 
-/* Identity, then Identity-Info, behind all other header fields (RFC 4474 5, AUT-08). */
-static enum err add_identity(const struct sign_job *j, struct buf *out)
-{
-	struct edit_list edits;
-	struct buf lines = {0};
-	enum err e;
-
-	buf_adds(&lines, "Identity: \"");
-	base64_encode(&lines, slice_of(j->sig, j->sig_n));
-	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", j->cert->url, identity_alg_name(j->alg));
-	edit_start(&edits, j->request);
-	e = edit_insert(&edits, NULL, buf_slice(&lines));
-	if (e == ERR_OK)
-		edit_apply(&edits, out);
-	buf_free(&lines);
-	return e;
-}
-
 static void done(struct work_job *job)
 {
 	struct sign_job *j = (struct sign_job *)(void *)job;
@@ -93,7 +73,7 @@ static void done(struct work_job *job)
 	enum err e = j->result;
 
 	if (e == ERR_OK)
-		e = add_identity(j, &octets);
+		e = identity_add(j->request, slice_of(j->sig, j->sig_n), j->cert->url, j->alg, &octets);
 	j->done(j->arg, j->id, e, &octets);
 	buf_wipe(&octets);
 	msg_unref(j->request);

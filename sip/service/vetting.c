@@ -4,6 +4,7 @@
 #include "sip/message/header.h"
 #include "sip/service/identity.h"
 #include "sip/service/proxy_private.h"
+#include "sip/service/replay.h"
 #include "sip/service/verifier.h"
 
 /*
@@ -20,15 +21,6 @@ static void answer(struct fork *f, unsigned code, const char *reason)
 	fork_end(f);
 	if (tx != NULL)
 		tx_reply_code(tx, code, reason);
-}
-
-/* The form of RFC 4474; that of RFC 8224 has no quotes, and is nothing to us (T-36). */
-static bool has_identity(const struct sip_msg *m)
-{
-	for (const struct sip_header *h = msg_each(m, HDR_IDENTITY, NULL); h != NULL; h = msg_each(m, HDR_IDENTITY, h))
-		if (slice_starts(h->value, S("\"")))
-			return true;
-	return false;
 }
 
 static bool claims_ours(const struct fork *f)
@@ -143,9 +135,29 @@ static bool is_required(const struct fork *f)
 }
 
 /*
- * T-07: no replay is what comes through here once more on its way, or another branch of a fork before us, while the
- * first one is under way. But who it is from is not said again: somebody on its way could have made it come. It goes
- * elsewhere, or it would be a copy.
+ * The same signed request goes to another user of ours, on its way or forked by a proxy before us: to each of them
+ * once, or whoever has it could send copies as long as the first one is under way. The verifier's memory knows no
+ * Request-URI.
+ */
+static bool is_first_there(const struct proxy *p, const struct sip_msg *m)
+{
+	struct buf what = {0};
+	struct replay_key key = {
+		.from = m->from.spec, .domain = uri_domain(&m->from.uri), .call_id = m->call_id, .cseq = m->cseq};
+	bool first;
+
+	buf_add(&what, m->method_name);
+	buf_addc(&what, ' ');
+	first = uri_aor(&m->uri, &what) == ERR_OK;
+	key.method = buf_slice(&what);
+	first = first && replay_enter(p->d.replay, &key, loop_now_ms(p->d.loop), loop_wall_s(p->d.loop)) == ERR_OK;
+	buf_free(&what);
+	return first;
+}
+
+/*
+ * T-07: no replay is what comes through here once more while its first time is under way, if it goes elsewhere. But who
+ * it is from is not said again: somebody on its way could have made it come.
  */
 static bool is_other_branch(const struct fork *f)
 {
@@ -156,9 +168,8 @@ static bool is_other_branch(const struct fork *f)
 		const struct sip_msg *o = first->request;
 
 		if (first != f && first->vouched && o->cseq == m->cseq && slice_eq(o->call_id, m->call_id) &&
-		    slice_eq(o->method_name, m->method_name) && slice_eq(o->from.spec, m->from.spec) &&
-		    !uri_equal(&o->uri, &m->uri))
-			return true;
+		    slice_eq(o->method_name, m->method_name) && slice_eq(o->from.spec, m->from.spec))
+			return !uri_equal(&o->uri, &m->uri) && is_first_there(f->proxy, m);
 	}
 	return false;
 }
@@ -183,9 +194,9 @@ bool vet_comes_back(const struct proxy *p, const struct sip_msg *m)
 	for (struct map_node *n = map_first(&p->by_own); n != NULL; n = map_next(&p->by_own, n)) {
 		const struct fork *first = MAP_ENTRY(n, struct fork, by_own);
 
-		if (first->proven && slice_eq(first->request->call_id, m->call_id) && has_identity(first->request) &&
-		    same_signature(first->request, m))
-			return true;
+		if (first->proven && slice_eq(first->request->call_id, m->call_id) &&
+		    identity_is_there(first->request) && same_signature(first->request, m))
+			return is_first_there(p, m);
 	}
 	return false;
 }
@@ -196,7 +207,7 @@ static bool wants_verdict(const struct fork *f)
 
 	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
 	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !claims_ours(f) &&
-	       (has_identity(f->request) || is_required(f));
+	       (identity_is_there(f->request) || is_required(f));
 }
 
 static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
@@ -254,7 +265,7 @@ bool vet_asserts(const struct fork *f, struct buf *line)
 static bool brings_ours(const struct fork *f)
 {
 	return f->id != 0 && claims_ours(f) && !f->comes_back &&
-	       (has_identity(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
+	       (identity_is_there(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
 }
 
 void vet(struct fork *f)

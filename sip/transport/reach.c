@@ -7,7 +7,7 @@
 
 #define MAPPED 96 /* bits in front of an IPv4 address in its IPv6 form */
 
-/* What is not the public Internet: RFC 6890 and what came later. "v4" is ::ffff:0:0/96. */
+/* What is not the public Internet: RFC 6890 and what came later; IPv4 in ::ffff:0:0/96. */
 static const struct {
 	uint8_t octets[16];
 	unsigned bits;

@@ -4,9 +4,9 @@
 #include "sip/transport/peer.h"
 
 /*
- * Which addresses this server connects to when a stranger has named the place (RFC 4474 13.4's dereferencing,
- * security): those of the public Internet, and what the administrator allows besides. It is asked about the address
- * that a name has led to, never about the name.
+ * Which addresses this server connects to when a stranger has named the place (Identity-Info, RFC 4474 9): those of the
+ * public Internet, and what the administrator allows besides. It is asked about the address that a name has led to,
+ * never about the name.
  */
 #define REACH_MAX 32
 

@@ -3,7 +3,6 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
-#include "sip/message/edit.h"
 #include "sip/service/fetch.h"
 #include "sip/service/identity.h"
 #include "sip/ua/capture.h"
@@ -134,35 +133,34 @@ static void add_string(struct sign *s)
 	buf_add(&s->out, s->in.tail);
 }
 
-static bool add_signature(struct sign *s, struct buf *out)
+static bool make_signature(struct sign *s, uint8_t *sig, size_t *n)
 {
-	uint8_t digest[HASH_MAX], sig[KEY_SIG_MAX];
-	size_t n;
+	uint8_t digest[HASH_MAX];
 
 	signature_hash(&s->ds, s->in.tail, s->alg, digest);
-	if (key_sign(s->key, s->alg, digest, sig, &n) != ERR_OK)
+	return key_sign(s->key, s->alg, digest, sig, n) == ERR_OK;
+}
+
+static bool add_signature(struct sign *s)
+{
+	uint8_t sig[KEY_SIG_MAX];
+	size_t n;
+
+	if (!make_signature(s, sig, &n))
 		return false;
-	base64_encode(out, slice_of(sig, n));
+	base64_encode(&s->out, slice_of(sig, n));
 	return true;
 }
 
 static bool add_request(struct sign *s)
 {
-	struct edit_list edits;
-	struct buf lines = {0};
-	bool ok;
+	uint8_t sig[KEY_SIG_MAX];
+	size_t n;
 
-	buf_adds(&lines, "Identity: \"");
-	ok = add_signature(s, &lines);
-	buf_addf(&lines, "\"\r\nIdentity-Info: <%s>;alg=%s\r\n", s->c.url, identity_alg_name(s->alg));
-	edit_start(&edits, s->m);
-	ok = ok && edit_insert(&edits, NULL, buf_slice(&lines)) == ERR_OK;
-	if (ok) {
-		edit_apply(&edits, &s->out);
-		buf_add(&s->out, s->in.tail);
-	}
-	buf_free(&lines);
-	return ok;
+	if (!make_signature(s, sig, &n) || identity_add(s->m, slice_of(sig, n), s->c.url, s->alg, &s->out) != ERR_OK)
+		return false;
+	buf_add(&s->out, s->in.tail);
+	return true;
 }
 
 /* What stands behind the body that Content-Length names: an editor's line end is none of it, the rest is meant. */
@@ -199,7 +197,7 @@ static int run(struct sign *s)
 		if (s->c.string)
 			add_string(s);
 		else
-			ok = s->c.signature ? add_signature(s, &s->out) : add_request(s);
+			ok = s->c.signature ? add_signature(s) : add_request(s);
 		if (s->c.signature)
 			buf_addc(&s->out, '\n');
 		code = EXIT_DONE;

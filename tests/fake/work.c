@@ -63,6 +63,8 @@ unsigned work_pending(const struct work *w)
 
 void work_stop(struct work *w)
 {
+	if (w == NULL)
+		return;
 	w->hold = false;
 	w->closing = true;
 	run_jobs(w);

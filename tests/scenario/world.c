@@ -175,7 +175,8 @@ static void start(struct world *w)
 				   .access = access,
 				   .signer = w->signer,
 				   .signing_max = 8,
-				   .verifier = w->verifier};
+				   .verifier = w->verifier,
+				   .replay = w->replay};
 
 	w->proxy = proxy_new(&proxy);
 	w->router = (struct router){.domain = c->domain,
