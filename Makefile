@@ -12,11 +12,12 @@ CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 STORE       = file named commit user credential journal seen words subscription binding_record binding
 MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = flow frame peer dns_message dns hops locate routes reach resolve resolver stream stream_time stream_tls stream_listen stun udp transport
+TRANSPORT   = flow frame peer stream stream_time stream_tls stream_listen stun udp transport
 TRANSACTION = transaction overload answered server client ist nist ict nict
 SERVICE     = nonce auth access domain_cert registrar register register_read signer dialog notifier notify subscribe user_cert \
               publish_body publish credential creator fetch cert_cache replay identity verifier record_route forward itinerary branch fork vetting proxy \
               router web
+LOCATE      = dns_message dns hops locate routes resolve resolver reach
 UA          = account agent answer trace subscriber command report fetcher publish credential certificate \
               capture fetch_once steps signature verify_steps verify sign
 SIP         = prompt config load serve operate control setup lab admin
@@ -41,7 +42,7 @@ LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv
 
 SRC = $(CORE:%=core/%) $(CRYPTO:%=crypto/%) $(STORE:%=store/%) $(MESSAGE:%=sip/message/%) \
       $(TRANSPORT:%=sip/transport/%) $(TRANSACTION:%=sip/transaction/%) $(SERVICE:%=sip/service/%) \
-      $(UA:%=sip/ua/%) $(SIP:%=sip/%)
+      $(LOCATE:%=sip/locate/%) $(UA:%=sip/ua/%) $(SIP:%=sip/%)
 OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
 CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "sip/transport/dns_message.h"
+#include "sip/locate/dns_message.h"
 
 /*
  * An answer of a name server. The first octet chooses the type that was asked for, of "a.example"; then come flags and

@@ -6,7 +6,7 @@
 
 #include "core/ini.h"
 #include "core/mem.h"
-#include "sip/transport/routes.h"
+#include "sip/locate/routes.h"
 #include "store/named.h"
 
 enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE, TYPE_ROUTES };

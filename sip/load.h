@@ -4,8 +4,8 @@
 #include "crypto/tls.h"
 #include "sip/config.h"
 #include "sip/service/domain_cert.h"
-#include "sip/transport/reach.h"
-#include "sip/transport/routes.h"
+#include "sip/locate/reach.h"
+#include "sip/locate/routes.h"
 #include "store/file.h"
 
 /* Everything that a configuration names, read and checked: for serve, reload and check alike. Sentences go to *why. */

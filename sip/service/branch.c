@@ -8,7 +8,7 @@
 #include "sip/message/limits.h"
 #include "sip/service/forward.h"
 #include "sip/service/proxy_private.h"
-#include "sip/transport/locate.h"
+#include "sip/locate/locate.h"
 
 /* What is added here, at most. */
 #define OWN_HEADERS 7  /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */

@@ -6,7 +6,7 @@
 
 #include "core/mem.h"
 #include "sip/message/scan.h"
-#include "sip/transport/resolve.h"
+#include "sip/locate/resolve.h"
 
 #define HEAD_MAX 8192 /* octets of the answer's status line and headers */
 

@@ -2,7 +2,7 @@
 #define SIP_SERVICE_FETCH_H
 
 #include "core/work.h"
-#include "sip/transport/reach.h"
+#include "sip/locate/reach.h"
 #include "sip/transport/stream.h"
 
 /*

@@ -5,7 +5,7 @@
 #include "sip/message/date.h"
 #include "sip/message/limits.h"
 #include "sip/service/notifier_private.h"
-#include "sip/transport/locate.h"
+#include "sip/locate/locate.h"
 
 /* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */
 

@@ -5,7 +5,7 @@
 #include "sip/service/record_route.h"
 #include "sip/service/registrar.h"
 #include "sip/service/signer.h"
-#include "sip/transport/resolver.h"
+#include "sip/locate/resolver.h"
 
 /*
  * The proxy, RFC 3261 16: stateful, forking, for requests to and from the users of the domain and for nobody else. Who

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/service/replay.h"
-#include "sip/transport/resolve.h"
+#include "sip/locate/resolve.h"
 #include "sip/ua/answer.h"
 #include "sip/ua/trace.h"
 #include "store/named.h"

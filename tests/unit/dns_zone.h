@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "sip/transport/dns_message.h"
+#include "sip/locate/dns_message.h"
 
 struct row {
 	const char *name;

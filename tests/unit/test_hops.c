@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "crypto/rng.h"
-#include "sip/transport/hops.h"
+#include "sip/locate/hops.h"
 
 /* The order of next hops: RFC 2782 priorities and weights, RFC 3261 18.1.1, and addresses that no request goes to. */
 

@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 
-#include "sip/transport/reach.h"
+#include "sip/locate/reach.h"
 
 /* G44: addresses that a stranger must not aim this server at. */
 

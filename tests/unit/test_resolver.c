@@ -10,7 +10,7 @@
 
 #include "core/mem.h"
 #include "crypto/rng.h"
-#include "sip/transport/resolver.h"
+#include "sip/locate/resolver.h"
 #include "sip/transport/udp.h"
 #include "tests/unit/dns_zone.h"
 

@@ -1,4 +1,4 @@
-#include "sip/transport/routes.h"
+#include "sip/locate/routes.h"
 
 #include <string.h>
 

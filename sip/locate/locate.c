@@ -1,4 +1,4 @@
-#include "sip/transport/locate.h"
+#include "sip/locate/locate.h"
 
 #include <netdb.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#ifndef SIP_TRANSPORT_DNS_H
-#define SIP_TRANSPORT_DNS_H
+#ifndef SIP_LOCATE_DNS_H
+#define SIP_LOCATE_DNS_H
 
 #include <stdatomic.h>
 
-#include "sip/transport/dns_message.h"
+#include "sip/locate/dns_message.h"
 #include "sip/transport/peer.h"
 
 /*

@@ -1,5 +1,5 @@
-#ifndef SIP_TRANSPORT_HOPS_H
-#define SIP_TRANSPORT_HOPS_H
+#ifndef SIP_LOCATE_HOPS_H
+#define SIP_LOCATE_HOPS_H
 
 #include "sip/transport/flow.h"
 

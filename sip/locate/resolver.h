@@ -1,11 +1,11 @@
-#ifndef SIP_TRANSPORT_RESOLVER_H
-#define SIP_TRANSPORT_RESOLVER_H
+#ifndef SIP_LOCATE_RESOLVER_H
+#define SIP_LOCATE_RESOLVER_H
 
 #include "core/loop.h"
 #include "core/work.h"
 #include "sip/message/uri.h"
-#include "sip/transport/hops.h"
-#include "sip/transport/routes.h"
+#include "sip/locate/hops.h"
+#include "sip/locate/routes.h"
 
 /*
  * The next hops of requests, RFC 3263 4: the routes of the configuration, else the DNS, whose answers are kept for as

@@ -1,4 +1,4 @@
-#include "sip/transport/dns.h"
+#include "sip/locate/dns.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,4 +1,4 @@
-#include "sip/transport/reach.h"
+#include "sip/locate/reach.h"
 
 #include <ifaddrs.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "sip/transport/resolver.h"
+#include "sip/locate/resolver.h"
 
 #include <stdio.h>
 #include <string.h>

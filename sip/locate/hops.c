@@ -1,4 +1,4 @@
-#include "sip/transport/hops.h"
+#include "sip/locate/hops.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

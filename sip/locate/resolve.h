@@ -1,8 +1,8 @@
-#ifndef SIP_TRANSPORT_RESOLVE_H
-#define SIP_TRANSPORT_RESOLVE_H
+#ifndef SIP_LOCATE_RESOLVE_H
+#define SIP_LOCATE_RESOLVE_H
 
 #include "core/work.h"
-#include "sip/transport/dns.h"
+#include "sip/locate/dns.h"
 #include "sip/transport/peer.h"
 
 /*

@@ -1,5 +1,5 @@
-#ifndef SIP_TRANSPORT_REACH_H
-#define SIP_TRANSPORT_REACH_H
+#ifndef SIP_LOCATE_REACH_H
+#define SIP_LOCATE_REACH_H
 
 #include "sip/transport/peer.h"
 

@@ -1,4 +1,4 @@
-#include "sip/transport/dns_message.h"
+#include "sip/locate/dns_message.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
-#ifndef SIP_TRANSPORT_LOCATE_H
-#define SIP_TRANSPORT_LOCATE_H
+#ifndef SIP_LOCATE_LOCATE_H
+#define SIP_LOCATE_LOCATE_H
 
-#include "sip/transport/dns.h"
-#include "sip/transport/hops.h"
+#include "sip/locate/dns.h"
+#include "sip/locate/hops.h"
 
 /*
  * RFC 3263 4.1 and 4.2 with the DNS: waits for answers, so for worker threads only. What comes from the DNS is believed

@@ -1,7 +1,7 @@
-#ifndef SIP_TRANSPORT_ROUTES_H
-#define SIP_TRANSPORT_ROUTES_H
+#ifndef SIP_LOCATE_ROUTES_H
+#define SIP_LOCATE_ROUTES_H
 
-#include "sip/transport/locate.h"
+#include "sip/locate/locate.h"
 
 /*
  * Where requests for a domain go because the configuration says so, whatever the DNS says: "tls:host:port, ...", in the

@@ -1,5 +1,5 @@
-#ifndef SIP_TRANSPORT_DNS_MESSAGE_H
-#define SIP_TRANSPORT_DNS_MESSAGE_H
+#ifndef SIP_LOCATE_DNS_MESSAGE_H
+#define SIP_LOCATE_DNS_MESSAGE_H
 
 #include "core/slice.h"
 

@@ -1,10 +1,10 @@
-#include "sip/transport/resolve.h"
+#include "sip/locate/resolve.h"
 
 #include <string.h>
 
 #include "core/mem.h"
 #include "crypto/rng.h"
-#include "sip/transport/locate.h"
+#include "sip/locate/locate.h"
 
 struct job {
 	struct work_job job;
