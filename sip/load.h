@@ -3,7 +3,7 @@
 
 #include "crypto/tls.h"
 #include "sip/config.h"
-#include "sip/service/domain_cert.h"
+#include "sip/identity/domain_cert.h"
 #include "sip/locate/reach.h"
 #include "sip/locate/routes.h"
 #include "store/file.h"

@@ -4,7 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/verifier.h"
 #include "sip/ua/report.h"
 
 /* What an administrator asks of the running server: status, reload, revoke. */

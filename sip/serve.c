@@ -12,9 +12,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/serve_private.h"
-#include "sip/service/cert_cache.h"
-#include "sip/service/replay.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/cert_cache.h"
+#include "sip/identity/replay.h"
+#include "sip/identity/verifier.h"
 
 #define NAME_THREADS 4      /* each may wait seconds for a name server */
 #define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */

@@ -4,7 +4,7 @@
 #include "sip/control.h"
 #include "sip/load.h"
 #include "sip/service/router.h"
-#include "sip/service/web.h"
+#include "sip/identity/web.h"
 #include "sip/locate/resolver.h"
 
 /* The running server, for serve.c (its life) and operate.c (what an administrator asks of it). Nobody else includes

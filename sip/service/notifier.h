@@ -2,7 +2,7 @@
 #define SIP_SERVICE_NOTIFIER_H
 
 #include "sip/service/access.h"
-#include "sip/service/signer.h"
+#include "sip/identity/signer.h"
 #include "store/commit.h"
 
 /*

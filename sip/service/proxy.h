@@ -4,7 +4,7 @@
 #include "sip/service/access.h"
 #include "sip/service/record_route.h"
 #include "sip/service/registrar.h"
-#include "sip/service/signer.h"
+#include "sip/identity/signer.h"
 #include "sip/locate/resolver.h"
 
 /*

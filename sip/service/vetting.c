@@ -2,10 +2,10 @@
 #include "sip/message/date.h"
 #include "sip/message/digest_string.h"
 #include "sip/message/header.h"
-#include "sip/service/identity.h"
+#include "sip/identity/identity.h"
 #include "sip/service/proxy_private.h"
-#include "sip/service/replay.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/replay.h"
+#include "sip/identity/verifier.h"
 
 /*
  * Who a request is from, RFC 4474: what a user of ours sends is signed before it goes on, what a stranger sends to one

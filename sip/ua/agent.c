@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/service/replay.h"
+#include "sip/identity/replay.h"
 #include "sip/locate/resolve.h"
 #include "sip/ua/answer.h"
 #include "sip/ua/trace.h"

@@ -2,7 +2,7 @@
 #define SIP_UA_AGENT_H
 
 #include "sip/service/dialog.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/verifier.h"
 #include "sip/transaction/transaction.h"
 #include "sip/ua/account.h"
 

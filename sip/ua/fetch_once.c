@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "core/log.h"
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 
 struct once {
 	struct timer *end;

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
-#include "sip/service/fetch.h"
-#include "sip/service/identity.h"
+#include "sip/identity/fetch.h"
+#include "sip/identity/identity.h"
 #include "sip/ua/fetch_once.h"
 #include "sip/ua/signature.h"
 #include "sip/ua/verify_private.h"

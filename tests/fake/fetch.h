@@ -1,7 +1,7 @@
 #ifndef TESTS_FAKE_FETCH_H
 #define TESTS_FAKE_FETCH_H
 
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 
 /* The web of a test: what fetch_start gets instead of a connection. */
 struct fake_web {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "core/mem.h"
-#include "sip/service/cert_cache.h"
+#include "sip/identity/cert_cache.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/fetch.h"
 

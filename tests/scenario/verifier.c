@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "crypto/cert.h"
-#include "sip/service/replay.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/replay.h"
+#include "sip/identity/verifier.h"
 #include "tests/fake/fake.h"
 #include "tests/fake/fetch.h"
 #include "tests/unit/vector.h"

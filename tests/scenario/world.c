@@ -20,8 +20,8 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/message/mime.h"
-#include "sip/service/replay.h"
-#include "sip/service/verifier.h"
+#include "sip/identity/replay.h"
+#include "sip/identity/verifier.h"
 #include "tests/unit/vector.h"
 
 #define DAY_S 86400

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/buf.h"
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 #include "tests/unit/prefix.h"
 
 /* RFC 3986 and what of it is asked for: VER-04, VER-18. */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sip/service/identity.h"
+#include "sip/identity/identity.h"
 #include "tests/unit/message.h"
 
 /* Identity-Info = "<" absoluteURI ">" *( ";" param ), RFC 4474 9 and 14.1. */

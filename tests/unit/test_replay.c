@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "sip/service/replay.h"
+#include "sip/identity/replay.h"
 
 /* RFC 4474 13.1, requirements.md VER-10, T-07. */
 

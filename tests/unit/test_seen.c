@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/log.h"
-#include "sip/service/replay.h"
+#include "sip/identity/replay.h"
 #include "store/seen.h"
 #include "tests/unit/folder.h"
 

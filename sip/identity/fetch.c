@@ -1,4 +1,4 @@
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "sip/service/identity.h"
+#include "sip/identity/identity.h"
 
 #include "crypto/encode.h"
 #include "crypto/key.h"

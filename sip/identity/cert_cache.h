@@ -1,7 +1,7 @@
-#ifndef SIP_SERVICE_CERT_CACHE_H
-#define SIP_SERVICE_CERT_CACHE_H
+#ifndef SIP_IDENTITY_CERT_CACHE_H
+#define SIP_IDENTITY_CERT_CACHE_H
 
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 #include "sip/transport/flow.h"
 
 /*

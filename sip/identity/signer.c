@@ -1,10 +1,10 @@
-#include "sip/service/signer.h"
+#include "sip/identity/signer.h"
 
 #include <string.h>
 
 #include "core/mem.h"
 #include "sip/message/digest_string.h"
-#include "sip/service/identity.h"
+#include "sip/identity/identity.h"
 
 struct signer {
 	struct work *work;

@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_SIGNER_H
-#define SIP_SERVICE_SIGNER_H
+#ifndef SIP_IDENTITY_SIGNER_H
+#define SIP_IDENTITY_SIGNER_H
 
 #include "core/work.h"
-#include "sip/service/domain_cert.h"
+#include "sip/identity/domain_cert.h"
 
 /*
  * The authentication service's pen, RFC 4474 5 step 4: hashes the digest-string of a finished request on the loop,

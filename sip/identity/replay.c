@@ -1,4 +1,4 @@
-#include "sip/service/replay.h"
+#include "sip/identity/replay.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_REPLAY_H
-#define SIP_SERVICE_REPLAY_H
+#ifndef SIP_IDENTITY_REPLAY_H
+#define SIP_IDENTITY_REPLAY_H
 
 #include "core/err.h"
 #include "core/slice.h"

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_FETCH_H
-#define SIP_SERVICE_FETCH_H
+#ifndef SIP_IDENTITY_FETCH_H
+#define SIP_IDENTITY_FETCH_H
 
 #include "core/work.h"
 #include "sip/locate/reach.h"

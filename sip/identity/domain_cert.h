@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_DOMAIN_CERT_H
-#define SIP_SERVICE_DOMAIN_CERT_H
+#ifndef SIP_IDENTITY_DOMAIN_CERT_H
+#define SIP_IDENTITY_DOMAIN_CERT_H
 
 #include "core/loop.h"
 #include "crypto/cert.h"

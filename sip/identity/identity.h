@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_IDENTITY_H
-#define SIP_SERVICE_IDENTITY_H
+#ifndef SIP_IDENTITY_IDENTITY_H
+#define SIP_IDENTITY_IDENTITY_H
 
 #include "core/buf.h"
 #include "crypto/hash.h"

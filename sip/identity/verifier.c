@@ -1,4 +1,4 @@
-#include "sip/service/verifier.h"
+#include "sip/identity/verifier.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,9 +7,9 @@
 #include "core/mem.h"
 #include "crypto/cert.h"
 #include "sip/message/digest_string.h"
-#include "sip/service/cert_cache.h"
-#include "sip/service/identity.h"
-#include "sip/service/replay.h"
+#include "sip/identity/cert_cache.h"
+#include "sip/identity/identity.h"
+#include "sip/identity/replay.h"
 
 /* One request that is being checked. */
 struct check {

@@ -1,4 +1,4 @@
-#include "sip/service/cert_cache.h"
+#include "sip/identity/cert_cache.h"
 
 #include <stdio.h>
 

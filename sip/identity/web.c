@@ -1,4 +1,4 @@
-#include "sip/service/web.h"
+#include "sip/identity/web.h"
 
 #include "core/log.h"
 #include "core/mem.h"

@@ -1,7 +1,7 @@
-#ifndef SIP_SERVICE_WEB_H
-#define SIP_SERVICE_WEB_H
+#ifndef SIP_IDENTITY_WEB_H
+#define SIP_IDENTITY_WEB_H
 
-#include "sip/service/domain_cert.h"
+#include "sip/identity/domain_cert.h"
 #include "sip/transport/stream.h"
 
 /*

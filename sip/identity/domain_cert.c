@@ -1,4 +1,4 @@
-#include "sip/service/domain_cert.h"
+#include "sip/identity/domain_cert.h"
 
 #include "core/mem.h"
 #include "crypto/encode.h"

@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_VERIFIER_H
-#define SIP_SERVICE_VERIFIER_H
+#ifndef SIP_IDENTITY_VERIFIER_H
+#define SIP_IDENTITY_VERIFIER_H
 
 #include "sip/message/msg.h"
-#include "sip/service/fetch.h"
+#include "sip/identity/fetch.h"
 #include "sip/transport/flow.h"
 
 /*
