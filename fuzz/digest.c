@@ -4,7 +4,7 @@
 #include "fuzz/fuzz.h"
 #include "sip/message/date.h"
 #include "sip/message/header.h"
-#include "sip/service/nonce.h"
+#include "sip/access/nonce.h"
 
 /* Values of single header fields: each line of the input is given to every reader. */
 

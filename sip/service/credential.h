@@ -1,7 +1,7 @@
 #ifndef SIP_SERVICE_CREDENTIAL_H
 #define SIP_SERVICE_CREDENTIAL_H
 
-#include "sip/service/access.h"
+#include "sip/access/access.h"
 #include "sip/service/notifier.h"
 #include "store/credential.h"
 

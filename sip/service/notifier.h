@@ -1,7 +1,7 @@
 #ifndef SIP_SERVICE_NOTIFIER_H
 #define SIP_SERVICE_NOTIFIER_H
 
-#include "sip/service/access.h"
+#include "sip/access/access.h"
 #include "sip/identity/signer.h"
 #include "store/commit.h"
 

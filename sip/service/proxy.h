@@ -1,7 +1,7 @@
 #ifndef SIP_SERVICE_PROXY_H
 #define SIP_SERVICE_PROXY_H
 
-#include "sip/service/access.h"
+#include "sip/access/access.h"
 #include "sip/service/record_route.h"
 #include "sip/service/registrar.h"
 #include "sip/identity/signer.h"

@@ -1,7 +1,7 @@
 #ifndef SIP_SERVICE_REGISTRAR_H
 #define SIP_SERVICE_REGISTRAR_H
 
-#include "sip/service/access.h"
+#include "sip/access/access.h"
 #include "store/binding.h"
 
 /*

@@ -1,4 +1,4 @@
-#include "sip/service/access.h"
+#include "sip/access/access.h"
 
 #include "core/log.h"
 

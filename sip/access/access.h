@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_ACCESS_H
-#define SIP_SERVICE_ACCESS_H
+#ifndef SIP_ACCESS_ACCESS_H
+#define SIP_ACCESS_ACCESS_H
 
 #include "sip/config.h"
-#include "sip/service/auth.h"
+#include "sip/access/auth.h"
 #include "sip/transaction/transaction.h"
 
 /* "May I" for requests: apart from what is then done. Each check answers the request itself when it says no. */

@@ -1,4 +1,4 @@
-#include "sip/service/nonce.h"
+#include "sip/access/nonce.h"
 
 #include <string.h>
 

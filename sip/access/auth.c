@@ -1,4 +1,4 @@
-#include "sip/service/auth.h"
+#include "sip/access/auth.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "crypto/rng.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
-#include "sip/service/nonce.h"
+#include "sip/access/nonce.h"
 
 #define REVOKED_MAX 4096 /* AORs whose older nonces are stale; beyond, all older nonces are */
 

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_NONCE_H
-#define SIP_SERVICE_NONCE_H
+#ifndef SIP_ACCESS_NONCE_H
+#define SIP_ACCESS_NONCE_H
 
 #include "core/buf.h"
 #include "crypto/hash.h"

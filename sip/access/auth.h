@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_AUTH_H
-#define SIP_SERVICE_AUTH_H
+#ifndef SIP_ACCESS_AUTH_H
+#define SIP_ACCESS_AUTH_H
 
 #include "core/loop.h"
 #include "sip/transport/transport.h"
