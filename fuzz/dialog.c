@@ -2,7 +2,7 @@
 #include "sip/message/build.h"
 #include "sip/message/digest_string.h"
 #include "sip/message/limits.h"
-#include "sip/service/dialog.h"
+#include "sip/event/dialog.h"
 
 /* A request that makes a dialog, and the NOTIFY that goes back in it: what is written must be readable. */
 

@@ -2,7 +2,7 @@
 #define SIP_SERVICE_CREDENTIAL_H
 
 #include "sip/access/access.h"
-#include "sip/service/notifier.h"
+#include "sip/event/notifier.h"
 #include "store/credential.h"
 
 /*

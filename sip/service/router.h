@@ -2,7 +2,7 @@
 #define SIP_SERVICE_ROUTER_H
 
 #include "sip/service/credential.h"
-#include "sip/service/notifier.h"
+#include "sip/event/notifier.h"
 #include "sip/service/proxy.h"
 #include "sip/service/registrar.h"
 

@@ -1,7 +1,7 @@
 #ifndef SIP_UA_AGENT_H
 #define SIP_UA_AGENT_H
 
-#include "sip/service/dialog.h"
+#include "sip/event/dialog.h"
 #include "sip/identity/verifier.h"
 #include "sip/transaction/transaction.h"
 #include "sip/ua/account.h"

@@ -1,9 +1,9 @@
-#ifndef SIP_SERVICE_NOTIFIER_PRIVATE_H
-#define SIP_SERVICE_NOTIFIER_PRIVATE_H
+#ifndef SIP_EVENT_NOTIFIER_PRIVATE_H
+#define SIP_EVENT_NOTIFIER_PRIVATE_H
 
 #include "core/map.h"
-#include "sip/service/dialog.h"
-#include "sip/service/notifier.h"
+#include "sip/event/dialog.h"
+#include "sip/event/notifier.h"
 #include "store/credential.h"
 #include "store/journal.h"
 

@@ -1,11 +1,11 @@
-#include "sip/service/notifier.h"
+#include "sip/event/notifier.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/service/notifier_private.h"
+#include "sip/event/notifier_private.h"
 #include "store/subscription.h"
 
 #define JOURNAL "subscriptions"

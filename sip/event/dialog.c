@@ -1,4 +1,4 @@
-#include "sip/service/dialog.h"
+#include "sip/event/dialog.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_DIALOG_H
-#define SIP_SERVICE_DIALOG_H
+#ifndef SIP_EVENT_DIALOG_H
+#define SIP_EVENT_DIALOG_H
 
 #include "sip/message/msg.h"
 

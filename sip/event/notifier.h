@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_NOTIFIER_H
-#define SIP_SERVICE_NOTIFIER_H
+#ifndef SIP_EVENT_NOTIFIER_H
+#define SIP_EVENT_NOTIFIER_H
 
 #include "sip/access/access.h"
 #include "sip/identity/signer.h"

@@ -4,7 +4,7 @@
 #include "core/mem.h"
 #include "sip/message/date.h"
 #include "sip/message/limits.h"
-#include "sip/service/notifier_private.h"
+#include "sip/event/notifier_private.h"
 #include "sip/locate/locate.h"
 
 /* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */

@@ -4,7 +4,7 @@
 #include "crypto/rng.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
-#include "sip/service/notifier_private.h"
+#include "sip/event/notifier_private.h"
 
 /* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of requirements.md T-15. */
 
