@@ -3,7 +3,7 @@
 
 #include "sip/access/access.h"
 #include "sip/service/record_route.h"
-#include "sip/service/registrar.h"
+#include "sip/registrar/registrar.h"
 #include "sip/identity/signer.h"
 #include "sip/locate/resolver.h"
 

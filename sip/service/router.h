@@ -4,7 +4,7 @@
 #include "sip/service/credential.h"
 #include "sip/event/notifier.h"
 #include "sip/service/proxy.h"
-#include "sip/service/registrar.h"
+#include "sip/registrar/registrar.h"
 
 /* Which service a request is for: the proxy when it is on its way to somewhere or somebody else, or one of our own. */
 struct router {

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_REGISTRAR_H
-#define SIP_SERVICE_REGISTRAR_H
+#ifndef SIP_REGISTRAR_REGISTRAR_H
+#define SIP_REGISTRAR_REGISTRAR_H
 
 #include "sip/access/access.h"
 #include "store/binding.h"

@@ -1,9 +1,9 @@
-#include "sip/service/registrar.h"
+#include "sip/registrar/registrar.h"
 
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/message/limits.h"
-#include "sip/service/registrar_private.h"
+#include "sip/registrar/registrar_private.h"
 
 /* A connection that leads to a user stays open through longer silence. */
 static void keep(struct registrar *r, struct slice packed, uint64_t flow_id, int change)

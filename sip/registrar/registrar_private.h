@@ -1,7 +1,7 @@
-#ifndef SIP_SERVICE_REGISTRAR_PRIVATE_H
-#define SIP_SERVICE_REGISTRAR_PRIVATE_H
+#ifndef SIP_REGISTRAR_REGISTRAR_PRIVATE_H
+#define SIP_REGISTRAR_REGISTRAR_PRIVATE_H
 
-#include "sip/service/registrar.h"
+#include "sip/registrar/registrar.h"
 
 /* What registrar.c (the bindings, and who asks for them) and register.c (requests) share. Nobody else includes this. */
 struct registrar {

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "sip/message/header.h"
-#include "sip/service/register_private.h"
+#include "sip/registrar/register_private.h"
 
 /* What a REGISTER says: Path and Contacts. */
 

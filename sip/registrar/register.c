@@ -4,7 +4,7 @@
 #include "sip/message/date.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
-#include "sip/service/register_private.h"
+#include "sip/registrar/register_private.h"
 
 /*
  * REGISTER requests, in the order of RFC 3261 10.3. All is read and checked before anything is changed, so that a

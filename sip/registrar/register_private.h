@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_REGISTER_PRIVATE_H
-#define SIP_SERVICE_REGISTER_PRIVATE_H
+#ifndef SIP_REGISTRAR_REGISTER_PRIVATE_H
+#define SIP_REGISTRAR_REGISTER_PRIVATE_H
 
 #include "sip/message/limits.h"
-#include "sip/service/registrar_private.h"
+#include "sip/registrar/registrar_private.h"
 
 /* What register.c (who may, what changes) and register_read.c (what is asked) share. Nobody else includes this. */
 
