@@ -1,6 +1,6 @@
 #include "crypto/pkcs8.h"
 #include "fuzz/fuzz.h"
-#include "sip/service/publish_body.h"
+#include "sip/credential/publish_body.h"
 
 /* A PUBLISH of a credential: its body is taken apart and judged as the server does. */
 

@@ -1,7 +1,7 @@
 #ifndef SIP_SERVICE_ROUTER_H
 #define SIP_SERVICE_ROUTER_H
 
-#include "sip/service/credential.h"
+#include "sip/credential/credentials.h"
 #include "sip/event/notifier.h"
 #include "sip/service/proxy.h"
 #include "sip/registrar/registrar.h"

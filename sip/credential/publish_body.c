@@ -1,4 +1,4 @@
-#include "sip/service/publish_body.h"
+#include "sip/credential/publish_body.h"
 
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/limits.h"
 #include "sip/message/mime.h"
-#include "sip/service/user_cert.h"
+#include "sip/credential/user_cert.h"
 
 #define ACCEPT_ALL "Accept: multipart/mixed, application/pkix-cert, application/pkcs8\r\n"
 #define ACCEPT_CERT "Accept: application/pkix-cert\r\n"

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_USER_CERT_H
-#define SIP_SERVICE_USER_CERT_H
+#ifndef SIP_CREDENTIAL_USER_CERT_H
+#define SIP_CREDENTIAL_USER_CERT_H
 
 #include "core/buf.h"
 #include "crypto/cert.h"

@@ -3,8 +3,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "crypto/pkcs8.h"
-#include "sip/service/credential_private.h"
-#include "sip/service/user_cert.h"
+#include "sip/credential/credential_private.h"
+#include "sip/credential/user_cert.h"
 
 /* Credentials that the server makes for its users, style 3 (draft 3, DEP-06): the key has no pass phrase. */
 

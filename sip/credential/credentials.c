@@ -1,4 +1,4 @@
-#include "sip/service/credential.h"
+#include "sip/credential/credentials.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "crypto/rng.h"
-#include "sip/service/credential_private.h"
-#include "sip/service/user_cert.h"
+#include "sip/credential/credential_private.h"
+#include "sip/credential/user_cert.h"
 
 #define RENEW_S (14 * 86400) /* before its end a credential that was made here is made anew */
 #define REMAKE_S 600         /* after making one came to nothing */

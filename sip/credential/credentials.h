@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_CREDENTIAL_H
-#define SIP_SERVICE_CREDENTIAL_H
+#ifndef SIP_CREDENTIAL_CREDENTIALS_H
+#define SIP_CREDENTIAL_CREDENTIALS_H
 
 #include "sip/access/access.h"
 #include "sip/event/notifier.h"

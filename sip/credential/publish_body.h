@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_PUBLISH_BODY_H
-#define SIP_SERVICE_PUBLISH_BODY_H
+#ifndef SIP_CREDENTIAL_PUBLISH_BODY_H
+#define SIP_CREDENTIAL_PUBLISH_BODY_H
 
 #include "crypto/cert.h"
 #include "sip/config.h"

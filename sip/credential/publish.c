@@ -2,8 +2,8 @@
 
 #include "crypto/rng.h"
 #include "sip/message/header.h"
-#include "sip/service/credential_private.h"
-#include "sip/service/publish_body.h"
+#include "sip/credential/credential_private.h"
+#include "sip/credential/publish_body.h"
 
 /* PUBLISH requests, RFC 3903 6 and draft 7.10: checks in the order of requirements.md T-15, then what they ask for. */
 

@@ -1,4 +1,4 @@
-#include "sip/service/user_cert.h"
+#include "sip/credential/user_cert.h"
 
 #include "crypto/rng.h"
 #include "sip/message/mime.h"

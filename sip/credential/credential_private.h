@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_CREDENTIAL_PRIVATE_H
-#define SIP_SERVICE_CREDENTIAL_PRIVATE_H
+#ifndef SIP_CREDENTIAL_CREDENTIAL_PRIVATE_H
+#define SIP_CREDENTIAL_CREDENTIAL_PRIVATE_H
 
 #include "core/map.h"
-#include "sip/service/credential.h"
+#include "sip/credential/credentials.h"
 
 /* What credential.c (state: writing, expiry, what NOTIFYs say), creator.c and publish.c (requests) share. Nobody else
  * includes this. */
