@@ -3,7 +3,7 @@
 
 #include "sip/credential/credentials.h"
 #include "sip/event/notifier.h"
-#include "sip/service/proxy.h"
+#include "sip/proxy/proxy.h"
 #include "sip/registrar/registrar.h"
 
 /* Which service a request is for: the proxy when it is on its way to somewhere or somebody else, or one of our own. */

@@ -1,7 +1,7 @@
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/service/forward.h"
-#include "sip/service/proxy_private.h"
+#include "sip/proxy/forward.h"
+#include "sip/proxy/proxy_private.h"
 
 /* Response contexts, RFC 3261 16.7: one request, its branches, and which of their responses goes back. */
 

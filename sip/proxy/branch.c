@@ -6,8 +6,8 @@
 #include "crypto/rng.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
-#include "sip/service/forward.h"
-#include "sip/service/proxy_private.h"
+#include "sip/proxy/forward.h"
+#include "sip/proxy/proxy_private.h"
 #include "sip/locate/locate.h"
 
 /* What is added here, at most. */

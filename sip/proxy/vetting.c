@@ -3,7 +3,7 @@
 #include "sip/message/digest_string.h"
 #include "sip/message/header.h"
 #include "sip/identity/identity.h"
-#include "sip/service/proxy_private.h"
+#include "sip/proxy/proxy_private.h"
 #include "sip/identity/replay.h"
 #include "sip/identity/verifier.h"
 

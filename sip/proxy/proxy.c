@@ -1,9 +1,9 @@
-#include "sip/service/proxy.h"
+#include "sip/proxy/proxy.h"
 
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/message/header.h"
-#include "sip/service/proxy_private.h"
+#include "sip/proxy/proxy_private.h"
 
 /* Who may send what where: RFC 3261 16.3 to 16.5, and no relay for strangers. */
 

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_RECORD_ROUTE_H
-#define SIP_SERVICE_RECORD_ROUTE_H
+#ifndef SIP_PROXY_RECORD_ROUTE_H
+#define SIP_PROXY_RECORD_ROUTE_H
 
 #include "crypto/hash.h"
 #include "sip/message/msg.h"

@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_PROXY_H
-#define SIP_SERVICE_PROXY_H
+#ifndef SIP_PROXY_PROXY_H
+#define SIP_PROXY_PROXY_H
 
 #include "sip/access/access.h"
-#include "sip/service/record_route.h"
+#include "sip/proxy/record_route.h"
 #include "sip/registrar/registrar.h"
 #include "sip/identity/signer.h"
 #include "sip/locate/resolver.h"

@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_FORWARD_H
-#define SIP_SERVICE_FORWARD_H
+#ifndef SIP_PROXY_FORWARD_H
+#define SIP_PROXY_FORWARD_H
 
 #include "sip/message/msg.h"
 

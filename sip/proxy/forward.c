@@ -1,4 +1,4 @@
-#include "sip/service/forward.h"
+#include "sip/proxy/forward.h"
 
 #include "sip/message/build.h"
 #include "sip/message/edit.h"

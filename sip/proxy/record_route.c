@@ -1,4 +1,4 @@
-#include "sip/service/record_route.h"
+#include "sip/proxy/record_route.h"
 
 #include "core/mem.h"
 #include "crypto/encode.h"

@@ -1,5 +1,5 @@
 #include "sip/message/limits.h"
-#include "sip/service/proxy_private.h"
+#include "sip/proxy/proxy_private.h"
 
 /* Route information, RFC 3261 16.4 and 16.6 6. */
 

@@ -1,8 +1,8 @@
-#ifndef SIP_SERVICE_PROXY_PRIVATE_H
-#define SIP_SERVICE_PROXY_PRIVATE_H
+#ifndef SIP_PROXY_PROXY_PRIVATE_H
+#define SIP_PROXY_PROXY_PRIVATE_H
 
 #include "core/map.h"
-#include "sip/service/proxy.h"
+#include "sip/proxy/proxy.h"
 
 /*
  * What proxy.c (who may go where), itinerary.c (Route), vetting.c (Identity), fork.c (response contexts, RFC 3261 16.7)
