@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "core/mem.h"
-#include "sip/control.h"
-#include "sip/load.h"
+#include "sip/server/control.h"
+#include "sip/server/load.h"
 #include "sip/message/uri.h"
 #include "sip/prompt.h"
 #include "sip/verbs.h"

@@ -7,7 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/serve.h"
+#include "sip/server/serve.h"
 #include "sip/setup.h"
 #include "sip/verbs.h"
 

@@ -2,7 +2,7 @@
 #define TESTS_SCENARIO_WORLD_H
 
 #include "crypto/cert.h"
-#include "sip/service/router.h"
+#include "sip/server/router.h"
 #include "tests/fake/fake.h"
 
 /*

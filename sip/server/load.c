@@ -1,4 +1,4 @@
-#include "sip/load.h"
+#include "sip/server/load.h"
 
 #include <errno.h>
 #include <string.h>

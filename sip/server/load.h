@@ -1,5 +1,5 @@
-#ifndef SIP_LOAD_H
-#define SIP_LOAD_H
+#ifndef SIP_SERVER_LOAD_H
+#define SIP_SERVER_LOAD_H
 
 #include "crypto/tls.h"
 #include "sip/config.h"

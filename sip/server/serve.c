@@ -1,4 +1,4 @@
-#include "sip/serve.h"
+#include "sip/server/serve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/serve_private.h"
+#include "sip/server/serve_private.h"
 #include "sip/identity/cert_cache.h"
 #include "sip/identity/replay.h"
 #include "sip/identity/verifier.h"

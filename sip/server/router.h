@@ -1,5 +1,5 @@
-#ifndef SIP_SERVICE_ROUTER_H
-#define SIP_SERVICE_ROUTER_H
+#ifndef SIP_SERVER_ROUTER_H
+#define SIP_SERVER_ROUTER_H
 
 #include "sip/credential/credentials.h"
 #include "sip/event/notifier.h"

@@ -1,4 +1,4 @@
-#include "sip/control.h"
+#include "sip/server/control.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#ifndef SIP_SERVE_PRIVATE_H
-#define SIP_SERVE_PRIVATE_H
+#ifndef SIP_SERVER_SERVE_PRIVATE_H
+#define SIP_SERVER_SERVE_PRIVATE_H
 
-#include "sip/control.h"
-#include "sip/load.h"
-#include "sip/service/router.h"
+#include "sip/server/control.h"
+#include "sip/server/load.h"
+#include "sip/server/router.h"
 #include "sip/identity/web.h"
 #include "sip/locate/resolver.h"
 

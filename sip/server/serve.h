@@ -1,5 +1,5 @@
-#ifndef SIP_SERVE_H
-#define SIP_SERVE_H
+#ifndef SIP_SERVER_SERVE_H
+#define SIP_SERVER_SERVE_H
 
 #include "sip/config.h"
 

@@ -1,4 +1,4 @@
-#include "sip/service/router.h"
+#include "sip/server/router.h"
 
 #include "sip/message/header.h"
 

@@ -3,7 +3,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/serve_private.h"
+#include "sip/server/serve_private.h"
 #include "sip/identity/verifier.h"
 #include "sip/ua/report.h"
 

@@ -1,7 +1,7 @@
-#ifndef SIP_CONTROL_H
-#define SIP_CONTROL_H
+#ifndef SIP_SERVER_CONTROL_H
+#define SIP_SERVER_CONTROL_H
 
-#include "sip/serve.h"
+#include "sip/server/serve.h"
 
 /*
  * The control socket "control" in the store's folder (0700, so only its owner gets there): one line "status", "status
