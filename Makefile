@@ -22,9 +22,10 @@ REGISTRAR   = registrar register register_read
 CREDENTIAL  = creator publish publish_body user_cert credentials
 PROXY       = proxy itinerary vetting fork branch forward record_route
 SERVER      = router serve operate control load
-UA          = account agent answer trace subscriber command report fetcher publish credential certificate \
-              capture fetch_once steps signature verify_steps verify sign
-SIP         = prompt config setup lab admin
+VERB        = admin lab setup
+UA          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
+              verb_publish verb_credential verb_certificate verb_sign verb_verify
+SIP         = prompt config report
 
 UNIT  = encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
@@ -46,7 +47,7 @@ LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv
 
 SRC = $(CORE:%=core/%) $(CRYPTO:%=crypto/%) $(STORE:%=store/%) $(MESSAGE:%=sip/message/%) \
       $(TRANSPORT:%=sip/transport/%) $(TRANSACTION:%=sip/transaction/%) $(SERVICE:%=sip/service/%) \
-      $(LOCATE:%=sip/locate/%) $(IDENTITY:%=sip/identity/%) $(ACCESS:%=sip/access/%) $(EVENT:%=sip/event/%) $(REGISTRAR:%=sip/registrar/%) $(CREDENTIAL:%=sip/credential/%) $(PROXY:%=sip/proxy/%) $(SERVER:%=sip/server/%) $(UA:%=sip/ua/%) $(SIP:%=sip/%)
+      $(LOCATE:%=sip/locate/%) $(IDENTITY:%=sip/identity/%) $(ACCESS:%=sip/access/%) $(EVENT:%=sip/event/%) $(REGISTRAR:%=sip/registrar/%) $(CREDENTIAL:%=sip/credential/%) $(PROXY:%=sip/proxy/%) $(SERVER:%=sip/server/%) $(VERB:%=sip/verb/%) $(UA:%=sip/ua/%) $(SIP:%=sip/%)
 OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
 CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "crypto/tls.h"
-#include "sip/verbs.h"
+#include "sip/verb/verbs.h"
 
 /* One word for two people: the administrator names a configuration, a user an account. */
 static int verb_revoke(int argc, char **argv)

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 #include "sip/server/serve_private.h"
 #include "sip/identity/verifier.h"
-#include "sip/ua/report.h"
+#include "sip/report.h"
 
 /* What an administrator asks of the running server: status, reload, revoke. */
 

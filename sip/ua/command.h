@@ -2,7 +2,7 @@
 #define SIP_UA_COMMAND_H
 
 #include "sip/ua/agent.h"
-#include "sip/ua/report.h"
+#include "sip/report.h"
 
 /* What all verbs of a user have in common: their words, their account, their agent, and how they end. */
 

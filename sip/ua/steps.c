@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "sip/message/proto.h"
-#include "sip/ua/report.h"
+#include "sip/report.h"
 
 #define TEXT_MAX 2048
 

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "sip/ua/report.h"
+#include "sip/report.h"
 
 static void put(struct slice line)
 {

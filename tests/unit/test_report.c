@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sip/ua/report.h"
+#include "sip/report.h"
 #include "tests/unit/prefix.h"
 
 /* Text, as JSON (RFC 8259 7) and as a terminal gets it. Character sequences of RFC 3629, good and bad. */

@@ -1,5 +1,5 @@
-#ifndef SIP_UA_REPORT_H
-#define SIP_UA_REPORT_H
+#ifndef SIP_REPORT_H
+#define SIP_REPORT_H
 
 #include "core/buf.h"
 

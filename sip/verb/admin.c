@@ -10,7 +10,7 @@
 #include "sip/server/load.h"
 #include "sip/message/uri.h"
 #include "sip/prompt.h"
-#include "sip/verbs.h"
+#include "sip/verb/verbs.h"
 #include "store/user.h"
 
 /* The verbs of an administrator: check, user, status, revoke, reload. */

@@ -1,5 +1,5 @@
-#ifndef SIP_VERBS_H
-#define SIP_VERBS_H
+#ifndef SIP_VERB_VERBS_H
+#define SIP_VERB_VERBS_H
 
 /*
  * The verbs of the command line. Each gets its own arguments (argv[0] is the verb) and returns the exit code: 0 done, 1

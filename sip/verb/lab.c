@@ -8,8 +8,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/server/serve.h"
-#include "sip/setup.h"
-#include "sip/verbs.h"
+#include "sip/verb/setup.h"
+#include "sip/verb/verbs.h"
 
 /* The verbs that run a server or prepare one: lab, serve, init. */
 

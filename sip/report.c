@@ -1,4 +1,4 @@
-#include "sip/ua/report.h"
+#include "sip/report.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-#ifndef SIP_SETUP_H
-#define SIP_SETUP_H
+#ifndef SIP_VERB_SETUP_H
+#define SIP_VERB_SETUP_H
 
 #include "core/buf.h"
 

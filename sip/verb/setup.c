@@ -1,4 +1,4 @@
-#include "sip/setup.h"
+#include "sip/verb/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
