@@ -7,23 +7,25 @@ OUT    ?= vouch
 CFLAGS ?= -O2 -g
 PYTHON ?= /usr/bin/python3
 
-CORE        = err mem slice buf siphash map log ini loop work rate
-CRYPTO      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
+# The rooms, from the ground up, and the files of each: tests/lint/layers.sh has the same order.
+ROOMS       = message transport transaction locate identity access event registrar credential proxy server verb ua
+core        = err mem slice buf siphash map log ini loop work rate
+crypto      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
               tls_peer tls_reason trust
-STORE       = file named commit user credential journal seen words subscription binding_record binding
-MESSAGE     = proto scan uri addr via date header msg build edit mime digest_string
-TRANSPORT   = flow frame peer stream stream_time stream_tls stream_listen stun udp transport
-TRANSACTION = transaction overload answered server client ist nist ict nict
-LOCATE      = dns_message dns hops locate routes resolve resolver reach
-IDENTITY    = identity signer domain_cert verifier cert_cache fetch replay web
-ACCESS      = access auth nonce
-EVENT       = dialog notifier notify subscribe
-REGISTRAR   = registrar register register_read
-CREDENTIAL  = creator publish publish_body user_cert credentials
-PROXY       = proxy itinerary vetting fork branch forward record_route
-SERVER      = router serve operate control load
-VERB        = admin lab setup
-UA          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
+store       = file named commit user credential journal seen words subscription binding_record binding
+message     = proto scan uri addr via date header msg build edit mime digest_string
+transport   = flow frame peer stream stream_time stream_tls stream_listen stun udp transport
+transaction = transaction overload answered server client ist nist ict nict
+locate      = dns_message dns hops locate routes resolve resolver reach
+identity    = identity signer domain_cert verifier cert_cache fetch replay web
+access      = access auth nonce
+event       = dialog notifier notify subscribe
+registrar   = registrar register register_read
+credential  = creator publish publish_body user_cert credentials
+proxy       = proxy itinerary vetting fork branch forward record_route
+server      = router serve operate control load
+verb        = admin lab setup
+ua          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt config report
 
@@ -45,9 +47,7 @@ FORTIFY ?= -D_FORTIFY_SOURCE=3
 LINK  = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv -lpthread
 
-SRC = $(CORE:%=core/%) $(CRYPTO:%=crypto/%) $(STORE:%=store/%) $(MESSAGE:%=sip/message/%) \
-      $(TRANSPORT:%=sip/transport/%) $(TRANSACTION:%=sip/transaction/%) $(SERVICE:%=sip/service/%) \
-      $(LOCATE:%=sip/locate/%) $(IDENTITY:%=sip/identity/%) $(ACCESS:%=sip/access/%) $(EVENT:%=sip/event/%) $(REGISTRAR:%=sip/registrar/%) $(CREDENTIAL:%=sip/credential/%) $(PROXY:%=sip/proxy/%) $(SERVER:%=sip/server/%) $(VERB:%=sip/verb/%) $(UA:%=sip/ua/%) $(SIP:%=sip/%)
+SRC = $(foreach r,core crypto store,$($r:%=$r/%)) $(foreach r,$(ROOMS),$($r:%=sip/$r/%)) $(SIP:%=sip/%)
 OBJ = $(SRC:%=$(BUILD)/%.o)
 LIB = $(BUILD)/libvouch.a
 CC_ALL = $(CC) -std=c11 -D_GNU_SOURCE -I. $(WARN) $(HARD) $(FORTIFY) -MMD -MP $(CFLAGS)
