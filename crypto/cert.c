@@ -9,7 +9,7 @@
 #include "crypto/der.h"
 #include "crypto/mbed.h"
 
-int64_t civil_to_seconds(int year, int month, int day, int hour, int minute, int second)
+int64_t cert_civil_s(int year, int month, int day, int hour, int minute, int second)
 {
 	/* Years that begin in March have the leap day at their end. Only years from 1 on come here. */
 	int64_t y = month <= 2 ? year - 1 : year, m = (month + 9) % 12;
@@ -59,7 +59,7 @@ static bool take_time(struct slice *in, int64_t *out)
 	if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 ||
 	    second > 59)
 		return false;
-	*out = civil_to_seconds(year, month, day, hour, minute, second);
+	*out = cert_civil_s(year, month, day, hour, minute, second);
 	return true;
 }
 

@@ -44,7 +44,7 @@ struct cert {
 #define OID_SIP_DOMAIN S("\x2b\x06\x01\x05\x05\x07\x03\x14")
 #define OID_COMMON_NAME S("\x55\x04\x03")
 
-/* civil_to_seconds: seconds since 1970 of a proleptic Gregorian UTC date and time; fields are checked by the caller. */
-int64_t civil_to_seconds(int year, int month, int day, int hour, int minute, int second);
+/* cert_civil_s: seconds since 1970 of a proleptic Gregorian UTC date and time; fields are checked by the caller. */
+int64_t cert_civil_s(int year, int month, int day, int hour, int minute, int second);
 
 #endif

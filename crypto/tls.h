@@ -123,10 +123,10 @@ void tls_session_use(struct tls *t, const struct tls_session *s);
 void tls_session_free(struct tls_session *s);
 
 /*
- * crypto_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here. crypto_version: the
- * library's name and version.
+ * tls_library_init: once per process before anything else of this folder; mbedTLS 3.6 sets PSA up here.
+ * tls_library_version: the library's name and version.
  */
-MUST_USE enum err crypto_init(void);
-const char *crypto_version(void);
+MUST_USE enum err tls_library_init(void);
+const char *tls_library_version(void);
 
 #endif

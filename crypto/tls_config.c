@@ -303,7 +303,7 @@ void tls_config_time(struct tls_config *c, int64_t (*now)(void))
 		c->forward->now = now;
 }
 
-enum err crypto_init(void)
+enum err tls_library_init(void)
 {
 #if MBED_3
 	/* TLS 1.3 of mbedTLS 3.6 calculates with PSA, whose random numbers come from its own generator. */
@@ -313,7 +313,7 @@ enum err crypto_init(void)
 	return ERR_OK;
 }
 
-const char *crypto_version(void)
+const char *tls_library_version(void)
 {
 	static char text[32]; /* always filled with the same octets */
 

@@ -143,7 +143,7 @@ struct walk {
 
 static int64_t library_time(const mbedtls_x509_time *t)
 {
-	return civil_to_seconds(t->year, t->mon, t->day, t->hour, t->min, t->sec);
+	return cert_civil_s(t->year, t->mon, t->day, t->hour, t->min, t->sec);
 }
 
 /* judge_one: the library looks at the clock of the system; the dates that count are compared with our now instead. */

@@ -39,7 +39,7 @@ static void check_lists(struct slice line)
 	struct slice rest = line, item;
 	bool bad;
 
-	while (list_next(&rest, &item, &bad)) {
+	while (scan_list(&rest, &item, &bad)) {
 		CHECK(!bad && item.n > 0 && inside(item, line) && inside(rest, line));
 		CHECK(slice_eq(slice_trim(item), item));
 	}
@@ -57,11 +57,12 @@ static void check_values(struct slice line)
 	uint32_t n;
 
 	if (event_parse(line, &ev) == ERR_OK)
-		CHECK(is_token(ev.package) && (ev.id.p == NULL || is_token(ev.id)) && inside(ev.params, line));
+		CHECK(scan_is_token(ev.package) && (ev.id.p == NULL || scan_is_token(ev.id)) &&
+		      inside(ev.params, line));
 	if (media_parse(line, &m) == ERR_OK)
-		CHECK(is_token(m.type) && is_token(m.subtype) && media_is(&m, m.type, m.subtype));
+		CHECK(scan_is_token(m.type) && scan_is_token(m.subtype) && media_is(&m, m.type, m.subtype));
 	if (cseq_parse(line, &n, &method) == ERR_OK)
-		CHECK(n <= INT32_MAX && is_token(method) && inside(method, line));
+		CHECK(n <= INT32_MAX && scan_is_token(method) && inside(method, line));
 	if (delta_parse(line, &n) == ERR_OK)
 		CHECK(slice_trim(line).n > 0);
 }

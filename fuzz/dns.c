@@ -58,9 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 9)
 		return 0;
-	CHECK(dns_question(0x2a2a, S("a.example"), types[data[0] % 4], question, &n) == ERR_OK);
+	CHECK(dns_message_question(0x2a2a, S("a.example"), types[data[0] % 4], question, &n) == ERR_OK);
 	memset(&answer, 0, sizeof(answer));
-	check_answer(dns_read(input_octets(data, size), slice_of(question, n), &answer), &answer);
+	check_answer(dns_message_read(input_octets(data, size), slice_of(question, n), &answer), &answer);
 	message = malloc(n + size);
 	CHECK(message != NULL);
 	memcpy(message, question, n);
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	message = realloc(message, n + size - 9);
 	CHECK(message != NULL);
 	memset(&answer, 0, sizeof(answer));
-	check_answer(dns_read(slice_of(message, n + size - 9), slice_of(question, n), &answer), &answer);
+	check_answer(dns_message_read(slice_of(message, n + size - 9), slice_of(question, n), &answer), &answer);
 	free(message);
 	return 0;
 }

@@ -44,7 +44,7 @@ static void read_header(const struct sip_header *h)
 	uint32_t n;
 	bool bad;
 
-	while (list_next(&rest, &item, &bad)) {
+	while (scan_list(&rest, &item, &bad)) {
 		CHECK(item.n > 0 && inside(item, h->value));
 		read_element(h->id, item);
 	}

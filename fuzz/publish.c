@@ -6,8 +6,8 @@
 
 static void check_body(const struct sip_msg *m, const struct config *c)
 {
-	struct published p = {0};
-	struct refusal r = publish_read(m, c, &p);
+	struct publish_body p = {0};
+	struct refusal r = publish_body_read(m, c, &p);
 	size_t len;
 
 	if (r.code == 0) {
@@ -15,7 +15,7 @@ static void check_body(const struct sip_msg *m, const struct config *c)
 		CHECK(p.key.n == 0 || (pkcs8_shape(buf_slice(&p.key), &len) != PKCS8_NONE && len == p.key.n));
 		/* DEP-02: in style 1 no key gets in. */
 		CHECK(p.key.n == 0 || c->credential_style != STYLE_1);
-		r = published_check(&p, c, S("sip:alice@example.com"), cert_not_before(p.cert));
+		r = publish_body_check(&p, c, S("sip:alice@example.com"), cert_not_before(p.cert));
 		if (r.code == 0) {
 			CHECK(!cert_is_ca(p.cert));
 			CHECK(c->credential_style != STYLE_2 || p.key.n == 0 ||
@@ -23,7 +23,7 @@ static void check_body(const struct sip_msg *m, const struct config *c)
 		}
 	}
 	CHECK(r.code == 0 || r.code == 400 || r.code == 403 || r.code == 413 || r.code == 415 || r.code == 437);
-	published_free(&p);
+	publish_body_free(&p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -37,11 +37,11 @@ static void add_siphash(struct buf *b)
 static void check_credential(struct slice text)
 {
 	struct buf cert = {0}, key = {0};
-	struct cred c, again;
+	struct credential c, again;
 
-	if (cred_record_read(master, text, &c, NULL, NULL) == ERR_OK) {
+	if (credential_record_read(master, text, &c, NULL, NULL) == ERR_OK) {
 		CHECK(c.aor != NULL && memchr(c.etag, '\0', sizeof(c.etag)) != NULL);
-		if (cred_record_read(master, text, &again, &cert, &key) == ERR_OK) {
+		if (credential_record_read(master, text, &again, &cert, &key) == ERR_OK) {
 			CHECK(strcmp(again.aor, c.aor) == 0 && again.generation == c.generation);
 			CHECK(again.has_key == c.has_key && (c.has_key || key.n == 0));
 			mem_free(again.aor);
@@ -77,14 +77,14 @@ static void check_journal(struct slice line)
 static void check_subscription(struct slice line)
 {
 	struct buf scratch = {0}, scratch2 = {0}, text = {0}, text2 = {0};
-	struct sub_record r, back;
+	struct subscription r, back;
 
-	if (sub_record_read(line, &scratch, &r) == ERR_OK) {
+	if (subscription_read(line, &scratch, &r) == ERR_OK) {
 		CHECK(inside(r.aor, buf_slice(&scratch)) && inside(r.peer, buf_slice(&scratch)));
-		sub_record_write(&r, &text);
-		CHECK(sub_record_read(buf_slice(&text), &scratch2, &back) == ERR_OK);
+		subscription_write(&r, &text);
+		CHECK(subscription_read(buf_slice(&text), &scratch2, &back) == ERR_OK);
 		CHECK(slice_eq(r.target, back.target) && slice_eq(r.routes, back.routes) && r.expires == back.expires);
-		sub_record_write(&back, &text2);
+		subscription_write(&back, &text2);
 		CHECK(slice_eq(buf_slice(&text), buf_slice(&text2)));
 	}
 	buf_free(&scratch);

@@ -20,7 +20,7 @@ static void check_aor(const struct uri *u)
 		/* A key is a URI whose key it is. */
 		CHECK(uri_parse(aor, &back) == ERR_OK && back.port == 0 && back.params.n == 0);
 		CHECK(uri_aor(&back, &again) == ERR_OK && slice_eq(buf_slice(&again), aor));
-		CHECK(slice_eq(aor_host(aor), back.host) && slice_ieq(back.host, uri_domain(u)));
+		CHECK(slice_eq(uri_aor_host(aor), back.host) && slice_ieq(back.host, uri_domain(u)));
 	} else {
 		CHECK(key.n == 1);
 	}
@@ -48,12 +48,12 @@ static void check_params(struct slice text)
 	unsigned count = 0;
 	bool bad;
 
-	while (param_next(&rest, &p, &bad)) {
+	while (scan_param(&rest, &p, &bad)) {
 		count++;
-		CHECK(inside(p.name, text) && is_token(p.name) && inside(p.value, text) && inside(rest, text));
-		CHECK(param_find(text, p.name, &found) && slice_ieq(found.name, p.name));
+		CHECK(inside(p.name, text) && scan_is_token(p.name) && inside(p.value, text) && inside(rest, text));
+		CHECK(scan_param_find(text, p.name, &found) && slice_ieq(found.name, p.name));
 	}
-	CHECK(params_check(text) == (!bad && count <= SIP_PARAMS_MAX));
+	CHECK(scan_params_check(text) == (!bad && count <= SIP_PARAMS_MAX));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -73,12 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		if (addr_parse(line, &a) == ERR_OK) {
 			CHECK(inside(a.display, line) && inside(a.spec, line) && inside(addr_tag(&a), line));
-			CHECK(params_check(a.params));
+			CHECK(scan_params_check(a.params));
 			check_uri(a.spec, &a.uri);
 		}
 		if (via_parse(line, &v) == ERR_OK) {
 			CHECK(inside(v.host, line) && inside(v.branch, line) && inside(v.params, line));
-			CHECK(params_check(v.params) && v.port <= 65535);
+			CHECK(scan_params_check(v.params) && v.port <= 65535);
 		}
 		check_params(line);
 	}

@@ -81,10 +81,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
-		printf("vouch 0.1 with %s\n", crypto_version());
+		printf("vouch 0.1 with %s\n", tls_library_version());
 		return 0;
 	}
-	if (crypto_init() != ERR_OK)
+	if (tls_library_init() != ERR_OK)
 		return verb_say(argv[1], 3, "the TLS library cannot start");
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)

@@ -14,7 +14,7 @@
 #define FORMAT "vouch-credential: "
 #define CHECKSUM "checksum: "
 
-struct cred_store {
+struct credential_store {
 	int dirfd;
 	struct commit *commit;
 	uint8_t master[SEAL_KEY];
@@ -26,9 +26,9 @@ struct cred_store {
 /* A change on its way to the disk, and what the index becomes when it is there. */
 struct pending {
 	struct map_node node; /* in writing, by AOR */
-	struct cred_store *store;
-	struct buf old;   /* the record as the index has it: the file may be the next one before that is durable */
-	struct cred next; /* aor is owned */
+	struct credential_store *store;
+	struct buf old; /* the record as the index has it: the file may be the next one before that is durable */
+	struct credential next; /* aor is owned */
 	commit_fn done;
 	void *arg;
 };
@@ -47,8 +47,8 @@ static void file_name(const uint8_t *master, struct slice aor, char out[FILE_NAM
 
 /* --- the text of a record --- */
 
-static void write_record(const struct cred_store *s, const struct cred *c, struct slice cert, struct slice key,
-			 struct buf *out)
+static void write_record(const struct credential_store *s, const struct credential *c, struct slice cert,
+			 struct slice key, struct buf *out)
 {
 	char sum[2 * HASH_MAX + 1];
 	struct slice all;
@@ -94,7 +94,7 @@ static bool number_of(struct slice line, const char *name, int64_t *out)
 	return true;
 }
 
-static void take_line(struct slice line, struct cred *c)
+static void take_line(struct slice line, struct credential *c)
 {
 	struct slice v;
 	int64_t n;
@@ -103,7 +103,7 @@ static void take_line(struct slice line, struct cred *c)
 		c->aor = slice_dup(v);
 	else if (number_of(line, "generation: ", &n))
 		c->generation = (uint64_t)n;
-	else if (value_of(line, "etag: ", &v) && v.n <= CRED_ETAG)
+	else if (value_of(line, "etag: ", &v) && v.n <= CREDENTIAL_ETAG)
 		memcpy(c->etag, v.p, v.n);
 	else if (value_of(line, "state: ", &v))
 		c->present = slice_eq(v, S("published"));
@@ -128,7 +128,8 @@ static bool checksum_fits(struct slice text, struct slice *covered)
 	return stored.n == 65 && stored.p[64] == '\n' && slice_eq(slice_sub(stored, 0, 64), slice_str(sum));
 }
 
-static enum err read_blocks(const uint8_t *master, struct slice text, struct cred *c, struct buf *cert, struct buf *key)
+static enum err read_blocks(const uint8_t *master, struct slice text, struct credential *c, struct buf *cert,
+			    struct buf *key)
 {
 	static const char *const labels[] = {"CERTIFICATE", KEY_LABEL, NULL};
 	struct buf block = {0};
@@ -156,10 +157,11 @@ static enum err read_blocks(const uint8_t *master, struct slice text, struct cre
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
-enum err cred_record_read(const uint8_t *master, struct slice text, struct cred *out, struct buf *cert, struct buf *key)
+enum err credential_record_read(const uint8_t *master, struct slice text, struct credential *out, struct buf *cert,
+				struct buf *key)
 {
 	struct slice covered, rest, line, version;
-	struct cred c = {0};
+	struct credential c = {0};
 	enum err e;
 
 	if (!value_of(text, FORMAT, &version))
@@ -185,9 +187,9 @@ enum err cred_record_read(const uint8_t *master, struct slice text, struct cred 
 
 /* --- opening --- */
 
-static void add_to_index(struct cred_store *s, const struct cred *c)
+static void add_to_index(struct credential_store *s, const struct credential *c)
 {
-	struct cred *own = mem_alloc(sizeof(*own));
+	struct credential *own = mem_alloc(sizeof(*own));
 
 	*own = *c;
 	map_add(&s->by_aor, &own->node, slice_str(own->aor));
@@ -195,17 +197,17 @@ static void add_to_index(struct cred_store *s, const struct cred *c)
 
 static bool load_one(void *arg, const char *name)
 {
-	struct cred_store *s = arg;
+	struct credential_store *s = arg;
 	char expected[FILE_NAME_MAX];
 	struct buf text = {0};
-	struct cred c;
+	struct credential c;
 	enum err e;
 
 	if (!slice_ends(slice_str(name), S(SUFFIX)))
 		return true;
 	e = file_read(s->dirfd, name, RECORD_MAX, &text);
 	if (e == ERR_OK)
-		e = cred_record_read(s->master, buf_slice(&text), &c, NULL, NULL);
+		e = credential_record_read(s->master, buf_slice(&text), &c, NULL, NULL);
 	buf_free(&text);
 	if (e == ERR_OK) {
 		file_name(s->master, slice_str(c.aor), expected);
@@ -227,10 +229,10 @@ static bool load_one(void *arg, const char *name)
 	return true;
 }
 
-enum err cred_store_open(int dirfd, struct commit *commit, const uint8_t *master, struct cred_store **out,
-			 struct buf *why)
+enum err credential_store_open(int dirfd, struct commit *commit, const uint8_t *master, struct credential_store **out,
+			       struct buf *why)
 {
-	struct cred_store *s = mem_alloc(sizeof(*s));
+	struct credential_store *s = mem_alloc(sizeof(*s));
 	enum err e;
 
 	s->dirfd = dirfd;
@@ -243,7 +245,7 @@ enum err cred_store_open(int dirfd, struct commit *commit, const uint8_t *master
 	if (e == ERR_OK)
 		e = s->opening;
 	if (e != ERR_OK) {
-		cred_store_free(s);
+		credential_store_free(s);
 		return e;
 	}
 	s->why = NULL;
@@ -251,14 +253,14 @@ enum err cred_store_open(int dirfd, struct commit *commit, const uint8_t *master
 	return ERR_OK;
 }
 
-void cred_store_free(struct cred_store *s)
+void credential_store_free(struct credential_store *s)
 {
 	struct map_node *n;
 
 	if (s == NULL)
 		return;
 	while ((n = map_first(&s->by_aor)) != NULL) {
-		struct cred *c = MAP_ENTRY(n, struct cred, node);
+		struct credential *c = MAP_ENTRY(n, struct credential, node);
 
 		map_remove(&s->by_aor, n);
 		mem_free(c->aor);
@@ -272,20 +274,20 @@ void cred_store_free(struct cred_store *s)
 
 /* --- use --- */
 
-static struct cred *find(const struct cred_store *s, struct slice aor)
+static struct credential *find(const struct credential_store *s, struct slice aor)
 {
 	struct map_node *n = map_find(&s->by_aor, aor);
 
-	return n == NULL ? NULL : MAP_ENTRY(n, struct cred, node);
+	return n == NULL ? NULL : MAP_ENTRY(n, struct credential, node);
 }
 
-const struct cred *cred_find(const struct cred_store *s, struct slice aor)
+const struct credential *credential_find(const struct credential_store *s, struct slice aor)
 {
 	return find(s, aor);
 }
 
 /* The text of the record that the index describes. */
-static enum err read_text(const struct cred_store *s, struct slice aor, const char *name, struct buf *out)
+static enum err read_text(const struct credential_store *s, struct slice aor, const char *name, struct buf *out)
 {
 	struct map_node *n = map_find(&s->writing, aor);
 	const struct pending *p = n == NULL ? NULL : MAP_ENTRY(n, struct pending, node);
@@ -296,11 +298,12 @@ static enum err read_text(const struct cred_store *s, struct slice aor, const ch
 	return ERR_OK;
 }
 
-enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf *cert, struct buf *key)
+enum err credential_read(const struct credential_store *s, const struct credential *c, struct buf *cert,
+			 struct buf *key)
 {
 	char name[FILE_NAME_MAX];
 	struct buf text = {0}, found_cert = {0}, found_key = {0};
-	struct cred stored;
+	struct credential stored;
 	enum err e;
 
 	if (!c->present)
@@ -308,8 +311,8 @@ enum err cred_read(const struct cred_store *s, const struct cred *c, struct buf 
 	file_name(s->master, slice_str(c->aor), name);
 	e = read_text(s, slice_str(c->aor), name, &text);
 	if (e == ERR_OK)
-		e = cred_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
-				     key != NULL ? &found_key : NULL);
+		e = credential_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
+					   key != NULL ? &found_key : NULL);
 	if (e == ERR_OK) {
 		/* The file of another generation: somebody else writes here. */
 		if (stored.generation != c->generation)
@@ -339,13 +342,13 @@ static void pending_free(struct pending *p)
 static void on_durable(void *arg, enum err e)
 {
 	struct pending *p = arg;
-	struct cred_store *s = p->store;
+	struct credential_store *s = p->store;
 	commit_fn done = p->done;
 	void *done_arg = p->arg;
 	char *next_aor = p->next.aor;
 
 	if (e == ERR_OK) {
-		struct cred *c = find(s, slice_str(next_aor)), next = p->next;
+		struct credential *c = find(s, slice_str(next_aor)), next = p->next;
 
 		pending_free(p);
 		if (c == NULL) {
@@ -366,18 +369,18 @@ static void on_durable(void *arg, enum err e)
 	done(done_arg, e);
 }
 
-enum err cred_put(struct cred_store *s, const struct cred_change *change, commit_fn done, void *arg)
+enum err credential_put(struct credential_store *s, const struct credential_change *change, commit_fn done, void *arg)
 {
-	const struct cred *now = cred_find(s, change->aor);
+	const struct credential *now = credential_find(s, change->aor);
 	struct pending *p = mem_alloc(sizeof(*p));
 	char name[FILE_NAME_MAX];
 	struct buf text = {0};
 	enum err e;
 
 	*p = (struct pending){.store = s, .done = done, .arg = arg};
-	p->next = (struct cred){.aor = slice_dup(change->aor),
-				.generation = now == NULL ? 1 : now->generation + 1,
-				.present = change->cert.n > 0};
+	p->next = (struct credential){.aor = slice_dup(change->aor),
+				      .generation = now == NULL ? 1 : now->generation + 1,
+				      .present = change->cert.n > 0};
 	if (p->next.present) {
 		p->next.published = change->published;
 		p->next.expires = change->expires;
@@ -386,7 +389,8 @@ enum err cred_put(struct cred_store *s, const struct cred_change *change, commit
 		p->next.has_key = change->key.n > 0;
 		p->next.made_here = change->made_here;
 		hash_parts(HASH_SHA256, &change->cert, 1, p->next.sha256);
-		memcpy(p->next.etag, change->etag.p, change->etag.n < CRED_ETAG ? change->etag.n : CRED_ETAG);
+		memcpy(p->next.etag, change->etag.p,
+		       change->etag.n < CREDENTIAL_ETAG ? change->etag.n : CREDENTIAL_ETAG);
 	}
 	write_record(s, &p->next, change->cert, p->next.present ? change->key : SLICE_NONE, &text);
 	file_name(s->master, change->aor, name);
@@ -404,13 +408,13 @@ enum err cred_put(struct cred_store *s, const struct cred_change *change, commit
 	return e;
 }
 
-void cred_each(const struct cred_store *s, cred_fn fn, void *arg)
+void credential_each(const struct credential_store *s, credential_fn fn, void *arg)
 {
 	for (struct map_node *n = map_first(&s->by_aor); n != NULL; n = map_next(&s->by_aor, n))
-		fn(arg, MAP_ENTRY(n, struct cred, node));
+		fn(arg, MAP_ENTRY(n, struct credential, node));
 }
 
-size_t cred_count(const struct cred_store *s)
+size_t credential_count(const struct credential_store *s)
 {
 	return s->by_aor.count;
 }

@@ -5,28 +5,28 @@
 #include "store/words.h"
 
 static const size_t texts[] = {
-	offsetof(struct sub_record, aor),       offsetof(struct sub_record, package),
-	offsetof(struct sub_record, event_id),  offsetof(struct sub_record, call_id),
-	offsetof(struct sub_record, local_tag), offsetof(struct sub_record, remote_tag),
-	offsetof(struct sub_record, local),     offsetof(struct sub_record, remote),
-	offsetof(struct sub_record, target),    offsetof(struct sub_record, contact),
-	offsetof(struct sub_record, routes),    offsetof(struct sub_record, peer),
+	offsetof(struct subscription, aor),       offsetof(struct subscription, package),
+	offsetof(struct subscription, event_id),  offsetof(struct subscription, call_id),
+	offsetof(struct subscription, local_tag), offsetof(struct subscription, remote_tag),
+	offsetof(struct subscription, local),     offsetof(struct subscription, remote),
+	offsetof(struct subscription, target),    offsetof(struct subscription, contact),
+	offsetof(struct subscription, routes),    offsetof(struct subscription, peer),
 };
 
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 #define NUMBERS 4
 
-void sub_record_write(const struct sub_record *r, struct buf *out)
+void subscription_write(const struct subscription *r, struct buf *out)
 {
 	buf_addf(out, "%u %u %u %llu", r->proto, r->local_cseq, r->remote_cseq, (unsigned long long)r->expires);
 	for (size_t i = 0; i < TEXTS; i++)
 		words_add(out, *(const struct slice *)(const void *)((const char *)r + texts[i]));
 }
 
-enum err sub_record_read(struct slice line, struct buf *scratch, struct sub_record *out)
+enum err subscription_read(struct slice line, struct buf *scratch, struct subscription *out)
 {
 	size_t ends[TEXTS], start = scratch->n;
-	struct sub_record r = {0};
+	struct subscription r = {0};
 	uint64_t numbers[NUMBERS];
 
 	for (size_t i = 0; i < NUMBERS; i++)

@@ -4,7 +4,7 @@
 #include "core/buf.h"
 
 /* A subscription as it is written to the journal: what is needed to go on with its dialog after a restart. */
-struct sub_record {
+struct subscription {
 	/* Wire text, any octets. Borrowed. */
 	struct slice aor, package, event_id;
 	struct slice call_id, local_tag, remote_tag;
@@ -19,9 +19,9 @@ struct sub_record {
 	uint64_t expires; /* seconds since 1970 */
 };
 
-/* sub_record_write: appends one line without line end. sub_record_read: undoes it; texts are slices of *scratch, kept
- * by the caller. */
-void sub_record_write(const struct sub_record *r, struct buf *out);
-MUST_USE enum err sub_record_read(struct slice line, struct buf *scratch, struct sub_record *out);
+/* subscription_write: appends one line without line end. subscription_read: undoes it; texts are slices of *scratch,
+ * kept by the caller. */
+void subscription_write(const struct subscription *r, struct buf *out);
+MUST_USE enum err subscription_read(struct slice line, struct buf *scratch, struct subscription *out);
 
 #endif

@@ -12,8 +12,8 @@ bool access_require(struct tx *tx, struct slice supported)
 	     h = msg_each(m, HDR_REQUIRE, h)) {
 		struct slice rest = h->value, tag;
 
-		while (list_next(&rest, &tag, &bad)) {
-			if (list_has(supported, tag))
+		while (scan_list(&rest, &tag, &bad)) {
+			if (scan_list_has(supported, tag))
 				continue;
 			buf_adds(&lines, lines.n == 0 ? "Unsupported: " : ", ");
 			buf_add(&lines, tag);

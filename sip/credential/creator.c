@@ -31,11 +31,11 @@ static void run(struct work_job *job, unsigned worker)
 
 static enum err write_it(struct making *m, struct busy *b)
 {
-	struct cred_change change = {.aor = slice_str(m->aor),
-				     .cert = buf_slice(&m->cert),
-				     .key = buf_slice(&m->key),
-				     .published = m->now_s,
-				     .made_here = true};
+	struct credential_change change = {.aor = slice_str(m->aor),
+					   .cert = buf_slice(&m->cert),
+					   .key = buf_slice(&m->key),
+					   .published = m->now_s,
+					   .made_here = true};
 	struct cert *cert;
 	enum err e = cert_read(buf_slice(&m->cert), &cert);
 

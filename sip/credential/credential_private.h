@@ -21,7 +21,7 @@ struct busy {
 	uint64_t parked[PARKED_MAX];
 	unsigned parked_count;
 	enum effect effect;
-	char etag[CRED_ETAG + 1];
+	char etag[CREDENTIAL_ETAG + 1];
 	uint32_t granted;
 	commit_fn done; /* of an administrator */
 	void *arg;
@@ -40,8 +40,8 @@ struct credentials {
 
 /* credential.c */
 
-/* cred_current: what may be served now (CRT-25: never outside its validity). NULL: nothing. */
-const struct cred *cred_current(const struct credentials *all, struct slice aor);
+/* credentials_current: what may be served now (CRT-25: never outside its validity). NULL: nothing. */
+const struct credential *credentials_current(const struct credentials *all, struct slice aor);
 
 /* busy_find: NULL: the AOR is free. busy_begin: it is not any more. busy_end: nothing came of it; who waits goes on. */
 struct busy *busy_find(struct credentials *all, struct slice aor);
@@ -52,7 +52,7 @@ void busy_end(struct busy *b, enum err e);
  * busy_write: change, whose etag is made here, goes to the store; when it is durable the PUBLISH b->tx is answered and
  * subscribers are told. On failure b is gone.
  */
-MUST_USE enum err busy_write(struct busy *b, struct cred_change *change);
+MUST_USE enum err busy_write(struct busy *b, struct credential_change *change);
 
 /* publish.c: what a PUBLISH that has been let in asks for; also for those that were parked. */
 void publish_run(struct credentials *all, struct tx *tx, struct slice aor);

@@ -16,7 +16,7 @@
 
 /* --- expiry: one timer for the earliest --- */
 
-static int64_t end_of(const struct cred *c)
+static int64_t end_of(const struct credential *c)
 {
 	return c->expires < c->not_after ? c->expires : c->not_after;
 }
@@ -34,7 +34,7 @@ static void look_at(struct credentials *all, int64_t when_s)
 }
 
 /* Style 3, DEP-06: renewal in time, with NOTIFYs as for any new credential. */
-static bool is_due(const struct credentials *all, const struct cred *c)
+static bool is_due(const struct credentials *all, const struct credential *c)
 {
 	return c->made_here && all->d.access.config->credential_create &&
 	       loop_wall_s(all->d.loop) >= c->not_after - RENEW_S;
@@ -42,7 +42,7 @@ static bool is_due(const struct credentials *all, const struct cred *c)
 
 static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg);
 
-static void expire_or_wait(void *arg, const struct cred *c)
+static void expire_or_wait(void *arg, const struct credential *c)
 {
 	struct credentials *all = arg;
 	int64_t now = loop_wall_s(all->d.loop);
@@ -71,7 +71,7 @@ static void on_expiry(void *arg)
 	struct credentials *all = arg;
 
 	all->next_s = 0;
-	cred_each(all->d.store, expire_or_wait, all);
+	credential_each(all->d.store, expire_or_wait, all);
 }
 
 struct credentials *credentials_new(const struct credentials_deps *deps)
@@ -112,9 +112,9 @@ void credentials_free(struct credentials *all)
 
 /* --- what NOTIFYs say --- */
 
-const struct cred *cred_current(const struct credentials *all, struct slice aor)
+const struct credential *credentials_current(const struct credentials *all, struct slice aor)
 {
-	const struct cred *c = cred_find(all->d.store, aor);
+	const struct credential *c = credential_find(all->d.store, aor);
 	int64_t now = loop_wall_s(all->d.loop);
 
 	return c != NULL && c->present && now < end_of(c) && now >= c->not_before ? c : NULL;
@@ -124,21 +124,21 @@ static enum err source_state(void *arg, enum package p, struct slice aor, struct
 			     char *etag)
 {
 	const struct credentials *all = arg;
-	const struct cred *c = cred_current(all, aor);
+	const struct credential *c = credentials_current(all, aor);
 	struct buf cert = {0}, key = {0};
 	enum err e;
 
 	if (c == NULL)
 		return ERR_OK;
-	e = cred_read(all->d.store, c, &cert, p == PACKAGE_CREDENTIAL ? &key : NULL);
+	e = credential_read(all->d.store, c, &cert, p == PACKAGE_CREDENTIAL ? &key : NULL);
 	if (e == ERR_OK) {
 		memcpy(etag, c->etag, sizeof(c->etag));
 		if (p == PACKAGE_CERTIFICATE) {
 			buf_add(body, buf_slice(&cert));
 			buf_adds(headers, "Content-Type: application/pkix-cert\r\n");
 		} else {
-			credential_body(buf_slice(&cert), buf_slice(&key), headers, body);
-			log_line(LOG_INFO, "event=cred_read aor=%s", log_esc(aor).text);
+			user_cert_body(buf_slice(&cert), buf_slice(&key), headers, body);
+			log_line(LOG_INFO, "event=credential_read aor=%s", log_esc(aor).text);
 		}
 		buf_adds(headers, "Content-Disposition: signal\r\n");
 	}
@@ -149,7 +149,7 @@ static enum err source_state(void *arg, enum package p, struct slice aor, struct
 
 static int64_t source_valid_until(void *arg, enum package p, struct slice aor)
 {
-	const struct cred *c = cred_current(arg, aor);
+	const struct credential *c = credentials_current(arg, aor);
 
 	return p == PACKAGE_CREDENTIAL && c != NULL ? c->not_after : INT64_MAX;
 }
@@ -190,7 +190,7 @@ static void go_on(struct credentials *all, struct busy *last)
 
 static void tell(struct credentials *all, const struct busy *b)
 {
-	const struct cred *c = cred_find(all->d.store, slice_str(b->aor));
+	const struct credential *c = credential_find(all->d.store, slice_str(b->aor));
 
 	log_line(LOG_INFO, "event=cred_write aor=%s effect=%d", log_esc(slice_str(b->aor)).text, b->effect);
 	if (c != NULL)
@@ -206,7 +206,7 @@ static void tell(struct credentials *all, const struct busy *b)
 void busy_end(struct busy *b, enum err e)
 {
 	struct credentials *all = b->all;
-	const struct cred *c = cred_find(all->d.store, slice_str(b->aor));
+	const struct credential *c = credential_find(all->d.store, slice_str(b->aor));
 	struct busy last = *b;
 
 	reply_done(b, e);
@@ -245,16 +245,16 @@ struct busy *busy_begin(struct credentials *all, struct slice aor, enum effect e
 	return b;
 }
 
-enum err busy_write(struct busy *b, struct cred_change *change)
+enum err busy_write(struct busy *b, struct credential_change *change)
 {
 	struct buf etag = {0};
 	enum err e;
 
-	rng_hex(&etag, CRED_ETAG / 2);
-	memcpy(b->etag, etag.p, CRED_ETAG);
+	rng_hex(&etag, CREDENTIAL_ETAG / 2);
+	memcpy(b->etag, etag.p, CREDENTIAL_ETAG);
 	buf_free(&etag);
 	change->etag = slice_str(b->etag);
-	e = cred_put(b->all->d.store, change, on_stored, b);
+	e = credential_put(b->all->d.store, change, on_stored, b);
 	if (e != ERR_OK) {
 		struct credentials *all = b->all;
 		struct busy last = *b;
@@ -269,9 +269,9 @@ enum err busy_write(struct busy *b, struct cred_change *change)
 
 static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg)
 {
-	const struct cred *c = cred_find(all->d.store, aor);
+	const struct credential *c = credential_find(all->d.store, aor);
 	struct busy *b = busy_find(all, aor);
-	struct cred_change change = {.aor = aor};
+	struct credential_change change = {.aor = aor};
 
 	if (b != NULL && b->revoke_after)
 		return ERR_BUSY;
@@ -301,7 +301,7 @@ static void source_subscribed(void *arg, enum package p, struct slice aor)
 	enum err e;
 
 	if (p != PACKAGE_CREDENTIAL || !all->d.access.config->credential_create || busy_find(all, aor) != NULL ||
-	    cred_find(all->d.store, aor) != NULL)
+	    credential_find(all->d.store, aor) != NULL)
 		return;
 	e = creator_start(all, aor);
 	if (e != ERR_OK)

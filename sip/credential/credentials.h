@@ -16,7 +16,7 @@ struct credentials_deps {
 	struct loop *loop;
 	struct tx_layer *transactions;
 	struct access access;
-	struct cred_store *store;
+	struct credential_store *store;
 	struct work *work; /* makes credentials */
 };
 

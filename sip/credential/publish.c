@@ -11,8 +11,8 @@ struct publication {
 	struct credentials *all;
 	struct tx *tx;
 	struct slice aor;
-	const struct cred *now; /* the state, NULL: none */
-	bool conditional;       /* SIP-If-Match */
+	const struct credential *now; /* the state, NULL: none */
+	bool conditional;             /* SIP-If-Match */
 	bool has_expires;
 	uint32_t expires;
 };
@@ -22,7 +22,7 @@ static void refused(struct tx *tx, struct refusal r)
 	tx_reply(tx, &(struct build_reply){.code = r.code, .reason = r.reason, .headers = slice_str(r.headers)});
 }
 
-static void write_it(struct publication *p, struct cred_change *change, enum effect effect, uint32_t granted)
+static void write_it(struct publication *p, struct credential_change *change, enum effect effect, uint32_t granted)
 {
 	struct busy *b = busy_begin(p->all, p->aor, effect);
 
@@ -38,7 +38,7 @@ static void answer_empty(const struct publication *p)
 	struct buf lines = {0};
 
 	buf_adds(&lines, "SIP-ETag: ");
-	rng_hex(&lines, CRED_ETAG / 2);
+	rng_hex(&lines, CREDENTIAL_ETAG / 2);
 	buf_adds(&lines, "\r\nExpires: 0\r\n");
 	tx_reply(p->tx, &(struct build_reply){.code = 200, .headers = buf_slice(&lines)});
 	buf_free(&lines);
@@ -46,7 +46,7 @@ static void answer_empty(const struct publication *p)
 
 static void revoke(struct publication *p)
 {
-	struct cred_change change = {.aor = p->aor};
+	struct credential_change change = {.aor = p->aor};
 
 	if (p->now == NULL)
 		answer_empty(p);
@@ -75,7 +75,7 @@ static bool grant(const struct publication *p, int64_t left, uint32_t *out)
 /* The same credential, a new entity-tag and lifetime (RFC 3903 4.3). */
 static void refresh(struct publication *p)
 {
-	struct cred_change change = {.aor = p->aor};
+	struct credential_change change = {.aor = p->aor};
 	struct buf cert = {0}, key = {0};
 	int64_t now = loop_wall_s(p->all->d.loop);
 	uint32_t granted;
@@ -84,7 +84,7 @@ static void refresh(struct publication *p)
 		too_brief(p);
 		return;
 	}
-	if (cred_read(p->all->d.store, p->now, &cert, &key) != ERR_OK) {
+	if (credential_read(p->all->d.store, p->now, &cert, &key) != ERR_OK) {
 		tx_reply_code(p->tx, 500, "The Credential Could Not Be Read");
 	} else {
 		change.cert = buf_slice(&cert);
@@ -131,8 +131,8 @@ static void with_body(struct publication *p)
 {
 	const struct config *c = p->all->d.access.config;
 	int64_t now = loop_wall_s(p->all->d.loop);
-	struct published body = {0};
-	struct refusal r = publish_read(tx_request(p->tx), c, &body);
+	struct publish_body body = {0};
+	struct refusal r = publish_body_read(tx_request(p->tx), c, &body);
 	uint32_t granted = 0;
 
 	/* T-15: 423 comes before what is wrong with the body, but the lifetime of a certificate is never too brief. */
@@ -142,7 +142,7 @@ static void with_body(struct publication *p)
 		goto out;
 	}
 	if (r.code == 0)
-		r = published_check(&body, c, p->aor, now);
+		r = publish_body_check(&body, c, p->aor, now);
 	if (r.code != 0) {
 		refused(p->tx, r);
 	} else if (p->has_expires && p->expires == 0) {
@@ -152,20 +152,20 @@ static void with_body(struct publication *p)
 		else
 			answer_empty(p);
 	} else if (grant(p, cert_not_after(body.cert) - now, &granted)) {
-		struct cred_change change = {.aor = p->aor,
-					     .cert = cert_der(body.cert),
-					     .key = buf_slice(&body.key),
-					     .published = now,
-					     .expires = now + granted,
-					     .not_before = cert_not_before(body.cert),
-					     .not_after = cert_not_after(body.cert)};
+		struct credential_change change = {.aor = p->aor,
+						   .cert = cert_der(body.cert),
+						   .key = buf_slice(&body.key),
+						   .published = now,
+						   .expires = now + granted,
+						   .not_before = cert_not_before(body.cert),
+						   .not_after = cert_not_after(body.cert)};
 
 		write_it(p, &change, EFFECT_CHANGED, granted);
 	} else {
 		too_brief(p);
 	}
 out:
-	published_free(&body);
+	publish_body_free(&body);
 }
 
 /* ESC-04: exactly one token that is the current entity-tag. false: answered. */
@@ -176,7 +176,7 @@ static bool condition_holds(struct publication *p)
 	p->conditional = match.p != NULL;
 	if (!p->conditional)
 		return true;
-	if (!is_token(match)) {
+	if (!scan_is_token(match)) {
 		tx_reply_code(p->tx, 400, "Bad SIP-If-Match Header Field");
 		return false;
 	}
@@ -190,7 +190,7 @@ static bool condition_holds(struct publication *p)
 /* Everything behind authentication, for an AOR that is not busy: state is looked at only now (ESC-13). */
 static void process(struct credentials *all, struct tx *tx, struct slice aor)
 {
-	struct publication p = {.all = all, .tx = tx, .aor = aor, .now = cred_current(all, aor)};
+	struct publication p = {.all = all, .tx = tx, .aor = aor, .now = credentials_current(all, aor)};
 	const struct sip_msg *m = tx_request(tx);
 	struct slice expires = msg_value(m, HDR_EXPIRES);
 

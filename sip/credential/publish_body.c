@@ -24,11 +24,11 @@ static struct refusal unsupported_type(void)
 	return (struct refusal){415, NULL, ACCEPT_ALL};
 }
 
-void published_free(struct published *p)
+void publish_body_free(struct publish_body *p)
 {
 	cert_free(p->cert);
 	buf_wipe(&p->key);
-	*p = (struct published){0};
+	*p = (struct publish_body){0};
 }
 
 static bool only_line_ends(struct slice s)
@@ -42,7 +42,7 @@ static struct slice without_first_line_end(struct slice s)
 	return slice_starts(s, S("\r\n")) ? slice_sub(s, 2, s.n) : s;
 }
 
-static struct refusal take_cert(struct slice octets, struct published *out)
+static struct refusal take_cert(struct slice octets, struct publish_body *out)
 {
 	struct slice der = without_first_line_end(octets);
 	size_t n = cert_length(der);
@@ -64,7 +64,7 @@ static struct refusal take_cert(struct slice octets, struct published *out)
 	}
 }
 
-static struct refusal take_key(struct slice octets, struct published *out)
+static struct refusal take_key(struct slice octets, struct publish_body *out)
 {
 	struct slice der = without_first_line_end(octets);
 	size_t n = 0;
@@ -101,7 +101,7 @@ static bool decode(const struct mime_part *part, struct buf *decoded, struct sli
 	return true;
 }
 
-static struct refusal take_leaf(const struct mime_part *part, const struct media *media, struct published *out)
+static struct refusal take_leaf(const struct mime_part *part, const struct media *media, struct publish_body *out)
 {
 	struct buf decoded = {0};
 	struct refusal r = fine;
@@ -137,7 +137,7 @@ static struct refusal cut(struct slice body, const struct media *media, struct m
 }
 
 /* One level of parts. A multipart inside is looked into once (SIP_MIME_DEPTH), by the caller's second call. */
-static struct refusal take_parts(const struct mime_part *parts, unsigned count, struct published *out, bool nested)
+static struct refusal take_parts(const struct mime_part *parts, unsigned count, struct publish_body *out, bool nested)
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct media media;
@@ -163,7 +163,7 @@ static struct refusal take_parts(const struct mime_part *parts, unsigned count, 
 	return fine;
 }
 
-struct refusal publish_read(const struct sip_msg *m, const struct config *c, struct published *out)
+struct refusal publish_body_read(const struct sip_msg *m, const struct config *c, struct publish_body *out)
 {
 	struct mime_part parts[SIP_PARTS_MAX];
 	struct media media;
@@ -188,7 +188,7 @@ struct refusal publish_read(const struct sip_msg *m, const struct config *c, str
 	return r;
 }
 
-static struct refusal check_key(const struct published *p, const struct config *c)
+static struct refusal check_key(const struct publish_body *p, const struct config *c)
 {
 	size_t n;
 
@@ -212,7 +212,7 @@ static const char *const warnings[] = {
 	[USER_CERT_AUTHORITY] = WARN "\"the certificate is one of an authority (CA=TRUE)\"\r\n",
 };
 
-struct refusal published_check(const struct published *p, const struct config *c, struct slice aor, int64_t now)
+struct refusal publish_body_check(const struct publish_body *p, const struct config *c, struct slice aor, int64_t now)
 {
 	enum user_cert_fault fault = user_cert_check(p->cert, now);
 

@@ -7,7 +7,7 @@
 
 /* The body of a PUBLISH of credentials, draft 7.9 and 7.10: a certificate, or a certificate and its PKCS#8 key in a
  * multipart. */
-struct published {
+struct publish_body {
 	struct cert *cert;
 	struct buf key; /* PKCS#8 DER; n = 0: none */
 };
@@ -20,11 +20,11 @@ struct refusal {
 };
 
 /*
- * publish_read: the parts of m's body, decoded and well-formed: 400, 413, 415. published_check: what the server must
- * check before it takes them for aor at time now: 403, 437, 400. Free with published_free in every case.
+ * publish_body_read: the parts of m's body, decoded and well-formed: 400, 413, 415. publish_body_check: what the server
+ * must check before it takes them for aor at time now: 403, 437, 400. Free with publish_body_free in every case.
  */
-struct refusal publish_read(const struct sip_msg *m, const struct config *c, struct published *out);
-struct refusal published_check(const struct published *p, const struct config *c, struct slice aor, int64_t now);
-void published_free(struct published *p);
+struct refusal publish_body_read(const struct sip_msg *m, const struct config *c, struct publish_body *out);
+struct refusal publish_body_check(const struct publish_body *p, const struct config *c, struct slice aor, int64_t now);
+void publish_body_free(struct publish_body *p);
 
 #endif

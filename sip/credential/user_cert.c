@@ -76,7 +76,7 @@ enum err user_cert_make(struct slice aor, int64_t now, enum hash_alg alg, struct
 	return e;
 }
 
-void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body)
+void user_cert_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body)
 {
 	struct buf boundary = {0};
 

@@ -26,9 +26,9 @@ bool user_cert_names(const struct cert *c, struct slice aor, bool email);
 MUST_USE enum err user_cert_make(struct slice aor, int64_t now, enum hash_alg alg, struct key **key, struct buf *cert);
 
 /*
- * credential_body: appends a multipart/mixed of cert and key (n = 0: none), both DER, to body, and its Content-Type
+ * user_cert_body: appends a multipart/mixed of cert and key (n = 0: none), both DER, to body, and its Content-Type
  * line to headers.
  */
-void credential_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body);
+void user_cert_body(struct slice cert, struct slice key, struct buf *headers, struct buf *body);
 
 #endif

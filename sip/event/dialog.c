@@ -23,7 +23,7 @@ static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 		struct addr a;
 		bool bad;
 
-		while (list_next(&rest, &item, &bad)) {
+		while (scan_list(&rest, &item, &bad)) {
 			if (++count > SIP_ROUTE_MAX || has_nul(item) || addr_parse(item, &a) != ERR_OK ||
 			    a.uri.scheme == URI_OTHER)
 				return ERR_SYNTAX;
@@ -62,7 +62,7 @@ bool dialog_is_secure(const struct sip_msg *m)
 	if (m->uri.scheme == URI_SIPS)
 		return true;
 	if (rest.p != NULL)
-		return list_next(&rest, &item, &bad) && addr_parse(item, &a) == ERR_OK && a.uri.scheme == URI_SIPS;
+		return scan_list(&rest, &item, &bad) && addr_parse(item, &a) == ERR_OK && a.uri.scheme == URI_SIPS;
 	return msg_contact(m, &a) == ERR_OK && a.uri.scheme == URI_SIPS;
 }
 
@@ -209,7 +209,7 @@ static bool first_route(const struct dialog *d, struct addr *out, struct slice *
 	bool bad;
 
 	*rest = slice_str(d->routes);
-	return list_next(rest, &item, &bad) && addr_parse(item, out) == ERR_OK;
+	return scan_list(rest, &item, &bad) && addr_parse(item, out) == ERR_OK;
 }
 
 enum err dialog_next_hop(const struct dialog *d, struct uri *out)

@@ -219,7 +219,7 @@ struct sub *sub_by_id(struct notifier *n, uint64_t id)
 void sub_save(struct sub *s)
 {
 	struct peer_text peer = peer_text(&s->flow.remote);
-	struct sub_record r = {
+	struct subscription r = {
 		.aor = slice_str(s->aor),
 		.package = slice_str(package_names[s->package]),
 		.event_id = slice_str(s->event_id),
@@ -242,7 +242,7 @@ void sub_save(struct sub *s)
 
 	if (s->package != PACKAGE_CERTIFICATE || s->end != SUB_LIVES)
 		return;
-	sub_record_write(&r, &value);
+	subscription_write(&r, &value);
 	journal_key(s, key);
 	journal_put(s->notifier->journal, slice_str(key), buf_slice(&value));
 	buf_free(&value);
@@ -258,7 +258,7 @@ static void on_snapshot(void *arg, struct journal *j)
 		sub_save(MAP_ENTRY(node, struct sub, by_id));
 }
 
-static void revive(struct notifier *n, const struct sub_record *r)
+static void revive(struct notifier *n, const struct subscription *r)
 {
 	struct sub *s = sub_new(n, PACKAGE_CERTIFICATE, r->aor, r->event_id.n > 0 ? r->event_id : SLICE_NONE);
 
@@ -289,13 +289,13 @@ static void on_replay(void *arg, struct slice key, struct slice value)
 	struct map_node *node = map_find(&n->by_tag, key);
 	struct sub *s = node == NULL ? NULL : MAP_ENTRY(node, struct sub, by_tag);
 	struct buf scratch = {0};
-	struct sub_record r;
+	struct subscription r;
 
 	if (s != NULL) {
 		s->journaled = false;
 		sub_free(s);
 	}
-	if (value.p != NULL && sub_record_read(value, &scratch, &r) == ERR_OK && r.proto <= PROTO_TLS)
+	if (value.p != NULL && subscription_read(value, &scratch, &r) == ERR_OK && r.proto <= PROTO_TLS)
 		revive(n, &r);
 	buf_free(&scratch);
 }

@@ -18,8 +18,8 @@ enum package { PACKAGE_CERTIFICATE, PACKAGE_CREDENTIAL, PACKAGE_COUNT };
 enum package package_of(struct slice token);
 
 struct notifier_source {
-	/* Appends header lines and body of the AOR's state; empty body: nothing there. etag: CRED_ETAG digits and NUL
-	 * or "". */
+	/* Appends header lines and body of the AOR's state; empty body: nothing there. etag: CREDENTIAL_ETAG digits and
+	 * NUL or "". */
 	enum err (*state)(void *arg, enum package p, struct slice aor, struct buf *headers, struct buf *body,
 			  char *etag);
 	/* How long, in wall-clock seconds, the state may be told to subscribers; INT64_MAX: no limit. */

@@ -36,15 +36,15 @@ struct sub {
 	struct timer *pause; /* until the next state-change NOTIFY; made when first needed */
 	int64_t expires_ms;  /* monotonic: whoever sets the wall clock ends no subscription, nor prolongs it */
 	int64_t told_ms;     /* the last state-change NOTIFY, monotonic; 0 = never */
-	char told_etag[CRED_ETAG + 1]; /* what was delivered last; "?": nobody knows */
-	enum sub_end end;              /* set: the next NOTIFY is the last */
-	uint64_t request;              /* client transaction of the NOTIFY under way */
-	bool busy;                     /* a NOTIFY is being signed or waits for its answer */
-	bool due;                      /* another is to follow */
-	bool urgent;                   /* the next one answers a SUBSCRIBE */
-	struct backlog *waits;         /* NULL: it does not */
-	struct sub *before, *behind;   /* in *waits */
-	bool kept;                     /* its connection is kept for it */
+	char told_etag[CREDENTIAL_ETAG + 1]; /* what was delivered last; "?": nobody knows */
+	enum sub_end end;                    /* set: the next NOTIFY is the last */
+	uint64_t request;                    /* client transaction of the NOTIFY under way */
+	bool busy;                           /* a NOTIFY is being signed or waits for its answer */
+	bool due;                            /* another is to follow */
+	bool urgent;                         /* the next one answers a SUBSCRIBE */
+	struct backlog *waits;               /* NULL: it does not */
+	struct sub *before, *behind;         /* in *waits */
+	bool kept;                           /* its connection is kept for it */
 	bool journaled;
 	bool sent_final;
 	bool anonymous; /* counts for its source */

@@ -194,7 +194,7 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 {
 	struct notifier *n = s->notifier;
 	struct buf headers = {0}, body = {0};
-	char date[DATE_SIZE], etag[CRED_ETAG + 1] = "";
+	char date[DATE_SIZE], etag[CREDENTIAL_ETAG + 1] = "";
 	enum err e = ERR_OK;
 
 	/* CRD-22: a deactivation carries nothing. */
@@ -204,8 +204,8 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 		next_cseq(s);
 		tx_branch(branch);
 		date_format(loop_wall_s(n->d.loop), date);
-		dialog_request(&s->dialog, "NOTIFY", proto_name(to->proto), transport_sent_by(n->d.transport, to).text,
-			       buf_slice(branch), out);
+		dialog_request(&s->dialog, "NOTIFY", flow_proto_name(to->proto),
+			       transport_sent_by(n->d.transport, to).text, buf_slice(branch), out);
 		buf_addf(out, "Date: %s\r\n", date);
 		add_event(s, etag, out);
 		add_state(s, out);
@@ -343,7 +343,7 @@ static void on_pause_over(void *arg)
 {
 	struct sub *s = arg;
 	const struct notifier *n = s->notifier;
-	char etag[CRED_ETAG + 1] = "";
+	char etag[CREDENTIAL_ETAG + 1] = "";
 	struct buf headers = {0}, body = {0};
 	bool news;
 

@@ -65,7 +65,7 @@ bool fetch_url(struct slice url, struct fetch_url *out)
 		u.port = (uint16_t)port;
 		u.host = slice_sub(u.authority, 0, colon);
 	}
-	if (!is_host(u.host)) /* also "user@host" */
+	if (!scan_is_host(u.host)) /* also "user@host" */
 		return false;
 	if (u.host.p[0] == '[')
 		u.host = slice_sub(u.host, 1, u.host.n - 1);

@@ -160,10 +160,10 @@ enum err identity_info_parse(struct slice s, struct slice *url, struct slice *al
 	if (s.n == 0 || s.p[0] != '<')
 		return ERR_SYNTAX;
 	end = slice_chr(s, '>');
-	if (end == s.n || end < 2 || !params_check(scan_skip(slice_sub(s, end + 1, s.n))))
+	if (end == s.n || end < 2 || !scan_params_check(scan_skip(slice_sub(s, end + 1, s.n))))
 		return ERR_SYNTAX;
 	*url = slice_sub(s, 1, end);
-	*alg = param_find(scan_skip(slice_sub(s, end + 1, s.n)), S("alg"), &p) ? p.value : SLICE_NONE;
+	*alg = scan_param_find(scan_skip(slice_sub(s, end + 1, s.n)), S("alg"), &p) ? p.value : SLICE_NONE;
 	return ERR_OK;
 }
 

@@ -193,7 +193,7 @@ static enum dns_found over_tcp(const struct peer *server, struct link l, struct 
 
 		message = mem_alloc(STREAM_MAX);
 		if (read_all(&l, message, n))
-			found = dns_read(slice_of(message, n), question, out);
+			found = dns_message_read(slice_of(message, n), question, out);
 	}
 	mem_free(message);
 	close(l.fd);
@@ -217,7 +217,8 @@ static enum dns_found over_udp(const struct peer *server, struct link l, struct 
 			continue;
 		if (n < 0)
 			break; /* nobody listens there */
-		found = n > DATAGRAM_MAX ? DNS_TRUNCATED : dns_read(slice_of(message, (size_t)n), question, out);
+		found = n > DATAGRAM_MAX ? DNS_TRUNCATED
+					 : dns_message_read(slice_of(message, (size_t)n), question, out);
 		if (found != DNS_OTHER)
 			break;
 		found = ++wrong == WRONG_MAX ? DNS_TRUNCATED : DNS_SILENT;
@@ -238,7 +239,7 @@ static enum dns_found ask_one(const struct peer *server, struct link l, struct s
 	size_t n;
 
 	rng_fill(&id, sizeof(id));
-	if (dns_question(id, name, type, question, &n) != ERR_OK)
+	if (dns_message_question(id, name, type, question, &n) != ERR_OK)
 		return DNS_OTHER;
 	found = over_udp(server, l, slice_of(question, n), out);
 	if (found == DNS_TRUNCATED)

@@ -290,7 +290,7 @@ static unsigned bounded(unsigned n)
 	return n < ITEMS_MAX ? n : ITEMS_MAX;
 }
 
-enum dns_found dns_read(struct slice message, struct slice question, struct dns_answer *out)
+enum dns_found dns_message_read(struct slice message, struct slice question, struct dns_answer *out)
 {
 	struct walk w = {message, HEAD, 0};
 	char name[DNS_NAME_MAX], next[DNS_NAME_MAX];
@@ -329,7 +329,8 @@ enum dns_found dns_read(struct slice message, struct slice question, struct dns_
 	return DNS_ALIAS;
 }
 
-enum err dns_question(uint16_t id, struct slice name, enum dns_type type, uint8_t out[DNS_QUESTION_MAX], size_t *n)
+enum err dns_message_question(uint16_t id, struct slice name, enum dns_type type, uint8_t out[DNS_QUESTION_MAX],
+			      size_t *n)
 {
 	size_t at = HEAD;
 

@@ -32,7 +32,7 @@ enum dns_found {
 	DNS_TRUNCATED, /* to be asked again over TCP */
 	DNS_BROKEN,    /* an answer to this question that does not follow its grammar */
 	DNS_OTHER,     /* not an answer to this question */
-	DNS_SILENT,    /* no server answered in time; dns_read does not say this */
+	DNS_SILENT,    /* no server answered in time; dns_message_read does not say this */
 };
 
 struct dns_answer {
@@ -43,17 +43,18 @@ struct dns_answer {
 };
 
 /*
- * dns_question: the message that asks for records of that type at name, recursion desired; *n octets of out. ERR_SYNTAX
- * for what is no name of a host or service: labels of 1 to 63 letters, digits, "-" and "_"; a final dot is allowed.
+ * dns_message_question: the message that asks for records of that type at name, recursion desired; *n octets of out.
+ * ERR_SYNTAX for what is no name of a host or service: labels of 1 to 63 letters, digits, "-" and "_"; a final dot is
+ * allowed.
  */
-MUST_USE enum err dns_question(uint16_t id, struct slice name, enum dns_type type, uint8_t out[DNS_QUESTION_MAX],
-			       size_t *n);
+MUST_USE enum err dns_message_question(uint16_t id, struct slice name, enum dns_type type,
+				       uint8_t out[DNS_QUESTION_MAX], size_t *n);
 
 /*
- * dns_read: message is all octets that came; question is what dns_question made. An answer has the same ID and the same
- * question (RFC 5452 9.1), the name without case; all else is DNS_OTHER. *out is complete for DNS_RECORDS, DNS_NOTHING
- * and DNS_ALIAS. Records whose data cannot be used are passed over.
+ * dns_message_read: message is all octets that came; question is what dns_message_question made. An answer has the same
+ * ID and the same question (RFC 5452 9.1), the name without case; all else is DNS_OTHER. *out is complete for
+ * DNS_RECORDS, DNS_NOTHING and DNS_ALIAS. Records whose data cannot be used are passed over.
  */
-enum dns_found dns_read(struct slice message, struct slice question, struct dns_answer *out);
+enum dns_found dns_message_read(struct slice message, struct slice question, struct dns_answer *out);
 
 #endif

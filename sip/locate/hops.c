@@ -25,7 +25,7 @@ static bool usable(struct peer *p)
 	       p->u.in.sin_addr.s_addr != htonl(INADDR_BROADCAST);
 }
 
-bool places_add(struct places *p, struct place place, const struct peer *peers, unsigned n, uint16_t port)
+bool hops_place_add(struct places *p, struct place place, const struct peer *peers, unsigned n, uint16_t port)
 {
 	place.first = (uint8_t)p->peer_count;
 	place.count = 0;

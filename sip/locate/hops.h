@@ -28,8 +28,9 @@ struct places {
 	bool demanded; /* the URI or the configuration names the transport */
 };
 
-/* places_add: one place with those of n peers that a request can go to, at port. false: there is none, or no room. */
-bool places_add(struct places *p, struct place place, const struct peer *peers, unsigned n, uint16_t port);
+/* hops_place_add: one place with those of n peers that a request can go to, at port. false: there is none, or no room.
+ */
+bool hops_place_add(struct places *p, struct place place, const struct peer *peers, unsigned n, uint16_t port);
 
 struct hop {
 	enum proto proto;

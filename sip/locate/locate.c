@@ -187,7 +187,8 @@ static void add_host(struct finder *f, const char *name, uint16_t port, struct p
 {
 	const struct host *h = addresses(f, name);
 
-	if (!places_add(&f->out->places, place, h->peers, h->count, port) && h->count > 0 && f->out->places.count == 0)
+	if (!hops_place_add(&f->out->places, place, h->peers, h->count, port) && h->count > 0 &&
+	    f->out->places.count == 0)
 		explain(f, name, "has no address or port that a request could go to");
 }
 
@@ -319,7 +320,7 @@ bool locate_name(struct slice host, char out[DNS_NAME_MAX])
 	}
 	if (slice_ends(host, S(".")))
 		host = slice_sub(host, 0, host.n - 1);
-	if (dns_question(0, host, DNS_A, question, &n) != ERR_OK)
+	if (dns_message_question(0, host, DNS_A, question, &n) != ERR_OK)
 		return false;
 	for (size_t i = 0; i < host.n; i++)
 		out[i] = ascii_lower(host.p[i]);

@@ -237,7 +237,7 @@ static enum err plan_step(struct resolver *r, const struct uri *u, struct plan *
 	if (!p->ask.demanded)
 		step->proto = default_proto(p);
 	if ((p->protos & PROTO_BIT(step->proto)) == 0)
-		return refuse(r, ERR_UNSUPPORTED, why, slice_str(proto_name(step->proto)),
+		return refuse(r, ERR_UNSUPPORTED, why, slice_str(flow_proto_name(step->proto)),
 			      "is a transport without a listener here");
 	snprintf(step->host, sizeof(step->host), "%s", target);
 	if (u->port != 0 || peer_of(slice_str(target), 0, &literal)) {
@@ -295,7 +295,7 @@ static bool is_literal(const struct locate *ask, struct places *out)
 
 		/* An address that no request goes to is left out; the others of a route stand. */
 		if (peer_of(slice_str(ask->steps[i].host), 0, &at))
-			places_add(out, place, &at, 1, ask->steps[i].port);
+			hops_place_add(out, place, &at, 1, ask->steps[i].port);
 	}
 	return true;
 }

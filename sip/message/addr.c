@@ -54,7 +54,7 @@ enum err addr_parse(struct slice s, struct addr *out)
 	e = uri_parse(a.spec, &a.uri);
 	if (e != ERR_OK)
 		return e;
-	if (!params_check(a.params))
+	if (!scan_params_check(a.params))
 		return ERR_SYNTAX;
 	*out = a;
 	return ERR_OK;
@@ -64,5 +64,5 @@ struct slice addr_tag(const struct addr *a)
 {
 	struct param p;
 
-	return param_find(a->params, S("tag"), &p) && p.value.n > 0 ? p.value : SLICE_NONE;
+	return scan_param_find(a->params, S("tag"), &p) && p.value.n > 0 ? p.value : SLICE_NONE;
 }

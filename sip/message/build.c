@@ -48,7 +48,7 @@ void build_top_via(struct buf *out, const struct sip_msg *req, struct slice rece
 		buf_addc(out, ':');
 		buf_addu(out, v->port);
 	}
-	while (param_next(&rest, &p, &bad)) {
+	while (scan_param(&rest, &p, &bad)) {
 		if (slice_ieq(p.name, S("received")) || slice_ieq(p.name, S("rport")))
 			continue;
 		buf_addc(out, ';');
@@ -81,7 +81,7 @@ static void add_vias(struct buf *out, const struct sip_msg *req, const struct bu
 		buf_add(out, S("Via: "));
 		if (top) {
 			/* msg_parse has read this element already. */
-			if (list_next(&rest, &item, &bad))
+			if (scan_list(&rest, &item, &bad))
 				build_top_via(out, req, r->received, r->rport);
 			rest = slice_trim(rest);
 			if (rest.n > 0)

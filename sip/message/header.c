@@ -12,7 +12,7 @@ enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method)
 		i++;
 	digits = slice_sub(rest, 0, i);
 	rest = scan_skip(slice_sub(rest, i, rest.n));
-	if (!slice_u32(digits, 0x7fffffff, &n) || !is_token(rest))
+	if (!slice_u32(digits, 0x7fffffff, &n) || !scan_is_token(rest))
 		return ERR_SYNTAX;
 	*number = n;
 	*method = rest;
@@ -40,11 +40,11 @@ enum err event_parse(struct slice s, struct event *out)
 	s = slice_trim(s);
 	e.package = scan_token(&s);
 	e.params = scan_skip(s);
-	if (e.package.n == 0 || !params_check(e.params))
+	if (e.package.n == 0 || !scan_params_check(e.params))
 		return ERR_SYNTAX;
-	if (param_find(e.params, S("id"), &id)) {
+	if (scan_param_find(e.params, S("id"), &id)) {
 		/* RFC 6665 8.4: a token; it goes into NOTIFYs as it is. */
-		if (id.quoted || !is_token(id.value))
+		if (id.quoted || !scan_is_token(id.value))
 			return ERR_SYNTAX;
 		e.id = id.value;
 	}
@@ -57,7 +57,7 @@ static bool seconds_param(struct slice params, struct slice name, bool *has, uin
 {
 	struct param p;
 
-	*has = param_find(params, name, &p);
+	*has = scan_param_find(params, name, &p);
 	return !*has || delta_parse(p.value, out) == ERR_OK;
 }
 
@@ -69,10 +69,10 @@ enum err substate_parse(struct slice s, struct substate *out)
 	s = slice_trim(s);
 	st.state = scan_token(&s);
 	s = scan_skip(s);
-	if (st.state.n == 0 || !params_check(s) || !seconds_param(s, S("expires"), &st.has_expires, &st.expires) ||
+	if (st.state.n == 0 || !scan_params_check(s) || !seconds_param(s, S("expires"), &st.has_expires, &st.expires) ||
 	    !seconds_param(s, S("retry-after"), &st.has_retry_after, &st.retry_after))
 		return ERR_SYNTAX;
-	if (param_find(s, S("reason"), &reason))
+	if (scan_param_find(s, S("reason"), &reason))
 		st.reason = reason.value;
 	*out = st;
 	return ERR_OK;
@@ -90,7 +90,7 @@ enum err media_parse(struct slice s, struct media *out)
 	s = scan_skip(slice_sub(s, 1, s.n));
 	m.subtype = scan_token(&s);
 	m.params = scan_skip(s);
-	if (m.subtype.n == 0 || !params_check(m.params))
+	if (m.subtype.n == 0 || !scan_params_check(m.params))
 		return ERR_SYNTAX;
 	*out = m;
 	return ERR_OK;
@@ -106,7 +106,7 @@ static bool is_q_zero(struct slice params)
 {
 	struct param q;
 
-	if (!param_find(params, S("q"), &q) || q.value.n == 0)
+	if (!scan_param_find(params, S("q"), &q) || q.value.n == 0)
 		return false;
 	for (size_t i = 0; i < q.value.n; i++)
 		if (q.value.p[i] != '0' && q.value.p[i] != '.')
@@ -121,7 +121,7 @@ bool accept_covers(struct slice accept, struct slice type, struct slice subtype)
 	int best = -1; /* the most specific range decides: 0 any, 1 the type, 2 type and subtype */
 	bool allowed = false, bad;
 
-	while (list_next(&accept, &item, &bad)) {
+	while (scan_list(&accept, &item, &bad)) {
 		int precise;
 
 		if (media_parse(item, &m) != ERR_OK)
@@ -147,9 +147,9 @@ bool disposition_is_optional(struct slice s)
 	struct slice rest = slice_trim(s);
 	struct param handling;
 
-	if (scan_token(&rest).n == 0 || !params_check(rest))
+	if (scan_token(&rest).n == 0 || !scan_params_check(rest))
 		return false;
-	return param_find(rest, S("handling"), &handling) && slice_ieq(handling.value, S("optional"));
+	return scan_param_find(rest, S("handling"), &handling) && slice_ieq(handling.value, S("optional"));
 }
 
 static const struct {
@@ -181,7 +181,7 @@ static enum err digest_one(struct slice item, struct digest_params *d)
 		if (!scan_quoted(&value, &inner) || scan_skip(value).n > 0)
 			return ERR_SYNTAX;
 		value = inner;
-	} else if (!is_token(value)) {
+	} else if (!scan_is_token(value)) {
 		return ERR_SYNTAX;
 	}
 	for (size_t i = 0; i < sizeof(digest_names) / sizeof(digest_names[0]); i++) {
@@ -210,7 +210,7 @@ enum err digest_params_parse(struct slice s, struct digest_params *out)
 		return ERR_UNSUPPORTED;
 	if (s.n == 0 || !char_is(s.p[0], CHAR_LWS))
 		return ERR_SYNTAX;
-	while (list_next(&s, &item, &bad)) {
+	while (scan_list(&s, &item, &bad)) {
 		enum err e = digest_one(item, &d);
 
 		if (e != ERR_OK)

@@ -8,7 +8,7 @@ bool mime_boundary(const struct media *m, struct slice *boundary)
 {
 	struct param p;
 
-	if (!param_find(m->params, S("boundary"), &p) || p.value.n == 0 || p.value.n > 70)
+	if (!scan_param_find(m->params, S("boundary"), &p) || p.value.n == 0 || p.value.n > 70)
 		return false;
 	/* bchars have no backslash, so a quoted value needs no unescaping; a trailing blank is not allowed. */
 	for (size_t i = 0; i < p.value.n; i++)

@@ -65,7 +65,7 @@ static enum err parse_request_line(struct sip_msg *m, struct slice line)
 	for (; slice_ends(line, S(" ")); line.n--)
 		defect(m, 400, "Blanks at the End of the Request Line");
 	last = slice_rchr(line, ' ');
-	if (!slice_cut(line, ' ', &m->method_name, &rest) || !is_token(m->method_name))
+	if (!slice_cut(line, ' ', &m->method_name, &rest) || !scan_is_token(m->method_name))
 		return ERR_SYNTAX;
 	if (last <= m->method_name.n)
 		return ERR_SYNTAX;
@@ -132,7 +132,7 @@ static const char *parse_field(struct sip_header *h, struct slice line)
 	/* RFC 3261 25.1 HCOLON allows blanks before the colon, on the same line only. */
 	while (name.n > 0 && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
 		name.n--;
-	if (!is_token(name))
+	if (!scan_is_token(name))
 		return "Bad Header Field Name";
 	h->name = name;
 	h->id = header_of(name);
@@ -232,7 +232,7 @@ unsigned msg_vias(const struct sip_msg *m)
 		struct slice rest = h->value, item;
 		bool bad;
 
-		while (list_next(&rest, &item, &bad))
+		while (scan_list(&rest, &item, &bad))
 			n++;
 	}
 	return n;
@@ -241,7 +241,7 @@ unsigned msg_vias(const struct sip_msg *m)
 bool msg_list_has(const struct sip_msg *m, enum header id, struct slice token)
 {
 	for (const struct sip_header *h = msg_each(m, id, NULL); h != NULL; h = msg_each(m, id, h))
-		if (list_has(h->value, token))
+		if (scan_list_has(h->value, token))
 			return true;
 	return false;
 }
@@ -255,7 +255,7 @@ enum err msg_contact(const struct sip_msg *m, struct addr *out)
 		return ERR_NOTFOUND;
 	if (msg_count(m, HDR_CONTACT) > 1)
 		return ERR_LIMIT;
-	if (!list_next(&rest, &item, &bad))
+	if (!scan_list(&rest, &item, &bad))
 		return ERR_SYNTAX;
 	if (scan_skip(rest).n > 0)
 		return ERR_LIMIT;
@@ -267,7 +267,7 @@ static bool tag_is_fine(const struct addr *a)
 {
 	struct param p;
 
-	return !param_find(a->params, S("tag"), &p) || p.value.n > 0;
+	return !scan_param_find(a->params, S("tag"), &p) || p.value.n > 0;
 }
 
 /* What an answer copies (RFC 3261 8.2.6.2) must be readable, or there is no answer. */
@@ -276,7 +276,7 @@ static const char *parse_routing(struct sip_msg *m)
 	struct slice vias = msg_value(m, HDR_VIA), top, method;
 	bool bad;
 
-	if (vias.p == NULL || !list_next(&vias, &top, &bad))
+	if (vias.p == NULL || !scan_list(&vias, &top, &bad))
 		return "no usable Via";
 	switch (via_parse(top, &m->via)) {
 	case ERR_OK:

@@ -36,7 +36,7 @@ const unsigned char char_class[256] = {
 };
 /* clang-format on */
 
-bool is_token(struct slice s)
+bool scan_is_token(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!char_is(s.p[i], CHAR_TOKEN))
@@ -44,7 +44,7 @@ bool is_token(struct slice s)
 	return s.n > 0;
 }
 
-bool is_ipv6_text(struct slice s)
+bool scan_is_ipv6(struct slice s)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr addr;
@@ -61,10 +61,10 @@ bool is_ipv6_text(struct slice s)
 	return inet_pton(AF_INET6, text, &addr) == 1;
 }
 
-bool is_host(struct slice s)
+bool scan_is_host(struct slice s)
 {
 	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		return is_ipv6_text(slice_sub(s, 1, s.n - 1));
+		return scan_is_ipv6(slice_sub(s, 1, s.n - 1));
 	if (s.n == 0 || s.n > 255 || s.p[0] == '.' || s.p[0] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
@@ -112,7 +112,7 @@ bool scan_quoted(struct slice *s, struct slice *inner)
 	return false;
 }
 
-bool list_next(struct slice *rest, struct slice *item, bool *bad)
+bool scan_list(struct slice *rest, struct slice *item, bool *bad)
 {
 	struct slice s = scan_skip(*rest);
 	bool angle = false;
@@ -150,18 +150,18 @@ bool list_next(struct slice *rest, struct slice *item, bool *bad)
 	return !*bad;
 }
 
-bool list_has(struct slice list, struct slice token)
+bool scan_list_has(struct slice list, struct slice token)
 {
 	struct slice item;
 	bool bad;
 
-	while (list_next(&list, &item, &bad))
+	while (scan_list(&list, &item, &bad))
 		if (slice_ieq(item, token))
 			return true;
 	return false;
 }
 
-bool param_next(struct slice *rest, struct param *out, bool *bad)
+bool scan_param(struct slice *rest, struct param *out, bool *bad)
 {
 	struct slice s = scan_skip(*rest);
 	struct param p = {0};
@@ -203,24 +203,24 @@ bool param_next(struct slice *rest, struct param *out, bool *bad)
 	return true;
 }
 
-bool params_check(struct slice params)
+bool scan_params_check(struct slice params)
 {
 	struct param p;
 	unsigned count = 0;
 	bool bad;
 
-	while (param_next(&params, &p, &bad))
+	while (scan_param(&params, &p, &bad))
 		if (++count > SIP_PARAMS_MAX)
 			return false;
 	return !bad;
 }
 
-bool param_find(struct slice params, struct slice name, struct param *out)
+bool scan_param_find(struct slice params, struct slice name, struct param *out)
 {
 	struct param p;
 	bool bad;
 
-	while (param_next(&params, &p, &bad)) {
+	while (scan_param(&params, &p, &bad)) {
 		if (slice_ieq(p.name, name)) {
 			*out = p;
 			return true;

@@ -25,9 +25,9 @@ static inline bool char_is(char c, unsigned what)
 	return (char_class[(unsigned char)c] & what) != 0;
 }
 
-bool is_token(struct slice s);     /* one or more token characters */
-bool is_host(struct slice s);      /* hostname, IPv4 address or bracketed IPv6 reference */
-bool is_ipv6_text(struct slice s); /* IPv6 address without brackets */
+bool scan_is_token(struct slice s); /* one or more token characters */
+bool scan_is_host(struct slice s);  /* hostname, IPv4 address or bracketed IPv6 reference */
+bool scan_is_ipv6(struct slice s);  /* IPv6 address without brackets */
 
 /* scan_skip: s without the blanks in front. scan_token: cuts the token in front of *s; empty when there is none. */
 struct slice scan_skip(struct slice s);
@@ -40,13 +40,13 @@ struct slice scan_token(struct slice *s);
 MUST_USE bool scan_quoted(struct slice *s, struct slice *inner);
 
 /*
- * list_next: the next element of a comma-separated list, blanks trimmed; commas inside quotes and <> do not split.
+ * scan_list: the next element of a comma-separated list, blanks trimmed; commas inside quotes and <> do not split.
  * false at the end. *bad is set (and false returned) for an open quote, or an empty element where others follow.
  */
-MUST_USE bool list_next(struct slice *rest, struct slice *item, bool *bad);
+MUST_USE bool scan_list(struct slice *rest, struct slice *item, bool *bad);
 
-/* list_has: does the comma-separated list of tokens have this one (without case)? */
-bool list_has(struct slice list, struct slice token);
+/* scan_list_has: does the comma-separated list of tokens have this one (without case)? */
+bool scan_list_has(struct slice list, struct slice token);
 
 struct param {
 	struct slice name;
@@ -55,15 +55,15 @@ struct param {
 };
 
 /*
- * param_next: the next ";name[=value]" of *rest, which begins with ";" or is empty (blanks aside). false at the end;
+ * scan_param: the next ";name[=value]" of *rest, which begins with ";" or is empty (blanks aside). false at the end;
  * *bad is set when what follows is no parameter.
  */
-MUST_USE bool param_next(struct slice *rest, struct param *out, bool *bad);
+MUST_USE bool scan_param(struct slice *rest, struct param *out, bool *bad);
 
-/* params_check: all of them well-formed and at most SIP_PARAMS_MAX. */
-bool params_check(struct slice params);
+/* scan_params_check: all of them well-formed and at most SIP_PARAMS_MAX. */
+bool scan_params_check(struct slice params);
 
-/* param_find: the first parameter of this name (without case) in checked params. */
-bool param_find(struct slice params, struct slice name, struct param *out);
+/* scan_param_find: the first parameter of this name (without case) in checked params. */
+bool scan_param_find(struct slice params, struct slice name, struct param *out);
 
 #endif

@@ -84,7 +84,7 @@ static enum err parse_hostport(struct slice s, struct uri *u)
 	if (end > s.n)
 		return ERR_SYNTAX;
 	u->host = slice_sub(s, 0, end);
-	if (!is_host(u->host))
+	if (!scan_is_host(u->host))
 		return ERR_SYNTAX;
 	if (end == s.n)
 		return ERR_OK;
@@ -296,7 +296,7 @@ enum err uri_aor(const struct uri *u, struct buf *out)
 	return ERR_OK;
 }
 
-struct slice aor_host(struct slice aor)
+struct slice uri_aor_host(struct slice aor)
 {
 	size_t at = slice_rchr(aor, '@');
 

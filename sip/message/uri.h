@@ -41,7 +41,7 @@ struct slice uri_target(const struct uri *u);
  */
 MUST_USE enum err uri_aor(const struct uri *u, struct buf *out);
 
-/* aor_host: the host of an AOR key. */
-struct slice aor_host(struct slice aor);
+/* uri_aor_host: the host of an AOR key. */
+struct slice uri_aor_host(struct slice aor);
 
 #endif

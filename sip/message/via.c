@@ -38,7 +38,7 @@ static enum err parse_sent_by(struct slice *s, struct via *v)
 		return ERR_SYNTAX;
 	v->host = slice_sub(*s, 0, n);
 	*s = scan_skip(slice_sub(*s, n, s->n));
-	if (!is_host(v->host))
+	if (!scan_is_host(v->host))
 		return ERR_SYNTAX;
 	if (s->n > 0 && s->p[0] == ':') {
 		*s = scan_skip(slice_sub(*s, 1, s->n));
@@ -81,10 +81,10 @@ enum err via_parse(struct slice s, struct via *out)
 	if (e != ERR_OK)
 		return e;
 	v.params = without_comment(rest);
-	if (!params_check(v.params))
+	if (!scan_params_check(v.params))
 		return ERR_SYNTAX;
 	rest = v.params;
-	while (param_next(&rest, &p, &bad)) {
+	while (scan_param(&rest, &p, &bad)) {
 		/* Of those that are there twice the first one that has a value counts. */
 		if (v.branch.p == NULL && slice_ieq(p.name, S("branch")))
 			v.branch = p.value;

@@ -150,7 +150,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 	struct forward how = {.uri = b->uri != NULL ? slice_str(b->uri) : SLICE_NONE,
 			      .received = slice_str(source.text),
 			      .rport = peer_port(&f->source.remote),
-			      .proto = proto_name(b->flow.proto),
+			      .proto = flow_proto_name(b->flow.proto),
 			      .sent_by = sent_by.text,
 			      .branch = id,
 			      .new_routes = true,
@@ -166,7 +166,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 		return ERR_LIMIT;
 	add_record_route(b, &record_route);
 	how.record_route = buf_slice(&record_route);
-	how.asserts = vet_asserts(f, &asserted);
+	how.asserts = fork_asserts(f, &asserted);
 	how.asserted = buf_slice(&asserted);
 	e = forward_request(f->request, &how, out);
 	buf_free(&record_route);
@@ -391,7 +391,7 @@ static void go_to_address(struct branch *b)
 	/* Whom a certificate there must name is for the URI to say. */
 	if ((b->flow.proto != PROTO_TLS ||
 	     (uri_parse(slice_str(b->next), &next) == ERR_OK && locate_name(next.host, name))) &&
-	    places_add(&places, (struct place){.proto = b->flow.proto}, at, 1, peer_port(at)))
+	    hops_place_add(&places, (struct place){.proto = b->flow.proto}, at, 1, peer_port(at)))
 		hops_draw(&places, PROTOS_ALL, is_large(b), slice_str(name), rng_below, &hops);
 	take_hops(b, &hops);
 }

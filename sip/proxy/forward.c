@@ -93,7 +93,7 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 	bool bad;
 
 	edit_start(&l, m);
-	if (!list_next(&rest, &item, &bad))
+	if (!scan_list(&rest, &item, &bad))
 		return ERR_SYNTAX;
 	rest = scan_skip(rest);
 	if (rest.n > 0)

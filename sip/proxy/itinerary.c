@@ -3,7 +3,7 @@
 
 /* Route information, RFC 3261 16.4 and 16.6 6. */
 
-bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
+bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
 	struct peer at;
 
@@ -27,7 +27,7 @@ static bool read_routes(const struct sip_msg *m, struct values *v)
 		struct slice rest = h->value, item;
 		bool bad;
 
-		while (list_next(&rest, &item, &bad)) {
+		while (scan_list(&rest, &item, &bad)) {
 			if (v->count == SIP_ROUTE_MAX || addr_parse(item, &v->addr[v->count]) != ERR_OK)
 				return false;
 			v->text[v->count++] = item;
@@ -59,7 +59,7 @@ static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, cons
 
 	if (at == v->count)
 		return at;
-	if (!is_own_uri(p, first, source)) {
+	if (!itinerary_is_own_uri(p, first, source)) {
 		/* The other address of ours is known by its token, which the Request-URI may have had, too. */
 		bool known = it->in_dialog;
 
@@ -87,7 +87,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 	}
 	last = v.count;
 	/* 16.4: a strict router before us put our entry into the Request-URI, and what was there behind all Routes. */
-	if (last > 0 && m->uri.user.n > 0 && is_own_uri(p, &m->uri, source))
+	if (last > 0 && m->uri.user.n > 0 && itinerary_is_own_uri(p, &m->uri, source))
 		use_token(p, m, m->uri.user, it);
 	if (it->in_dialog) {
 		buf_add(&it->uri, uri_target(&v.addr[--last].uri));

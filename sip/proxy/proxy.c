@@ -63,7 +63,7 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 		tx_reply_code(a->tx, code, reason);
 }
 
-bool is_of_domain(const struct proxy *p, const struct uri *u)
+bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
 {
 	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.config->domain));
 }
@@ -101,9 +101,9 @@ static bool check_request(const struct asking *a)
 /* Whoever claims to be of our domain proves it; whoever does not may only reach who is. false: answered. */
 static bool check_sender(struct asking *a, bool outbound)
 {
-	if (is_of_domain(a->p, &a->m->from.uri)) {
+	if (itinerary_is_of_domain(a->p, &a->m->from.uri)) {
 		/* Another domain has sent on to a user of ours what one of ours has sent to it: he was asked then. */
-		a->comes_back = !outbound && vet_comes_back(a->p, a->m);
+		a->comes_back = !outbound && vetting_comes_back(a->p, a->m);
 		if (a->comes_back)
 			return true;
 		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
@@ -135,7 +135,7 @@ static void start(struct asking *a, struct fork *f)
 		refuse(a, 482, NULL);
 		return;
 	}
-	vet(f);
+	vetting_start(f);
 }
 
 static struct slice uri_of(const struct itinerary *it)
@@ -180,7 +180,7 @@ static void add_contact(struct fork *f, const struct contact *c)
 	struct branch *b;
 	bool bad;
 
-	if (c->path.n > 0 && list_next(&rest, &item, &bad) && addr_parse(item, &first) == ERR_OK)
+	if (c->path.n > 0 && scan_list(&rest, &item, &bad) && addr_parse(item, &first) == ERR_OK)
 		next = first.spec;
 	b = fork_add(f, uri, c->path, next);
 	if (b == NULL)
@@ -259,7 +259,7 @@ static bool send_to_contact(struct asking *a)
 	unsigned n = 0, i;
 	struct fork *f;
 
-	if (is_of_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
+	if (itinerary_is_of_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
 		n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
 	buf_free(&aor);
 	for (i = 0; i < n && !slice_eq(contacts[i].uri, uri); i++)
@@ -281,7 +281,7 @@ static bool send_to_contact(struct asking *a)
  */
 static bool is_known(const struct asking *a, const struct dialog_end *sender, const struct dialog_end *receiver)
 {
-	bool signs = a->p->d.access.config->identity_sign != SIGN_OFF && is_of_domain(a->p, &a->m->from.uri);
+	bool signs = a->p->d.access.config->identity_sign != SIGN_OFF && itinerary_is_of_domain(a->p, &a->m->from.uri);
 
 	if (!sender->local || !a->it.way.same_names || !comes_from(sender, &a->source))
 		return false;
@@ -301,7 +301,7 @@ static void send_in_dialog(struct asking *a)
 
 	a->local = is_known(a, sender, receiver);
 	/* The other end may be no user of ours, but then it is not to speak as one either. */
-	if (!a->local && (sender->local || (!way->same_names && is_of_domain(a->p, &a->m->from.uri))) &&
+	if (!a->local && (sender->local || (!way->same_names && itinerary_is_of_domain(a->p, &a->m->from.uri))) &&
 	    !check_sender(a, sender->local))
 		return;
 	if (!receiver->local) {
@@ -335,7 +335,7 @@ static void route(struct asking *a)
 		refuse(a, 400, why);
 	} else if (a->it.in_dialog) {
 		send_in_dialog(a);
-	} else if (a->it.routed || !is_of_domain(a->p, &a->m->uri)) {
+	} else if (a->it.routed || !itinerary_is_of_domain(a->p, &a->m->uri)) {
 		if (check_sender(a, true))
 			send_on(a);
 	} else if (a->tx != NULL && check_sender(a, false)) {
@@ -352,7 +352,7 @@ bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct
 
 	if (m->uri.scheme == URI_OTHER)
 		return false;
-	if (!is_own_uri(p, &m->uri, source))
+	if (!itinerary_is_own_uri(p, &m->uri, source))
 		return true;
 	if (msg_value(m, HDR_ROUTE).p == NULL)
 		return false;

@@ -88,16 +88,17 @@ struct itinerary {
 bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct itinerary *out,
 		    const char **why);
 void itinerary_drop(struct itinerary *it);
-bool is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source); /* domain, or address of ours */
+bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u,
+			  const struct flow *source); /* domain, or address of ours */
 
 /* proxy.c: is it a URI of our domain? */
-bool is_of_domain(const struct proxy *p, const struct uri *u);
+bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
 
 /* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
  */
-void vet(struct fork *f);
-bool vet_comes_back(const struct proxy *p, const struct sip_msg *m); /* is it what we have signed, on its way? */
-bool vet_asserts(const struct fork *f, struct buf *line);            /* is P-Asserted-Identity ours to say, and what? */
+void vetting_start(struct fork *f);
+bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m); /* is it what we have signed, on its way? */
+bool fork_asserts(const struct fork *f, struct buf *line); /* is P-Asserted-Identity ours to say, and what? */
 
 /* fork.c. room: of how many branches, at most BRANCHES_MAX. */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);

@@ -25,7 +25,7 @@ static void answer(struct fork *f, unsigned code, const char *reason)
 
 static bool claims_ours(const struct fork *f)
 {
-	return is_of_domain(f->proxy, &f->request->from.uri);
+	return itinerary_is_of_domain(f->proxy, &f->request->from.uri);
 }
 
 static bool wants_signature(const struct fork *f)
@@ -187,7 +187,7 @@ static bool same_signature(const struct sip_msg *a, const struct sip_msg *b)
 	return true;
 }
 
-bool vet_comes_back(const struct proxy *p, const struct sip_msg *m)
+bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m)
 {
 	if (msg_count(m, HDR_IDENTITY) != 1)
 		return false;
@@ -251,7 +251,7 @@ static bool wants_privacy(const struct sip_msg *m)
 	return false;
 }
 
-bool vet_asserts(const struct fork *f, struct buf *line)
+bool fork_asserts(const struct fork *f, struct buf *line)
 {
 	if (f->proxy->d.access.config->identity_verify_inbound == VERIFY_OFF)
 		return false;
@@ -268,7 +268,7 @@ static bool brings_ours(const struct fork *f)
 	       (identity_is_there(f->request) || msg_value(f->request, HDR_IDENTITY_INFO).p != NULL);
 }
 
-void vet(struct fork *f)
+void vetting_start(struct fork *f)
 {
 	struct proxy *p = f->proxy;
 

@@ -45,7 +45,7 @@ bool register_read_path(struct plan *p)
 	for (const struct sip_header *h = msg_each(p->m, HDR_PATH, NULL); h != NULL; h = msg_each(p->m, HDR_PATH, h)) {
 		struct slice rest = h->value, value;
 
-		while (list_next(&rest, &value, &bad))
+		while (scan_list(&rest, &value, &bad))
 			if (!read_path_value(p, value))
 				return false;
 		if (bad)
@@ -96,7 +96,7 @@ static bool read_params(struct plan *p, struct change *c, bool *has_expires)
 	*has_expires = false;
 	c->q = 1000;
 	c->params = p->params.n;
-	while (param_next(&rest, &one, &bad)) {
+	while (scan_param(&rest, &one, &bad)) {
 		if (slice_ieq(one.name, S("expires"))) {
 			if (!*has_expires && delta_parse(one.value, &c->expires) != ERR_OK)
 				c->expires = MALFORMED_S;
@@ -171,7 +171,7 @@ static bool read_star(struct plan *p)
 	uint32_t expires;
 	bool bad;
 
-	if (msg_count(p->m, HDR_CONTACT) != 1 || !list_next(&rest, &value, &bad) || scan_skip(rest).n > 0)
+	if (msg_count(p->m, HDR_CONTACT) != 1 || !scan_list(&rest, &value, &bad) || scan_skip(rest).n > 0)
 		return register_refuse(p, 400, "Contact * Is Not Alone");
 	if (delta_parse(msg_value(p->m, HDR_EXPIRES), &expires) != ERR_OK || expires != 0)
 		return register_refuse(p, 400, "Contact * Without Expires: 0");
@@ -186,7 +186,7 @@ bool register_read_contacts(struct plan *p)
 		struct slice rest = h->value, value;
 		bool bad = scan_skip(rest).n == 0;
 
-		while (!bad && list_next(&rest, &value, &bad)) {
+		while (!bad && scan_list(&rest, &value, &bad)) {
 			if (slice_eq(value, S("*")))
 				return read_star(p);
 			if (!read_contact(p, value))

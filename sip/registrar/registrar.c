@@ -84,7 +84,7 @@ struct slice registrar_instance(struct slice params)
 {
 	struct param p;
 
-	return param_find(params, S("+sip.instance"), &p) && p.quoted && p.value.n > 0 ? p.value : SLICE_NONE;
+	return scan_param_find(params, S("+sip.instance"), &p) && p.quoted && p.value.n > 0 ? p.value : SLICE_NONE;
 }
 
 bool registrar_knows(const struct registrar *r, struct slice aor)

@@ -15,7 +15,7 @@ struct listing {
 	bool json, first;
 };
 
-static void list_one(void *arg, const struct cred *c)
+static void list_one(void *arg, const struct credential *c)
 {
 	struct listing *l = arg;
 	struct buf print = {0};
@@ -76,7 +76,7 @@ void app_status(struct app *a, bool json, struct buf *out)
 		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
 		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL),
 		 bindings, ids->signatures, ids->verified, ids->failed);
-	cred_each(a->store, list_one, &l);
+	credential_each(a->store, list_one, &l);
 	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
 	l.first = true;
 	bindings_each(registrar_bindings(a->registrar), list_binding, &l);

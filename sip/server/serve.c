@@ -98,7 +98,7 @@ static bool open_store(struct app *a, struct buf *why)
 		buf_addf(why, "the users in %s cannot be read: %s", a->config.store, strerror(errno));
 		goto out;
 	}
-	if (cred_store_open(a->dirfd, a->commit, master, &a->store, why) != ERR_OK) {
+	if (credential_store_open(a->dirfd, a->commit, master, &a->store, why) != ERR_OK) {
 		if (why->n == 0)
 			buf_addf(why, "the credentials in %s cannot be read: %s", a->config.store, strerror(errno));
 		goto out;
@@ -433,7 +433,7 @@ void app_free(struct app *a)
 	web_free(a->web);
 	signer_free(a->signer);
 	auth_free(a->auth);
-	cred_store_free(a->store);
+	credential_store_free(a->store);
 	users_free(a->users);
 	commit_free(a->commit);
 	domain_certs_free(a->certs);

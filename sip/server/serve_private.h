@@ -17,7 +17,7 @@ struct app {
 	int dirfd, lock;
 	struct commit *commit;
 	struct users *users;
-	struct cred_store *store;
+	struct credential_store *store;
 	struct auth *auth;
 	struct trust *trust;
 	struct tls_config *server_tls, *client_tls;

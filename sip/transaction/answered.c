@@ -141,7 +141,7 @@ struct answer *answered_find(const struct answered *a, struct slice key, enum me
 	return NULL;
 }
 
-struct slice answer_octets(const struct answer *x, struct flow *to)
+struct slice answered_octets(const struct answer *x, struct flow *to)
 {
 	if (flow_unpack(slice_of(x->octets, x->flow_n), to) != ERR_OK)
 		abort(); /* it was packed here */

@@ -26,7 +26,7 @@ void answered_add(struct answered *a, struct slice key, enum method method, stru
 
 /* answered_find: NULL: none of this method; METHOD_UNKNOWN is one method here, its name is in the key. */
 struct answer *answered_find(const struct answered *a, struct slice key, enum method method);
-struct slice answer_octets(const struct answer *x, struct flow *to);
+struct slice answered_octets(const struct answer *x, struct flow *to);
 
 /* answered_cancellable: one that a CANCEL with this key is for. */
 bool answered_cancellable(const struct answered *a, struct slice key);

@@ -302,7 +302,7 @@ static bool answer_again(struct tx_layer *t, struct slice key, enum method metho
 
 	if (x == NULL)
 		return false;
-	octets = answer_octets(x, &to);
+	octets = answered_octets(x, &to);
 	if (transport_send(t->transport, &to, octets) != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed peer=%s", peer_text(&to.remote).text);
 	return true;

@@ -165,8 +165,8 @@ static enum transport_admit admit(void *arg, struct slice octets, uint32_t waite
 	if (overload_note(&t->overload, waited_ms, loop_now_ms(t->loop)))
 		log_line(LOG_WARN, "event=overload_%s waited_ms=%u", t->overload.level > 0 ? "on" : "off", waited_ms);
 	if (t->overload.level == 0 || !overload_refuses(&t->overload, overload_class(octets)))
-		return ADMIT;
-	return overload_answers(&t->overload) ? ADMIT_REFUSED : ADMIT_DROPPED;
+		return TRANSPORT_ADMIT;
+	return overload_answers(&t->overload) ? TRANSPORT_REFUSE : TRANSPORT_DROP;
 }
 
 static void on_message(void *arg, const struct flow *from, struct sip_msg *m)

@@ -6,7 +6,7 @@
 #define V6 0x80     /* addresses of 16 octets */
 #define REMOTE 0x40 /* of flow_pack_remote */
 
-const char *proto_name(enum proto p)
+const char *flow_proto_name(enum proto p)
 {
 	static const char *const names[] = {"UDP", "TCP", "TLS"};
 

@@ -14,7 +14,7 @@ struct flow {
 	struct peer remote, local;
 };
 
-const char *proto_name(enum proto p); /* "UDP", "TCP", "TLS" */
+const char *flow_proto_name(enum proto p); /* "UDP", "TCP", "TLS" */
 
 /* flow_same: the same connection, or the same UDP addresses and ports at both ends. */
 bool flow_same(const struct flow *a, const struct flow *b);

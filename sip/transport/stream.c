@@ -60,14 +60,14 @@ static void detach(struct stream *s)
 	stream_unlink(s);
 	leave_source(s);
 	map_remove(&s->all->by_id, &s->by_id);
-	s->state = OVER;
+	s->state = STREAM_OVER;
 }
 
 void stream_finish(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->state == OVER)
+	if (s->state == STREAM_OVER)
 		return;
 	s->user->closed(s->arg, s, s->why);
 	detach(s);
@@ -103,14 +103,14 @@ void streams_free(struct streams *all)
 /* Who asks without reading the answers is asked to wait: TCP does that when nothing is read here. */
 static bool may_read(const struct stream *s)
 {
-	return !s->busy && (s->state == OPEN || s->state == HANDSHAKE) && s->out.n <= OUT_HIGH;
+	return !s->busy && (s->state == STREAM_OPEN || s->state == STREAM_HANDSHAKE) && s->out.n <= OUT_HIGH;
 }
 
 void stream_want(struct stream *s)
 {
 	int events = 0;
 
-	if (s->state == CONNECTING || s->out.n > 0)
+	if (s->state == STREAM_CONNECTING || s->out.n > 0)
 		events |= IO_WRITE;
 	if (may_read(s))
 		events |= IO_READ;
@@ -130,7 +130,7 @@ void stream_flush(struct stream *s)
 			/* The peer is gone: what waits has nowhere to go. */
 			sent = s->out.n;
 			snprintf(s->why, sizeof(s->why), "%s", strerror(errno));
-			s->state = CLOSING;
+			s->state = STREAM_CLOSING;
 			break;
 		}
 		if (n < 0)
@@ -141,7 +141,7 @@ void stream_flush(struct stream *s)
 		buf_free(&s->out);
 	else if (sent > 0)
 		buf_drop(&s->out, sent);
-	if (s->state == CLOSING && s->out.n == 0 && !s->ending) {
+	if (s->state == STREAM_CLOSING && s->out.n == 0 && !s->ending) {
 		s->ending = true; /* put off once only: the second call would find freed memory */
 		loop_defer(s->all->loop, stream_finish, s);
 	}
@@ -167,14 +167,14 @@ void stream_take_records(struct stream *s)
 
 enum err stream_send(struct stream *s, struct slice octets)
 {
-	if (s->state == CLOSING || s->state == OVER)
+	if (s->state == STREAM_CLOSING || s->state == STREAM_OVER)
 		return ERR_CLOSED;
 	if (s->out.n + s->early.n + octets.n > STREAM_OUT_MAX) {
 		stream_close(s, "the peer does not read what it is sent");
 		return ERR_LIMIT;
 	}
 	stream_touch(s);
-	if (s->state != OPEN) {
+	if (s->state != STREAM_OPEN) {
 		buf_add(&s->early, octets);
 		return ERR_OK;
 	}
@@ -187,7 +187,7 @@ enum err stream_send(struct stream *s, struct slice octets)
 		return ERR_CRYPTO;
 	}
 	stream_flush(s);
-	return s->state == OPEN ? ERR_OK : ERR_CLOSED;
+	return s->state == STREAM_OPEN ? ERR_OK : ERR_CLOSED;
 }
 
 /*
@@ -203,16 +203,16 @@ static void log_handshake(const struct stream *s, const char *why)
 
 void stream_close(struct stream *s, const char *why)
 {
-	if (s->state == CLOSING || s->state == OVER)
+	if (s->state == STREAM_CLOSING || s->state == STREAM_OVER)
 		return;
-	if (s->state == HANDSHAKE)
+	if (s->state == STREAM_HANDSHAKE)
 		log_handshake(s, why);
-	if (s->tls != NULL && s->state == OPEN) {
+	if (s->tls != NULL && s->state == STREAM_OPEN) {
 		tls_close(s->tls);
 		stream_take_records(s);
 	}
 	snprintf(s->why, sizeof(s->why), "%s", why);
-	s->state = CLOSING;
+	s->state = STREAM_CLOSING;
 	s->active_ms = loop_now_ms(s->all->loop);
 	stream_flush(s);
 	if (s->out.n > 0) {
@@ -227,20 +227,20 @@ static void deliver(struct stream *s)
 {
 	size_t used;
 
-	if (s->state != OPEN || s->in.n == 0)
+	if (s->state != STREAM_OPEN || s->in.n == 0)
 		return;
 	used = s->user->data(s->arg, s, buf_slice(&s->in));
 	if (used >= s->in.n) {
 		buf_free(&s->in);
 		s->begun_ms = 0;
-		if (s->state == OPEN)
+		if (s->state == STREAM_OPEN)
 			stream_arm(s); /* being idle may have a shorter limit than what was waited for */
 		return;
 	}
 	buf_drop(&s->in, used);
 	if (s->begun_ms == 0 || used > 0)
 		s->begun_ms = s->active_ms;
-	if (s->state == OPEN)
+	if (s->state == STREAM_OPEN)
 		stream_arm(s);
 }
 
@@ -269,7 +269,7 @@ static void on_octets(struct stream *s, struct slice octets)
 		buf_add(&s->in, octets);
 	} else {
 		tls_input(s->tls, octets);
-		if (s->state == HANDSHAKE) {
+		if (s->state == STREAM_HANDSHAKE) {
 			stream_handshake(s);
 			return;
 		}
@@ -300,16 +300,16 @@ void stream_opened(struct stream *s)
 {
 	struct buf early = s->early;
 
-	s->state = OPEN;
+	s->state = STREAM_OPEN;
 	s->early = (struct buf){0};
 	stream_touch(s);
 	s->user->opened(s->arg, s);
-	if (s->state == OPEN && early.n > 0 && stream_send(s, buf_slice(&early)) != ERR_OK)
+	if (s->state == STREAM_OPEN && early.n > 0 && stream_send(s, buf_slice(&early)) != ERR_OK)
 		log_line(LOG_DEBUG, "event=early_lost peer=%s", peer_text(&s->remote).text);
 	buf_wipe(&early);
-	if (s->state == OPEN && s->tls != NULL && pump_tls(s))
+	if (s->state == STREAM_OPEN && s->tls != NULL && pump_tls(s))
 		deliver(s);
-	if (s->state == OPEN) {
+	if (s->state == STREAM_OPEN) {
 		timer_stop(s->timer);
 		stream_arm(s);
 		stream_want(s);
@@ -334,7 +334,7 @@ static void on_connected(struct stream *s)
 		stream_opened(s);
 		return;
 	}
-	s->state = HANDSHAKE;
+	s->state = STREAM_HANDSHAKE;
 	stream_handshake(s);
 }
 
@@ -342,7 +342,7 @@ static void on_io(void *arg, int events)
 {
 	struct stream *s = arg;
 
-	if (s->state == CONNECTING) {
+	if (s->state == STREAM_CONNECTING) {
 		on_connected(s);
 		return;
 	}
@@ -386,7 +386,7 @@ struct stream *stream_find(struct streams *all, uint64_t id)
 	struct map_node *node = map_find(&all->by_id, slice_of(&id, sizeof(id)));
 	struct stream *s = node == NULL ? NULL : MAP_ENTRY(node, struct stream, by_id);
 
-	return s == NULL || s->state == CLOSING ? NULL : s;
+	return s == NULL || s->state == STREAM_CLOSING ? NULL : s;
 }
 
 uint64_t stream_id(const struct stream *s)
@@ -411,7 +411,7 @@ bool stream_is_tls(const struct stream *s)
 
 bool stream_is_open(const struct stream *s)
 {
-	return s->state == OPEN;
+	return s->state == STREAM_OPEN;
 }
 
 const struct tls *stream_tls(const struct stream *s)

@@ -42,7 +42,7 @@ static struct stream *dispensable(const struct streams *all)
 	struct stream *of_stranger = NULL;
 
 	for (struct stream *s = all->oldest; s != NULL; s = s->newer) {
-		if (s->busy || s->state == CLOSING)
+		if (s->busy || s->state == STREAM_CLOSING)
 			continue;
 		if (s->kept == 0)
 			return s;
@@ -112,7 +112,7 @@ static void accept_one(struct stream_listener *l, int fd, const struct peer *rem
 				 ? l->config
 				 : tls_config_forward(l->config),
 			 stream_next_slot(all), SLICE_NONE, TLS_NAME_SIP);
-	s->state = HANDSHAKE;
+	s->state = STREAM_HANDSHAKE;
 	stream_arm(s);
 	stream_want(s);
 }
@@ -235,7 +235,7 @@ enum err stream_connect(struct streams *all, const struct peer *to, struct tls_c
 		s->local = *to;
 	if (config != NULL)
 		s->tls = tls_new(config, stream_next_slot(all), name, rule);
-	s->state = CONNECTING;
+	s->state = STREAM_CONNECTING;
 	stream_arm(s);
 	stream_want(s);
 	*id = s->id;

@@ -20,11 +20,11 @@
 #define ACCEPT_PAUSE_MS 1000    /* when the process is out of file descriptors */
 
 enum stream_state {
-	CONNECTING, /* TCP is not there yet */
-	HANDSHAKE,  /* TLS is not there yet */
-	OPEN,
-	CLOSING, /* what waits is sent, nothing is read */
-	OVER,    /* closed() was called; only a worker may still hold tls */
+	STREAM_CONNECTING, /* TCP is not there yet */
+	STREAM_HANDSHAKE,  /* TLS is not there yet */
+	STREAM_OPEN,
+	STREAM_CLOSING, /* what waits is sent, nothing is read */
+	STREAM_OVER,    /* closed() was called; only a worker may still hold tls */
 };
 
 struct stream_source {
@@ -85,7 +85,8 @@ struct streams {
 	char scratch[SCRATCH];
 };
 
-/* stream.c: a new connection in the tables, its state CONNECTING; its first octets or its end come by the loop. */
+/* stream.c: a new connection in the tables, its state STREAM_CONNECTING; its first octets or its end come by the loop.
+ */
 struct stream *stream_add(struct streams *all, int fd, const struct peer *remote, const struct stream_user *user,
 			  void *arg);
 void stream_destroy(struct stream *s); /* frees it; no worker may hold it */

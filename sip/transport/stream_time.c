@@ -48,13 +48,13 @@ static int64_t deadline(const struct stream *s)
 	const struct stream_limits *l = &s->all->limits;
 
 	switch (s->state) {
-	case CONNECTING:
-	case HANDSHAKE:
+	case STREAM_CONNECTING:
+	case STREAM_HANDSHAKE:
 		return s->created_ms + l->handshake_ms;
-	case CLOSING:
-	case OVER:
+	case STREAM_CLOSING:
+	case STREAM_OVER:
 		return s->active_ms + CLOSE_LINGER_MS;
-	case OPEN:
+	case STREAM_OPEN:
 		break;
 	}
 	if (s->begun_ms != 0)
@@ -77,9 +77,9 @@ void stream_arm(struct stream *s)
 
 static const char *late(const struct stream *s)
 {
-	if (s->state == CONNECTING)
+	if (s->state == STREAM_CONNECTING)
 		return "connecting took too long";
-	if (s->state == HANDSHAKE)
+	if (s->state == STREAM_HANDSHAKE)
 		return "the TLS handshake took too long";
 	return s->begun_ms != 0 || !s->had_message ? "a message took too long" : "idle for too long";
 }
@@ -90,7 +90,7 @@ void stream_on_timer(void *arg)
 
 	if (deadline(s) > loop_now_ms(s->all->loop))
 		stream_arm(s);
-	else if (s->state != CLOSING)
+	else if (s->state != STREAM_CLOSING)
 		stream_close(s, late(s));
 	else if (!s->ending)
 		stream_finish(s);

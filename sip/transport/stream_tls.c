@@ -19,18 +19,18 @@ static void step_done(struct work_job *job)
 	struct stream *s = (struct stream *)(void *)job;
 
 	s->busy = false;
-	if (s->state == OVER) {
+	if (s->state == STREAM_OVER) {
 		stream_destroy(s);
 		return;
 	}
-	if (s->state == CLOSING)
+	if (s->state == STREAM_CLOSING)
 		return;
 	stream_take_records(s);
 	if (s->result == ERR_OK)
 		stream_opened(s);
 	else if (s->result != ERR_AGAIN)
 		handshake_failed(s);
-	if (s->state == OPEN || s->state == HANDSHAKE)
+	if (s->state == STREAM_OPEN || s->state == STREAM_HANDSHAKE)
 		stream_flush(s);
 }
 

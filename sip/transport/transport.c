@@ -95,7 +95,8 @@ static bool parse_up(struct transport *t, const struct flow *from, struct slice 
 		t->trace(t->trace_arg, from, false, raw);
 	if (msg_parse(raw, &m, &why) != ERR_OK) {
 		log_line(LOG_WARN, "event=bad_message peer=%s proto=%s octets=%zu reason=%s",
-			 peer_text(&from->remote).text, proto_name(from->proto), raw.n, log_esc(slice_str(why)).text);
+			 peer_text(&from->remote).text, flow_proto_name(from->proto), raw.n,
+			 log_esc(slice_str(why)).text);
 		return false;
 	}
 	if (refuse != 0)
@@ -110,9 +111,9 @@ static bool hand_up(struct transport *t, const struct flow *from, struct slice r
 {
 	enum transport_admit admit = t->user->admit(t->arg, raw, waited_ms);
 
-	if (admit == ADMIT_DROPPED && from->proto == PROTO_UDP)
+	if (admit == TRANSPORT_DROP && from->proto == PROTO_UDP)
 		return true;
-	if (admit != ADMIT)
+	if (admit != TRANSPORT_ADMIT)
 		return parse_up(t, from, raw, 503, "Service Unavailable");
 	if (large)
 		return parse_up(t, from, raw, 413, "Request Entity Too Large");
@@ -366,7 +367,7 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 	uint64_t id;
 	enum err e = ERR_OK;
 
-	buf_addf(&key, "%s %s %.*s", proto_name(proto), peer_text(remote).text, SLICE_ARG(name));
+	buf_addf(&key, "%s %s %.*s", flow_proto_name(proto), peer_text(remote).text, SLICE_ARG(name));
 	s = reusable(t, buf_slice(&key));
 	if (s == NULL) {
 		e = stream_connect(t->streams, remote, proto == PROTO_TLS ? config : NULL, name, TLS_NAME_SIP,

@@ -13,9 +13,9 @@
 struct transport;
 
 enum transport_admit {
-	ADMIT,
-	ADMIT_REFUSED, /* a request, to be answered 503 */
-	ADMIT_DROPPED  /* not even that: on a connection the same as ADMIT_REFUSED */
+	TRANSPORT_ADMIT,
+	TRANSPORT_REFUSE, /* a request, to be answered 503 */
+	TRANSPORT_DROP    /* not even that: on a connection the same as TRANSPORT_REFUSE */
 };
 
 struct transport_user {

@@ -46,7 +46,7 @@ static bool read_host(struct account *a, struct slice text)
 	struct slice host = slice_sub(text, 0, colon), port = slice_sub(text, colon + 1, text.n);
 	uint32_t number;
 
-	if (colon == text.n || host.n == 0 || !slice_u32(port, 65535, &number) || number == 0 || !is_host(host))
+	if (colon == text.n || host.n == 0 || !slice_u32(port, 65535, &number) || number == 0 || !scan_is_host(host))
 		return false;
 	if (host.p[0] == '[')
 		host = slice_sub(host, 1, host.n - 1);
@@ -155,7 +155,7 @@ void account_etag(const struct account *a, struct buf *out)
 	/* "AOR etag": the file may be left from another user's account of the same name. */
 	if (buf_read_file(&text, path.p, ETAG_MAX + SIP_AOR_MAX) == ERR_OK &&
 	    slice_cut(slice_trim(buf_slice(&text)), ' ', &aor, &etag) && slice_eq(aor, slice_str(a->aor)) &&
-	    is_token(etag))
+	    scan_is_token(etag))
 		buf_add(out, etag);
 	buf_free(&text);
 	buf_free(&path);
@@ -167,7 +167,7 @@ bool account_learn(const struct account *a, struct slice etag, struct buf *why)
 	bool ok, gone;
 
 	etag_path(a, &path);
-	if (etag.n > 0 && etag.n < ETAG_MAX && is_token(etag)) {
+	if (etag.n > 0 && etag.n < ETAG_MAX && scan_is_token(etag)) {
 		buf_addf(&text, "%s %.*s\n", a->aor, SLICE_ARG(etag));
 		ok = named_replace(path.p, buf_slice(&text), why);
 	} else {

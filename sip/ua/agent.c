@@ -159,7 +159,7 @@ static void transmit(struct call *c)
 	}
 	d->local_cseq++;
 	tx_branch(&branch);
-	dialog_request(d, method_name(c->r.method), proto_name(a->flow.proto),
+	dialog_request(d, method_name(c->r.method), flow_proto_name(a->flow.proto),
 		       transport_sent_by(a->transport, &a->flow).text, buf_slice(&branch), &octets);
 	if (a->answer.nonce != NULL && dialog_next_hop(d, &target) == ERR_OK) {
 		const struct answer_request answer = {.user = a->account->user,

@@ -36,7 +36,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 		 * hashed. */
 		if (digest_params_parse(h->value, &d) != ERR_OK || d.realm.p == NULL || d.nonce.n == 0 ||
 		    !known_algorithm(d.algorithm, &alg) ||
-		    !(list_has(d.qop, S("auth")) || list_has(d.qop, S("auth-int"))))
+		    !(scan_list_has(d.qop, S("auth")) || scan_list_has(d.qop, S("auth-int"))))
 			continue;
 		answer_drop(a);
 		a->realm = slice_dup(d.realm);
@@ -44,7 +44,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 		a->opaque = d.opaque.p != NULL ? slice_dup(d.opaque) : NULL;
 		a->alg = alg;
 		a->proxy = response->status == 407;
-		a->with_body = list_has(d.qop, S("auth-int"));
+		a->with_body = scan_list_has(d.qop, S("auth-int"));
 		*stale = slice_ieq(d.stale, S("true"));
 		return true;
 	}

@@ -21,7 +21,7 @@ void trace_message(void *arg, const struct flow *f, bool sent, struct slice octe
 	bool hidden = false;
 
 	(void)arg;
-	fprintf(stderr, "%s %s %s\n", sent ? "-->" : "<--", proto_name(f->proto), peer_text(&f->remote).text);
+	fprintf(stderr, "%s %s %s\n", sent ? "-->" : "<--", flow_proto_name(f->proto), peer_text(&f->remote).text);
 	while (rest.n > 0) {
 		size_t n = slice_chr(rest, '\n');
 

@@ -74,7 +74,7 @@ static bool write_key(struct credential *k, struct slice der)
 	return ok;
 }
 
-static struct judgement store(struct credential *k, const struct published *p)
+static struct judgement store(struct credential *k, const struct publish_body *p)
 {
 	struct report r = {0};
 	struct buf print = {0};
@@ -99,7 +99,7 @@ static struct judgement store(struct credential *k, const struct published *p)
 /* --- checks --- */
 
 /* ERR_OK: it is the private half of the certificate. */
-static enum err key_fits(struct credential *k, const struct published *p)
+static enum err key_fits(struct credential *k, const struct publish_body *p)
 {
 	struct slice der = buf_slice(&p->key);
 	struct buf plain = {0};
@@ -142,7 +142,7 @@ static struct judgement wrong_phrase(struct credential *k, const char *text)
 	return (struct judgement){.code = 437, .exit = EXIT_LOCAL};
 }
 
-static struct judgement check(struct credential *k, const struct published *p)
+static struct judgement check(struct credential *k, const struct publish_body *p)
 {
 	enum user_cert_fault fault = user_cert_check(p->cert, loop_wall_s(agent_loop(k->f.c.agent)));
 	struct buf aor = {0};
@@ -201,7 +201,7 @@ static void learn_etag(struct credential *k, const struct sip_msg *m)
 	struct event ev;
 	struct param p;
 
-	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && param_find(ev.params, S("etag"), &p))
+	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && scan_param_find(ev.params, S("etag"), &p))
 		etag = p.value;
 	if (!account_learn(&k->f.c.account, etag, &why))
 		command_say(&k->f.c, 0, "%s", why.p);
@@ -212,7 +212,7 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 {
 	const struct config any = {.credential_style = STYLE_ANY};
 	struct credential *k = (struct credential *)(void *)f;
-	struct published p = {0};
+	struct publish_body p = {0};
 	struct judgement j;
 	struct refusal r;
 
@@ -220,7 +220,7 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 		learn_etag(k, m);
 		return nothing(k);
 	}
-	r = publish_read(m, &any, &p);
+	r = publish_body_read(m, &any, &p);
 	if (r.code != 0)
 		j = refuse(k, EXIT_UNTRUSTED, r.reason != NULL ? r.reason : "what the server sent is no credential");
 	else
@@ -228,7 +228,7 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 	/* T-18: the etag of what is not kept here would let the next publication overwrite it unseen. */
 	if (j.exit == EXIT_DONE)
 		learn_etag(k, m);
-	published_free(&p);
+	publish_body_free(&p);
 	return j;
 }
 

@@ -168,7 +168,7 @@ static bool prepare(struct publisher *p, struct buf *why)
 		buf_adds(&p->headers, "Content-Type: application/pkix-cert\r\n");
 		buf_add(&p->body, buf_slice(&p->cert));
 	} else {
-		credential_body(buf_slice(&p->cert), buf_slice(&p->key), &p->headers, &p->body);
+		user_cert_body(buf_slice(&p->cert), buf_slice(&p->key), &p->headers, &p->body);
 	}
 	buf_adds(&p->headers, "Content-Disposition: signal\r\n");
 	return true;
@@ -232,8 +232,8 @@ static void look_notify(void *arg, struct tx *tx)
 	if (!subscriber_accept(p->look, tx))
 		return;
 	buf_clear(&p->etag);
-	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && param_find(ev.params, S("etag"), &etag) &&
-	    is_token(etag.value))
+	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && scan_param_find(ev.params, S("etag"), &etag) &&
+	    scan_is_token(etag.value))
 		buf_add(&p->etag, etag.value);
 	p->again = m->body.n == 0 || p->revoking;
 	subscriber_answer(p->look, tx_id(tx), 200, NULL, true);

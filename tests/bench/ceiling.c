@@ -142,7 +142,7 @@ static void tls(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (crypto_init() != ERR_OK)
+	if (tls_library_init() != ERR_OK)
 		return 1;
 	if (argc == 5 && strcmp(argv[1], "rsa") == 0)
 		rsa(argv[2], (unsigned)strtoul(argv[3], NULL, 10), strtod(argv[4], NULL));

@@ -312,7 +312,7 @@ int main(int argc, char **argv)
 	struct shared s = {0};
 	const char *mode = argc > 4 ? argv[1] : "";
 
-	if (crypto_init() != ERR_OK)
+	if (tls_library_init() != ERR_OK)
 		die("crypto_init");
 	if (argc > 4) {
 		s.port = (unsigned)strtoul(argv[2], NULL, 10);

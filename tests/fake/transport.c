@@ -211,11 +211,11 @@ void fake_inject(struct transport *t, const struct flow *from, struct slice octe
 	struct sip_msg *m;
 	const char *why;
 
-	if (admit == ADMIT_DROPPED && from->proto == PROTO_UDP)
+	if (admit == TRANSPORT_DROP && from->proto == PROTO_UDP)
 		return;
 	if (msg_parse(octets, &m, &why) != ERR_OK)
 		abort();
-	if (admit != ADMIT)
+	if (admit != TRANSPORT_ADMIT)
 		msg_refuse(m, 503, "Service Unavailable");
 	t->user->on_message(t->arg, from, m);
 	msg_unref(m);

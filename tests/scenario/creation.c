@@ -25,9 +25,9 @@ static int begin_creating(void **state)
 	return 0;
 }
 
-static const struct cred *stored(struct scene *s)
+static const struct credential *stored(struct scene *s)
 {
-	const struct cred *c = cred_find(s->w->store, ALICE);
+	const struct credential *c = credential_find(s->w->store, ALICE);
 
 	assert_non_null(c);
 	assert_true(c->present);
@@ -54,8 +54,8 @@ static void the_first_subscription_makes_one(void **state)
 {
 	struct scene *s = *state;
 	struct watcher other = watching(s, "certificate"), device;
-	char etag[CRED_ETAG + 1];
-	const struct cred *c;
+	char etag[CREDENTIAL_ETAG + 1];
+	const struct credential *c;
 	struct sip_msg *m;
 
 	make(s);
@@ -124,7 +124,7 @@ static void what_was_revoked_is_not_made_anew(void **state)
 	assert_empty(&device, "active;expires=");
 	pass(s, SECONDS(3600) - 1);
 	assert_quiet(&device);
-	assert_false(cred_find(s->w->store, ALICE)->present);
+	assert_false(credential_find(s->w->store, ALICE)->present);
 }
 
 /* What the user publishes while the server is at it comes behind it, and stands. */

@@ -50,7 +50,7 @@ static unsigned published(struct scene *s, bool body, const char *if_match, cons
 
 static bool present(struct scene *s)
 {
-	const struct cred *c = cred_find(s->w->store, ALICE);
+	const struct credential *c = credential_find(s->w->store, ALICE);
 
 	return c != NULL && c->present;
 }
@@ -152,7 +152,7 @@ static void expiry_of_several_users_goes_in_order(void **state)
 	world_set(s->w, &s->own, "bob", 100, etag);
 	pass(s, SECONDS(100));
 	assert_true(present(s));
-	assert_false(cred_find(s->w->store, S("sip:bob@example.com"))->present);
+	assert_false(credential_find(s->w->store, S("sip:bob@example.com"))->present);
 	pass(s, SECONDS(200));
 	assert_false(present(s));
 }
@@ -179,7 +179,7 @@ static void expiry_is_tried_again_when_the_store_fails(void **state)
 static void DEP_06_renewal_is_tried_again_when_the_store_fails(void **state)
 {
 	struct scene *s = *state;
-	const struct cred *c;
+	const struct credential *c;
 	struct watcher t;
 	int64_t first;
 
@@ -187,17 +187,17 @@ static void DEP_06_renewal_is_tried_again_when_the_store_fails(void **state)
 	t = watcher_of(s->w, &s->own, "alice", "credential");
 	assert_int_equal(watch(&t, "0"), 200);
 	msg_unref(notified_ok(&t));
-	c = cred_find(s->w->store, ALICE);
+	c = credential_find(s->w->store, ALICE);
 	assert_true(present(s) && c->made_here);
 	first = c->not_after;
 	pass(s, SECONDS(first - loop_wall_s(s->w->loop) - 14 * DAY_S - 3600));
-	assert_int_equal(cred_find(s->w->store, ALICE)->not_after, first);
+	assert_int_equal(credential_find(s->w->store, ALICE)->not_after, first);
 	world_break_store(true);
 	pass(s, SECONDS(7200));
-	assert_int_equal(cred_find(s->w->store, ALICE)->not_after, first);
+	assert_int_equal(credential_find(s->w->store, ALICE)->not_after, first);
 	world_break_store(false);
 	pass(s, SECONDS(3600));
-	assert_true(present(s) && cred_find(s->w->store, ALICE)->not_after > first);
+	assert_true(present(s) && credential_find(s->w->store, ALICE)->not_after > first);
 }
 
 /* What the server made and its user refreshed for a while ends with that while. */
@@ -210,7 +210,7 @@ static void ESC_19_a_shorter_life_of_what_was_made_here(void **state)
 	t = watcher_of(s->w, &s->own, "alice", "credential");
 	assert_int_equal(watch(&t, "0"), 200);
 	msg_unref(notified_ok(&t));
-	snprintf(s->etag, sizeof(s->etag), "%s", cred_find(s->w->store, ALICE)->etag);
+	snprintf(s->etag, sizeof(s->etag), "%s", credential_find(s->w->store, ALICE)->etag);
 	assert_int_equal(published(s, false, s->etag, "90", NULL), 200);
 	t = watching(s, "certificate");
 	pass(s, SECONDS(91));
@@ -276,19 +276,19 @@ struct row {
 
 static void try_row(struct scene *s, const struct row *r, unsigned number)
 {
-	const struct cred *c;
+	const struct credential *c;
 	uint64_t generation;
 	char before[64];
 	const char *match = r->if_match;
 
 	assert_int_equal(published(s, true, NULL, NULL, NULL), 200);
 	snprintf(before, sizeof(before), "%s", s->etag);
-	generation = cred_find(s->w->store, ALICE)->generation;
+	generation = credential_find(s->w->store, ALICE)->generation;
 	if (match != NULL && slice_eq(slice_str(match), S("current")))
 		match = before;
 	if (published(s, r->body, match, r->expires, NULL) != r->status)
 		fail_msg("row %u: another status than %u", number, r->status);
-	c = cred_find(s->w->store, ALICE);
+	c = credential_find(s->w->store, ALICE);
 	switch (r->after) {
 	case SAME:
 		if (c->generation != generation || !c->present)
@@ -366,7 +366,7 @@ static void ESC_12_a_revocation_of_nothing_has_an_entity_tag(void **state)
 	assert_int_equal(published(s, false, NULL, NULL, &granted), 200);
 	assert_int_equal(granted, 0);
 	assert_int_equal(published(s, false, NULL, NULL, NULL), 200); /* another; published compares */
-	assert_null(cred_find(s->w->store, ALICE));
+	assert_null(credential_find(s->w->store, ALICE));
 	assert_int_equal(published(s, false, s->etag, NULL, NULL), 412);
 }
 
@@ -404,7 +404,7 @@ static void ESC_11_store_failure_is_500_and_changes_nothing(void **state)
 	world_break_store(false);
 	assert_quiet(&t);
 	assert_true(present(s));
-	assert_string_equal(cred_find(s->w->store, ALICE)->etag, etag);
+	assert_string_equal(credential_find(s->w->store, ALICE)->etag, etag);
 	assert_int_equal(watch(&t, "3600"), 200);
 	assert_told(s, &t); /* the old one */
 	assert_int_equal(published(s, true, etag, NULL, NULL), 200);
@@ -460,14 +460,14 @@ static void ESC_13_PUBLISHes_of_one_AOR_go_in_order(void **state)
 	publish_held(s, "p4", NULL);
 	/* Until it is durable nothing is answered, and the old state is served. */
 	pass(s, SECONDS(5));
-	assert_string_equal(cred_find(s->w->store, ALICE)->etag, s->etag);
+	assert_string_equal(credential_find(s->w->store, ALICE)->etag, s->etag);
 	fake_hold(s->w->disk, false);
 	assert_answer(s, "p1", 200, first);
 	assert_answer(s, "p2", 200, second);
 	assert_answer(s, "p3", 412, NULL);
 	assert_answer(s, "p4", 200, third);
 	assert_string_not_equal(first, second);
-	assert_string_equal(cred_find(s->w->store, ALICE)->etag, third);
+	assert_string_equal(credential_find(s->w->store, ALICE)->etag, third);
 }
 
 static void ESC_13_a_failure_lets_the_next_one_go(void **state)

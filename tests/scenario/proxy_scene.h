@@ -35,7 +35,7 @@ static inline void say(struct scene *s, const struct flow *f, struct req r)
 
 	snprintf(branch, sizeof(branch), "z9hG4bKx%u", ++s->calls);
 	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\n", method,
-		 r.uri != NULL ? r.uri : "sip:bob@example.com", proto_name(f->proto), peer_text(&f->remote).text,
+		 r.uri != NULL ? r.uri : "sip:bob@example.com", flow_proto_name(f->proto), peer_text(&f->remote).text,
 		 r.branch != NULL ? r.branch : branch);
 	buf_addf(&out, "Max-Forwards: %u\r\nFrom: %s\r\nTo: %s\r\n", r.hops != 0 ? r.hops - 1 : 70,
 		 r.from != NULL ? r.from : EVE, r.to != NULL ? r.to : "<sip:bob@example.com>");

@@ -116,7 +116,7 @@ static void start(struct world *w)
 	w->work = work_new(w->loop, 1, c->limit_queue, 0);
 	w->disk = work_new(w->loop, 1, 4, 0);
 	w->commit = commit_new(w->disk, w->dirfd, c->limit_queue);
-	assert_int_equal(cred_store_open(w->dirfd, w->commit, master, &w->store, &why), ERR_OK);
+	assert_int_equal(credential_store_open(w->dirfd, w->commit, master, &w->store, &why), ERR_OK);
 	w->auth = auth_new(w->loop, &options, w->users);
 	w->signer = signer_new(w->work, w->certs, HASH_SHA1);
 	w->layer = tx_layer_new(w->loop, c->limit_transactions, &user_of_transactions, w);
@@ -221,7 +221,7 @@ static void stop(struct world *w)
 	replay_free(w->replay);
 	signer_free(w->signer);
 	auth_free(w->auth);
-	cred_store_free(w->store);
+	credential_store_free(w->store);
 	commit_free(w->commit);
 	fake_settle(w->loop);
 	drop_inbox(w);
@@ -354,7 +354,7 @@ struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct
 
 	snprintf(call_id, sizeof(call_id), "call-%u", ++w->calls);
 	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 192.0.2.4:5070;branch=z9hG4bK%u%s\r\nMax-Forwards: 70\r\n",
-		 a->method, a->uri, proto_name(from->proto), w->calls, a->old_via ? "" : ";rport");
+		 a->method, a->uri, flow_proto_name(from->proto), w->calls, a->old_via ? "" : ";rport");
 	buf_addf(&out, "From: %s\r\nTo: %s%s%s\r\n", a->from != NULL ? a->from : "<sip:watcher@example.org>;tag=w1",
 		 a->to != NULL ? "" : "<", a->to != NULL ? a->to : a->uri, a->to != NULL ? "" : ">");
 	buf_addf(&out, "Call-ID: %s\r\nCSeq: %u %s\r\n", a->call_id != NULL ? a->call_id : call_id, cseq, a->method);

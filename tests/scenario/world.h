@@ -21,7 +21,7 @@ struct world {
 	int dirfd;
 	struct commit *commit;
 	struct users *users;
-	struct cred_store *store;
+	struct credential_store *store;
 	struct auth *auth;
 	struct domain_certs *certs;
 	struct signer *signer;

@@ -20,42 +20,42 @@ static const uint8_t other_master[SEAL_KEY] = {"0123456789abcdef0123456789abcdE"
 #define KEY S("what only she may know, \0 and more \xff octets of it")
 #define CERT S("\x30\x03 certificate \0\n-----END CERTIFICATE-----\nchecksum: 0")
 
-static struct cred_change change_of(struct slice aor)
+static struct credential_change change_of(struct slice aor)
 {
-	return (struct cred_change){.aor = aor,
-				    .etag = S("00112233445566778899aabbccddeeff"),
-				    .cert = CERT,
-				    .key = KEY,
-				    .published = 1,
-				    .expires = 4102444800,
-				    .not_before = 5000000000,
-				    .not_after = INT64_MAX,
-				    .made_here = true};
+	return (struct credential_change){.aor = aor,
+					  .etag = S("00112233445566778899aabbccddeeff"),
+					  .cert = CERT,
+					  .key = KEY,
+					  .published = 1,
+					  .expires = 4102444800,
+					  .not_before = 5000000000,
+					  .not_after = INT64_MAX,
+					  .made_here = true};
 }
 
-static struct cred_store *open_store(struct folder *f)
+static struct credential_store *open_store(struct folder *f)
 {
-	struct cred_store *s = NULL;
+	struct credential_store *s = NULL;
 	struct buf why = {0};
 
 	folder_start(f, 10);
-	assert_int_equal(cred_store_open(f->fd, f->commit, master, &s, &why), ERR_OK);
+	assert_int_equal(credential_store_open(f->fd, f->commit, master, &s, &why), ERR_OK);
 	assert_int_equal(why.n, 0);
 	return s;
 }
 
-static void close_store(struct folder *f, struct cred_store *s)
+static void close_store(struct folder *f, struct credential_store *s)
 {
 	work_free(f->disk);
-	cred_store_free(s);
+	credential_store_free(s);
 	commit_free(f->commit);
 	loop_free(f->loop);
 }
 
-static void put(struct folder *f, struct cred_store *s, const struct cred_change *c)
+static void put(struct folder *f, struct credential_store *s, const struct credential_change *c)
 {
 	f->waiting++;
-	assert_int_equal(cred_put(s, c, folder_done, f), ERR_OK);
+	assert_int_equal(credential_put(s, c, folder_done, f), ERR_OK);
 	assert_int_equal(folder_wait(f), ERR_OK);
 }
 
@@ -76,8 +76,8 @@ static void record_name(struct folder *f, char out[100])
 /* The text of a record of alice's, as it is on the disk. */
 static struct buf record(struct folder *f)
 {
-	struct cred_store *s = open_store(f);
-	struct cred_change c = change_of(ALICE);
+	struct credential_store *s = open_store(f);
+	struct credential_change c = change_of(ALICE);
 	struct buf text;
 	char name[100];
 
@@ -88,7 +88,7 @@ static struct buf record(struct folder *f)
 	return text;
 }
 
-static void check_cred(const struct cred *c)
+static void check_cred(const struct credential *c)
 {
 	assert_string_equal(c->aor, "sip:alice@example.com");
 	assert_string_equal(c->etag, "00112233445566778899aabbccddeeff");
@@ -101,32 +101,32 @@ static void check_cred(const struct cred *c)
 static void round_trip(void **state)
 {
 	struct buf cert = {0}, key = {0};
-	struct cred_store *s;
+	struct credential_store *s;
 	struct folder f;
 	struct buf text;
-	struct cred c;
+	struct credential c;
 
 	(void)state;
 	folder_open(&f);
 	text = record(&f);
-	assert_int_equal(cred_record_read(master, buf_slice(&text), &c, &cert, &key), ERR_OK);
+	assert_int_equal(credential_record_read(master, buf_slice(&text), &c, &cert, &key), ERR_OK);
 	check_cred(&c);
 	assert_true(slice_eq(buf_slice(&cert), CERT) && slice_eq(buf_slice(&key), KEY));
 	mem_free(c.aor);
 	/* The same by way of the store, after a restart. */
 	s = open_store(&f);
-	assert_int_equal(cred_count(s), 1);
-	check_cred(cred_find(s, ALICE));
-	assert_null(cred_find(s, S("sip:bob@example.com")));
+	assert_int_equal(credential_count(s), 1);
+	check_cred(credential_find(s, ALICE));
+	assert_null(credential_find(s, S("sip:bob@example.com")));
 	buf_free(&cert);
 	buf_free(&key);
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(slice_eq(buf_slice(&cert), CERT) && slice_eq(buf_slice(&key), KEY));
 	/* One of them is enough for some. */
 	buf_clear(&cert);
 	buf_clear(&key);
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, NULL), ERR_OK);
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), NULL, &key), ERR_OK);
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, NULL), ERR_OK);
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), NULL, &key), ERR_OK);
 	assert_true(slice_eq(buf_slice(&cert), CERT) && slice_eq(buf_slice(&key), KEY));
 	close_store(&f, s);
 	buf_free(&cert);
@@ -139,9 +139,9 @@ static void round_trip(void **state)
  */
 static void read_while_written(void **state)
 {
-	struct cred_change c = change_of(ALICE);
+	struct credential_change c = change_of(ALICE);
 	struct buf cert = {0}, key = {0};
-	struct cred_store *s;
+	struct credential_store *s;
 	struct folder f;
 	char name[100];
 	bool there = false;
@@ -154,13 +154,13 @@ static void read_while_written(void **state)
 	c.cert = S("\x30\x01n");
 	c.key = SLICE_NONE;
 	f.waiting++;
-	assert_int_equal(cred_put(s, &c, folder_done, &f), ERR_OK);
+	assert_int_equal(credential_put(s, &c, folder_done, &f), ERR_OK);
 	for (int i = 0; i < 10000 && !there; i++) {
 		struct buf text = folder_get(&f, name);
 
 		there = slice_find(buf_slice(&text), S("\ngeneration: 2\n"), 0) < text.n;
 		buf_free(&text);
-		assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+		assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 		assert_true(slice_eq(buf_slice(&cert), CERT) && slice_eq(buf_slice(&key), KEY));
 		buf_free(&cert);
 		buf_free(&key);
@@ -168,7 +168,7 @@ static void read_while_written(void **state)
 	}
 	assert_true(there);
 	assert_int_equal(folder_wait(&f), ERR_OK);
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(slice_eq(buf_slice(&cert), c.cert) && key.n == 0);
 	buf_free(&cert);
 	buf_free(&key);
@@ -226,32 +226,32 @@ static void damage_is_seen(void **state)
 	text = record(&f);
 	for (size_t bit = 0; bit < text.n * 8; bit++) {
 		struct buf cert = {0}, key = {0};
-		struct cred c;
+		struct credential c;
 
 		text.p[bit / 8] = (char)(text.p[bit / 8] ^ 1 << bit % 8);
 		memset(&c, PREFIX_FILL, sizeof(c));
-		if (cred_record_read(master, buf_slice(&text), &c, NULL, NULL) == ERR_OK ||
-		    cred_record_read(master, buf_slice(&text), &c, &cert, &key) == ERR_OK)
+		if (credential_record_read(master, buf_slice(&text), &c, NULL, NULL) == ERR_OK ||
+		    credential_record_read(master, buf_slice(&text), &c, &cert, &key) == ERR_OK)
 			fail_msg("octet %zu, bit %zu", bit / 8, bit % 8);
 		assert_true(untouched(&c, sizeof(c)));
 		/* No flipped bit makes it a record of another version. */
-		assert_int_not_equal(cred_record_read(master, buf_slice(&text), &c, NULL, NULL), ERR_UNSUPPORTED);
+		assert_int_not_equal(credential_record_read(master, buf_slice(&text), &c, NULL, NULL), ERR_UNSUPPORTED);
 		text.p[bit / 8] = (char)(text.p[bit / 8] ^ 1 << bit % 8);
 		buf_free(&cert);
 		buf_free(&key);
 	}
 	for (size_t n = 0; n < text.n; n++) {
 		struct slice part = guard_copy(slice_sub(buf_slice(&text), 0, n));
-		struct cred c;
-		enum err e = cred_record_read(master, part, &c, NULL, NULL);
+		struct credential c;
+		enum err e = credential_record_read(master, part, &c, NULL, NULL);
 
 		assert_true(e == ERR_SYNTAX || e == ERR_CRYPTO);
 		guard_free(part);
 	}
 	buf_addc(&text, '\n');
-	struct cred c;
+	struct credential c;
 
-	assert_int_not_equal(cred_record_read(master, buf_slice(&text), &c, NULL, NULL), ERR_OK);
+	assert_int_not_equal(credential_record_read(master, buf_slice(&text), &c, NULL, NULL), ERR_OK);
 	buf_free(&text);
 	folder_remove(&f);
 }
@@ -280,17 +280,17 @@ static void key_is_bound(void **state)
 {
 	struct buf text, bob, key = {0}, cert = {0};
 	struct folder f;
-	struct cred c;
+	struct credential c;
 
 	(void)state;
 	folder_open(&f);
 	text = record(&f);
 	bob = forged(buf_slice(&text), "aor: sip:alice@", "aor: sip:mallory@");
-	assert_int_equal(cred_record_read(master, buf_slice(&bob), &c, NULL, NULL), ERR_OK);
+	assert_int_equal(credential_record_read(master, buf_slice(&bob), &c, NULL, NULL), ERR_OK);
 	mem_free(c.aor);
-	assert_int_equal(cred_record_read(master, buf_slice(&bob), &c, &cert, &key), ERR_CRYPTO);
+	assert_int_equal(credential_record_read(master, buf_slice(&bob), &c, &cert, &key), ERR_CRYPTO);
 	assert_int_equal(key.n, 0);
-	assert_int_equal(cred_record_read(other_master, buf_slice(&text), &c, &cert, &key), ERR_CRYPTO);
+	assert_int_equal(credential_record_read(other_master, buf_slice(&text), &c, &cert, &key), ERR_CRYPTO);
 	assert_int_equal(key.n, 0);
 	buf_free(&text);
 	buf_free(&bob);
@@ -302,8 +302,8 @@ static void key_is_bound(void **state)
 /* At start: what is damaged, or under the name of another, goes out of the way, and the rest is served. */
 static void set_aside(void **state)
 {
-	struct cred_change alice = change_of(ALICE), bob = change_of(S("sip:bob@example.com"));
-	struct cred_store *s;
+	struct credential_change alice = change_of(ALICE), bob = change_of(S("sip:bob@example.com"));
+	struct credential_store *s;
 	struct folder f;
 	char name[100], copy[100], bad[110];
 	struct buf text;
@@ -324,9 +324,9 @@ static void set_aside(void **state)
 	folder_put(&f, "empty.rec", S(""));
 	folder_put(&f, "users", S("not a record"));
 	s = open_store(&f);
-	assert_int_equal(cred_count(s), 1);
-	assert_null(cred_find(s, ALICE));
-	assert_non_null(cred_find(s, S("sip:bob@example.com")));
+	assert_int_equal(credential_count(s), 1);
+	assert_null(credential_find(s, ALICE));
+	assert_non_null(credential_find(s, S("sip:bob@example.com")));
 	snprintf(bad, sizeof(bad), "%s.bad", name);
 	assert_true(!folder_has(&f, name) && folder_holds(&f, bad, slice_sub(buf_slice(&text), 0, text.n - 1)));
 	assert_true(!folder_has(&f, copy) && !folder_has(&f, "empty.rec") && folder_has(&f, "empty.rec.bad"));
@@ -339,21 +339,21 @@ static void set_aside(void **state)
 /* What a newer program wrote is not touched: this one does not start. */
 static void newer_version(void **state)
 {
-	struct cred_store *s = NULL;
+	struct credential_store *s = NULL;
 	struct buf text, newer, why = {0};
 	struct folder f;
 	char name[100];
-	struct cred c;
+	struct credential c;
 
 	(void)state;
 	folder_open(&f);
 	text = record(&f);
 	newer = forged(buf_slice(&text), "vouch-credential: 1\n", "vouch-credential: 2\n");
-	assert_int_equal(cred_record_read(master, buf_slice(&newer), &c, NULL, NULL), ERR_UNSUPPORTED);
+	assert_int_equal(credential_record_read(master, buf_slice(&newer), &c, NULL, NULL), ERR_UNSUPPORTED);
 	record_name(&f, name);
 	folder_put(&f, name, buf_slice(&newer));
 	folder_start(&f, 10);
-	assert_int_equal(cred_store_open(f.fd, f.commit, master, &s, &why), ERR_UNSUPPORTED);
+	assert_int_equal(credential_store_open(f.fd, f.commit, master, &s, &why), ERR_UNSUPPORTED);
 	assert_null(s);
 	assert_true(slice_find(buf_slice(&why), slice_str(name), 0) < why.n);
 	assert_true(folder_holds(&f, name, buf_slice(&newer)));
@@ -368,8 +368,8 @@ static void newer_version(void **state)
 /* Published, changed, revoked, published again: the generation counts on, and a revoked key is in no file. */
 static void changes(void **state)
 {
-	struct cred_change c = change_of(ALICE);
-	struct cred_store *s;
+	struct credential_change c = change_of(ALICE);
+	struct credential_store *s;
 	struct folder f;
 	struct buf cert = {0}, key = {0}, text;
 	char name[100];
@@ -381,28 +381,28 @@ static void changes(void **state)
 	c.key = SLICE_NONE;
 	c.etag = S("e2");
 	put(&f, s, &c);
-	assert_int_equal(cred_find(s, ALICE)->generation, 2);
-	assert_false(cred_find(s, ALICE)->has_key);
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_equal(credential_find(s, ALICE)->generation, 2);
+	assert_false(credential_find(s, ALICE)->has_key);
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(slice_eq(buf_slice(&cert), CERT) && key.n == 0);
 	c = change_of(ALICE);
 	c.cert = S("");
 	put(&f, s, &c);
-	assert_int_equal(cred_find(s, ALICE)->generation, 3);
-	assert_true(!cred_find(s, ALICE)->present && !cred_find(s, ALICE)->has_key);
-	assert_string_equal(cred_find(s, ALICE)->etag, "");
-	assert_int_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_NOTFOUND);
+	assert_int_equal(credential_find(s, ALICE)->generation, 3);
+	assert_true(!credential_find(s, ALICE)->present && !credential_find(s, ALICE)->has_key);
+	assert_string_equal(credential_find(s, ALICE)->etag, "");
+	assert_int_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_NOTFOUND);
 	close_store(&f, s);
 	record_name(&f, name);
 	text = folder_get(&f, name);
 	assert_int_equal(slice_find(buf_slice(&text), S("BEGIN"), 0), text.n);
 	buf_free(&text);
 	s = open_store(&f);
-	assert_true(cred_find(s, ALICE)->generation == 3 && !cred_find(s, ALICE)->present);
+	assert_true(credential_find(s, ALICE)->generation == 3 && !credential_find(s, ALICE)->present);
 	c = change_of(ALICE);
 	put(&f, s, &c);
-	assert_int_equal(cred_find(s, ALICE)->generation, 4);
-	assert_int_equal(cred_count(s), 1);
+	assert_int_equal(credential_find(s, ALICE)->generation, 4);
+	assert_int_equal(credential_count(s), 1);
 	close_store(&f, s);
 	buf_free(&cert);
 	buf_free(&key);
@@ -412,8 +412,8 @@ static void changes(void **state)
 /* The index shows a change when it is durable, not before, and not when it failed. */
 static void index_follows_disk(void **state)
 {
-	struct cred_change c = change_of(ALICE);
-	struct cred_store *s;
+	struct credential_change c = change_of(ALICE);
+	struct credential_store *s;
 	struct folder f;
 	char name[100], temporary[110];
 
@@ -421,29 +421,29 @@ static void index_follows_disk(void **state)
 	folder_open(&f);
 	s = open_store(&f);
 	f.waiting++;
-	assert_int_equal(cred_put(s, &c, folder_done, &f), ERR_OK);
-	assert_null(cred_find(s, ALICE));
+	assert_int_equal(credential_put(s, &c, folder_done, &f), ERR_OK);
+	assert_null(credential_find(s, ALICE));
 	assert_int_equal(folder_wait(&f), ERR_OK);
-	assert_non_null(cred_find(s, ALICE));
+	assert_non_null(credential_find(s, ALICE));
 	record_name(&f, name);
 	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
 	assert_int_equal(symlinkat("elsewhere", f.fd, temporary), 0);
 	c.cert = S("");
 	f.waiting++;
-	assert_int_equal(cred_put(s, &c, folder_done, &f), ERR_OK);
+	assert_int_equal(credential_put(s, &c, folder_done, &f), ERR_OK);
 	assert_int_equal(folder_wait(&f), ERR_IO);
-	check_cred(cred_find(s, ALICE));
+	check_cred(credential_find(s, ALICE));
 	/* Somebody changed the file behind the program's back, or put an old one there. */
 	struct buf cert = {0}, key = {0}, old = folder_get(&f, name);
 
 	folder_put(&f, name, S("nonsense"));
-	assert_int_not_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_not_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_int_equal(unlinkat(f.fd, temporary, 0), 0);
 	c = change_of(ALICE);
 	put(&f, s, &c);
 	folder_put(&f, name, buf_slice(&old));
 	buf_free(&old);
-	assert_int_not_equal(cred_read(s, cred_find(s, ALICE), &cert, &key), ERR_OK);
+	assert_int_not_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
 	assert_true(cert.n == 0 && key.n == 0);
 	buf_free(&cert);
 	buf_free(&key);
@@ -453,8 +453,8 @@ static void index_follows_disk(void **state)
 
 static void store_is_busy(void **state)
 {
-	struct cred_change c = change_of(ALICE);
-	struct cred_store *s;
+	struct credential_change c = change_of(ALICE);
+	struct credential_store *s;
 	struct folder f;
 
 	(void)state;
@@ -466,10 +466,10 @@ static void store_is_busy(void **state)
 		snprintf(aor, sizeof(aor), "sip:u%d@h", i);
 		c.aor = slice_str(aor);
 		f.waiting += i < 10;
-		assert_int_equal(cred_put(s, &c, folder_done, &f), i < 10 ? ERR_OK : ERR_BUSY);
+		assert_int_equal(credential_put(s, &c, folder_done, &f), i < 10 ? ERR_OK : ERR_BUSY);
 	}
 	assert_int_equal(folder_wait(&f), ERR_OK);
-	assert_int_equal(cred_count(s), 10);
+	assert_int_equal(credential_count(s), 10);
 	close_store(&f, s);
 	folder_remove(&f);
 }

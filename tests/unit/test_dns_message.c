@@ -17,7 +17,7 @@ static void ask(const char *name, enum dns_type type)
 {
 	size_t n;
 
-	assert_int_equal(dns_question(0x1234, slice_str(name), type, question_octets, &n), ERR_OK);
+	assert_int_equal(dns_message_question(0x1234, slice_str(name), type, question_octets, &n), ERR_OK);
 	question = slice_of(question_octets, n);
 }
 
@@ -29,7 +29,7 @@ static enum dns_found read_rows(const struct row *rows)
 
 	zone_answer(rows, question, &m);
 	guarded = guard_copy(buf_slice(&m));
-	found = dns_read(guarded, question, &answer);
+	found = dns_message_read(guarded, question, &answer);
 	guard_free(guarded);
 	buf_free(&m);
 	return found;
@@ -44,17 +44,17 @@ static void names_that_can_be_asked_for(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
-		assert_int_equal(dns_question(1, slice_str(good[i]), DNS_A, question_octets, &n), ERR_OK);
+		assert_int_equal(dns_message_question(1, slice_str(good[i]), DNS_A, question_octets, &n), ERR_OK);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_int_equal(dns_question(1, slice_str(bad[i]), DNS_A, question_octets, &n), ERR_SYNTAX);
+		assert_int_equal(dns_message_question(1, slice_str(bad[i]), DNS_A, question_octets, &n), ERR_SYNTAX);
 	memset(longest, 'a', sizeof(longest));
 	for (size_t i = 63; i < 253; i += 64)
 		longest[i] = '.';
-	assert_int_equal(dns_question(1, slice_of(longest, 253), DNS_A, question_octets, &n), ERR_OK);
+	assert_int_equal(dns_message_question(1, slice_of(longest, 253), DNS_A, question_octets, &n), ERR_OK);
 	assert_int_equal(n, 12 + 255 + 4);
-	assert_int_equal(dns_question(1, slice_of(longest, 254), DNS_A, question_octets, &n), ERR_SYNTAX);
+	assert_int_equal(dns_message_question(1, slice_of(longest, 254), DNS_A, question_octets, &n), ERR_SYNTAX);
 	longest[63] = 'a';
-	assert_int_equal(dns_question(1, slice_of(longest, 200), DNS_A, question_octets, &n), ERR_SYNTAX);
+	assert_int_equal(dns_message_question(1, slice_of(longest, 200), DNS_A, question_octets, &n), ERR_SYNTAX);
 	ask("Ab.test", DNS_SRV);
 	assert_memory_equal(question.p, "\x12\x34\x01\0\0\1\0\0\0\0\0\0\2ab\4test\0\0\x21\0\1", question.n);
 }
@@ -149,12 +149,12 @@ static void planted_records(void **state)
 	(void)state;
 	ask("h.test", DNS_A);
 	zone_message(&m, question, 0, rows, 2, NULL);
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_RECORDS);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_RECORDS);
 	assert_int_equal(answer.count, 1);
 	assert_memory_equal(answer.records[0].address, "\x0a\0\0\1", 4);
 	buf_clear(&m);
 	zone_message(&m, question, 0, rows, 1, NULL);
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_NOTHING);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_NOTHING);
 	buf_free(&m);
 }
 
@@ -169,20 +169,21 @@ static void answers_to_other_questions(void **state)
 
 	(void)state;
 	ask("h.test", DNS_A);
-	assert_int_equal(dns_read(question, question, &answer), DNS_OTHER); /* no answer: the QR bit is missing */
+	assert_int_equal(dns_message_read(question, question, &answer),
+			 DNS_OTHER); /* no answer: the QR bit is missing */
 	zone_message(&m, question, 0, rows, 1, NULL);
 	m.p[1] ^= 1;
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_OTHER);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_OTHER);
 	m.p[1] ^= 1;
 	m.p[5] = 0;
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_OTHER);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_OTHER);
 	m.p[5] = 1;
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_RECORDS);
-	assert_int_equal(dns_question(0x1234, S("i.test"), DNS_A, other_octets, &n), ERR_OK);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_RECORDS);
+	assert_int_equal(dns_message_question(0x1234, S("i.test"), DNS_A, other_octets, &n), ERR_OK);
 	other = slice_of(other_octets, n);
-	assert_int_equal(dns_read(buf_slice(&m), other, &answer), DNS_OTHER);
-	assert_int_equal(dns_question(0x1234, S("h.test"), DNS_AAAA, other_octets, &n), ERR_OK);
-	assert_int_equal(dns_read(buf_slice(&m), other, &answer), DNS_OTHER);
+	assert_int_equal(dns_message_read(buf_slice(&m), other, &answer), DNS_OTHER);
+	assert_int_equal(dns_message_question(0x1234, S("h.test"), DNS_AAAA, other_octets, &n), ERR_OK);
+	assert_int_equal(dns_message_read(buf_slice(&m), other, &answer), DNS_OTHER);
 	buf_free(&m);
 }
 
@@ -200,14 +201,14 @@ static void codes(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		buf_clear(&m);
 		zone_message(&m, question, rows[i].flags, NULL, 0, NULL);
-		assert_int_equal(dns_read(buf_slice(&m), question, &answer), rows[i].found);
+		assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), rows[i].found);
 	}
 	buf_free(&m);
 }
 
 static void check_prefix(struct slice in)
 {
-	enum dns_found found = dns_read(in, question, &answer);
+	enum dns_found found = dns_message_read(in, question, &answer);
 
 	assert_true(found == DNS_OTHER || found == DNS_BROKEN || found == DNS_RECORDS || found == DNS_NOTHING);
 }
@@ -245,7 +246,7 @@ static enum dns_found read_raw(enum dns_type type, const char *head, struct slic
 	zone_u16(&m, (unsigned)data.n);
 	buf_add(&m, data);
 	guarded = guard_copy(buf_slice(&m));
-	found = dns_read(guarded, question, &answer);
+	found = dns_message_read(guarded, question, &answer);
 	guard_free(guarded);
 	buf_free(&m);
 	return found;
@@ -301,10 +302,10 @@ static void bounds(void **state)
 		rows[i] = &row;
 	ask("h.test", DNS_A);
 	zone_message(&m, question, 0, rows, 600, NULL);
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_RECORDS);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_RECORDS);
 	assert_int_equal(answer.count, DNS_RECORDS_MAX);
 	m.p[6] = m.p[7] = (char)0xff;
-	assert_int_equal(dns_read(buf_slice(&m), question, &answer), DNS_RECORDS);
+	assert_int_equal(dns_message_read(buf_slice(&m), question, &answer), DNS_RECORDS);
 	buf_free(&m);
 }
 

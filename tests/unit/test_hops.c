@@ -28,7 +28,7 @@ static void put(struct places *p, const char *at, enum proto proto, uint16_t gro
 	struct peer peer;
 
 	assert_true(peer_parse(slice_str(at), &peer));
-	assert_true(places_add(p, place, &peer, 1, peer_port(&peer)));
+	assert_true(hops_place_add(p, place, &peer, 1, peer_port(&peer)));
 }
 
 /* "udp 127.0.0.1:1, tls ..." of all hops. */
@@ -39,7 +39,7 @@ static const char *text(const struct hops *h)
 	out[0] = '\0';
 	for (unsigned i = 0; i < h->count; i++)
 		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s%s %s", i == 0 ? "" : ", ",
-			 proto_name(h->hops[i].proto), peer_text(&h->hops[i].at).text);
+			 flow_proto_name(h->hops[i].proto), peer_text(&h->hops[i].at).text);
 	return out;
 }
 
@@ -166,7 +166,7 @@ static void addresses_that_no_request_goes_to(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_true(peer_parse(slice_str(bad[i]), &peer));
-		assert_false(places_add(&p, (struct place){0}, &peer, 1, peer_port(&peer)));
+		assert_false(hops_place_add(&p, (struct place){0}, &peer, 1, peer_port(&peer)));
 	}
 	assert_int_equal(p.count + p.peer_count, 0);
 	put(&p, "[::ffff:10.0.0.1]:7", PROTO_UDP, 0, 0, 0);
@@ -185,7 +185,7 @@ static void tables_have_an_end(void **state)
 	for (unsigned i = 0; i < 1000; i++) {
 		for (unsigned k = 0; k < 8; k++)
 			peers[k].u.in.sin_addr.s_addr = htonl(0x0a000001 + i * 8 + k);
-		places_add(&p, (struct place){.priority = (uint16_t)i}, peers, 8, 5060);
+		hops_place_add(&p, (struct place){.priority = (uint16_t)i}, peers, 8, 5060);
 	}
 	assert_int_equal(p.peer_count, PLACE_PEERS_MAX);
 	hops_draw(&p, PROTOS_ALL, true, S("x"), rng_below, &h);

@@ -75,7 +75,7 @@ static void forge(const struct peer *to, struct slice question, unsigned times)
 		b.p[1] ^= (char)(i + 1);
 		send_datagram(to, &b);
 	}
-	assert_int_equal(dns_question(0, S("evil.test"), DNS_A, other, &n), ERR_OK);
+	assert_int_equal(dns_message_question(0, S("evil.test"), DNS_A, other, &n), ERR_OK);
 	memcpy(other, question.p, 2);
 	buf_clear(&b);
 	zone_answer(rows, slice_of(other, n), &b);
@@ -236,8 +236,8 @@ static void write_down(struct told *t, const struct hops *h)
 	for (unsigned i = 0; i < h->count; i++) {
 		size_t n = strlen(t->text);
 
-		snprintf(t->text + n, sizeof(t->text) - n, "%s%s %s", i == 0 ? "" : ", ", proto_name(h->hops[i].proto),
-			 peer_text(&h->hops[i].at).text);
+		snprintf(t->text + n, sizeof(t->text) - n, "%s%s %s", i == 0 ? "" : ", ",
+			 flow_proto_name(h->hops[i].proto), peer_text(&h->hops[i].at).text);
 	}
 }
 

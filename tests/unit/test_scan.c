@@ -28,12 +28,12 @@ static void characters(void **state)
 			next++;
 		assert_int_equal(char_is((char)c, CHAR_LWS), c == ' ' || c == '\t' || c == '\r' || c == '\n');
 	}
-	assert_true(is_token(S("a%!~")));
-	assert_false(is_token(S("")));
-	assert_false(is_token(SLICE_NONE));
-	assert_false(is_token(S("a b")));
-	assert_false(is_token(S("a\0b")));
-	assert_false(is_token(S("caf\xc3\xa9")));
+	assert_true(scan_is_token(S("a%!~")));
+	assert_false(scan_is_token(S("")));
+	assert_false(scan_is_token(SLICE_NONE));
+	assert_false(scan_is_token(S("a b")));
+	assert_false(scan_is_token(S("a\0b")));
+	assert_false(scan_is_token(S("caf\xc3\xa9")));
 }
 
 static void hosts(void **state)
@@ -78,21 +78,21 @@ static void hosts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
-		if (!is_host(slice_str(good[i])))
+		if (!scan_is_host(slice_str(good[i])))
 			fail_msg("%s is a host", good[i]);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		if (is_host(slice_str(bad[i])))
+		if (scan_is_host(slice_str(bad[i])))
 			fail_msg("%s is no host", bad[i]);
-	assert_false(is_host(S("a\0b")));
-	assert_false(is_host(S("[::1\0]")));
+	assert_false(scan_is_host(S("a\0b")));
+	assert_false(scan_is_host(S("[::1\0]")));
 	memset(longest, 'a', sizeof(longest));
-	assert_true(is_host(slice_of(longest, 255)));
-	assert_false(is_host(slice_of(longest, 256)));
-	assert_true(is_ipv6_text(S("2001:db8::1")));
-	assert_false(is_ipv6_text(S("[2001:db8::1]")));
-	assert_false(is_ipv6_text(S("192.0.2.1")));
-	assert_false(is_ipv6_text(S("::1\0")));
-	assert_false(is_ipv6_text(SLICE_NONE));
+	assert_true(scan_is_host(slice_of(longest, 255)));
+	assert_false(scan_is_host(slice_of(longest, 256)));
+	assert_true(scan_is_ipv6(S("2001:db8::1")));
+	assert_false(scan_is_ipv6(S("[2001:db8::1]")));
+	assert_false(scan_is_ipv6(S("192.0.2.1")));
+	assert_false(scan_is_ipv6(S("::1\0")));
+	assert_false(scan_is_ipv6(SLICE_NONE));
 }
 
 static void quoted(void **state)
@@ -139,7 +139,7 @@ static void list_is(const char *text, const char *items, bool good)
 	bool bad;
 
 	buf_adds(&all, "");
-	while (list_next(&rest, &item, &bad)) {
+	while (scan_list(&rest, &item, &bad)) {
 		assert_true(inside(copy, item) && item.n > 0);
 		if (all.n > 0)
 			buf_addc(&all, '|');
@@ -181,11 +181,11 @@ static void lists(void **state)
 static void membership(void **state)
 {
 	(void)state;
-	assert_true(list_has(S("100rel, Path ,gruu"), S("path")));
-	assert_true(list_has(S("path"), S("PATH")));
-	assert_false(list_has(S("100rel, paths"), S("path")));
-	assert_false(list_has(S(""), S("path")));
-	assert_false(list_has(S("\"path\""), S("path")));
+	assert_true(scan_list_has(S("100rel, Path ,gruu"), S("path")));
+	assert_true(scan_list_has(S("path"), S("PATH")));
+	assert_false(scan_list_has(S("100rel, paths"), S("path")));
+	assert_false(scan_list_has(S(""), S("path")));
+	assert_false(scan_list_has(S("\"path\""), S("path")));
 }
 
 /* params_are: the parameters as "name=value;", a quoted value with its quotes. */
@@ -197,7 +197,7 @@ static void params_are(const char *text, const char *items, bool good)
 	bool bad;
 
 	buf_adds(&all, "");
-	while (param_next(&rest, &p, &bad)) {
+	while (scan_param(&rest, &p, &bad)) {
 		assert_true(inside(copy, p.name) && inside(copy, p.value));
 		buf_add(&all, p.name);
 		if (p.value.p != NULL)
@@ -206,7 +206,7 @@ static void params_are(const char *text, const char *items, bool good)
 	}
 	if (strcmp(all.p, items) != 0 || bad == good)
 		fail_msg("\"%s\" gave \"%s\", %s", text, all.p, bad ? "bad" : "good");
-	assert_int_equal(params_check(copy), good);
+	assert_int_equal(scan_params_check(copy), good);
 	buf_free(&all);
 	guard_free(copy);
 }
@@ -250,7 +250,7 @@ static void parameter_limit(void **state)
 	(void)state;
 	for (int i = 1; i <= SIP_PARAMS_MAX + 1; i++) {
 		buf_addf(&b, ";p%d", i);
-		assert_int_equal(params_check(buf_slice(&b)), i <= SIP_PARAMS_MAX);
+		assert_int_equal(scan_params_check(buf_slice(&b)), i <= SIP_PARAMS_MAX);
 	}
 	buf_free(&b);
 }
@@ -261,11 +261,11 @@ static void parameter_by_name(void **state)
 	struct param p;
 
 	(void)state;
-	assert_true(param_find(s, S("tag"), &p) && slice_eq(p.value, S("a")));
-	assert_true(param_find(s, S("lr"), &p) && p.value.p == NULL && !p.quoted);
-	assert_true(param_find(s, S("Q"), &p) && p.quoted && slice_eq(p.value, S("0.5")));
-	assert_false(param_find(s, S("ta"), &p));
-	assert_false(param_find(S(""), S("tag"), &p));
+	assert_true(scan_param_find(s, S("tag"), &p) && slice_eq(p.value, S("a")));
+	assert_true(scan_param_find(s, S("lr"), &p) && p.value.p == NULL && !p.quoted);
+	assert_true(scan_param_find(s, S("Q"), &p) && p.quoted && slice_eq(p.value, S("0.5")));
+	assert_false(scan_param_find(s, S("ta"), &p));
+	assert_false(scan_param_find(S(""), S("tag"), &p));
 }
 
 static void check_prefix(struct slice in)
@@ -274,13 +274,13 @@ static void check_prefix(struct slice in)
 	struct param p;
 	bool bad;
 
-	for (size_t n = 0; list_next(&rest, &item, &bad); n++)
+	for (size_t n = 0; scan_list(&rest, &item, &bad); n++)
 		assert_true(inside(in, item) && inside(in, rest) && n < in.n);
 	assert_true(rest.n == 0 || bad);
-	for (rest = slice_sub(in, slice_chr(in, ';'), in.n); param_next(&rest, &p, &bad);)
+	for (rest = slice_sub(in, slice_chr(in, ';'), in.n); scan_param(&rest, &p, &bad);)
 		assert_true(inside(in, p.name) && inside(in, p.value) && inside(in, rest));
-	(void)is_host(in);
-	(void)is_ipv6_text(in);
+	(void)scan_is_host(in);
+	(void)scan_is_ipv6(in);
 }
 
 static void prefixes(void **state)

@@ -9,7 +9,7 @@
 #include "store/subscription.h"
 #include "tests/unit/prefix.h"
 
-static bool same(const struct sub_record *a, const struct sub_record *b)
+static bool same(const struct subscription *a, const struct subscription *b)
 {
 	return slice_eq(a->aor, b->aor) && slice_eq(a->package, b->package) && slice_eq(a->event_id, b->event_id) &&
 	       slice_eq(a->call_id, b->call_id) && slice_eq(a->local_tag, b->local_tag) &&
@@ -24,7 +24,7 @@ static bool same(const struct sub_record *a, const struct sub_record *b)
 		"" lit, sizeof(lit) - 1 \
 	}
 
-static const struct sub_record plain = {
+static const struct subscription plain = {
 	.aor = TEXT("sip:alice@example.com"),
 	.package = TEXT("certificate"),
 	.call_id = TEXT("a84b4c76e66710@pc33"),
@@ -45,14 +45,14 @@ static const struct sub_record plain = {
 static void round_trip(void **state)
 {
 	struct buf line = {0}, scratch = {0};
-	struct sub_record back;
+	struct subscription back;
 
 	(void)state;
 	buf_adds(&line, "key ");
-	sub_record_write(&plain, &line);
+	subscription_write(&plain, &line);
 	assert_int_equal(slice_chr(buf_slice(&line), '\n'), line.n);
 	buf_adds(&scratch, "kept");
-	assert_int_equal(sub_record_read(slice_sub(buf_slice(&line), 4, line.n), &scratch, &back), ERR_OK);
+	assert_int_equal(subscription_read(slice_sub(buf_slice(&line), 4, line.n), &scratch, &back), ERR_OK);
 	assert_true(same(&plain, &back));
 	assert_true(slice_starts(buf_slice(&scratch), S("kept")));
 	buf_free(&line);
@@ -66,14 +66,14 @@ static void all_octets(void **state)
 	for (int c = 0; c < 256; c++) {
 		char octets[] = {(char)c, '=', (char)c, '%', (char)c, (char)c, '4', '1', ' ', (char)c};
 		struct slice s = slice_of(octets, sizeof(octets));
-		struct sub_record r = {s, s, s, s, s, s, s, s, s, s, s, s, 0, 1, 2, 3}, back;
+		struct subscription r = {s, s, s, s, s, s, s, s, s, s, s, s, 0, 1, 2, 3}, back;
 		struct buf line = {0}, scratch = {0};
 
-		sub_record_write(&r, &line);
+		subscription_write(&r, &line);
 		/* One line of printable text: what a journal can hold. */
 		for (size_t i = 0; i < line.n; i++)
 			assert_true(line.p[i] >= 0x20 && line.p[i] < 0x7f);
-		assert_int_equal(sub_record_read(buf_slice(&line), &scratch, &back), ERR_OK);
+		assert_int_equal(subscription_read(buf_slice(&line), &scratch, &back), ERR_OK);
 		assert_true(same(&r, &back));
 		buf_free(&line);
 		buf_free(&scratch);
@@ -82,12 +82,12 @@ static void all_octets(void **state)
 
 static void empty_fields(void **state)
 {
-	struct sub_record r = {.proto = 1}, back;
+	struct subscription r = {.proto = 1}, back;
 	struct buf line = {0}, scratch = {0};
 
 	(void)state;
-	sub_record_write(&r, &line);
-	assert_int_equal(sub_record_read(buf_slice(&line), &scratch, &back), ERR_OK);
+	subscription_write(&r, &line);
+	assert_int_equal(subscription_read(buf_slice(&line), &scratch, &back), ERR_OK);
 	assert_true(same(&r, &back));
 	assert_true(back.aor.p != NULL && back.peer.p != NULL);
 	buf_free(&line);
@@ -123,10 +123,10 @@ static void refused(void **state)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct slice in = guard_copy(slice_str(bad[i]));
 		struct buf scratch = {0};
-		struct sub_record r;
+		struct subscription r;
 
 		memset(&r, PREFIX_FILL, sizeof(r));
-		if (sub_record_read(in, &scratch, &r) != ERR_SYNTAX)
+		if (subscription_read(in, &scratch, &r) != ERR_SYNTAX)
 			fail_msg("\"%s\"", bad[i]);
 		assert_true(untouched(&r, sizeof(r)));
 		buf_free(&scratch);
@@ -137,8 +137,8 @@ static void refused(void **state)
 static void check_prefix(struct slice in)
 {
 	struct buf scratch = {0};
-	struct sub_record r;
-	enum err e = sub_record_read(in, &scratch, &r);
+	struct subscription r;
+	enum err e = subscription_read(in, &scratch, &r);
 
 	assert_true(e == ERR_SYNTAX || (e == ERR_OK && slice_eq(r.aor, plain.aor) && r.expires == plain.expires));
 	buf_free(&scratch);
@@ -149,7 +149,7 @@ static void prefixes(void **state)
 	struct buf line = {0};
 
 	(void)state;
-	sub_record_write(&plain, &line);
+	subscription_write(&plain, &line);
 	each_prefix(buf_slice(&line), check_prefix);
 	buf_free(&line);
 }

@@ -19,7 +19,7 @@ static void full_handshake(void **state)
 		struct buf got = {0};
 
 		assert_good(&p);
-		print_message("%s %s with %s\n", tls_version(p.client), tls_suite(p.client), crypto_version());
+		print_message("%s %s with %s\n", tls_version(p.client), tls_suite(p.client), tls_library_version());
 		assert_true(slice_eq(tls_peer(p.client), buf_slice(&servers[i]->der)));
 		assert_null(tls_peer(p.server).p);
 		assert_false(tls_resumed(p.client) || tls_resumed(p.server));

@@ -256,7 +256,7 @@ static void escapes(void **state)
 	assert_true(m->method == METHOD_UNKNOWN && slice_eq(m->method_name, S("RE%47IST%45R")));
 	assert_true(slice_eq(m->to.display, S("\"%Z%45\"")));
 	assert_true(value_named(m, "C%6Fntact").p != NULL);
-	for (rest = msg_value(m, HDR_CONTACT), first = SLICE_NONE; list_next(&rest, &first, &bad);)
+	for (rest = msg_value(m, HDR_CONTACT), first = SLICE_NONE; scan_list(&rest, &first, &bad);)
 		assert_int_equal(addr_parse(first, &contact), ERR_OK);
 	assert_false(bad);
 	msg_unref(m);

@@ -82,7 +82,7 @@ static inline int set_up(void **state)
 	struct cert_params p = leaf_params("test CA");
 
 	(void)state;
-	assert_int_equal(crypto_init(), ERR_OK);
+	assert_int_equal(tls_library_init(), ERR_OK);
 	p.ca = true;
 	make(&ca, &p, KEY_EC, NULL);
 	make(&other_ca, &p, KEY_EC, NULL);
