@@ -24,7 +24,7 @@ registrar   = registrar register register_read
 credential  = creator publish publish_body user_cert credentials
 proxy       = proxy itinerary vetting fork branch forward record_route
 server      = router serve operate control load
-verb        = admin lab setup
+verb        = admin lab setup say
 ua          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt config report

@@ -1,9 +1,10 @@
 #include <malloc.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "crypto/tls.h"
+#include "sip/ua/user_verbs.h"
+#include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 
 /* One word for two people: the administrator names a configuration, a user an account. */
@@ -36,18 +37,6 @@ static const struct {
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-int verb_say(const char *verb, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "vouch %s: ", verb);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return code;
-}
 
 static void usage(FILE *to)
 {

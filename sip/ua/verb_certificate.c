@@ -5,7 +5,7 @@
 #include "sip/message/header.h"
 #include "sip/credential/user_cert.h"
 #include "sip/ua/fetcher.h"
-#include "sip/verb/verbs.h"
+#include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
 /* certificate: draft 6.9 and 9.3: the certificate of somebody, proven by the domain of its address. */

@@ -8,7 +8,7 @@
 #include "sip/credential/publish_body.h"
 #include "sip/credential/user_cert.h"
 #include "sip/ua/fetcher.h"
-#include "sip/verb/verbs.h"
+#include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
 /* credential: draft 7.6 and 7.11: the user's own certificate and private key, as another device published them. */

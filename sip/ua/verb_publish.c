@@ -7,7 +7,7 @@
 #include "sip/credential/user_cert.h"
 #include "sip/ua/command.h"
 #include "sip/ua/subscriber.h"
-#include "sip/verb/verbs.h"
+#include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
 /* publish and revoke: the event publication agent of RFC 3903 for draft 5 and 7.9. */

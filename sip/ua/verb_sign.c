@@ -7,7 +7,7 @@
 #include "sip/identity/identity.h"
 #include "sip/ua/capture.h"
 #include "sip/ua/signature.h"
-#include "sip/verb/verbs.h"
+#include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
 /* sign: RFC 4474 5 for a request in a file: Date, Content-Length, Identity and Identity-Info behind its head. */

@@ -2,7 +2,7 @@
 
 #include "crypto/encode.h"
 #include "sip/ua/verify_private.h"
-#include "sip/verb/verbs.h"
+#include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
 /* verify: RFC 4474 6 for a request in a file. It goes on behind a step that fails, so that a person sees all of them.

@@ -10,6 +10,7 @@
 #include "sip/server/load.h"
 #include "sip/message/uri.h"
 #include "sip/prompt.h"
+#include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 #include "store/user.h"
 

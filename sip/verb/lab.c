@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "sip/server/serve.h"
 #include "sip/verb/setup.h"
+#include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 
 /* The verbs that run a server or prepare one: lab, serve, init. */

@@ -1,0 +1,16 @@
+#include "sip/verb/say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int verb_say(const char *verb, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "vouch %s: ", verb);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
