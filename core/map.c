@@ -29,69 +29,112 @@ void map_free(struct map *m)
 	*m = (struct map){0};
 }
 
+/* Puts the newest node of a key, with the older ones behind it, in front of what *at led to. */
+static void chain(struct map_node **at, struct map_node *node)
+{
+	node->next = *at;
+	node->at = at;
+	if (node->next != NULL)
+		node->next->at = &node->next;
+	*at = node;
+}
+
 static void grow(struct map *m)
 {
 	size_t slots = (m->mask + 1) * 2;
-	struct map_node **fresh = mem_calloc(slots, sizeof(struct map_node *));
+	struct map_node **old = m->slots;
 
-	/* Chains keep their order, so that the newest of equal keys stays in front: append at the tail. */
+	m->slots = mem_calloc(slots, sizeof(struct map_node *));
 	for (size_t i = 0; i <= m->mask; i++) {
-		struct map_node **tail[2] = {&fresh[i], &fresh[i + m->mask + 1]};
-
-		for (struct map_node *n = m->slots[i]; n != NULL; n = n->next) {
-			bool high = (n->hash & (m->mask + 1)) != 0;
-
-			*tail[high] = n;
-			tail[high] = &n->next;
+		for (struct map_node *n = old[i], *next; n != NULL; n = next) {
+			next = n->next;
+			chain(&m->slots[n->hash & (slots - 1)], n);
 		}
-		*tail[0] = NULL;
-		*tail[1] = NULL;
 	}
-	mem_free(m->slots);
-	m->slots = fresh;
+	mem_free(old);
 	m->mask = slots - 1;
 }
 
-void map_add(struct map *m, struct map_node *node, struct slice key)
+static struct map_node *find(const struct map *m, uint64_t hash, struct slice key)
 {
-	if (m->count > m->mask)
-		grow(m);
-	node->key = key;
-	node->hash = map_hash(m, key);
-	node->next = m->slots[node->hash & m->mask];
-	m->slots[node->hash & m->mask] = node;
-	m->count++;
-}
-
-void map_remove(struct map *m, struct map_node *node)
-{
-	for (struct map_node **p = &m->slots[node->hash & m->mask]; *p != NULL; p = &(*p)->next) {
-		if (*p == node) {
-			*p = node->next;
-			node->next = NULL;
-			m->count--;
-			return;
-		}
-	}
-	abort();
-}
-
-struct map_node *map_find(const struct map *m, struct slice key)
-{
-	uint64_t hash = map_hash(m, key);
-
 	for (struct map_node *n = m->slots[hash & m->mask]; n != NULL; n = n->next)
 		if (n->hash == hash && slice_eq(n->key, key))
 			return n;
 	return NULL;
 }
 
+/* node takes the place of old in the chain of its slot. */
+static void replace(struct map_node *old, struct map_node *node)
+{
+	node->at = old->at;
+	node->next = old->next;
+	*node->at = node;
+	if (node->next != NULL)
+		node->next->at = &node->next;
+}
+
+void map_add(struct map *m, struct map_node *node, struct slice key)
+{
+	struct map_node *same;
+
+	if (m->count > m->mask)
+		grow(m);
+	*node = (struct map_node){.key = key, .hash = map_hash(m, key)};
+	same = find(m, node->hash, key);
+	if (same == NULL) {
+		chain(&m->slots[node->hash & m->mask], node);
+	} else {
+		replace(same, node);
+		node->older = same;
+		same->at = &node->older;
+		same->next = NULL;
+	}
+	m->count++;
+}
+
+void map_remove(struct map *m, struct map_node *node)
+{
+	struct map_node *heir = node->older != NULL ? node->older : node->next;
+
+	if (node->at == NULL || *node->at != node)
+		abort();
+	/* The next older node takes the place; an older one of a newer node has no next, and there is nothing to hand
+	 * on. */
+	*node->at = heir;
+	if (heir != NULL)
+		heir->at = node->at;
+	if (node->older != NULL && node->next != NULL) {
+		heir->next = node->next;
+		heir->next->at = &heir->next;
+	}
+	node->at = NULL;
+	m->count--;
+}
+
+struct map_node *map_find(const struct map *m, struct slice key)
+{
+	return find(m, map_hash(m, key), key);
+}
+
 struct map_node *map_find_next(const struct map_node *node)
 {
-	for (struct map_node *n = node->next; n != NULL; n = n->next)
-		if (n->hash == node->hash && slice_eq(n->key, node->key))
-			return n;
-	return NULL;
+	return node->older;
+}
+
+size_t map_slots(const struct map *m)
+{
+	return m->mask + 1;
+}
+
+struct map_node *map_slot(const struct map *m, size_t i)
+{
+	return m->slots[i];
+}
+
+struct map_node *map_slot_next(const struct map *m, const struct map_node *node)
+{
+	/* Only the newest node of a key knows the next key. */
+	return node->older != NULL ? node->older : find(m, node->hash, node->key)->next;
 }
 
 static struct map_node *from_slot(const struct map *m, size_t i)
@@ -109,5 +152,7 @@ struct map_node *map_first(const struct map *m)
 
 struct map_node *map_next(const struct map *m, const struct map_node *node)
 {
-	return node->next != NULL ? node->next : from_slot(m, (node->hash & m->mask) + 1);
+	struct map_node *next = map_slot_next(m, node);
+
+	return next != NULL ? next : from_slot(m, (node->hash & m->mask) + 1);
 }

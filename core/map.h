@@ -9,11 +9,15 @@
 /*
  * A hash table of objects that embed a struct map_node. The table owns nothing: neither objects nor keys. A key is a
  * slice that lives at least as long as its node is in the table. Hashing is SipHash-2-4 under a random key of each
- * table, since branches, Call-IDs and AORs are chosen by strangers. Equal keys may be in the table more than once;
- * map_find returns the newest.
+ * table, because strangers choose branches, Call-IDs and AORs.
+ *
+ * Nodes with equal keys hang on one list, newest first, and take one place in the table: what belongs to one connection
+ * or to one AOR is such a list. Adding, removing and finding are O(1), however many nodes have the same key.
  */
 struct map_node {
-	struct map_node *next;
+	struct map_node **at;   /* the pointer that leads here: from a slot, a chain, or a newer node of the same key */
+	struct map_node *next;  /* the next key of the slot; only the newest node of a key has it */
+	struct map_node *older; /* of the same key */
 	struct slice key;
 	uint64_t hash;
 };
@@ -31,10 +35,10 @@ void map_free(struct map *m);
 
 void map_add(struct map *m, struct map_node *node, struct slice key);
 
-/* map_remove: node must be in m. */
+/* map_remove: node must be in m. Its key is not looked at. */
 void map_remove(struct map *m, struct map_node *node);
 
-/* map_find: the node with this key or NULL. map_find_next: the next older one with the same key, or NULL. */
+/* map_find: the newest node with this key or NULL. map_find_next: the next older one with the same key, or NULL. */
 struct map_node *map_find(const struct map *m, struct slice key);
 struct map_node *map_find_next(const struct map_node *node);
 
@@ -45,7 +49,16 @@ struct map_node *map_find_next(const struct map_node *node);
 struct map_node *map_first(const struct map *m);
 struct map_node *map_next(const struct map *m, const struct map_node *node);
 
-/* map_hash: SipHash-2-4 of s under the table's key, for those who keep a bucket of their own. */
+/*
+ * For a walk through a large table in small steps: map_slots: how many slots there are; map_slot: the first node in
+ * slot i, NULL when it is empty; map_slot_next: the next one in the same slot, or NULL. When the table grows between
+ * two steps, nodes move to other slots.
+ */
+size_t map_slots(const struct map *m);
+struct map_node *map_slot(const struct map *m, size_t i);
+struct map_node *map_slot_next(const struct map *m, const struct map_node *node);
+
+/* map_hash: SipHash-2-4 of s under the table's key, for callers that store a hash in place of a long key. */
 uint64_t map_hash(const struct map *m, struct slice s);
 
 /* The object of type that holds node as member. */

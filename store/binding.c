@@ -201,10 +201,10 @@ static void sweep_slot(struct bindings *t, size_t slot)
 {
 	struct map_node *next;
 
-	for (struct map_node *n = t->by_aor.slots[slot]; n != NULL; n = next) {
+	for (struct map_node *n = map_slot(&t->by_aor, slot); n != NULL; n = next) {
 		struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
 
-		next = n->next;
+		next = map_slot_next(&t->by_aor, n);
 		if (is_alive(t, b))
 			continue;
 		t->d.expired(t->d.arg, b);
@@ -215,11 +215,11 @@ static void sweep_slot(struct bindings *t, size_t slot)
 static void on_sweep(void *arg)
 {
 	struct bindings *t = arg;
-	size_t slots = t->by_aor.mask + 1;
+	size_t slots = map_slots(&t->by_aor);
 
 	/* When the table has grown the slots have moved: who was passed over is met the next time round. */
 	for (size_t i = 0; i < SWEEP_SLOTS && i < slots; i++) {
-		t->slot = t->slot >= t->by_aor.mask ? 0 : t->slot + 1;
+		t->slot = t->slot + 1 >= slots ? 0 : t->slot + 1;
 		sweep_slot(t, t->slot);
 	}
 	if (t->by_aor.count > 0)

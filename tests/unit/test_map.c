@@ -219,11 +219,62 @@ static void against_model(void **state)
 	map_free(&m);
 }
 
+/* Equal keys against a plain array for each key, newest last: whichever goes, the others keep their order. */
+static void equal_keys_against_model(void **state)
+{
+	enum { KEYS = 7, EACH = 40 };
+	struct thing *model[KEYS][EACH];
+	unsigned n[KEYS] = {0}, free_count = 0;
+	struct thing *unused[KEYS * EACH];
+	uint32_t seed = 7;
+	struct map m;
+
+	(void)state;
+	map_init(&m);
+	for (unsigned i = 0; i < KEYS * EACH; i++)
+		unused[free_count++] = &things[i];
+	for (unsigned round = 0; round < 20000; round++) {
+		struct map_node *at;
+		unsigned k, i, seen = 0;
+		char key[24];
+
+		seed = seed * 1664525u + 1013904223u;
+		k = (seed >> 8) % KEYS;
+		snprintf(key, sizeof(key), "%u", k);
+		if (n[k] < EACH && (n[k] == 0 || (seed >> 20) % 2 == 0)) {
+			struct thing *t = unused[--free_count];
+
+			put(&m, t, key, round);
+			model[k][n[k]++] = t;
+		} else {
+			i = (seed >> 21) % n[k];
+			map_remove(&m, &model[k][i]->node);
+			unused[free_count++] = model[k][i];
+			memmove(&model[k][i], &model[k][i + 1], (n[k] - i - 1) * sizeof(model[k][0]));
+			n[k]--;
+		}
+		at = map_find(&m, slice_str(key));
+		for (i = n[k]; i-- > 0; at = map_find_next(at))
+			assert_ptr_equal(at, &model[k][i]->node);
+		assert_null(at);
+		for (at = map_first(&m); at != NULL; at = map_next(&m, at))
+			seen++;
+		assert_int_equal(seen, m.count);
+		assert_int_equal(m.count, KEYS * EACH - free_count);
+	}
+	map_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hash),      cmocka_unit_test(add_find_remove), cmocka_unit_test(growth),
-		cmocka_unit_test(iterating), cmocka_unit_test(collisions),      cmocka_unit_test(against_model),
+		cmocka_unit_test(hash),
+		cmocka_unit_test(add_find_remove),
+		cmocka_unit_test(growth),
+		cmocka_unit_test(iterating),
+		cmocka_unit_test(collisions),
+		cmocka_unit_test(against_model),
+		cmocka_unit_test(equal_keys_against_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
