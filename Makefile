@@ -45,7 +45,7 @@ HARD := -fstack-protector-strong -fPIE $(call try,-fstack-clash-protection) $(ca
         $(call try,-ftrivial-auto-var-init=zero)
 FORTIFY ?= -D_FORTIFY_SOURCE=3
 LINK  = -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
-LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -levent_pthreads -lresolv -lpthread
+LIBS  = -lmbedtls -lmbedx509 -lmbedcrypto -levent_core -lpthread
 
 SRC = $(foreach r,core crypto store,$($r:%=$r/%)) $(foreach r,$(ROOMS),$($r:%=sip/$r/%)) $(SIP:%=sip/%)
 OBJ = $(SRC:%=$(BUILD)/%.o)

@@ -2,16 +2,16 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <event2/thread.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/list.h"
 #include "core/mem.h"
 
 #define SIGNALS_MAX 8
 
 struct deferred {
-	struct deferred *next;
+	struct list_node node;
 	loop_fn fn;
 	void *arg;
 };
@@ -25,7 +25,7 @@ struct on_signal {
 struct loop {
 	struct event_base *base;
 	struct event *turn; /* runs what was put off */
-	struct deferred *first, **last;
+	struct list deferred;
 	struct on_signal signals[SIGNALS_MAX];
 	unsigned signal_count;
 	struct {
@@ -53,12 +53,11 @@ struct timer {
 
 static void run_deferred(struct loop *l)
 {
-	while (l->first != NULL) {
-		struct deferred *d = l->first;
+	struct list_node *n;
 
-		l->first = d->next;
-		if (l->first == NULL)
-			l->last = &l->first;
+	while ((n = list_take(&l->deferred)) != NULL) {
+		struct deferred *d = LIST_ENTRY(n, struct deferred, node);
+
 		d->fn(d->arg);
 		mem_free(d);
 	}
@@ -87,7 +86,7 @@ struct loop *loop_new(void)
 	if (l->base == NULL)
 		abort();
 	l->turn = event_new(l->base, -1, 0, on_turn, l);
-	l->last = &l->first;
+	list_init(&l->deferred);
 	return l;
 }
 
@@ -132,10 +131,9 @@ void loop_defer(struct loop *l, loop_fn fn, void *arg)
 
 	*d = (struct deferred){.fn = fn, .arg = arg};
 	/* Behind all that is ready in this turn, and before anything that is not: a busy loop cannot hold it up. */
-	if (l->first == NULL)
+	if (list_is_empty(&l->deferred))
 		event_active(l->turn, EV_TIMEOUT, 0);
-	*l->last = d;
-	l->last = &d->next;
+	list_add(&l->deferred, &d->node);
 }
 
 static void on_signal(evutil_socket_t signo, short what, void *arg)

@@ -19,10 +19,6 @@ struct worker {
 	pthread_t thread;
 };
 
-struct list {
-	struct work_job *first, **last;
-};
-
 struct work {
 	struct loop *loop;
 	struct io *io;
@@ -41,23 +37,11 @@ struct work {
 	bool stop;
 };
 
-static void list_put(struct list *l, struct work_job *job)
+static struct work_job *take(struct list *l)
 {
-	job->next = NULL;
-	*l->last = job;
-	l->last = &job->next;
-}
+	struct list_node *n = list_take(l);
 
-static struct work_job *list_take(struct list *l)
-{
-	struct work_job *job = l->first;
-
-	if (job != NULL) {
-		l->first = job->next;
-		if (l->first == NULL)
-			l->last = &l->first;
-	}
-	return job;
+	return n == NULL ? NULL : LIST_ENTRY(n, struct work_job, node);
 }
 
 static void tell_loop(struct work *w)
@@ -77,7 +61,7 @@ static void *worker_main(void *arg)
 		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), w->niceness);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		struct work_job *job = list_take(&w->todo);
+		struct work_job *job = take(&w->todo);
 		bool first;
 
 		if (job == NULL) {
@@ -90,8 +74,8 @@ static void *worker_main(void *arg)
 		pthread_mutex_unlock(&w->lock);
 		job->run(job, self->index);
 		pthread_mutex_lock(&w->lock);
-		first = w->finished.first == NULL;
-		list_put(&w->finished, job);
+		first = list_is_empty(&w->finished);
+		list_add(&w->finished, &job->node);
 		if (first)
 			tell_loop(w); /* one wake-up for however many are found then */
 	}
@@ -102,18 +86,14 @@ static void *worker_main(void *arg)
 static void collect(struct work *w)
 {
 	struct work_job *job;
+	struct list finished;
 
 	pthread_mutex_lock(&w->lock);
-	job = w->finished.first;
-	w->finished.first = NULL;
-	w->finished.last = &w->finished.first;
+	list_move(&w->finished, &finished);
 	pthread_mutex_unlock(&w->lock);
-	while (job != NULL) {
-		struct work_job *next = job->next;
-
+	while ((job = take(&finished)) != NULL) {
 		w->pending--;
 		job->done(job);
-		job = next;
 	}
 }
 
@@ -137,8 +117,8 @@ struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int nice
 	w->thread_count = threads;
 	w->niceness = niceness;
 	w->workers = mem_calloc(threads, sizeof(struct worker));
-	w->todo.last = &w->todo.first;
-	w->finished.last = &w->finished.first;
+	list_init(&w->todo);
+	list_init(&w->finished);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	w->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -179,7 +159,7 @@ enum err work_submit(struct work *w, struct work_job *job)
 	if (w->queued >= w->queue_max || w->stop) {
 		e = ERR_BUSY;
 	} else {
-		list_put(&w->todo, job);
+		list_add(&w->todo, &job->node);
 		w->queued++;
 		pthread_cond_signal(&w->wake);
 	}

@@ -2,6 +2,7 @@
 #define CORE_WORK_H
 
 #include "core/err.h"
+#include "core/list.h"
 #include "core/loop.h"
 
 /*
@@ -14,7 +15,7 @@ struct work;
 struct work_job {
 	void (*run)(struct work_job *job, unsigned worker); /* in a worker thread; worker < the number of threads */
 	void (*done)(struct work_job *job); /* in the loop thread, later; the job is the caller's again */
-	struct work_job *next;              /* the pool's */
+	struct list_node node;              /* the pool's */
 };
 
 /*

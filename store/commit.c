@@ -2,13 +2,14 @@
 
 #include <stdio.h>
 
+#include "core/list.h"
 #include "core/log.h"
 #include "core/mem.h"
 
 #define BATCH_MAX 256 /* replacements that share their fsyncs; also open files */
 
 struct item {
-	struct item *next;
+	struct list_node node; /* in commit.todo or commit.batch */
 	char name[FILE_NAME_MAX];
 	struct buf octets;
 	commit_fn done;
@@ -24,8 +25,8 @@ struct commit {
 	int dirfd;
 	unsigned max, waiting;
 	bool busy;
-	struct item *todo, **todo_end; /* the next batch */
-	struct item *batch;            /* the worker's while busy */
+	struct list todo;  /* the next batch */
+	struct list batch; /* the worker's while busy */
 };
 
 struct commit *commit_new(struct work *disk, int dirfd, unsigned queue)
@@ -35,8 +36,24 @@ struct commit *commit_new(struct work *disk, int dirfd, unsigned queue)
 	c->disk = disk;
 	c->dirfd = dirfd;
 	c->max = queue;
-	c->todo_end = &c->todo;
+	list_init(&c->todo);
+	list_init(&c->batch);
 	return c;
+}
+
+static struct item *entry(struct list_node *n)
+{
+	return n == NULL ? NULL : LIST_ENTRY(n, struct item, node);
+}
+
+static struct item *first(const struct list *l)
+{
+	return entry(list_first(l));
+}
+
+static struct item *next(const struct list *l, const struct item *i)
+{
+	return entry(list_next(l, &i->node));
 }
 
 static void item_free(struct item *i)
@@ -49,12 +66,8 @@ void commit_free(struct commit *c)
 {
 	if (c == NULL)
 		return;
-	while (c->todo != NULL) {
-		struct item *i = c->todo;
-
-		c->todo = i->next;
-		item_free(i);
-	}
+	for (struct list_node *n; (n = list_take(&c->todo)) != NULL;)
+		item_free(LIST_ENTRY(n, struct item, node));
 	mem_free(c);
 }
 
@@ -65,19 +78,19 @@ static void run(struct work_job *job, unsigned worker)
 	enum err e = ERR_OK;
 
 	(void)worker;
-	for (struct item *i = c->batch; i != NULL; i = i->next)
+	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i))
 		i->result = file_prepare(c->dirfd, i->name, buf_slice(&i->octets), &i->fd);
-	for (struct item *i = c->batch; i != NULL; i = i->next)
+	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i))
 		if (i->result == ERR_OK)
 			i->result = file_settle(c->dirfd, i->name, i->fd);
-	for (struct item *i = c->batch; i != NULL; i = i->next) {
+	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i)) {
 		if (i->result == ERR_OK)
 			i->result = file_show(c->dirfd, i->name, &i->old);
 		shown = shown || i->result == ERR_OK;
 	}
 	if (shown)
 		e = file_sync_dir(c->dirfd);
-	for (struct item *i = c->batch; i != NULL; i = i->next) {
+	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i)) {
 		if (i->result == ERR_OK && e == ERR_OK)
 			file_shown(c->dirfd, i->name, i->old);
 		else if (i->result == ERR_OK)
@@ -89,10 +102,10 @@ static void run(struct work_job *job, unsigned worker)
 
 static void done(struct work_job *job);
 
-static bool name_in(const struct item *list, const char *name)
+static bool name_in(const struct list *l, const char *name)
 {
-	for (; list != NULL; list = list->next)
-		if (slice_eq(slice_str(list->name), slice_str(name)))
+	for (const struct item *i = first(l); i != NULL; i = next(l, i))
+		if (slice_eq(slice_str(i->name), slice_str(name)))
 			return true;
 	return false;
 }
@@ -103,33 +116,28 @@ static bool name_in(const struct item *list, const char *name)
  */
 static bool start(struct commit *c)
 {
-	struct item **end = &c->batch;
+	struct item *i = first(&c->todo);
 
-	for (unsigned n = 0; c->todo != NULL && n < BATCH_MAX && !name_in(c->batch, c->todo->name); n++) {
-		*end = c->todo;
-		c->todo = c->todo->next;
-		end = &(*end)->next;
-		*end = NULL;
+	for (unsigned n = 0; i != NULL && n < BATCH_MAX && !name_in(&c->batch, i->name); n++, i = first(&c->todo)) {
+		list_remove(&i->node);
+		list_add(&c->batch, &i->node);
 	}
-	if (c->todo == NULL)
-		c->todo_end = &c->todo;
-	if (c->batch == NULL)
+	if (list_is_empty(&c->batch))
 		return true;
 	c->job = (struct work_job){.run = run, .done = done};
 	c->busy = true;
 	if (work_submit(c->disk, &c->job) == ERR_OK)
 		return true;
-	for (struct item *i = c->batch; i != NULL; i = i->next)
+	for (i = first(&c->batch); i != NULL; i = next(&c->batch, i))
 		i->result = ERR_BUSY;
 	return false;
 }
 
-static void tell(struct commit *c, struct item *batch)
+static void tell(struct commit *c, struct list *batch)
 {
-	while (batch != NULL) {
-		struct item *i = batch;
+	for (struct list_node *n; (n = list_take(batch)) != NULL;) {
+		struct item *i = LIST_ENTRY(n, struct item, node);
 
-		batch = i->next;
 		c->waiting--;
 		if (i->result != ERR_OK)
 			log_line(LOG_ERROR, "event=store_failed file=%s reason=write", i->name);
@@ -145,12 +153,12 @@ static void done(struct work_job *job)
 	bool started;
 
 	do {
-		struct item *batch = c->batch;
+		struct list batch;
 
-		c->batch = NULL;
+		list_move(&c->batch, &batch);
 		c->busy = false;
 		started = start(c);
-		tell(c, batch);
+		tell(c, &batch);
 	} while (!started);
 }
 
@@ -166,8 +174,7 @@ enum err commit_file(struct commit *c, const char *name, struct buf *octets, com
 	*octets = (struct buf){0};
 	i->done = done_fn;
 	i->arg = arg;
-	*c->todo_end = i;
-	c->todo_end = &i->next;
+	list_add(&c->todo, &i->node);
 	c->waiting++;
 	if (!c->busy && !start(c))
 		done(&c->job);

@@ -27,7 +27,7 @@ struct entry {
 	int64_t got_ms;      /* when der came */
 	int64_t asked_ms;    /* when the last answer came, whatever it was */
 	struct fetch *fetch; /* under way */
-	struct cert_waiter *first, **last;
+	struct list waiting;
 	unsigned waiters;
 };
 
@@ -71,15 +71,15 @@ static void drop(struct entry *e)
 
 static void tell(struct entry *e, struct slice der, const char *why)
 {
-	struct cert_waiter *w = e->first;
+	struct list told;
+	struct list_node *n;
 
-	e->first = NULL;
+	list_move(&e->waiting, &told);
 	e->waiters = 0;
-	while (w != NULL) {
-		struct cert_waiter *next = w->next;
+	while ((n = list_take(&told)) != NULL) {
+		struct cert_waiter *w = LIST_ENTRY(n, struct cert_waiter, node);
 
 		w->done(w, der, why);
-		w = next;
 	}
 }
 
@@ -181,11 +181,7 @@ static bool enlist(struct entry *e, struct cert_waiter *w)
 {
 	if (e->waiters >= CACHE_WAITERS)
 		return false;
-	w->next = NULL;
-	if (e->first == NULL)
-		e->last = &e->first;
-	*e->last = w;
-	e->last = &w->next;
+	list_add(&e->waiting, &w->node);
 	e->waiters++;
 	return true;
 }
@@ -229,6 +225,7 @@ static struct entry *add(struct cert_cache *c, struct slice url)
 
 	e->cache = c;
 	e->url = slice_dup(url);
+	list_init(&e->waiting);
 	map_add(&c->entries, &e->node, slice_str(e->url));
 	return e;
 }

@@ -1,6 +1,7 @@
 #ifndef SIP_IDENTITY_CERT_CACHE_H
 #define SIP_IDENTITY_CERT_CACHE_H
 
+#include "core/list.h"
 #include "sip/identity/fetch.h"
 #include "sip/transport/flow.h"
 
@@ -30,7 +31,7 @@ void cert_cache_tls(struct cert_cache *c, struct tls_config *client_tls); /* for
  * is a clause; NULL: the cache is being freed.
  */
 struct cert_waiter {
-	struct cert_waiter *next;
+	struct list_node node;
 	void (*done)(struct cert_waiter *w, struct slice der, const char *why);
 };
 

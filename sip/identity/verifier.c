@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "core/list.h"
 #include "core/mem.h"
 #include "crypto/cert.h"
 #include "sip/message/digest_string.h"
@@ -15,7 +16,7 @@
 struct check {
 	struct work_job job;
 	struct cert_waiter waiter;
-	struct check *next; /* decided */
+	struct list_node node; /* in verifier.decided */
 	struct verifier *verifier;
 	struct sip_msg *request;
 	uint64_t id;
@@ -42,7 +43,7 @@ struct check {
 struct verifier {
 	struct verifier_deps d;
 	struct cert_cache *cache;
-	struct check *decided, *last_decided; /* told by the timer: never from within verifier_check */
+	struct list decided; /* told by the timer, never from within verifier_check */
 	struct timer *turn;
 	struct replay *replay;
 	unsigned checking; /* in workers */
@@ -55,6 +56,7 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 	struct verifier *v = mem_alloc(sizeof(*v));
 
 	v->d = *deps;
+	list_init(&v->decided);
 	v->d.trust = trust_ref(deps->trust);
 	v->cache = cert_cache_new(&deps->fetch);
 	v->turn = timer_new(deps->fetch.loop, on_turn, v);
@@ -84,11 +86,9 @@ static void free_check(struct check *c)
 /* The oldest whose verdict is to be told, or NULL. */
 static struct check *take_decided(struct verifier *v)
 {
-	struct check *c = v->decided;
+	struct list_node *n = list_take(&v->decided);
 
-	if (c != NULL)
-		v->decided = c->next;
-	return c;
+	return n == NULL ? NULL : LIST_ENTRY(n, struct check, node);
 }
 
 void verifier_free(struct verifier *v)
@@ -141,12 +141,7 @@ static void tell_later(struct check *c)
 {
 	struct verifier *v = c->verifier;
 
-	c->next = NULL;
-	if (v->decided == NULL)
-		v->decided = c;
-	else
-		v->last_decided->next = c;
-	v->last_decided = c;
+	list_add(&v->decided, &c->node);
 	timer_start(v->turn, 0);
 }
 

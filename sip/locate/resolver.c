@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/list.h"
 #include "core/map.h"
 #include "core/mem.h"
 #include "crypto/rng.h"
@@ -11,7 +12,7 @@
 #define SIPS_PORT 5061
 
 struct waiter {
-	struct waiter *next;
+	struct list_node node; /* in known.waiters */
 	resolver_fn done;
 	void *arg;
 	uint64_t id;
@@ -23,8 +24,8 @@ struct waiter {
 /* What was asked, and the answer once it is there. */
 struct known {
 	struct map_node node;
-	struct known *older, *newer; /* by last use */
-	struct waiter *first, **last;
+	struct list_node by_use;
+	struct list waiters;
 	bool asking; /* a job is under way, which keeps this here */
 	bool stale;  /* asked under options of before */
 	int64_t until_ms;
@@ -48,7 +49,7 @@ struct resolver {
 	unsigned protos;
 	struct routes *routes;
 	struct map known;
-	struct known *oldest, *newest;
+	struct list by_use; /* all of known, the one that was not used for longest first */
 	unsigned waiting;
 	char why[DNS_NAME_MAX + 96];
 };
@@ -77,6 +78,7 @@ struct resolver *resolver_new(struct loop *l, struct work *names, const struct r
 	r->loop = l;
 	r->names = names;
 	map_init(&r->known);
+	list_init(&r->by_use);
 	atomic_init(&r->over, false);
 	take_options(r, o);
 	return r;
@@ -84,39 +86,14 @@ struct resolver *resolver_new(struct loop *l, struct work *names, const struct r
 
 /* --- what is known --- */
 
-static void unlink_use(struct resolver *r, struct known *k)
-{
-	if (k->older != NULL)
-		k->older->newer = k->newer;
-	else
-		r->oldest = k->newer;
-	if (k->newer != NULL)
-		k->newer->older = k->older;
-	else
-		r->newest = k->older;
-	k->older = k->newer = NULL;
-}
-
-static void link_use(struct resolver *r, struct known *k)
-{
-	k->older = r->newest;
-	if (r->newest != NULL)
-		r->newest->newer = k;
-	else
-		r->oldest = k;
-	r->newest = k;
-}
-
 static void forget(struct resolver *r, struct known *k)
 {
-	unlink_use(r, k);
-	map_remove(&r->known, &k->node);
-	while (k->first != NULL) {
-		struct waiter *w = k->first;
+	struct list_node *n;
 
-		k->first = w->next;
-		mem_free(w);
-	}
+	list_remove(&k->by_use);
+	map_remove(&r->known, &k->node);
+	while ((n = list_take(&k->waiters)) != NULL)
+		mem_free(LIST_ENTRY(n, struct waiter, node));
 	mem_free(k->key);
 	mem_free(k);
 }
@@ -131,8 +108,8 @@ void resolver_free(struct resolver *r)
 {
 	if (r == NULL)
 		return;
-	while (r->oldest != NULL)
-		forget(r, r->oldest);
+	for (struct list_node *n; (n = list_first(&r->by_use)) != NULL;)
+		forget(r, LIST_ENTRY(n, struct known, by_use));
 	map_free(&r->known);
 	routes_free(r->routes);
 	mem_free(r);
@@ -142,15 +119,31 @@ void resolver_reload(struct resolver *r, const struct resolver_options *o)
 {
 	routes_free(r->routes);
 	take_options(r, o);
-	for (struct known *k = r->oldest, *next; k != NULL; k = next) {
-		next = k->newer;
+	for (struct list_node *n = list_first(&r->by_use), *next; n != NULL; n = next) {
+		struct known *k = LIST_ENTRY(n, struct known, by_use);
+
+		next = list_next(&r->by_use, n);
 		k->stale = true;
 		if (!k->asking)
 			forget(r, k);
 	}
 }
 
-/* The entry under key, moved to the new end; a new one when there is none. NULL: no room. */
+/* Forgets the answer that was not used for longest. An entry whose job is under way stays, because the job holds it. */
+static bool make_room(struct resolver *r)
+{
+	for (struct list_node *n = list_first(&r->by_use); n != NULL; n = list_next(&r->by_use, n)) {
+		struct known *k = LIST_ENTRY(n, struct known, by_use);
+
+		if (k->asking)
+			continue;
+		forget(r, k);
+		return true;
+	}
+	return false;
+}
+
+/* The entry under key, which counts as used now; a new one when there is none. NULL: no room. */
 static struct known *recall(struct resolver *r, struct slice key)
 {
 	struct map_node *node = map_find(&r->known, key);
@@ -158,23 +151,17 @@ static struct known *recall(struct resolver *r, struct slice key)
 
 	if (node != NULL) {
 		k = MAP_ENTRY(node, struct known, node);
-		unlink_use(r, k);
-		link_use(r, k);
+		list_remove(&k->by_use);
+		list_add(&r->by_use, &k->by_use);
 		return k;
 	}
-	for (k = r->oldest; k != NULL && r->known.count >= RESOLVER_KNOWN_MAX; k = k->newer) {
-		if (k->asking)
-			continue;
-		forget(r, k);
-		break;
-	}
-	if (r->known.count >= RESOLVER_KNOWN_MAX)
+	if (r->known.count >= RESOLVER_KNOWN_MAX && !make_room(r))
 		return NULL;
 	k = mem_alloc(sizeof(*k));
-	k->last = &k->first;
+	list_init(&k->waiters);
 	k->key = slice_dup(key);
 	map_add(&r->known, &k->node, slice_str(k->key));
-	link_use(r, k);
+	list_add(&r->by_use, &k->by_use);
 	return k;
 }
 
@@ -320,23 +307,22 @@ static void done(struct work_job *job)
 	struct job *j = (struct job *)(void *)job;
 	struct resolver *r = j->resolver;
 	struct known *k = j->known;
-	struct waiter *w = k->first;
+	struct list told;
+	struct list_node *n;
 
 	k->found = j->found;
 	k->until_ms = k->stale ? 0 : loop_now_ms(r->loop) + (int64_t)j->found.ttl_s * 1000;
 	k->asking = k->stale = false;
-	k->first = NULL;
-	k->last = &k->first;
-	/* From here on k may be forgotten: those who are told may ask for something else. */
-	while (w != NULL) {
-		struct waiter *next = w->next;
+	list_move(&k->waiters, &told);
+	/* From here on k may be forgotten, because a waiter that is told may ask for something else. */
+	while ((n = list_take(&told)) != NULL) {
+		struct waiter *w = LIST_ENTRY(n, struct waiter, node);
 		struct hops hops;
 
 		r->waiting--;
 		hops_draw(&j->found.places, w->protos, w->large, slice_str(w->name), rng_below, &hops);
 		w->done(w->arg, w->id, &hops, reason(&j->found));
 		mem_free(w);
-		w = next;
 	}
 	mem_free(j);
 }
@@ -365,8 +351,7 @@ static void wait_for(struct resolver *r, struct known *k, const struct plan *p, 
 	*w = who;
 	w->protos = p->protos;
 	memcpy(w->name, p->name, sizeof(w->name));
-	*k->last = w;
-	k->last = &w->next;
+	list_add(&k->waiters, &w->node);
 	r->waiting++;
 }
 

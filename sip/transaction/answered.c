@@ -3,16 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/list.h"
 #include "core/map.h"
 #include "core/mem.h"
 #include "sip/transaction/transaction.h"
 
 struct answer {
 	struct map_node by_key, by_merge;
-	struct answer *newer;
-	uint64_t key, merge; /* SipHash of them; merge only when it is in by_merge */
-	int64_t until_ms;    /* Timer J */
-	uint32_t n;          /* of octets */
+	struct list_node node; /* in answered.all */
+	uint64_t key, merge;   /* SipHash of them; merge only when it is in by_merge */
+	int64_t until_ms;      /* Timer J */
+	uint32_t n;            /* of octets */
 	uint8_t method, flow_n;
 	bool merges;
 	char octets[]; /* the packed flow, then the response */
@@ -20,9 +21,9 @@ struct answer {
 
 struct answered {
 	struct loop *loop;
-	struct timer *timer_j;         /* of the oldest */
-	struct map by_key, by_merge;   /* their keys are the hashes */
-	struct answer *oldest, **last; /* all have the same length of Timer J: the order is that of their ends */
+	struct timer *timer_j;       /* of the oldest */
+	struct map by_key, by_merge; /* their keys are the hashes */
+	struct list all;             /* in the order of their ends, because Timer J is as long for all of them */
 	size_t octets, max;
 };
 
@@ -34,11 +35,18 @@ struct answered *answered_new(struct loop *l, size_t octets)
 
 	a->loop = l;
 	a->max = octets;
-	a->last = &a->oldest;
+	list_init(&a->all);
 	a->timer_j = timer_new(l, on_timer_j, a);
 	map_init(&a->by_key);
 	map_init(&a->by_merge);
 	return a;
+}
+
+static struct answer *oldest(const struct answered *a)
+{
+	struct list_node *n = list_first(&a->all);
+
+	return n == NULL ? NULL : LIST_ENTRY(n, struct answer, node);
 }
 
 static size_t cost(const struct answer *x)
@@ -48,11 +56,9 @@ static size_t cost(const struct answer *x)
 
 static void drop_oldest(struct answered *a)
 {
-	struct answer *x = a->oldest;
+	struct answer *x = oldest(a);
 
-	a->oldest = x->newer;
-	if (a->oldest == NULL)
-		a->last = &a->oldest;
+	list_remove(&x->node);
 	map_remove(&a->by_key, &x->by_key);
 	if (x->merges)
 		map_remove(&a->by_merge, &x->by_merge);
@@ -64,7 +70,7 @@ void answered_free(struct answered *a)
 {
 	if (a == NULL)
 		return;
-	while (a->oldest != NULL)
+	while (!list_is_empty(&a->all))
 		drop_oldest(a);
 	timer_free(a->timer_j);
 	map_free(&a->by_key);
@@ -74,9 +80,10 @@ void answered_free(struct answered *a)
 
 static void wait(struct answered *a)
 {
-	int64_t left = a->oldest == NULL ? 0 : a->oldest->until_ms - loop_now_ms(a->loop);
+	const struct answer *first = oldest(a);
+	int64_t left = first == NULL ? 0 : first->until_ms - loop_now_ms(a->loop);
 
-	if (a->oldest == NULL)
+	if (first == NULL)
 		timer_stop(a->timer_j);
 	else
 		timer_start(a->timer_j, left > 0 ? (uint32_t)left : 0);
@@ -87,7 +94,7 @@ static void on_timer_j(void *arg)
 	struct answered *a = arg;
 	int64_t now = loop_now_ms(a->loop);
 
-	while (a->oldest != NULL && a->oldest->until_ms <= now)
+	while (!list_is_empty(&a->all) && oldest(a)->until_ms <= now)
 		drop_oldest(a);
 	wait(a);
 }
@@ -114,12 +121,11 @@ void answered_add(struct answered *a, struct slice key, enum method method, stru
 		x->merge = map_hash(&a->by_merge, merge);
 		map_add(&a->by_merge, &x->by_merge, slice_of(&x->merge, sizeof(x->merge)));
 	}
-	*a->last = x;
-	a->last = &x->newer;
+	list_add(&a->all, &x->node);
 	a->octets += cost(x);
 	while (a->octets > a->max)
 		drop_oldest(a);
-	if (a->oldest == NULL || !timer_running(a->timer_j))
+	if (list_is_empty(&a->all) || !timer_running(a->timer_j))
 		wait(a);
 }
 

@@ -24,6 +24,7 @@ struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, 
 	all->rsa_failures_all = rate_new(10 * limits->rsa_failures, 10 * limits->rsa_failures);
 	map_init(&all->by_id);
 	map_init(&all->sources);
+	list_init(&all->by_activity);
 	return all;
 }
 
@@ -57,7 +58,7 @@ static void detach(struct stream *s)
 	s->io = NULL;
 	s->timer = NULL;
 	close(s->fd);
-	stream_unlink(s);
+	list_remove(&s->by_activity);
 	leave_source(s);
 	map_remove(&s->all->by_id, &s->by_id);
 	s->state = STREAM_OVER;
@@ -79,8 +80,8 @@ void streams_free(struct streams *all)
 {
 	if (all == NULL)
 		return;
-	while (all->oldest != NULL) {
-		struct stream *s = all->oldest;
+	for (struct list_node *n; (n = list_first(&all->by_activity)) != NULL;) {
+		struct stream *s = LIST_ENTRY(n, struct stream, by_activity);
 
 		detach(s);
 		stream_destroy(s);
@@ -368,7 +369,7 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 	s->timer = timer_new(all->loop, stream_on_timer, s);
 	s->io = io_new(all->loop, fd, on_io, s);
 	map_add(&all->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
-	stream_link(s);
+	list_add(&all->by_activity, &s->by_activity);
 	/* Messages are written whole: waiting for more would only add delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return s;

@@ -41,7 +41,9 @@ static struct stream *dispensable(const struct streams *all)
 {
 	struct stream *of_stranger = NULL;
 
-	for (struct stream *s = all->oldest; s != NULL; s = s->newer) {
+	for (struct list_node *n = list_first(&all->by_activity); n != NULL; n = list_next(&all->by_activity, n)) {
+		struct stream *s = LIST_ENTRY(n, struct stream, by_activity);
+
 		if (s->busy || s->state == STREAM_CLOSING)
 			continue;
 		if (s->kept == 0)

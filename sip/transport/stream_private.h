@@ -1,6 +1,7 @@
 #ifndef SIP_TRANSPORT_STREAM_PRIVATE_H
 #define SIP_TRANSPORT_STREAM_PRIVATE_H
 
+#include "core/list.h"
 #include "core/map.h"
 #include "core/rate.h"
 #include "sip/transport/stream.h"
@@ -38,7 +39,7 @@ struct stream {
 	struct map_node by_id;
 	uint64_t id;
 	struct streams *all;
-	struct stream *older, *newer; /* by last activity */
+	struct list_node by_activity;
 	const struct stream_user *user;
 	void *arg, *context;
 	struct stream_source *source;
@@ -75,7 +76,7 @@ struct streams {
 	struct work *work;
 	struct stream_limits limits;
 	struct map by_id, sources;
-	struct stream *oldest, *newest;
+	struct list by_activity; /* all connections, the one that was silent longest first */
 	struct stream_listener listeners[LISTENERS_MAX];
 	unsigned listener_count, tls_slots, next_slot;
 	uint64_t next_id;
@@ -98,9 +99,7 @@ unsigned stream_next_slot(struct streams *all);
 
 void stream_finish(void *arg); /* tells the user that it is over, if nobody did; frees it unless a worker holds it */
 
-/* stream_time.c: the list by last activity, and the timer, which looks no later than the deadline of the state. */
-void stream_link(struct stream *s);
-void stream_unlink(struct stream *s);
+/* stream_time.c: the order of by_activity, and the timer, which looks no later than the deadline of the state. */
 void stream_touch(struct stream *s); /* the peer did something */
 void stream_arm(struct stream *s);
 void stream_on_timer(void *arg);

@@ -2,42 +2,12 @@
 
 /* How long connections may be silent or slow, and which one was silent longest. */
 
-/* --- the list by last activity --- */
-
-void stream_unlink(struct stream *s)
-{
-	struct streams *all = s->all;
-
-	if (s->older != NULL)
-		s->older->newer = s->newer;
-	else
-		all->oldest = s->newer;
-	if (s->newer != NULL)
-		s->newer->older = s->older;
-	else
-		all->newest = s->older;
-	s->older = s->newer = NULL;
-}
-
-void stream_link(struct stream *s)
-{
-	struct streams *all = s->all;
-
-	s->older = all->newest;
-	s->newer = NULL;
-	if (all->newest != NULL)
-		all->newest->newer = s;
-	else
-		all->oldest = s;
-	all->newest = s;
-}
-
 void stream_touch(struct stream *s)
 {
 	s->active_ms = loop_now_ms(s->all->loop);
-	if (s->all->newest != s) {
-		stream_unlink(s);
-		stream_link(s);
+	if (!list_is_last(&s->all->by_activity, &s->by_activity)) {
+		list_remove(&s->by_activity);
+		list_add(&s->all->by_activity, &s->by_activity);
 	}
 }
 

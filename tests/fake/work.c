@@ -6,7 +6,7 @@
 /* A pool without threads: jobs run when the loop settles, one after another, unless they are held. */
 struct work {
 	struct loop *loop;
-	struct work_job *first, **last;
+	struct list jobs;
 	unsigned queued, queue_max;
 	unsigned threads, next_worker;
 	bool hold, closing;
@@ -17,12 +17,9 @@ static bool run_jobs(void *arg)
 	struct work *w = arg;
 	bool any = false;
 
-	while (w->first != NULL && !w->hold) {
-		struct work_job *job = w->first;
+	while (!list_is_empty(&w->jobs) && !w->hold) {
+		struct work_job *job = LIST_ENTRY(list_take(&w->jobs), struct work_job, node);
 
-		w->first = job->next;
-		if (w->first == NULL)
-			w->last = &w->first;
 		w->queued--;
 		w->next_worker = (w->next_worker + 1) % w->threads;
 		job->run(job, w->next_worker);
@@ -40,7 +37,7 @@ struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int nice
 	w->loop = l;
 	w->threads = threads;
 	w->queue_max = queue;
-	w->last = &w->first;
+	list_init(&w->jobs);
 	fake_add_source(l, run_jobs, w);
 	return w;
 }
@@ -49,9 +46,7 @@ enum err work_submit(struct work *w, struct work_job *job)
 {
 	if (w->queued >= w->queue_max || w->closing)
 		return ERR_BUSY;
-	job->next = NULL;
-	*w->last = job;
-	w->last = &job->next;
+	list_add(&w->jobs, &job->node);
 	w->queued++;
 	return ERR_OK;
 }

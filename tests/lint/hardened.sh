@@ -16,7 +16,7 @@ echo "$headers" | grep LOAD | grep -q 'RWE' && say "$file has writable code"
 echo "$dynamic" | grep -qE 'RPATH|RUNPATH' && say "$file has a search path"
 for library in $(echo "$dynamic" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
 	case $library in
-	libc.so* | libc.musl* | ld-* | libmbed* | libevent* | libresolv* | libpthread*) ;;
+	libc.so* | libc.musl* | ld-* | libmbed* | libevent_core* | libpthread*) ;;
 	libasan* | libubsan* | libtsan* | libgcc_s* | libm.* | librt.* | libdl.*) ;; # sanitizers bring these
 	*) say "$file needs $library" ;;
 	esac
