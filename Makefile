@@ -23,11 +23,11 @@ event       = dialog notifier notify subscribe
 registrar   = registrar register register_read
 credential  = creator publish publish_body user_cert credentials
 proxy       = proxy itinerary vetting fork branch forward record_route
-server      = router serve operate control load
+server      = router site serve operate control load
 verb        = admin lab setup say
 ua          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
-SIP         = prompt config report
+SIP         = prompt config config_value settings report
 
 UNIT  = encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \

@@ -21,8 +21,8 @@ static struct flow waiting_from;
 static void connect_all(void)
 {
 	udp = fake_udp("192.0.2.4:5070");
-	tcp = fake_stream(w->transport, PROTO_TCP, "192.0.2.4:40000");
-	tls = fake_stream(w->transport, PROTO_TLS, "192.0.2.4:40001");
+	tcp = fake_stream(w->site->transport, PROTO_TCP, "192.0.2.4:40000");
+	tls = fake_stream(w->site->transport, PROTO_TLS, "192.0.2.4:40001");
 }
 
 static void come_in(const struct flow *from, struct slice octets)
@@ -33,7 +33,7 @@ static void come_in(const struct flow *from, struct slice octets)
 	if (msg_parse(octets, &m, &why) != ERR_OK)
 		return;
 	msg_unref(m);
-	fake_inject(w->transport, from, octets);
+	fake_inject(w->site->transport, from, octets);
 }
 
 /* Of the proxy: a request that somebody else has sent, or what its machines send for one. */
@@ -45,7 +45,7 @@ static bool is_passed_on(const struct sip_msg *m)
 /* What the server sends is readable; what it says of its own goes over UDP to nobody but who asked. */
 static struct sip_msg *next_sent(struct flow *to)
 {
-	struct sip_msg *m = fake_next(w->transport, to);
+	struct sip_msg *m = fake_next(w->site->transport, to);
 
 	if (m != NULL) {
 		CHECK(is_passed_on(m) || to->proto != PROTO_UDP || peer_same_host(&to->remote, &udp.remote));
@@ -133,7 +133,7 @@ static void respond_next(struct slice status)
 	uint32_t code;
 
 	waiting = NULL;
-	while (m == NULL && fake_sent(w->transport) > 0) {
+	while (m == NULL && fake_sent(w->site->transport) > 0) {
 		m = next_sent(&to);
 		if (!m->request) {
 			msg_unref(m);
@@ -174,8 +174,8 @@ static void step(struct slice s)
 			fake_advance(w->loop, seconds * INT64_C(1000));
 		break;
 	case 'c':
-		fake_close(w->transport, &tcp);
-		fake_close(w->transport, &tls);
+		fake_close(w->site->transport, &tcp);
+		fake_close(w->site->transport, &tls);
 		connect_all();
 		break;
 	default:
@@ -206,8 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	drop_sent();
 	/* Nothing lives for ever. */
 	fake_advance(w->loop, WEEKS_S * INT64_C(1000));
-	CHECK(notifier_count(w->notifier, PACKAGE_CERTIFICATE) == 0);
-	CHECK(notifier_count(w->notifier, PACKAGE_CREDENTIAL) == 0);
+	CHECK(notifier_count(w->site->notifier, PACKAGE_CERTIFICATE) == 0);
+	CHECK(notifier_count(w->site->notifier, PACKAGE_CREDENTIAL) == 0);
 	fake_set_wall(w->loop, FAKE_START_S);
 	world_restart(w);
 	return 0;

@@ -1,144 +1,132 @@
-#include "sip/config.h"
+#include "sip/config_private.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/ini.h"
 #include "core/mem.h"
-#include "sip/locate/routes.h"
 #include "store/named.h"
 
-enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE, TYPE_ROUTES };
-
-struct entry {
-	const char *section, *key;
-	enum type type;
-	size_t offset;
-	const char *standard; /* default, as it would stand in the file */
-	uint32_t min, max;    /* numbers */
-	const char *choices;  /* "a|b|c", in the order of the enum */
-	const char *help;
-};
-
 #define AT(field) offsetof(struct config, field)
-#define TEXT(s, k, f, d, h) \
+#define TEXT(s, k, f, d, w, h) \
 	{ \
-		s, k, TYPE_TEXT, AT(f), d, 0, 0, NULL, h \
+		s, k, TYPE_TEXT, AT(f), d, 0, 0, NULL, w, h \
 	}
-#define ADDRESSES(s, k, f, h) \
+#define ADDRESSES(s, k, f, w, h) \
 	{ \
-		s, k, TYPE_ADDRESSES, AT(f), "", 0, 0, NULL, h \
+		s, k, TYPE_ADDRESSES, AT(f), "", 0, 0, NULL, w, h \
 	}
-#define NUMBER(s, k, f, d, lo, hi, h) \
+#define NUMBER(s, k, f, d, lo, hi, w, h) \
 	{ \
-		s, k, TYPE_NUMBER, AT(f), d, lo, hi, NULL, h \
+		s, k, TYPE_NUMBER, AT(f), d, lo, hi, NULL, w, h \
 	}
-#define SWITCH(s, k, f, d, h) \
+#define SWITCH(s, k, f, d, w, h) \
 	{ \
-		s, k, TYPE_SWITCH, AT(f), d, 0, 0, "off|on", h \
+		s, k, TYPE_SWITCH, AT(f), d, 0, 0, "off|on", w, h \
 	}
-#define CHOICE(s, k, f, d, c, h) \
+#define CHOICE(s, k, f, d, c, w, h) \
 	{ \
-		s, k, TYPE_CHOICE, AT(f), d, 0, 0, c, h \
+		s, k, TYPE_CHOICE, AT(f), d, 0, 0, c, w, h \
 	}
 /* A section whose keys are the user's own; k only stands for them. */
-#define ROUTES(s, k, f, h) \
+#define ROUTES(s, k, f, w, h) \
 	{ \
-		s, k, TYPE_ROUTES, AT(f), "", 0, 0, NULL, h \
+		s, k, TYPE_ROUTES, AT(f), "", 0, 0, NULL, w, h \
 	}
 
 #define WEEK 604800
 
 /* clang-format off */
 static const struct entry table[] = {
-TEXT("server", "domain", domain, "", "the SIP domain that is served; the realm of digest"),
-ADDRESSES("server", "listen-udp", listen_udp, "addresses host:port for SIP over UDP, comma-separated"),
-ADDRESSES("server", "listen-tcp", listen_tcp, "addresses for SIP over TCP"),
-ADDRESSES("server", "listen-tls", listen_tls, "addresses for SIP over TLS"),
-ADDRESSES("server", "listen-https", listen_https, "addresses for https: the certificate that Identity-Info names"),
-ADDRESSES("server", "listen-http", listen_http, "the same over plain http"),
-ADDRESSES("server", "dns", dns, "name servers that are asked instead of those of the system"),
-TEXT("server", "store", store, "store", "folder of all state, mode 0700"),
-TEXT("server", "master-key", master_key, "master.key", "file with 64 hexadecimal digits that seal private keys"),
-NUMBER("server", "workers", workers, "0", 0, 64, "threads for RSA and TLS handshakes; 0 = one for each core"),
-CHOICE("server", "profile", profile, "both", "both|draft06|rfc6072", "whose defaults hold where the two differ"),
+TEXT("server", "domain", domain, "", RESTART, "the SIP domain that is served; the realm of digest"),
+ADDRESSES("server", "listen-udp", listen_udp, RESTART, "addresses host:port for SIP over UDP, comma-separated"),
+ADDRESSES("server", "listen-tcp", listen_tcp, RESTART, "addresses for SIP over TCP"),
+ADDRESSES("server", "listen-tls", listen_tls, RESTART, "addresses for SIP over TLS"),
+ADDRESSES("server", "listen-https", listen_https, RESTART, "addresses for https: the certificate that Identity-Info names"),
+ADDRESSES("server", "listen-http", listen_http, RESTART, "the same over plain http"),
+ADDRESSES("server", "dns", dns, NOW, "name servers that are asked instead of those of the system"),
+TEXT("server", "store", store, "store", RESTART, "folder of all state, mode 0700"),
+TEXT("server", "master-key", master_key, "master.key", RESTART, "file with 64 hexadecimal digits that seal private keys"),
+NUMBER("server", "workers", workers, "0", 0, 64, RESTART, "threads for RSA and TLS handshakes; 0 = one for each core"),
+CHOICE("server", "profile", profile, "both", "both|draft06|rfc6072", NOW, "whose defaults hold where the two differ"),
 
-TEXT("tls", "ca", tls_ca, "", "PEM file of trust anchors for certificates of peers"),
-TEXT("tls", "certificate", tls_certificate, "", "PEM chains, comma-separated; SNI chooses, the first is the default"),
-TEXT("tls", "key", tls_key, "", "PEM private keys in the same order"),
-CHOICE("tls", "client-certificate", tls_client_certificate, "optional", "off|optional|require", "whether TLS peers show one"),
-SWITCH("tls", "static-rsa", tls_static_rsa, "on", "the two suites without forward secrecy that RFC 6072 demands"),
-SWITCH("tls", "eku-strict", tls_eku_strict, "off", "client certificates need id-kp-sipDomain (RFC 5924)"),
-CHOICE("tls", "peer-eku", tls_peer_eku, "any", "any|client", "whether a TLS client may show a certificate that is for servers only"),
-NUMBER("tls", "sessions", tls_sessions, "1000", 0, 100000, "TLS sessions kept for resumption"),
+TEXT("tls", "ca", tls_ca, "", NOW, "PEM file of trust anchors for certificates of peers"),
+TEXT("tls", "certificate", tls_certificate, "", NOW, "PEM chains, comma-separated; SNI chooses, the first is the default"),
+TEXT("tls", "key", tls_key, "", NOW, "PEM private keys in the same order"),
+CHOICE("tls", "client-certificate", tls_client_certificate, "optional", "off|optional|require", NOW, "whether TLS peers show one"),
+SWITCH("tls", "static-rsa", tls_static_rsa, "on", NOW, "the two suites without forward secrecy that RFC 6072 demands"),
+SWITCH("tls", "eku-strict", tls_eku_strict, "off", NOW, "client certificates need id-kp-sipDomain (RFC 5924)"),
+CHOICE("tls", "peer-eku", tls_peer_eku, "any", "any|client", NOW, "whether a TLS client may show a certificate that is for servers only"),
+NUMBER("tls", "sessions", tls_sessions, "1000", 0, 100000, NOW, "TLS sessions kept for resumption"),
 
-TEXT("identity", "certificate", identity_certificate, "", "PEM certificate of the domain that signs Identity"),
-TEXT("identity", "key", identity_key, "", "PEM RSA key that belongs to it; not the TLS key"),
-CHOICE("identity", "alg", identity_alg, "rsa-sha1", "rsa-sha1|rsa-sha256", "the signature in Identity"),
-CHOICE("identity", "sign", identity_sign, "all", "all|outbound|off", "which requests of users are signed: all, or those that leave the domain"),
-CHOICE("identity", "verify-inbound", identity_verify_inbound, "mark", "mark|reject|off", "what is done with requests of strangers for users"),
-TEXT("identity", "require", identity_require, "", "domains whose requests must be signed, comma-separated; * = all"),
-TEXT("identity", "fetch-allow", identity_fetch_allow, "", "addresses and prefixes that are not public, but certificates come from"),
-SWITCH("identity", "wildcard", identity_wildcard, "on", "a domain certificate for *.D is for all of D's hosts"),
-NUMBER("identity", "date-skew", identity_date_skew, "3600", 60, 3600, "seconds that the Date of a signed request may be off"),
-TEXT("identity", "url", identity_url, "", "where this server's https (or http) is reached; default https://DOMAIN:PORT"),
+TEXT("identity", "certificate", identity_certificate, "", NOW, "PEM certificate of the domain that signs Identity"),
+TEXT("identity", "key", identity_key, "", NOW, "PEM RSA key that belongs to it; not the TLS key"),
+CHOICE("identity", "alg", identity_alg, "rsa-sha1", "rsa-sha1|rsa-sha256", NOW, "the signature in Identity"),
+CHOICE("identity", "sign", identity_sign, "all", "all|outbound|off", NOW, "which requests of users are signed: all, or those that leave the domain"),
+CHOICE("identity", "verify-inbound", identity_verify_inbound, "mark", "mark|reject|off", NOW, "what is done with requests of strangers for users"),
+TEXT("identity", "require", identity_require, "", NOW, "domains whose requests must be signed, comma-separated; * = all"),
+TEXT("identity", "fetch-allow", identity_fetch_allow, "", NOW, "addresses and prefixes that are not public, but certificates come from"),
+SWITCH("identity", "wildcard", identity_wildcard, "on", NOW, "a domain certificate for *.D is for all of D's hosts"),
+NUMBER("identity", "date-skew", identity_date_skew, "3600", 60, 3600, NOW, "seconds that the Date of a signed request may be off"),
+TEXT("identity", "url", identity_url, "", NOW, "where this server's https (or http) is reached; default https://DOMAIN:PORT"),
 
-NUMBER("notify", "interval", notify_interval, "60", 0, 86400, "seconds between state-change NOTIFYs; 0 = no limit"),
-SWITCH("notify", "event-etag", notify_event_etag, "on", "the etag parameter of Event in NOTIFY"),
+NUMBER("notify", "interval", notify_interval, "60", 0, 86400, NOW, "seconds between state-change NOTIFYs; 0 = no limit"),
+SWITCH("notify", "event-etag", notify_event_etag, "on", NOW, "the etag parameter of Event in NOTIFY"),
 
-CHOICE("certificate", "anonymous", certificate_anonymous, "persist", "persist|probation", "keep subscriptions without authentication"),
-NUMBER("certificate", "default-expires", certificate_default_expires, "86400", 1, WEEK * 52, "seconds, when SUBSCRIBE has no Expires"),
-NUMBER("certificate", "max-expires", certificate_max_expires, "604800", 1, WEEK * 52, "seconds that are granted at most"),
-NUMBER("certificate", "min-expires", certificate_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
-SWITCH("certificate", "publish", certificate_publish, "off", "PUBLISH with Event: certificate"),
+CHOICE("certificate", "anonymous", certificate_anonymous, "persist", "persist|probation", NOW, "keep subscriptions without authentication"),
+NUMBER("certificate", "default-expires", certificate_default_expires, "86400", 1, WEEK * 52, NOW, "seconds, when SUBSCRIBE has no Expires"),
+NUMBER("certificate", "max-expires", certificate_max_expires, "604800", 1, WEEK * 52, NOW, "seconds that are granted at most"),
+NUMBER("certificate", "min-expires", certificate_min_expires, "60", 0, 3600, NOW, "seconds; less is answered 423"),
+SWITCH("certificate", "publish", certificate_publish, "off", NOW, "PUBLISH with Event: certificate"),
 
-CHOICE("credential", "style", credential_style, "any", "any|1|2|3", "what may be published: 1 certificates, 2 encrypted keys, 3 keys"),
-SWITCH("credential", "create", credential_create, "off", "make one for a user whose first subscription finds none; style 3"),
-NUMBER("credential", "default-expires", credential_default_expires, "86400", 1, WEEK, "seconds, when SUBSCRIBE has no Expires"),
-NUMBER("credential", "max-expires", credential_max_expires, "604800", 1, WEEK, "seconds that are granted at most"),
-NUMBER("credential", "min-expires", credential_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
-NUMBER("credential", "publish-min-expires", credential_publish_min_expires, "60", 0, 3600, "seconds of a publication; less is answered 423"),
-SWITCH("credential", "check-san", credential_check_san, "on", "a URI name of the certificate must be the AOR"),
-SWITCH("credential", "san-email", credential_san_email, "off", "an e-mail name user@domain counts too"),
-SWITCH("credential", "direct", credential_direct, "on", "refuse credential requests that came through a proxy"),
-CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", "what PUBLISH without a body means"),
-NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, "smaller RSA keys are answered 437"),
+CHOICE("credential", "style", credential_style, "any", "any|1|2|3", NOW, "what may be published: 1 certificates, 2 encrypted keys, 3 keys"),
+SWITCH("credential", "create", credential_create, "off", NOW, "make one for a user whose first subscription finds none; style 3"),
+NUMBER("credential", "default-expires", credential_default_expires, "86400", 1, WEEK, NOW, "seconds, when SUBSCRIBE has no Expires"),
+NUMBER("credential", "max-expires", credential_max_expires, "604800", 1, WEEK, NOW, "seconds that are granted at most"),
+NUMBER("credential", "min-expires", credential_min_expires, "60", 0, 3600, NOW, "seconds; less is answered 423"),
+NUMBER("credential", "publish-min-expires", credential_publish_min_expires, "60", 0, 3600, NOW, "seconds of a publication; less is answered 423"),
+SWITCH("credential", "check-san", credential_check_san, "on", NOW, "a URI name of the certificate must be the AOR"),
+SWITCH("credential", "san-email", credential_san_email, "off", NOW, "an e-mail name user@domain counts too"),
+SWITCH("credential", "direct", credential_direct, "on", NOW, "refuse credential requests that came through a proxy"),
+CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", NOW, "what PUBLISH without a body means"),
+NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, NOW, "smaller RSA keys are answered 437"),
 
-NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WEEK, "seconds, when REGISTER says nothing"),
-NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, "seconds that are granted at most"),
-NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, "seconds; less is answered 423"),
+NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WEEK, NOW, "seconds, when REGISTER says nothing"),
+NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, NOW, "seconds that are granted at most"),
+NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, NOW, "seconds; less is answered 423"),
 
-NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, "seconds that Contacts of one q ring before those of a lower one; 0 = three minutes"),
+NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, NOW, "seconds that Contacts of one q ring before those of a lower one; 0 = three minutes"),
 
-SWITCH("digest", "sha-256", digest_sha256, "on", "offer SHA-256; off for clients that read one challenge only and know MD5"),
-SWITCH("digest", "md5", digest_md5, "on", "offer MD5"),
-NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, "seconds"),
-NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, "wrong answers a minute for one account and source; 0 = no limit"),
+SWITCH("digest", "sha-256", digest_sha256, "on", NOW, "offer SHA-256; off for clients that read one challenge only and know MD5"),
+SWITCH("digest", "md5", digest_md5, "on", NOW, "offer MD5"),
+NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, RESTART, "seconds"),
+NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, RESTART, "wrong answers a minute for one account and source; 0 = no limit"),
 
-NUMBER("limits", "message", limit_message, "65536", 4096, 1048576, "octets of a message; more is answered 413"),
-NUMBER("limits", "connections", limit_connections, "8192", 8, 1000000, "TCP and TLS connections in all"),
-NUMBER("limits", "connections-per-source", limit_connections_per_source, "1024", 1, 1000000, "with one address, in either direction"),
-NUMBER("limits", "transactions", limit_transactions, "65536", 64, 1000000, "server transactions without an answer, and client ones, at once; more is answered 503"),
-NUMBER("limits", "queue", limit_queue, "1000", 1, 100000, "jobs that wait for a worker; more is answered 503"),
-NUMBER("limits", "subscriptions", limit_subscriptions, "100000", 1, 10000000, "in all; more is answered 503"),
-NUMBER("limits", "subscriptions-per-source", limit_subscriptions_per_source, "10000", 1, 10000000, "of one address, unauthenticated"),
-NUMBER("limits", "subscriptions-per-aor", limit_subscriptions_per_aor, "10000", 1, 10000000, "to one AOR"),
-NUMBER("limits", "replays", limit_replays, "360000", 100, 10000000, "verified requests that are remembered for two hours"),
-NUMBER("limits", "bindings", limit_bindings, "100000", 1, 10000000, "registered Contacts in all; more is answered 503"),
-NUMBER("limits", "contacts-per-aor", limit_contacts_per_aor, "10", 1, 30, "registered Contacts of one AOR; more is answered 403"),
-NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, "seconds for connect and TLS handshake"),
-NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, "seconds until the first whole message"),
-NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, "seconds for a message once begun"),
-NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, "seconds of silence on a connection"),
-NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, "the same when it carries subscriptions"),
-NUMBER("limits", "handshakes", limit_handshakes, "200", 0, 100000, "TLS handshakes a second in all; 0 = no limit"),
-NUMBER("limits", "handshakes-per-source", limit_handshakes_per_source, "50", 0, 100000, "of one address"),
-NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, "failed static-RSA handshakes a minute of one address"),
+NUMBER("limits", "message", limit_message, "65536", 4096, 1048576, RESTART, "octets of a message; more is answered 413"),
+NUMBER("limits", "connections", limit_connections, "8192", 8, 1000000, RESTART, "TCP and TLS connections in all"),
+NUMBER("limits", "connections-per-source", limit_connections_per_source, "1024", 1, 1000000, RESTART, "with one address, in either direction"),
+NUMBER("limits", "transactions", limit_transactions, "65536", 64, 1000000, RESTART, "server transactions without an answer, and client ones, at once; more is answered 503"),
+NUMBER("limits", "queue", limit_queue, "1000", 1, 100000, RESTART, "jobs that wait for a worker; more is answered 503"),
+NUMBER("limits", "subscriptions", limit_subscriptions, "100000", 1, 10000000, NOW, "in all; more is answered 503"),
+NUMBER("limits", "subscriptions-per-source", limit_subscriptions_per_source, "10000", 1, 10000000, NOW, "of one address, unauthenticated"),
+NUMBER("limits", "subscriptions-per-aor", limit_subscriptions_per_aor, "10000", 1, 10000000, NOW, "to one AOR"),
+NUMBER("limits", "replays", limit_replays, "360000", 100, 10000000, RESTART, "verified requests that are remembered for two hours"),
+NUMBER("limits", "bindings", limit_bindings, "100000", 1, 10000000, NOW, "registered Contacts in all; more is answered 503"),
+NUMBER("limits", "contacts-per-aor", limit_contacts_per_aor, "10", 1, 30, NOW, "registered Contacts of one AOR; more is answered 403"),
+NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, RESTART, "seconds for connect and TLS handshake"),
+NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, RESTART, "seconds until the first whole message"),
+NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, RESTART, "seconds for a message once begun"),
+NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, RESTART, "seconds of silence on a connection"),
+NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, RESTART, "the same when it carries subscriptions"),
+NUMBER("limits", "handshakes", limit_handshakes, "200", 0, 100000, RESTART, "TLS handshakes a second in all; 0 = no limit"),
+NUMBER("limits", "handshakes-per-source", limit_handshakes_per_source, "50", 0, 100000, RESTART, "of one address"),
+NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, RESTART, "failed static-RSA handshakes a minute of one address"),
 
-ROUTES("route", "DOMAIN", routes, "where requests for a domain go, whatever the DNS says"),
+ROUTES("route", "DOMAIN", routes, NOW, "where requests for a domain go, whatever the DNS says"),
 
-CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", "what is written to stderr"),
+CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", NOW, "what is written to stderr"),
 };
 /* clang-format on */
 
@@ -150,151 +138,6 @@ struct loading {
 	struct buf *why;
 	const char *where; /* file name, or "-o" */
 };
-
-static bool choice_at(const char *choices, unsigned i, struct slice *out)
-{
-	struct slice rest = slice_str(choices);
-
-	for (;; i--) {
-		size_t end = slice_chr(rest, '|');
-
-		*out = slice_sub(rest, 0, end);
-		if (i == 0)
-			return true;
-		if (end == rest.n)
-			return false;
-		rest = slice_sub(rest, end + 1, rest.n);
-	}
-}
-
-static bool choice_index(const char *choices, struct slice word, uint32_t *out)
-{
-	struct slice choice;
-
-	for (uint32_t i = 0; choice_at(choices, i, &choice); i++) {
-		if (slice_eq(choice, word)) {
-			*out = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void *field(struct config *c, const struct entry *e)
-{
-	return (char *)c + e->offset;
-}
-
-static bool are_addresses(struct slice value)
-{
-	char *text = slice_dup(value);
-	struct slice one;
-	struct peer p;
-	unsigned n = 0;
-	bool ok = true;
-
-	while (ok && config_list(text, n, &one))
-		ok = n++ < CONFIG_ADDRESSES && peer_parse(one, &p);
-	mem_free(text);
-	return ok;
-}
-
-/* -o wins over the file: the first one for a domain takes the place of what is there, others go behind it. */
-static bool assign_route(struct config *c, struct slice domain, struct slice value, bool by_option)
-{
-	struct route route = {0};
-	char name[DNS_NAME_MAX];
-	struct config_route *at = NULL;
-	struct buf targets = {0};
-
-	if (!locate_name(domain, name))
-		return false;
-	for (uint32_t i = 0; i < c->route_count; i++)
-		if (strcmp(c->routes[i].domain, name) == 0)
-			at = &c->routes[i];
-	if (at != NULL && at->by_option == by_option)
-		buf_addf(&targets, "%s, ", at->targets);
-	buf_add(&targets, value);
-	if (route_parse(buf_slice(&targets), &route) != ERR_OK || (at == NULL && c->route_count == ROUTES_MAX)) {
-		buf_free(&targets);
-		return false;
-	}
-	if (at == NULL) {
-		c->routes = mem_resize(c->routes, (c->route_count + 1) * sizeof(*c->routes));
-		at = &c->routes[c->route_count++];
-		*at = (struct config_route){.domain = mem_strdup(name)};
-	}
-	mem_free(at->targets);
-	at->targets = buf_take(&targets);
-	at->by_option = by_option;
-	return true;
-}
-
-/* false when value is not of the entry's type. */
-static bool assign(struct config *c, const struct entry *e, struct slice value)
-{
-	uint32_t n;
-	char **text;
-
-	switch (e->type) {
-	case TYPE_ADDRESSES:
-		if (!are_addresses(value))
-			return false;
-		/* fall through */
-	case TYPE_TEXT:
-		text = field(c, e);
-		mem_free(*text);
-		*text = slice_dup(value);
-		return true;
-	case TYPE_NUMBER:
-		if (!slice_u32(value, e->max, &n) || n < e->min)
-			return false;
-		*(uint32_t *)field(c, e) = n;
-		return true;
-	case TYPE_SWITCH:
-		if (!choice_index(e->choices, value, &n))
-			return false;
-		*(bool *)field(c, e) = n != 0;
-		return true;
-	case TYPE_CHOICE:
-		if (!choice_index(e->choices, value, &n))
-			return false;
-		*(uint32_t *)field(c, e) = n;
-		return true;
-	case TYPE_ROUTES:
-		break;
-	}
-	return false;
-}
-
-static void expected(const struct entry *e, struct buf *out)
-{
-	struct slice choice;
-
-	switch (e->type) {
-	case TYPE_TEXT:
-		buf_adds(out, "text");
-		break;
-	case TYPE_ADDRESSES:
-		buf_addf(out, "up to %d addresses like 127.0.0.1:5060 or [::1]:5060, comma-separated",
-			 CONFIG_ADDRESSES);
-		break;
-	case TYPE_NUMBER:
-		buf_addf(out, "a number from %u to %u", e->min, e->max);
-		break;
-	case TYPE_SWITCH:
-	case TYPE_CHOICE:
-		for (unsigned i = 0; choice_at(e->choices, i, &choice); i++)
-			buf_addf(out, "%s%.*s", i == 0 ? "one of " : ", ", SLICE_ARG(choice));
-		break;
-	case TYPE_ROUTES:
-		buf_addf(out,
-			 "a domain, and up to %d targets like tls:sip.example.net:5061 or udp:[::1]:5060, "
-			 "comma-separated; at most %d domains",
-			 LOCATE_STEPS_MAX, ROUTES_MAX);
-		break;
-	}
-}
 
 static const struct entry *find(struct slice section, struct slice key)
 {
@@ -328,8 +171,8 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 {
 	struct loading *l = arg;
 	const struct entry *e = find(section, key);
-	bool ok = e != NULL && (e->type == TYPE_ROUTES ? assign_route(l->config, key, value, line == 0)
-						       : assign(l->config, e, value));
+	bool ok = e != NULL && (e->type == TYPE_ROUTES ? config_value_route(l->config, key, value, line == 0)
+						       : config_value_read(l->config, e, value));
 
 	if (ok) {
 		l->set[e - table] = true;
@@ -344,7 +187,7 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 	} else {
 		buf_addf(l->why, "%s.%.*s = \"%.*s\" is not valid; expected ", e->section, SLICE_ARG(key),
 			 SLICE_ARG(value));
-		expected(e, l->why);
+		config_value_expected(e, l->why);
 	}
 	return false;
 }
@@ -399,7 +242,7 @@ static void apply_profile(struct loading *l)
 		const struct entry *e = find(slice_str(presets[i].section), slice_str(presets[i].key));
 
 		if (presets[i].profile == l->config->profile && !l->set[e - table] &&
-		    !assign(l->config, e, slice_str(presets[i].value)))
+		    !config_value_read(l->config, e, slice_str(presets[i].value)))
 			return;
 	}
 }
@@ -411,7 +254,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 	bool ok;
 
 	for (size_t i = 0; i < ENTRIES; i++)
-		ok = assign(&c, &table[i], slice_str(table[i].standard)); /* no routes */
+		ok = config_value_read(&c, &table[i], slice_str(table[i].standard)); /* no routes */
 	ok = load_file(file, &l);
 	for (; ok && overrides != NULL && *overrides != NULL; overrides++)
 		ok = load_override(*overrides, &l);
@@ -427,13 +270,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 void config_free(struct config *c)
 {
 	for (size_t i = 0; i < ENTRIES; i++)
-		if (table[i].type == TYPE_TEXT || table[i].type == TYPE_ADDRESSES)
-			mem_free(*(char **)field(c, &table[i]));
-	for (uint32_t i = 0; i < c->route_count; i++) {
-		mem_free(c->routes[i].domain);
-		mem_free(c->routes[i].targets);
-	}
-	mem_free(c->routes);
+		config_value_free(c, &table[i]);
 	mem_free(c->file);
 	*c = (struct config){0};
 }
@@ -459,31 +296,6 @@ bool config_list(const char *value, unsigned i, struct slice *out)
 	}
 }
 
-static void dump_value(const struct config *c, const struct entry *e, struct buf *out)
-{
-	const char *at = (const char *)c + e->offset;
-	struct slice choice = S("?");
-
-	switch (e->type) {
-	case TYPE_TEXT:
-	case TYPE_ADDRESSES:
-		buf_adds(out, *(char *const *)(const void *)at);
-		break;
-	case TYPE_NUMBER:
-		buf_addu(out, *(const uint32_t *)(const void *)at);
-		break;
-	case TYPE_SWITCH:
-		buf_adds(out, *(const bool *)(const void *)at ? "on" : "off");
-		break;
-	case TYPE_CHOICE:
-		choice_at(e->choices, *(const uint32_t *)(const void *)at, &choice);
-		buf_add(out, choice);
-		break;
-	case TYPE_ROUTES:
-		break;
-	}
-}
-
 void config_dump(const struct config *c, struct buf *out)
 {
 	for (size_t i = 0; i < ENTRIES; i++) {
@@ -496,7 +308,44 @@ void config_dump(const struct config *c, struct buf *out)
 			continue;
 		}
 		buf_addf(out, "# %s\n%s = ", table[i].help, table[i].key);
-		dump_value(c, &table[i], out);
+		config_value_write(c, &table[i], out);
 		buf_addc(out, '\n');
 	}
+}
+
+void config_compare(const struct config *running, const struct config *next, config_change_fn fn, void *arg)
+{
+	struct buf was = {0}, is = {0};
+
+	for (size_t i = 0; i < ENTRIES; i++) {
+		const struct entry *e = &table[i];
+
+		buf_clear(&was);
+		buf_clear(&is);
+		config_value_write(running, e, &was);
+		config_value_write(next, e, &is);
+		if (!slice_eq(buf_slice(&was), buf_slice(&is)))
+			fn(arg, &(struct config_change){.section = e->section,
+							.key = e->key,
+							.was = buf_slice(&was),
+							.is = buf_slice(&is),
+							.needs_restart = e->when == RESTART});
+	}
+	buf_free(&was);
+	buf_free(&is);
+}
+
+void config_keep(struct config *next, const struct config *running)
+{
+	struct buf value = {0};
+
+	for (size_t i = 0; i < ENTRIES; i++) {
+		if (table[i].when != RESTART)
+			continue;
+		buf_clear(&value);
+		config_value_write(running, &table[i], &value);
+		if (!config_value_read(next, &table[i], buf_slice(&value)))
+			abort(); /* it was read once */
+	}
+	buf_free(&value);
 }

@@ -88,6 +88,20 @@ struct config {
 MUST_USE bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why);
 void config_free(struct config *c);
 
+/* A key whose value in the file is another than the one that the server runs with. */
+struct config_change {
+	const char *section, *key;
+	struct slice was, is; /* as they would stand in the file; of [route] all lines; good during the call */
+	bool needs_restart;   /* a reload does not change it */
+};
+typedef void (*config_change_fn)(void *arg, const struct config_change *change);
+
+/* config_compare: fn for each key that differs, in the order of the table. */
+void config_compare(const struct config *running, const struct config *next, config_change_fn fn, void *arg);
+
+/* config_keep: gives next the running values of all keys that need a restart, so that it says what really runs. */
+void config_keep(struct config *next, const struct config *running);
+
 /* config_path: appends value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);
 

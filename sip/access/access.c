@@ -38,7 +38,7 @@ bool access_sealed(const struct access *a, struct tx *tx)
 		tx_reply_code(tx, 403, "TLS Required");
 		return false;
 	}
-	if (a->config->credential_direct && (msg_vias(m) > 1 || msg_count(m, HDR_RECORD_ROUTE) > 0)) {
+	if (a->settings->config.credential_direct && (msg_vias(m) > 1 || msg_count(m, HDR_RECORD_ROUTE) > 0)) {
 		tx_reply_code(tx, 403, "Direct TLS Connection Required");
 		return false;
 	}

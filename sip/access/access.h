@@ -1,13 +1,12 @@
 #ifndef SIP_ACCESS_ACCESS_H
 #define SIP_ACCESS_ACCESS_H
 
-#include "sip/config.h"
 #include "sip/access/auth.h"
 #include "sip/transaction/transaction.h"
 
 /* "May I" for requests: apart from what is then done. Each check answers the request itself when it says no. */
 struct access {
-	const struct config *config;
+	const struct settings *settings;
 	struct auth *auth;
 };
 

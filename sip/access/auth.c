@@ -21,8 +21,7 @@ struct revoked {
 
 struct auth {
 	struct loop *loop;
-	struct auth_options options;
-	const struct users *users;
+	const struct settings *settings;
 	struct nonces *nonces;
 	struct rate *guesses;
 	struct map revoked;
@@ -30,15 +29,15 @@ struct auth {
 	struct buf nobody; /* stands for the HA1 of users that do not exist: random digits */
 };
 
-struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct users *users)
+struct auth *auth_new(struct loop *l, const struct settings *settings)
 {
+	const struct config *c = &settings->config;
 	struct auth *a = mem_alloc(sizeof(*a));
 
 	a->loop = l;
-	a->options = *o;
-	a->users = users;
-	a->nonces = nonces_new(o->realm, o->nonce_lifetime_s);
-	a->guesses = rate_new(o->guesses_per_minute, o->guesses_per_minute);
+	a->settings = settings;
+	a->nonces = nonces_new(c->domain, c->digest_nonce_lifetime);
+	a->guesses = rate_new(c->digest_guesses, c->digest_guesses);
 	map_init(&a->revoked);
 	rng_hex(&a->nobody, HASH_MAX);
 	return a;
@@ -66,14 +65,9 @@ void auth_free(struct auth *a)
 	mem_free(a);
 }
 
-void auth_users(struct auth *a, const struct users *users)
-{
-	a->users = users;
-}
-
 bool auth_knows(const struct auth *a, struct slice aor)
 {
-	return users_find(a->users, aor) != NULL;
+	return users_find(a->settings->users, aor) != NULL;
 }
 
 static struct revoked *find_revoked(const struct auth *a, struct slice aor)
@@ -94,7 +88,7 @@ void auth_revoke(struct auth *a, struct slice aor)
 			struct revoked *old = MAP_ENTRY(n, struct revoked, node);
 
 			next = map_next(&a->revoked, n);
-			if (now - old->at_s > a->options.nonce_lifetime_s)
+			if (now - old->at_s > a->settings->config.digest_nonce_lifetime)
 				forget_revoked(a, old);
 		}
 		if (a->revoked.count >= REVOKED_MAX) {
@@ -131,7 +125,7 @@ static struct auth_result find_answer(const struct auth *a, const struct sip_msg
 			continue;
 		if (e != ERR_OK)
 			return (struct auth_result){AUTH_BAD, "Bad Authorization Header Field", NULL};
-		if (!slice_eq(d.realm, slice_str(a->options.realm)))
+		if (!slice_eq(d.realm, slice_str(a->settings->config.domain)))
 			continue;
 		if (++ours > 1)
 			return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
@@ -184,9 +178,9 @@ static const struct user *find_user(const struct auth *a, struct slice username)
 	buf_adds(&aor, "sip:");
 	buf_add(&aor, username);
 	buf_addc(&aor, '@');
-	for (const char *c = a->options.realm; *c != '\0'; c++)
+	for (const char *c = a->settings->config.domain; *c != '\0'; c++)
 		buf_addc(&aor, ascii_lower(*c));
-	user = users_find(a->users, buf_slice(&aor));
+	user = users_find(a->settings->users, buf_slice(&aor));
 	buf_free(&aor);
 	return user;
 }
@@ -297,13 +291,14 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out)
 {
 	static const enum hash_alg order[] = {HASH_SHA256, HASH_MD5};
+	const struct config *c = &a->settings->config;
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (!(order[i] == HASH_MD5 ? a->options.md5 : a->options.sha256))
+		if (!(order[i] == HASH_MD5 ? c->digest_md5 : c->digest_sha256))
 			continue;
 		buf_adds(out, which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate");
 		buf_add(out, S(": Digest realm=\""));
-		buf_adds(out, a->options.realm);
+		buf_adds(out, c->domain);
 		buf_add(out, S("\", nonce=\""));
 		nonce_make(a->nonces, order[i], scope_of(to), loop_wall_s(a->loop), out);
 		buf_add(out, S("\", algorithm="));

@@ -2,8 +2,8 @@
 #define SIP_ACCESS_AUTH_H
 
 #include "core/loop.h"
+#include "sip/settings.h"
 #include "sip/transport/transport.h"
-#include "store/user.h"
 
 /*
  * Digest authentication as the server side, RFC 3261 22, RFC 7616, RFC 8760, security.md 4.3: stateless nonces bound to
@@ -11,13 +11,6 @@
  * limit on wrong answers for each account and source.
  */
 struct auth;
-
-struct auth_options {
-	const char *realm; /* the domain; kept */
-	bool sha256, md5;  /* what is offered, at least one, in this order */
-	uint32_t nonce_lifetime_s;
-	uint32_t guesses_per_minute; /* 0 = no limit */
-};
 
 enum auth_verdict {
 	AUTH_OK,        /* user is who it says */
@@ -33,10 +26,9 @@ struct auth_result {
 	const struct user *user; /* for AUTH_OK; owned by the table, good until it is replaced */
 };
 
-/* users: the current table, borrowed; auth_users replaces it. */
-struct auth *auth_new(struct loop *l, const struct auth_options *o, const struct users *users);
+/* auth_new: the realm is server.domain. digest.nonce-lifetime and digest.guesses are those of the start. */
+struct auth *auth_new(struct loop *l, const struct settings *settings);
 void auth_free(struct auth *a);
-void auth_users(struct auth *a, const struct users *users);
 
 /* auth_knows: is there such a user? Not for strangers' ears. */
 bool auth_knows(const struct auth *a, struct slice aor);

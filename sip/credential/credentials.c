@@ -36,7 +36,7 @@ static void look_at(struct credentials *all, int64_t when_s)
 /* Style 3, DEP-06: renewal in time, with NOTIFYs as for any new credential. */
 static bool is_due(const struct credentials *all, const struct credential *c)
 {
-	return c->made_here && all->d.access.config->credential_create &&
+	return c->made_here && all->d.access.settings->config.credential_create &&
 	       loop_wall_s(all->d.loop) >= c->not_after - RENEW_S;
 }
 
@@ -300,8 +300,8 @@ static void source_subscribed(void *arg, enum package p, struct slice aor)
 	struct credentials *all = arg;
 	enum err e;
 
-	if (p != PACKAGE_CREDENTIAL || !all->d.access.config->credential_create || busy_find(all, aor) != NULL ||
-	    credential_find(all->d.store, aor) != NULL)
+	if (p != PACKAGE_CREDENTIAL || !all->d.access.settings->config.credential_create ||
+	    busy_find(all, aor) != NULL || credential_find(all->d.store, aor) != NULL)
 		return;
 	e = creator_start(all, aor);
 	if (e != ERR_OK)

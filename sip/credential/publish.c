@@ -58,14 +58,15 @@ static void too_brief(const struct publication *p)
 {
 	char line[48];
 
-	snprintf(line, sizeof(line), "Min-Expires: %u\r\n", p->all->d.access.config->credential_publish_min_expires);
+	snprintf(line, sizeof(line), "Min-Expires: %u\r\n",
+		 p->all->d.access.settings->config.credential_publish_min_expires);
 	tx_reply(p->tx, &(struct build_reply){.code = 423, .headers = slice_str(line)});
 }
 
 /* ESC-05, ESC-06: what to grant of the remaining seconds; false: too brief. */
 static bool grant(const struct publication *p, int64_t left, uint32_t *out)
 {
-	uint32_t min = p->all->d.access.config->credential_publish_min_expires;
+	uint32_t min = p->all->d.access.settings->config.credential_publish_min_expires;
 	uint32_t rest = left > UINT32_MAX ? UINT32_MAX : left < 0 ? 0 : (uint32_t)left;
 
 	*out = !p->has_expires || p->expires > rest ? rest : p->expires;
@@ -105,7 +106,7 @@ static void without_body(struct publication *p)
 {
 	bool positive = p->has_expires && p->expires > 0;
 
-	switch ((enum config_empty)p->all->d.access.config->credential_empty_publish) {
+	switch ((enum config_empty)p->all->d.access.settings->config.credential_empty_publish) {
 	case EMPTY_DRAFT:
 		break;
 	case EMPTY_HYBRID:
@@ -129,7 +130,7 @@ static void without_body(struct publication *p)
 
 static void with_body(struct publication *p)
 {
-	const struct config *c = p->all->d.access.config;
+	const struct config *c = &p->all->d.access.settings->config;
 	int64_t now = loop_wall_s(p->all->d.loop);
 	struct publish_body body = {0};
 	struct refusal r = publish_body_read(tx_request(p->tx), c, &body);
@@ -230,7 +231,7 @@ void credentials_publish(struct credentials *all, struct tx *tx, struct slice ao
 		return;
 	}
 	p = package_of(ev.package);
-	if (p == PACKAGE_COUNT || (p == PACKAGE_CERTIFICATE && !all->d.access.config->certificate_publish)) {
+	if (p == PACKAGE_COUNT || (p == PACKAGE_CERTIFICATE && !all->d.access.settings->config.certificate_publish)) {
 		tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " ALLOW_EVENTS "\r\n")});
 		return;
 	}

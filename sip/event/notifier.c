@@ -323,11 +323,6 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 	return ERR_OK;
 }
 
-void notifier_tls(struct notifier *n, struct tls_config *client_tls)
-{
-	n->d.client_tls = client_tls;
-}
-
 void notifier_free(struct notifier *n)
 {
 	struct map_node *node;

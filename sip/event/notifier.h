@@ -34,7 +34,6 @@ struct notifier_deps {
 	struct loop *loop;
 	struct tx_layer *transactions;
 	struct transport *transport;
-	struct tls_config *client_tls; /* for sips targets; may be NULL */
 	struct signer *signer;
 	unsigned signing_max; /* NOTIFYs that are signed at once: others wait here, not in the workers' queue */
 	unsigned backlog_max; /* NOTIFYs owed to SUBSCRIBEs that may wait; beyond, 503 */
@@ -48,9 +47,6 @@ struct notifier_deps {
 /* notifier_new: also brings back the subscriptions of the last run. deps are kept by value. */
 MUST_USE enum err notifier_new(const struct notifier_deps *deps, struct notifier **out);
 void notifier_free(struct notifier *n);
-
-/* notifier_tls: connections to sips targets are made with this from now on; the caller's, as in the deps. */
-void notifier_tls(struct notifier *n, struct tls_config *client_tls);
 
 /* notifier_subscribe: one SUBSCRIBE, whose AOR the router knows to be of the domain (or empty: in-dialog). Answers it.
  */

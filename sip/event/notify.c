@@ -119,6 +119,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 static enum err route(struct sub *s, size_t octets, struct flow *out)
 {
 	struct notifier *n = s->notifier;
+	struct tls_config *tls = n->d.access.settings->client_tls;
 	struct slice transport = SLICE_NONE;
 	char name[DNS_NAME_MAX];
 	struct peer to;
@@ -142,10 +143,9 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
 		to = s->flow.remote;
 	if (hop.scheme == URI_SIPS)
-		return n->d.client_tls == NULL || !locate_name(hop.host, name)
+		return tls == NULL || !locate_name(hop.host, name)
 			       ? ERR_UNSUPPORTED
-			       : transport_connect(n->d.transport, PROTO_TLS, &to, n->d.client_tls, slice_str(name),
-						   out);
+			       : transport_connect(n->d.transport, PROTO_TLS, &to, tls, slice_str(name), out);
 	if (s->flow.proto == PROTO_UDP && !slice_ieq(transport, S("tcp")) && octets <= SIP_UDP_SAFE) {
 		*out = s->flow;
 		out->remote = to;
@@ -172,7 +172,7 @@ static void add_event(const struct sub *s, const char *etag, struct buf *out)
 	buf_addf(out, "Event: %s", package_names[s->package]);
 	if (s->event_id != NULL)
 		buf_addf(out, ";id=%s", s->event_id);
-	if (etag[0] != '\0' && s->notifier->d.access.config->notify_event_etag)
+	if (etag[0] != '\0' && s->notifier->d.access.settings->config.notify_event_etag)
 		buf_addf(out, ";etag=%s", etag);
 	buf_adds(out, "\r\n");
 }
@@ -361,7 +361,7 @@ static void on_pause_over(void *arg)
 void sub_change(struct sub *s)
 {
 	struct notifier *n = s->notifier;
-	int64_t interval = (int64_t)n->d.access.config->notify_interval * 1000, now = loop_now_ms(n->d.loop);
+	int64_t interval = (int64_t)n->d.access.settings->config.notify_interval * 1000, now = loop_now_ms(n->d.loop);
 	int64_t until = n->d.source->valid_until(n->d.source_arg, s->package, slice_str(s->aor));
 
 	if (s->end != SUB_LIVES)

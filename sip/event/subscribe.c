@@ -39,7 +39,7 @@ static bool accept_is_fine(struct tx *tx, enum package p)
 /* The duration to grant. false: answered. */
 static bool duration(struct notifier *n, struct tx *tx, enum package p, struct slice aor, uint32_t *out)
 {
-	const struct config *c = n->d.access.config;
+	const struct config *c = &n->d.access.settings->config;
 	bool secret = p == PACKAGE_CREDENTIAL;
 	uint32_t asked = secret ? c->credential_default_expires : c->certificate_default_expires;
 	uint32_t min = secret ? c->credential_min_expires : c->certificate_min_expires;
@@ -94,8 +94,8 @@ static void busy(struct tx *tx)
 static void begin(struct sub *s, uint32_t expires)
 {
 	struct notifier *n = s->notifier;
-	bool probation =
-		s->package == PACKAGE_CERTIFICATE && n->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION;
+	bool probation = s->package == PACKAGE_CERTIFICATE &&
+			 n->d.access.settings->config.certificate_anonymous == ANONYMOUS_PROBATION;
 
 	s->urgent = true;
 	sub_set_expiry(s, expires);
@@ -160,7 +160,7 @@ static void own_contact(struct notifier *n, struct tx *tx, const char *tag, stru
 	const struct flow *f = tx_flow(tx);
 
 	buf_addf(out, "%s:" NOTIFIER_USER "%s@%s;gr", secure ? "sips" : "sip", tag,
-		 secure || f->proto == PROTO_TLS ? n->d.access.config->domain
+		 secure || f->proto == PROTO_TLS ? n->d.access.settings->config.domain
 						 : transport_sent_by(n->d.transport, f).text);
 	if (f->proto == PROTO_TCP && !secure)
 		buf_adds(out, ";transport=tcp");
@@ -168,7 +168,7 @@ static void own_contact(struct notifier *n, struct tx *tx, const char *tag, stru
 
 static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool anonymous)
 {
-	const struct config *c = n->d.access.config;
+	const struct config *c = &n->d.access.settings->config;
 
 	if (n->urgent.count >= n->d.backlog_max || n->by_id.count >= c->limit_subscriptions ||
 	    count_of(n, aor) >= c->limit_subscriptions_per_aor)
@@ -212,7 +212,8 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 		sub_set_flow(s, tx_flow(tx));
 		s->anonymous = anonymous; /* room_for has counted it */
 		accept_it(tx, s,
-			  s->notifier->d.access.config->certificate_anonymous == ANONYMOUS_PROBATION && anonymous
+			  s->notifier->d.access.settings->config.certificate_anonymous == ANONYMOUS_PROBATION &&
+					  anonymous
 				  ? 0
 				  : expires);
 		begin(s, expires);

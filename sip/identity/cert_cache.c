@@ -56,11 +56,6 @@ struct cert_cache *cert_cache_new(const struct fetch_deps *deps)
 	return c;
 }
 
-void cert_cache_tls(struct cert_cache *c, struct tls_config *client_tls)
-{
-	c->d.tls = client_tls;
-}
-
 static void drop(struct entry *e)
 {
 	map_remove(&e->cache->entries, &e->node);

@@ -22,9 +22,8 @@
 
 struct cert_cache;
 
-struct cert_cache *cert_cache_new(const struct fetch_deps *deps);         /* kept by value */
-void cert_cache_free(struct cert_cache *c);                               /* after workers and streams */
-void cert_cache_tls(struct cert_cache *c, struct tls_config *client_tls); /* for fetches from now on */
+struct cert_cache *cert_cache_new(const struct fetch_deps *deps); /* kept by value */
+void cert_cache_free(struct cert_cache *c);                       /* after workers and streams */
 
 /*
  * Part of whoever waits, whose it is again with done(): from the loop, in the order of asking. der.n 0: it failed, why

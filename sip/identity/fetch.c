@@ -279,11 +279,11 @@ static void start(struct fetch *f)
 	while (e != ERR_OK && f->next < f->at.count) {
 		const struct peer *at = &f->at.peers[f->next++];
 
-		if (d->reach != NULL && !reach_allows(d->reach, at)) {
+		if (!reach_allows(&d->settings->reach, at)) {
 			why = "its address is none of the public Internet, and identity.fetch-allow does not name it";
 			continue;
 		}
-		e = stream_connect(d->streams, at, f->url.https ? d->tls : NULL,
+		e = stream_connect(d->streams, at, f->url.https ? d->settings->client_tls : NULL,
 				   f->url.https ? f->url.host : SLICE_NONE, TLS_NAME_WEB, &http_user, f, &f->stream);
 	}
 	if (e != ERR_OK)
@@ -317,7 +317,7 @@ static void begin(void *arg)
 		return;
 	}
 	f->resolving = true;
-	e = resolve_host(f->deps->work, f->deps->dns, f->url.host, f->url.port, on_resolved, f);
+	e = resolve_host(f->deps->work, &f->deps->settings->dns, f->url.host, f->url.port, on_resolved, f);
 	if (e == ERR_OK)
 		return;
 	f->resolving = false;

@@ -2,7 +2,7 @@
 #define SIP_IDENTITY_FETCH_H
 
 #include "core/work.h"
-#include "sip/locate/reach.h"
+#include "sip/settings.h"
 #include "sip/transport/stream.h"
 
 /*
@@ -16,15 +16,11 @@
 #define FETCH_REDIRECTS 2
 #define FETCH_URL_MAX 1024
 
-struct dns_servers;
-
 struct fetch_deps {
 	struct loop *loop;
 	struct work *work; /* resolves names */
 	struct streams *streams;
-	struct tls_config *tls;        /* of clients; for https */
-	const struct reach *reach;     /* where it may go; NULL: anywhere */
-	const struct dns_servers *dns; /* that are asked; NULL: as the system does */
+	const struct settings *settings; /* name servers, reach, and TLS for https */
 };
 
 /* done, once, from the loop, never from within fetch_start: the object; or p NULL, and why is a clause. */

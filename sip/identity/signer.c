@@ -9,7 +9,7 @@
 struct signer {
 	struct work *work;
 	const struct domain_certs *certs;
-	enum hash_alg alg;
+	const struct settings *settings;
 };
 
 struct sign_job {
@@ -26,22 +26,17 @@ struct sign_job {
 	void *arg;
 };
 
-struct signer *signer_new(struct work *w, const struct domain_certs *certs, enum hash_alg alg)
+struct signer *signer_new(struct work *w, const struct domain_certs *certs, const struct settings *settings)
 {
 	struct signer *s = mem_alloc(sizeof(*s));
 
-	*s = (struct signer){.work = w, .certs = certs, .alg = alg};
+	*s = (struct signer){.work = w, .certs = certs, .settings = settings};
 	return s;
 }
 
 void signer_free(struct signer *s)
 {
 	mem_free(s);
-}
-
-void signer_alg(struct signer *s, enum hash_alg alg)
-{
-	s->alg = alg;
 }
 
 bool signer_ready(const struct signer *s, int64_t now)
@@ -103,13 +98,13 @@ enum err signer_sign(struct signer *s, struct buf *octets, uint64_t id, signer_f
 	}
 	j->job = (struct work_job){.run = run, .done = done};
 	j->request = m;
-	j->alg = s->alg;
+	j->alg = settings_alg(s->settings);
 	j->id = id;
 	j->done = done_fn;
 	j->arg = arg;
 	j->cert = domain_certs_current(s->certs);
 	j->cert->refs++;
-	hash_parts(s->alg, ds.parts, DIGEST_STRING_PARTS, j->digest);
+	hash_parts(j->alg, ds.parts, DIGEST_STRING_PARTS, j->digest);
 	e = work_submit(s->work, &j->job);
 	if (e == ERR_OK) {
 		buf_wipe(octets);

@@ -3,6 +3,7 @@
 
 #include "core/work.h"
 #include "sip/identity/domain_cert.h"
+#include "sip/settings.h"
 
 /*
  * The authentication service's pen, RFC 4474 5 step 4: hashes the digest-string of a finished request on the loop,
@@ -10,9 +11,9 @@
  */
 struct signer;
 
-struct signer *signer_new(struct work *w, const struct domain_certs *certs, enum hash_alg alg);
+/* signer_new: settings say with which algorithm (identity.alg). */
+struct signer *signer_new(struct work *w, const struct domain_certs *certs, const struct settings *settings);
 void signer_free(struct signer *s);
-void signer_alg(struct signer *s, enum hash_alg alg); /* from now on */
 
 /* signer_ready: may a message dated now be signed (AUT-07)? */
 bool signer_ready(const struct signer *s, int64_t now);

@@ -57,20 +57,9 @@ struct verifier *verifier_new(const struct verifier_deps *deps)
 
 	v->d = *deps;
 	list_init(&v->decided);
-	v->d.trust = trust_ref(deps->trust);
 	v->cache = cert_cache_new(&deps->fetch);
 	v->turn = timer_new(deps->fetch.loop, on_turn, v);
 	return v;
-}
-
-void verifier_reload(struct verifier *v, struct tls_config *client_tls, struct trust *trust, uint32_t date_skew_s,
-		     bool wildcard)
-{
-	trust_unref(v->d.trust);
-	v->d.trust = trust_ref(trust);
-	cert_cache_tls(v->cache, client_tls);
-	v->d.date_skew_s = date_skew_s;
-	v->d.wildcard = wildcard;
 }
 
 static void free_check(struct check *c)
@@ -101,7 +90,6 @@ void verifier_free(struct verifier *v)
 	while ((c = take_decided(v)) != NULL)
 		free_check(c);
 	timer_free(v->turn);
-	trust_unref(v->d.trust);
 	mem_free(v);
 }
 
@@ -233,14 +221,15 @@ static void worker_done(struct work_job *job);
 static void with_certificate(struct check *c, struct slice der)
 {
 	struct verifier *v = c->verifier;
+	const struct settings *settings = v->d.fetch.settings;
 
 	buf_clear(&c->der);
 	buf_add(&c->der, der);
 	c->now_s = loop_wall_s(v->d.fetch.loop);
 	trust_unref(c->trust);
-	c->trust = trust_ref(v->d.trust);
-	c->wildcard = v->d.wildcard;
-	c->skew_s = v->d.date_skew_s;
+	c->trust = trust_ref(settings->trust);
+	c->wildcard = settings->config.identity_wildcard;
+	c->skew_s = settings->config.identity_date_skew;
 	c->job = (struct work_job){.run = run, .done = worker_done};
 	if (v->checking < v->d.checking_max && work_submit(v->d.work, &c->job) == ERR_OK) {
 		v->checking++;

@@ -15,13 +15,10 @@
 struct verifier;
 
 struct verifier_deps {
-	struct fetch_deps fetch;
-	struct work *work;     /* for signatures */
-	unsigned checking_max; /* signatures at once */
-	struct trust *trust;   /* anchors for domain certificates: a reference is taken */
-	uint32_t date_skew_s;  /* how far Date may be from now, either way (RFC 4474 13.1: 3600) */
-	bool wildcard;         /* RFC 2818 wildcards in domain certificates count (T-31) */
-	struct replay *replay; /* what was accepted before; the caller's */
+	struct fetch_deps fetch; /* its settings also have the anchors, identity.date-skew and identity.wildcard */
+	struct work *work;       /* for signatures */
+	unsigned checking_max;   /* signatures at once */
+	struct replay *replay;   /* what was accepted before; the caller's */
 };
 
 /* code 0: From is proven. Else the SIP status to answer with, its reason phrase, and what is wrong as a clause. */
@@ -35,10 +32,6 @@ struct verdict {
 /* verifier_new: deps are kept by value. verifier_free: after workers and streams are freed. */
 struct verifier *verifier_new(const struct verifier_deps *deps);
 void verifier_free(struct verifier *v);
-
-/* verifier_reload: from now on. */
-void verifier_reload(struct verifier *v, struct tls_config *client_tls, struct trust *trust, uint32_t date_skew_s,
-		     bool wildcard);
 
 /*
  * verifier_check: done, once, from the loop, never from within this call. m: a request without defect; one reference is

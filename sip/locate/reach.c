@@ -111,7 +111,7 @@ bool reach_read(struct slice list, struct reach *out, struct slice *bad)
 {
 	struct slice rest = list;
 
-	out->count = 0;
+	*out = (struct reach){0};
 	while (slice_trim(rest).n > 0) {
 		size_t comma = slice_chr(rest, ',');
 
@@ -127,6 +127,8 @@ bool reach_allows(const struct reach *r, const struct peer *p)
 {
 	uint8_t a[16];
 
+	if (r->everywhere)
+		return true;
 	octets_of(&p->u.sa, a);
 	for (unsigned i = 0; i < r->count; i++)
 		if (in_prefix(a, r->allowed[i].octets, r->allowed[i].bits))

@@ -11,6 +11,7 @@
 #define REACH_MAX 32
 
 struct reach {
+	bool everywhere; /* for the verbs of a user, who has named the place; never set by reach_read */
 	unsigned count;
 	struct {
 		uint8_t octets[16]; /* IPv4 as its mapped IPv6 address */
@@ -18,7 +19,7 @@ struct reach {
 	} allowed[REACH_MAX];
 };
 
-/* reach_read: "10.0.0.0/8, ::1": addresses and prefixes. false: it is no such list; *bad is the element. */
+/* reach_read: "10.0.0.0/8, ::1": addresses and prefixes, also none. false: it is no such list; *bad is the element. */
 MUST_USE bool reach_read(struct slice list, struct reach *out, struct slice *bad);
 
 /* reach_allows: public (RFC 6890) and not of this machine, or allowed. */

@@ -52,8 +52,7 @@ static enum err submit(struct work *w, const struct dns_servers *dns, struct sli
 	j->done = fn;
 	j->arg = arg;
 	j->ask.secure = true;
-	if (dns != NULL)
-		j->ask.dns = *dns;
+	j->ask.dns = *dns;
 	j->ask.count = 1;
 	j->ask.steps[0] = step;
 	e = work_submit(w, &j->job);
@@ -70,9 +69,9 @@ enum err resolve_host(struct work *w, const struct dns_servers *dns, struct slic
 	return submit(w, dns, host, step, fn, arg);
 }
 
-enum err resolve_sips(struct work *w, struct slice domain, resolve_fn fn, void *arg)
+enum err resolve_sips(struct work *w, const struct dns_servers *dns, struct slice domain, resolve_fn fn, void *arg)
 {
 	const struct locate_step step = {.kind = LOCATE_DOMAIN};
 
-	return submit(w, NULL, domain, step, fn, arg);
+	return submit(w, dns, domain, step, fn, arg);
 }

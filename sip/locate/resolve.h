@@ -22,12 +22,13 @@ typedef void (*resolve_fn)(void *arg, const struct resolved *r, const char *why)
 
 /*
  * resolve_host: the A and AAAA records (or /etc/hosts) of host, which may be a literal address, at that port, asked of
- * these servers, copied; NULL or count 0: as the system does.
+ * these servers, copied; count 0: as the system does.
  * resolve_sips: RFC 3263 4.1 and 4.2 for a sips URI with that domain and no port: NAPTR records for SIPS+D2T, else SRV
  * of _sips._tcp, else the domain itself at port 5061. ERR_BUSY: the queue is full; ERR_LIMIT: no such name exists.
  */
 MUST_USE enum err resolve_host(struct work *w, const struct dns_servers *dns, struct slice host, uint16_t port,
 			       resolve_fn done, void *arg);
-MUST_USE enum err resolve_sips(struct work *w, struct slice domain, resolve_fn done, void *arg);
+MUST_USE enum err resolve_sips(struct work *w, const struct dns_servers *dns, struct slice domain, resolve_fn done,
+			       void *arg);
 
 #endif

@@ -44,10 +44,8 @@ struct job {
 struct resolver {
 	struct loop *loop;
 	struct work *names;
-	struct dns_servers dns; /* count 0: the system's */
-	atomic_bool over;
-	unsigned protos;
-	struct routes *routes;
+	struct resolver_options o; /* o.dns is &dns */
+	struct dns_servers dns;
 	struct map known;
 	struct list by_use; /* all of known, the one that was not used for longest first */
 	unsigned waiting;
@@ -63,12 +61,9 @@ struct plan {
 
 static void take_options(struct resolver *r, const struct resolver_options *o)
 {
-	r->dns = (struct dns_servers){0};
-	if (o->dns != NULL && o->dns[0] != '\0' && !dns_servers_list(slice_str(o->dns), &r->dns))
-		r->dns.count = 0; /* the configuration lets nothing else through */
-	r->dns.over = &r->over;
-	r->protos = o->protos;
-	r->routes = o->routes;
+	r->dns = *o->dns;
+	r->o = *o;
+	r->o.dns = &r->dns;
 }
 
 struct resolver *resolver_new(struct loop *l, struct work *names, const struct resolver_options *o)
@@ -79,7 +74,6 @@ struct resolver *resolver_new(struct loop *l, struct work *names, const struct r
 	r->names = names;
 	map_init(&r->known);
 	list_init(&r->by_use);
-	atomic_init(&r->over, false);
 	take_options(r, o);
 	return r;
 }
@@ -98,12 +92,6 @@ static void forget(struct resolver *r, struct known *k)
 	mem_free(k);
 }
 
-void resolver_stop(struct resolver *r)
-{
-	if (r != NULL)
-		atomic_store(&r->over, true);
-}
-
 void resolver_free(struct resolver *r)
 {
 	if (r == NULL)
@@ -111,13 +99,11 @@ void resolver_free(struct resolver *r)
 	for (struct list_node *n; (n = list_first(&r->by_use)) != NULL;)
 		forget(r, LIST_ENTRY(n, struct known, by_use));
 	map_free(&r->known);
-	routes_free(r->routes);
 	mem_free(r);
 }
 
 void resolver_reload(struct resolver *r, const struct resolver_options *o)
 {
-	routes_free(r->routes);
 	take_options(r, o);
 	for (struct list_node *n = list_first(&r->by_use), *next; n != NULL; n = next) {
 		struct known *k = LIST_ENTRY(n, struct known, by_use);
@@ -252,9 +238,9 @@ static enum err make_plan(struct resolver *r, const struct uri *u, struct plan *
 		return refuse(r, ERR_NOTFOUND, why, host, "is no name that a host can have");
 	p->ask.dns = r->dns;
 	p->ask.secure = u->scheme == URI_SIPS;
-	p->protos = r->protos & (p->ask.secure ? PROTO_BIT(PROTO_TLS) : PROTOS_ALL);
+	p->protos = r->o.protos & (p->ask.secure ? PROTO_BIT(PROTO_TLS) : PROTOS_ALL);
 	p->ask.protos = p->protos;
-	route = routes_find(r->routes, target);
+	route = routes_find(r->o.routes, target);
 	return route != NULL ? plan_route(r, route, p, target, why) : plan_step(r, u, p, target, why);
 }
 

@@ -14,9 +14,9 @@
 struct resolver;
 
 struct resolver_options {
-	const char *dns;       /* "address:port, ..." of name servers, valid; "": what the system does */
-	unsigned protos;       /* set of PROTO_BIT: the transports that can be used */
-	struct routes *routes; /* the resolver's from now on */
+	const struct dns_servers *dns; /* copied; count 0: those of the system */
+	unsigned protos;               /* set of PROTO_BIT: the transports that can be used */
+	const struct routes *routes;   /* borrowed until the next resolver_reload, or the end */
 };
 
 #define RESOLVER_KNOWN_MAX 1024   /* answers that are kept; beyond, the one longest not asked for goes */
@@ -29,15 +29,14 @@ struct resolver_options {
 typedef void (*resolver_fn)(void *arg, uint64_t id, const struct hops *h, const char *why);
 
 /*
- * resolver_new: names has threads of its own, since a name server that does not answer must not hold up other work.
- * For the end: resolver_stop, so that nobody waits for name servers any more; work_free of names, which calls back
- * whoever waits; resolver_free. NULL is ignored by both.
+ * resolver_new: names has threads of its own, because a name server that does not answer must not hold up other work.
+ * Before names is freed o->dns->over should become true, or that waits for silent name servers.
+ * resolver_free: after names was freed, which has called back everybody who waited. NULL is ignored.
  */
 struct resolver *resolver_new(struct loop *l, struct work *names, const struct resolver_options *o);
-void resolver_stop(struct resolver *r);
 void resolver_free(struct resolver *r);
 
-/* resolver_reload: other options from now on; what was known is forgotten. */
+/* resolver_reload: other options from now on; every answer that is known is forgotten. */
 void resolver_reload(struct resolver *r, const struct resolver_options *o);
 
 /*

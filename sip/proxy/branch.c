@@ -73,7 +73,7 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 
 	/* TLS-09: the scheme says TLS, not a parameter. */
 	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", tls ? "sips" : "sip", token,
-		 tls && !side->local ? d->access.config->domain : at.text,
+		 tls && !side->local ? d->access.settings->config.domain : at.text,
 		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
@@ -157,7 +157,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 			      .routes = b->routes != NULL ? slice_str(b->routes) : SLICE_NONE,
 			      .max_forwards = hops_left(f->request),
 			      .max_breadth = b->breadth,
-			      .realm = f->proxy->d.access.config->domain};
+			      .realm = f->proxy->d.access.settings->config.domain};
 	struct buf asserted = {0};
 	enum err e;
 
@@ -230,13 +230,13 @@ static unsigned code_of(const struct branch *b, enum err why)
 static bool open_flow(const struct branch *b, const struct hop *h, struct flow *out)
 {
 	const struct proxy_deps *d = &b->fork->proxy->d;
+	struct tls_config *tls = d->access.settings->client_tls;
 
 	if (h->proto == PROTO_UDP)
 		return transport_udp(d->transport, &h->at, out) == ERR_OK;
-	if (h->proto == PROTO_TLS && d->client_tls == NULL)
+	if (h->proto == PROTO_TLS && tls == NULL)
 		return false;
-	return transport_connect(d->transport, h->proto, &h->at, d->client_tls, slice_str(b->hops->name), out) ==
-	       ERR_OK;
+	return transport_connect(d->transport, h->proto, &h->at, tls, slice_str(b->hops->name), out) == ERR_OK;
 }
 
 /* The next hop that takes the request. false: there is none. */
@@ -327,7 +327,7 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 static bool is_large(struct branch *b)
 {
 	const struct fork *f = b->fork;
-	size_t domain = strlen(f->proxy->d.access.config->domain);
+	size_t domain = strlen(f->proxy->d.access.settings->config.domain);
 	size_t most = f->request->raw.n + f->request->from.spec.n + OWN_OCTETS +
 		      (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
 		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);

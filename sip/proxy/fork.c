@@ -189,7 +189,7 @@ uint32_t fork_ring_ms(const struct branch *b)
 
 	for (unsigned i = 0; i < f->count; i++)
 		if (f->branches[i].state == BRANCH_WAITS && f->branches[i].q / BRANCHES_MAX < b->q / BRANCHES_MAX)
-			return f->proxy->d.access.config->proxy_ring_time * 1000;
+			return f->proxy->d.access.settings->config.proxy_ring_time * 1000;
 	return 0;
 }
 

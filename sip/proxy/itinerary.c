@@ -9,7 +9,7 @@ bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const stru
 
 	if (u->scheme == URI_OTHER)
 		return false;
-	if (slice_ieq(uri_domain(u), slice_str(p->d.access.config->domain)))
+	if (slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain)))
 		return true;
 	return peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
 	       transport_is_own(p->d.transport, &source->local, u->port);

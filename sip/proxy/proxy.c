@@ -30,11 +30,6 @@ void proxy_free(struct proxy *p)
 	mem_free(p);
 }
 
-void proxy_tls(struct proxy *p, struct tls_config *client_tls)
-{
-	p->d.client_tls = client_tls;
-}
-
 const struct proxy_identities *proxy_identities(const struct proxy *p)
 {
 	return &p->identities;
@@ -65,7 +60,7 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
 {
-	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.config->domain));
+	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain));
 }
 
 /* 16.3 3 to 5. false: answered. */
@@ -281,7 +276,8 @@ static bool send_to_contact(struct asking *a)
  */
 static bool is_known(const struct asking *a, const struct dialog_end *sender, const struct dialog_end *receiver)
 {
-	bool signs = a->p->d.access.config->identity_sign != SIGN_OFF && itinerary_is_of_domain(a->p, &a->m->from.uri);
+	bool signs = a->p->d.access.settings->config.identity_sign != SIGN_OFF &&
+		     itinerary_is_of_domain(a->p, &a->m->from.uri);
 
 	if (!sender->local || !a->it.way.same_names || !comes_from(sender, &a->source))
 		return false;

@@ -21,7 +21,6 @@ struct proxy_deps {
 	struct loop *loop;
 	struct tx_layer *transactions;
 	struct transport *transport;
-	struct tls_config *client_tls; /* for connections to other domains; may be NULL */
 	struct resolver *resolver;
 	struct registrar *registrar;
 	struct access access;
@@ -47,9 +46,6 @@ void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 
 /* proxy_cancel: this INVITE is not wanted any more. */
 void proxy_cancel(struct proxy *p, struct tx *tx);
-
-/* proxy_tls: connections to other domains are made with this from now on; the caller's, as in the deps. */
-void proxy_tls(struct proxy *p, struct tls_config *client_tls);
 
 /* What was done about Identity since the start. */
 struct proxy_identities {

@@ -31,7 +31,7 @@ static bool claims_ours(const struct fork *f)
 static bool wants_signature(const struct fork *f)
 {
 	const struct sip_msg *m = f->request;
-	uint32_t which = f->proxy->d.access.config->identity_sign;
+	uint32_t which = f->proxy->d.access.settings->config.identity_sign;
 
 	if (!f->vouched || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
 		return false;
@@ -125,7 +125,7 @@ static void sign(struct fork *f)
 
 static bool is_required(const struct fork *f)
 {
-	const char *list = f->proxy->d.access.config->identity_require;
+	const char *list = f->proxy->d.access.settings->config.identity_require;
 	struct slice domain;
 
 	for (unsigned i = 0; config_list(list, i, &domain); i++)
@@ -203,7 +203,7 @@ bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m)
 
 static bool wants_verdict(const struct fork *f)
 {
-	const struct config *c = f->proxy->d.access.config;
+	const struct config *c = &f->proxy->d.access.settings->config;
 
 	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
 	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !claims_ours(f) &&
@@ -227,7 +227,7 @@ static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 			 log_esc(f->request->call_id).text, log_esc(slice_str(v->text)).text);
 	}
 	if (f->vouched || (v->replayed && is_other_branch(f)) ||
-	    (p->d.access.config->identity_verify_inbound != VERIFY_REJECT && !is_required(f)))
+	    (p->d.access.settings->config.identity_verify_inbound != VERIFY_REJECT && !is_required(f)))
 		fork_go(f);
 	else
 		answer(f, v->code, v->reason);
@@ -253,7 +253,7 @@ static bool wants_privacy(const struct sip_msg *m)
 
 bool fork_asserts(const struct fork *f, struct buf *line)
 {
-	if (f->proxy->d.access.config->identity_verify_inbound == VERIFY_OFF)
+	if (f->proxy->d.access.settings->config.identity_verify_inbound == VERIFY_OFF)
 		return false;
 	/* To others Identity says it; what a user asserts of himself is not for us to hand on. */
 	if (f->to_local && f->vouched && !wants_privacy(f->request))

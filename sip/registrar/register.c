@@ -161,7 +161,7 @@ static bool find_bindings(struct plan *p)
 
 static bool there_is_room(struct plan *p)
 {
-	const struct config *config = p->r->d.access.config;
+	const struct config *config = &p->r->d.access.settings->config;
 	size_t count = 0, added = 0, removed = 0;
 
 	for (unsigned i = 0; i < p->count; i++) {
@@ -238,7 +238,7 @@ static void apply(struct plan *p)
 
 static void add_outbound(const struct plan *p, struct buf *lines)
 {
-	uint32_t idle = p->r->d.access.config->limit_kept_idle_timeout;
+	uint32_t idle = p->r->d.access.settings->config.limit_kept_idle_timeout;
 
 	buf_adds(lines, "Require: outbound\r\n");
 	/* Over UDP 120 s would be longer than NATs remember; there the UA knows better. */

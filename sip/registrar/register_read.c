@@ -116,7 +116,7 @@ static bool read_params(struct plan *p, struct change *c, bool *has_expires)
 /* RFC 3261 10.3 step 7, 10.2.1.1. */
 static bool read_expires(struct plan *p, struct change *c, bool in_contact)
 {
-	const struct config *config = p->r->d.access.config;
+	const struct config *config = &p->r->d.access.settings->config;
 	struct slice header = msg_value(p->m, HDR_EXPIRES);
 	uint32_t min = config->registrar_min_expires;
 

@@ -20,11 +20,13 @@ struct asker {
 	int fd;
 	struct buf in, out;
 	uint64_t number; /* in the order of arrival */
-	bool waiting;    /* for an answer that comes later */
+	bool waiting;    /* for control_answer */
 };
 
 struct control {
-	struct app *app;
+	struct loop *loop;
+	control_fn fn;
+	void *arg;
 	struct io *io;
 	int fd;
 	struct sockaddr_un at;
@@ -68,7 +70,7 @@ static void drop(struct asker *k)
 		if (c->askers[i] == k)
 			c->askers[i] = NULL;
 	io_want(k->io, 0);
-	loop_defer(app_loop(c->app), asker_free, k);
+	loop_defer(c->loop, asker_free, k);
 }
 
 static void flush(struct asker *k)
@@ -87,40 +89,11 @@ static void flush(struct asker *k)
 	drop(k);
 }
 
-static void answer(void *arg, bool ok, const char *text)
+void control_answer(struct asker *k, bool ok, const char *text)
 {
-	struct asker *k = arg;
-
 	buf_addf(&k->out, "%s\n%s", ok ? "ok" : "error", text);
 	k->waiting = false;
 	flush(k);
-}
-
-static void obey(struct asker *k, struct slice line)
-{
-	struct app *app = k->control->app;
-	struct slice verb = line, rest = SLICE_NONE;
-	struct buf out = {0};
-	bool ok = true;
-
-	slice_cut(line, ' ', &verb, &rest);
-	if (slice_eq(verb, S("revoke"))) {
-		k->waiting = true;
-		app_revoke(app, rest, answer, k);
-		return;
-	}
-	if (slice_eq(verb, S("status"))) {
-		app_status(app, slice_eq(rest, S("json")), &out);
-	} else if (slice_eq(verb, S("reload"))) {
-		ok = app_reload(app, &out);
-	} else if (slice_eq(verb, S("users"))) {
-		ok = app_reload_users(app, &out);
-	} else {
-		ok = false;
-		buf_adds(&out, "unknown command\n");
-	}
-	answer(k, ok, out.p != NULL ? out.p : "");
-	buf_free(&out);
 }
 
 static void on_asker(void *arg, int events)
@@ -148,7 +121,8 @@ static void on_asker(void *arg, int events)
 	}
 	if (!k->waiting && slice_cut(buf_slice(&k->in), '\n', &line, &rest)) {
 		io_want(k->io, 0);
-		obey(k, line);
+		k->waiting = true;
+		k->control->fn(k->control->arg, k, line);
 	}
 }
 
@@ -188,15 +162,18 @@ static void on_accept(void *arg, int events)
 	(*slot)->control = c;
 	(*slot)->fd = fd;
 	(*slot)->number = ++c->accepted;
-	(*slot)->io = io_new(app_loop(c->app), fd, on_asker, *slot);
+	(*slot)->io = io_new(c->loop, fd, on_asker, *slot);
 	io_want((*slot)->io, IO_READ);
 }
 
-bool control_open(struct app *app, int dirfd, const struct config *config, struct control **out, struct buf *why)
+bool control_open(struct loop *l, int dirfd, const struct config *config, control_fn fn, void *arg,
+		  struct control **out, struct buf *why)
 {
 	struct control *c = mem_alloc(sizeof(*c));
 
-	c->app = app;
+	c->loop = l;
+	c->fn = fn;
+	c->arg = arg;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (!socket_path(config, &c->at)) {
 		buf_addf(why, "the path of the store %s is too long for its control socket", config->store);
@@ -204,7 +181,7 @@ bool control_open(struct app *app, int dirfd, const struct config *config, struc
 		/* The store's lock is held: a socket that is there belongs to nobody any more. */
 		unlinkat(dirfd, "control", 0);
 		if (c->fd >= 0 && bind(c->fd, (struct sockaddr *)&c->at, sizeof(c->at)) == 0 && listen(c->fd, 8) == 0) {
-			c->io = io_new(app_loop(app), c->fd, on_accept, c);
+			c->io = io_new(l, c->fd, on_accept, c);
 			io_want(c->io, IO_READ);
 			*out = c;
 			return true;

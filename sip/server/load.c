@@ -1,7 +1,9 @@
 #include "sip/server/load.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -14,8 +16,10 @@
 
 #define PEM_MAX (1u << 20)
 #define TLS_IDS_MAX 8
+#define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
+#define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
 
-bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
+static bool read_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
 {
 	struct buf path = {0};
 	bool ok;
@@ -38,7 +42,7 @@ static struct slice bad_domain(const char *list)
 	return SLICE_NONE;
 }
 
-bool load_reach(const struct config *c, struct reach *out, struct buf *why)
+static bool read_reach(const struct config *c, struct reach *out, struct buf *why)
 {
 	struct slice bad;
 
@@ -49,13 +53,13 @@ bool load_reach(const struct config *c, struct reach *out, struct buf *why)
 	return false;
 }
 
-bool load_rules(const struct config *c, struct buf *why)
+static bool rules_hold(const struct config *c, struct buf *why)
 {
 	struct slice domain = bad_domain(c->identity_require);
 	struct dns_servers servers;
 	struct reach reach;
 
-	if (!load_reach(c, &reach, why))
+	if (!read_reach(c, &reach, why))
 		return false;
 	if (c->domain[0] == '\0')
 		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
@@ -86,7 +90,7 @@ bool load_rules(const struct config *c, struct buf *why)
 	return false;
 }
 
-struct routes *load_routes(const struct config *c)
+static struct routes *routes_of(const struct config *c)
 {
 	struct routes *r = routes_new();
 
@@ -96,7 +100,7 @@ struct routes *load_routes(const struct config *c)
 	return r;
 }
 
-bool load_trust(const struct config *c, struct trust **out, struct buf *why)
+static bool read_trust(const struct config *c, struct trust **out, struct buf *why)
 {
 	struct trust *t = trust_new();
 	struct buf pem = {0};
@@ -104,7 +108,7 @@ bool load_trust(const struct config *c, struct trust **out, struct buf *why)
 	bool ok = true;
 
 	if (c->tls_ca[0] != '\0') {
-		ok = load_file(c, c->tls_ca, false, &pem, why);
+		ok = read_file(c, c->tls_ca, false, &pem, why);
 		if (ok && (trust_add_pem(t, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
 			buf_addf(why, "tls.ca: %s has no certificates that can be read", c->tls_ca);
 			ok = false;
@@ -167,7 +171,7 @@ static bool key_is_separate(const struct config *c, const struct key *key, struc
 	struct key *identity = NULL;
 	bool same = false;
 
-	if (c->identity_key[0] == '\0' || !load_file(c, c->identity_key, true, &pem, why) ||
+	if (c->identity_key[0] == '\0' || !read_file(c, c->identity_key, true, &pem, why) ||
 	    !read_key(buf_slice(&pem), &identity)) {
 		buf_wipe(&pem);
 		return why->n == 0;
@@ -203,7 +207,7 @@ static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct 
 	}
 	cert_file = slice_dup(cert_name);
 	key_file = slice_dup(key_name);
-	if (!load_file(c, cert_file, false, chain, why) || !load_file(c, key_file, true, &pem, why))
+	if (!read_file(c, cert_file, false, chain, why) || !read_file(c, key_file, true, &pem, why))
 		goto out;
 	leaf = leaf_of(buf_slice(chain));
 	if (!leaf_is_fine(c, leaf, cert_file, i == 0, now, why))
@@ -255,14 +259,17 @@ static void tls_files_free(struct tls_files *f)
 	}
 }
 
-bool load_tls(const struct config *c, struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
-	      struct buf *why)
+/*
+ * What this server is to TLS clients (none without tls.certificate), and what it is where it connects to: it shows its
+ * first certificate to a server that asks for one (RFC 5922 7.4), so that two domains prove themselves to each other.
+ */
+static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf *why)
 {
+	const struct config *c = &s->config;
 	const struct tls_params common = {
-		.static_rsa = c->tls_static_rsa, .eku_strict = c->tls_eku_strict, .trust = trust, .slots = slots};
+		.static_rsa = c->tls_static_rsa, .eku_strict = c->tls_eku_strict, .trust = s->trust, .slots = slots};
 	struct tls_params server = common, client = common;
 	struct tls_files files = {0};
-	struct tls_pair made = {0};
 	bool ok = true;
 
 	client.eku_strict = false; /* the key is about certificates of clients */
@@ -276,20 +283,17 @@ bool load_tls(const struct config *c, struct trust *trust, unsigned slots, int64
 		server.id_count = files.count;
 		client.id_count = 1;
 	}
-	if (ok && ((server.server && tls_config_new(&server, &made.server) != ERR_OK) ||
-		   tls_config_new(&client, &made.client) != ERR_OK)) {
+	if (ok && ((server.server && tls_config_new(&server, &s->server_tls) != ERR_OK) ||
+		   tls_config_new(&client, &s->client_tls) != ERR_OK)) {
 		buf_adds(why, "the TLS configuration is refused by the library; are certificate and key of one kind?");
-		tls_config_unref(made.server);
 		ok = false;
 	}
 	tls_files_free(&files);
-	if (ok)
-		*out = made;
 	return ok;
 }
 
-/* "https://DOMAIN:PORT" of the first https (else http) listener, unless identity.url says otherwise. */
-void load_identity_base(const struct config *c, struct buf *out)
+/* Where Identity-Info leads: identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
+static void identity_base(const struct config *c, struct buf *out)
 {
 	bool https = c->listen_https[0] != '\0';
 	struct slice at = SLICE_NONE;
@@ -305,24 +309,25 @@ void load_identity_base(const struct config *c, struct buf *out)
 		buf_addf(out, ":%u", peer_port(&p));
 }
 
-bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now, struct domain_certs *into,
-		   struct buf *why)
+bool load_identity(const struct config *c, unsigned workers, int64_t now, struct domain_certs *into, struct buf *why)
 {
-	struct buf cert = {0}, key = {0}, reason = {0};
+	struct buf cert = {0}, key = {0}, reason = {0}, base = {0};
 	bool ok;
 
 	if (c->identity_certificate[0] == '\0' || c->identity_key[0] == '\0') {
 		buf_adds(why, "identity.certificate and identity.key are needed: every NOTIFY is signed with them");
 		return false;
 	}
-	ok = load_file(c, c->identity_certificate, false, &cert, why) && load_file(c, c->identity_key, true, &key, why);
-	if (ok && !domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), slice_str(base),
+	identity_base(c, &base);
+	ok = read_file(c, c->identity_certificate, false, &cert, why) && read_file(c, c->identity_key, true, &key, why);
+	if (ok && !domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), buf_slice(&base),
 				    workers, now, &reason)) {
 		buf_addf(why, "identity.certificate %s, identity.key %s: %s", c->identity_certificate, c->identity_key,
 			 reason.p);
 		ok = false;
 	}
 	buf_free(&reason);
+	buf_free(&base);
 	buf_free(&cert);
 	buf_wipe(&key);
 	return ok;
@@ -331,7 +336,7 @@ bool load_identity(const struct config *c, const char *base, unsigned workers, i
 bool load_master(const struct config *c, uint8_t *key, struct buf *why)
 {
 	struct buf text = {0}, octets = {0};
-	bool ok = load_file(c, c->master_key, true, &text, why);
+	bool ok = read_file(c, c->master_key, true, &text, why);
 
 	if (ok && (hex_decode(&octets, slice_trim(buf_slice(&text))) != ERR_OK || octets.n != SEAL_KEY)) {
 		buf_addf(why, "server.master-key: %s must be %d hexadecimal digits", c->master_key, 2 * SEAL_KEY);
@@ -355,20 +360,72 @@ bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why
 	return e == ERR_OK;
 }
 
-bool load_check(const struct config *c, int64_t now, struct buf *why)
+void load_limits(struct config *c)
+{
+	struct rlimit files;
+	rlim_t room = FILES_KEPT + CONNECTIONS_LEAST;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	if (files.rlim_cur > room)
+		room = files.rlim_cur;
+	if (c->limit_connections <= room - FILES_KEPT)
+		return;
+	c->limit_connections = (uint32_t)(room - FILES_KEPT);
+	log_line(LOG_WARN, "event=connections_limited connections=%u files=%llu", c->limit_connections,
+		 (unsigned long long)files.rlim_cur);
+}
+
+bool load_settings(struct config *config, unsigned slots, int64_t now, struct settings *out, struct buf *why)
+{
+	struct settings s = {.config = *config};
+	const struct config *c = &s.config;
+
+	*config = (struct config){0};
+	if (!rules_hold(c, why) || !read_trust(c, &s.trust, why) || !read_tls(&s, slots, now, why) ||
+	    !read_reach(c, &s.reach, why)) {
+		settings_drop(&s);
+		return false;
+	}
+	if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &s.dns))
+		abort(); /* rules_hold has read it */
+	s.routes = routes_of(c);
+	*out = s;
+	return true;
+}
+
+bool load_users(int dirfd, const struct users *running, struct users **out, struct buf *why)
+{
+	struct users *u = users_new();
+	enum err e = users_load(u, dirfd);
+	bool complete = e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0));
+
+	/* At the start the users that can be read are better than no server. */
+	if (complete || (running == NULL && e == ERR_SYNTAX)) {
+		*out = u;
+		return true;
+	}
+	buf_addf(why, "the users cannot be read: %s%s",
+		 e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno),
+		 running != NULL ? "; the old ones stay" : "");
+	users_free(u);
+	return false;
+}
+
+bool load_check(struct config *config, int64_t now, struct buf *why)
 {
 	struct domain_certs *certs = domain_certs_new();
-	struct tls_pair tls = {0};
-	struct trust *trust = NULL;
+	struct settings s = {0};
 	uint8_t master[SEAL_KEY];
 	bool ok;
 
-	ok = load_rules(c, why) && load_trust(c, &trust, why) && load_tls(c, trust, 1, now, &tls, why) &&
-	     load_identity(c, "https://check", 1, now, certs, why) && load_master(c, master, why);
+	ok = load_settings(config, 1, now, &s, why) && load_identity(&s.config, 1, now, certs, why) &&
+	     load_master(&s.config, master, why);
 	mem_wipe(master, sizeof(master));
-	tls_config_unref(tls.server);
-	tls_config_unref(tls.client);
-	trust_unref(trust);
+	settings_drop(&s);
 	domain_certs_free(certs);
 	return ok;
 }

@@ -1,51 +1,47 @@
 #ifndef SIP_SERVER_LOAD_H
 #define SIP_SERVER_LOAD_H
 
-#include "crypto/tls.h"
-#include "sip/config.h"
 #include "sip/identity/domain_cert.h"
-#include "sip/locate/reach.h"
-#include "sip/locate/routes.h"
+#include "sip/settings.h"
 #include "store/file.h"
 
-/* Everything that a configuration names, read and checked: for serve, reload and check alike. Sentences go to *why. */
-
-/* load_file: a file named by the configuration; secret: refused when others may read it. */
-MUST_USE bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why);
-
-/* load_rules: what one key alone cannot tell: that the domain is named, that switches go together. */
-MUST_USE bool load_rules(const struct config *c, struct buf *why);
-
-/* load_reach: where certificates may be fetched from. */
-MUST_USE bool load_reach(const struct config *c, struct reach *out, struct buf *why);
-
-/* load_routes: those of the configuration, for resolver_new; the caller's. */
-struct routes *load_routes(const struct config *c);
-
-MUST_USE bool load_trust(const struct config *c, struct trust **out, struct buf *why);
+/*
+ * Everything that a configuration names, read and checked: for the start, for reload and for "vouch check" alike. Each
+ * function appends one sentence to *why when it says false.
+ */
 
 /*
- * load_tls: what this server is to TLS clients (NULL without tls.certificate), and what it is where it connects to: it
- * shows its first certificate to a server that asks for one (RFC 5922 7.4), so that the two domains prove themselves to
- * each other. Also checks names, dates, key type, and that no TLS key is the Identity key. *out: one reference each.
+ * load_limits: raises the limit of open files as far as the system lets it, and lowers limits.connections when that is
+ * not enough, because connections must not take the descriptors of the store and of the control socket. A running
+ * server calls it before load_settings.
  */
-struct tls_pair {
-	struct tls_config *server, *client;
-};
-MUST_USE bool load_tls(const struct config *c, struct trust *trust, unsigned slots, int64_t now, struct tls_pair *out,
-		       struct buf *why);
+void load_limits(struct config *c);
 
-/* load_identity_base: appends identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
-void load_identity_base(const struct config *c, struct buf *out);
+/*
+ * load_settings: config, which is taken in any case, becomes *out with all that its files hold but the users. Checked
+ * are the keys that must go together, and names, dates, kinds and uses of the certificates (TLS-13). slots: worker
+ * threads that use the TLS keys.
+ */
+MUST_USE bool load_settings(struct config *config, unsigned slots, int64_t now_s, struct settings *out,
+			    struct buf *why);
 
-MUST_USE bool load_identity(const struct config *c, const char *base, unsigned workers, int64_t now,
-			    struct domain_certs *into, struct buf *why);
+/*
+ * load_users: the users of the store, which the caller puts into its settings. running: the table until now, NULL at
+ * the start. A damaged list is good enough to start with, but not to replace a running one: users whom it lacks would
+ * lose their credentials.
+ */
+MUST_USE bool load_users(int dirfd, const struct users *running, struct users **out, struct buf *why);
 
-/* load_master: SEAL_KEY octets. load_store: opens (create: and makes) the store's folder. */
+/* load_identity: adds the domain certificate of the configuration, with a key for each worker, to *into (RFC 4474 5).
+ */
+MUST_USE bool load_identity(const struct config *c, unsigned workers, int64_t now_s, struct domain_certs *into,
+			    struct buf *why);
+
+/* load_master: the SEAL_KEY octets of server.master-key. load_store: opens the store's folder; create: and makes it. */
 MUST_USE bool load_master(const struct config *c, uint8_t *key, struct buf *why);
 MUST_USE bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why);
 
-/* load_check: all of the above without effect, for "vouch check". */
-MUST_USE bool load_check(const struct config *c, int64_t now, struct buf *why);
+/* load_check: all of the above without effect; config is taken. */
+MUST_USE bool load_check(struct config *config, int64_t now_s, struct buf *why);
 
 #endif

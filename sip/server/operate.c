@@ -1,16 +1,21 @@
-#include <errno.h>
-#include <string.h>
+#include "sip/server/operate.h"
 
-#include "core/log.h"
+#include <signal.h>
+
 #include "core/mem.h"
-#include "sip/server/serve_private.h"
-#include "sip/identity/verifier.h"
 #include "sip/report.h"
+#include "sip/server/control.h"
 
-/* What an administrator asks of the running server: status, reload, revoke. */
+struct operate {
+	struct serve *server;
+	struct site *site;
+	struct control *control;
+};
+
+/* --- status --- */
 
 struct listing {
-	struct app *app;
+	struct site *site;
 	struct buf *out;
 	bool json, first;
 };
@@ -35,7 +40,7 @@ static void list_one(void *arg, const struct credential *c)
 static void list_binding(void *arg, const struct binding *b)
 {
 	struct listing *l = arg;
-	uint32_t left = binding_left_s(registrar_bindings(l->app->registrar), b);
+	uint32_t left = binding_left_s(registrar_bindings(l->site->registrar), b);
 
 	if (l->json) {
 		buf_addf(l->out, "%s{\"aor\":", l->first ? "" : ",");
@@ -59,13 +64,13 @@ static void count_binding(void *arg, const struct binding *b)
 	++*(unsigned *)arg;
 }
 
-void app_status(struct app *a, bool json, struct buf *out)
+static void status(struct site *s, bool json, struct buf *out)
 {
-	struct listing l = {.app = a, .out = out, .json = json, .first = true};
-	const struct proxy_identities *ids = proxy_identities(a->proxy);
+	struct listing l = {.site = s, .out = out, .json = json, .first = true};
+	const struct proxy_identities *ids = proxy_identities(s->proxy);
 	unsigned bindings = 0;
 
-	bindings_each(registrar_bindings(a->registrar), count_binding, &bindings);
+	bindings_each(registrar_bindings(s->registrar), count_binding, &bindings);
 	buf_addf(out,
 		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
 			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"registrations\":%u,"
@@ -73,194 +78,94 @@ void app_status(struct app *a, bool json, struct buf *out)
 		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
 			"credential subscriptions %u\nregistrations %u\nidentity signed %llu\nidentity verified %llu\n"
 			"identity failed %llu\ncredentials\n",
-		 a->config.domain, users_count(a->users), streams_count(a->streams), tx_count(a->transactions),
-		 notifier_count(a->notifier, PACKAGE_CERTIFICATE), notifier_count(a->notifier, PACKAGE_CREDENTIAL),
-		 bindings, ids->signatures, ids->verified, ids->failed);
-	credential_each(a->store, list_one, &l);
+		 s->settings->config.domain, users_count(s->settings->users), streams_count(s->streams),
+		 tx_count(s->transactions), notifier_count(s->notifier, PACKAGE_CERTIFICATE),
+		 notifier_count(s->notifier, PACKAGE_CREDENTIAL), bindings, ids->signatures, ids->verified,
+		 ids->failed);
+	credential_each(s->store, list_one, &l);
 	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
 	l.first = true;
-	bindings_each(registrar_bindings(a->registrar), list_binding, &l);
+	bindings_each(registrar_bindings(s->registrar), list_binding, &l);
 	if (json)
 		buf_adds(out, "]}\n");
 }
 
-struct comparison {
-	struct app *app;
-	const struct users *next;
-};
-
-static void compare_user(void *arg, const struct user *u)
-{
-	const struct comparison *c = arg;
-	const struct user *next = users_find(c->next, slice_str(u->aor));
-
-	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
-		notifier_deactivate(c->app->notifier, slice_str(u->aor));
-	if (next == NULL)
-		registrar_forget(c->app->registrar, slice_str(u->aor));
-	/* T-48: who is no user any more has no credential either. */
-	if (next == NULL && credentials_revoke(c->app->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
-		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
-}
-
-/* The list in the store. NULL: it is damaged or gone, and who is missing in it must not lose a credential for that. */
-static struct users *read_users(const struct app *a, struct buf *why)
-{
-	struct users *next = users_new();
-	enum err e = users_load(next, a->dirfd);
-
-	if (e == ERR_OK || (e == ERR_NOTFOUND && users_count(a->users) == 0))
-		return next;
-	buf_addf(why, "the users cannot be read: %s; the old ones stay",
-		 e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno));
-	users_free(next);
-	return NULL;
-}
-
-static void take_users(struct app *a, struct users *next, struct buf *out)
-{
-	struct users *old = a->users;
-	struct comparison c = {.app = a, .next = next};
-
-	auth_users(a->auth, next);
-	a->users = next;
-	users_each(old, compare_user, &c);
-	users_free(old);
-	buf_addf(out, "%zu users\n", users_count(next));
-}
-
-bool app_reload_users(struct app *a, struct buf *out)
-{
-	struct users *next = read_users(a, out);
-
-	if (next == NULL)
-		buf_addc(out, '\n');
-	else
-		take_users(a, next, out);
-	return next != NULL;
-}
-
-/* What is looked up when it is needed changes at once; the domain's text is borrowed by others and stays where it is.
- */
-static void take_settings(struct app *a, struct config *next)
-{
-	struct config old = a->config;
-	char *domain = next->domain;
-	struct buf why = {0};
-
-	next->domain = old.domain;
-	old.domain = domain;
-	a->config = *next;
-	*next = old;
-	log_set((enum log_level)a->config.log_level);
-	signer_alg(a->signer, a->config.identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256);
-	if (!app_fetch_rules(a, &why)) /* load_rules has looked */
-		log_line(LOG_ERROR, "event=not_reloaded reason=%s", log_esc(buf_slice(&why)).text);
-	buf_free(&why);
-}
-
-static void drop_tls(struct tls_pair *tls)
-{
-	tls_config_unref(tls->server);
-	tls_config_unref(tls->client);
-}
-
-/* New connections use the new certificates; who listens with TLS goes on with the old ones when there are none. */
-static void take_tls(struct app *a, struct tls_pair *next, struct trust *trust)
-{
-	struct tls_pair old = {a->server_tls, a->client_tls};
-
-	notifier_tls(a->notifier, next->client);
-	proxy_tls(a->proxy, next->client);
-	verifier_reload(a->verifier, next->client, trust, a->config.identity_date_skew, a->config.identity_wildcard);
-	a->client_tls = next->client;
-	trust_unref(a->trust);
-	a->trust = trust_ref(trust);
-	if (next->server != NULL) {
-		transport_tls(a->transport, next->server);
-		for (unsigned i = 0; i < a->web_tls_count; i++)
-			stream_listener_config(a->web_tls[i], next->server);
-		a->server_tls = next->server;
-	} else {
-		old.server = NULL;
-	}
-	drop_tls(&old);
-}
-
-/* Users, certificates, and all settings but listeners, store and limits, which need a restart. A wrong file changes
- * nothing. */
-bool app_reload(struct app *a, struct buf *out)
-{
-	struct buf why = {0}, base = {0};
-	struct tls_pair tls = {0};
-	int64_t now = loop_wall_s(a->loop);
-	struct users *users = NULL;
-	struct trust *trust = NULL;
-	struct config next;
-	bool ok = config_load(a->config.file, a->overrides, &next, &why);
-
-	if (ok && !load_rules(&next, &why)) {
-		config_free(&next);
-		ok = false;
-	}
-	if (ok && strcmp(next.domain, a->config.domain) != 0) {
-		buf_adds(&why, "server.domain cannot change while the server runs; restart it");
-		config_free(&next);
-		ok = false;
-	}
-	if (ok) {
-		users = read_users(a, &why);
-		load_identity_base(&next, &base);
-		ok = users != NULL && load_trust(&next, &trust, &why) &&
-		     load_tls(&next, trust, a->workers, now, &tls, &why) &&
-		     load_identity(&next, base.p, a->workers, now, a->certs, &why);
-		if (ok) {
-			const struct resolver_options names = app_resolver_options(a, &next);
-
-			resolver_reload(a->resolver, &names);
-			take_settings(a, &next);
-		}
-		config_free(&next);
-	}
-	if (ok)
-		take_tls(a, &tls, trust);
-	else
-		drop_tls(&tls);
-	trust_unref(trust);
-	if (ok)
-		take_users(a, users, out);
-	else
-		buf_addf(out, "not reloaded: %s\n", why.p);
-	if (!ok)
-		users_free(users);
-	log_line(ok ? LOG_INFO : LOG_ERROR, "event=reload ok=%d reason=%s", ok, log_esc(buf_slice(&why)).text);
-	buf_free(&why);
-	buf_free(&base);
-	return ok;
-}
-
-struct revoking {
-	app_done_fn done;
-	void *arg;
-};
+/* --- revoke --- */
 
 static void on_revoked(void *arg, enum err e)
 {
-	struct revoking *r = arg;
-
-	r->done(r->arg, e == ERR_OK, e == ERR_OK ? "revoked\n" : "the revocation could not be stored\n");
-	mem_free(r);
+	control_answer(arg, e == ERR_OK, e == ERR_OK ? "revoked\n" : "the revocation could not be stored\n");
 }
 
-void app_revoke(struct app *a, struct slice aor, app_done_fn done, void *arg)
+static void revoke_user(struct site *s, struct slice aor, struct asker *asker)
 {
-	struct revoking *r = mem_alloc(sizeof(*r));
-	enum err e;
+	enum err e = credentials_revoke(s->credentials, aor, on_revoked, asker);
 
-	*r = (struct revoking){done, arg};
-	e = credentials_revoke(a->credentials, aor, on_revoked, r);
-	if (e == ERR_OK)
+	if (e == ERR_NOTFOUND)
+		control_answer(asker, true, "there was nothing to revoke\n");
+	else if (e != ERR_OK)
+		control_answer(asker, false, "busy; try again\n");
+}
+
+/* --- commands --- */
+
+static void on_command(void *arg, struct asker *asker, struct slice line)
+{
+	struct operate *o = arg;
+	struct slice verb = line, rest = SLICE_NONE;
+	struct buf out = {0};
+	bool ok = true;
+
+	slice_cut(line, ' ', &verb, &rest);
+	if (slice_eq(verb, S("revoke"))) {
+		revoke_user(o->site, rest, asker);
 		return;
-	mem_free(r);
-	done(arg, e == ERR_NOTFOUND, e == ERR_NOTFOUND ? "there was nothing to revoke\n" : "busy; try again\n");
+	}
+	if (slice_eq(verb, S("status"))) {
+		status(o->site, slice_eq(rest, S("json")), &out);
+	} else if (slice_eq(verb, S("reload"))) {
+		ok = serve_reload(o->server, &out);
+	} else if (slice_eq(verb, S("users"))) {
+		ok = serve_reload_users(o->server, &out);
+	} else {
+		ok = false;
+		buf_adds(&out, "unknown command\n");
+	}
+	control_answer(asker, ok, out.p != NULL ? out.p : "");
+	buf_free(&out);
+}
+
+static void on_hangup(void *arg)
+{
+	struct operate *o = arg;
+	struct buf out = {0};
+
+	serve_reload(o->server, &out);
+	buf_free(&out);
+}
+
+bool operate_open(struct serve *server, struct operate **out, struct buf *why)
+{
+	struct operate *o = mem_alloc(sizeof(*o));
+	struct site *s = serve_site(server);
+
+	o->server = server;
+	o->site = s;
+	if (control_open(s->loop, s->dirfd, &s->settings->config, on_command, o, &o->control, why)) {
+		if (loop_signal(s->loop, SIGHUP, on_hangup, o) == ERR_OK) {
+			*out = o;
+			return true;
+		}
+		buf_adds(why, "signals cannot be handled");
+	}
+	operate_close(o);
+	return false;
+}
+
+void operate_close(struct operate *o)
+{
+	if (o == NULL)
+		return;
+	control_free(o->control);
+	mem_free(o);
 }

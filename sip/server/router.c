@@ -24,7 +24,7 @@ static bool is_local(const struct router *r, struct tx *tx)
 {
 	const struct uri *u = &tx_request(tx)->uri;
 
-	if (!slice_ieq(uri_domain(u), slice_str(r->domain))) {
+	if (!slice_ieq(uri_domain(u), slice_str(r->settings->config.domain))) {
 		tx_reply_code(tx, 404, "Not A Domain Of This Server");
 		return false;
 	}
@@ -91,7 +91,8 @@ static bool is_registered(const struct router *r, const struct uri *u)
 /* Is the request for the phones of a user of ours, rather than for this server? */
 static bool is_for_user(const struct router *r, const struct sip_msg *m)
 {
-	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 || !slice_ieq(uri_domain(&m->uri), slice_str(r->domain)))
+	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 ||
+	    !slice_ieq(uri_domain(&m->uri), slice_str(r->settings->config.domain)))
 		return false;
 	if (notifier_is_target(r->notifier, m->uri.user))
 		return false;

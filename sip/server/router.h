@@ -8,7 +8,7 @@
 
 /* Which service a request is for: the proxy when it is on its way to somewhere or somebody else, or one of our own. */
 struct router {
-	const char *domain;
+	const struct settings *settings;
 	struct credentials *credentials;
 	struct notifier *notifier;
 	struct registrar *registrar;

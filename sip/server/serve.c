@@ -11,119 +11,43 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/server/serve_private.h"
-#include "sip/identity/cert_cache.h"
-#include "sip/identity/replay.h"
-#include "sip/identity/verifier.h"
+#include "sip/identity/web.h"
+#include "sip/server/load.h"
 
-#define NAME_THREADS 4      /* each may wait seconds for a name server */
-#define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
-#define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
+struct serve {
+	struct settings settings;
+	const char *const *overrides;
+	struct loop *loop;
+	int dirfd, lock; /* of the store */
+	unsigned workers;
+	struct domain_certs *certs;
+	struct site *site;
+	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
+	unsigned web_tls_count;
+	struct peer sip, tls, https; /* the first of each, for the ready line */
+};
 
-struct loop *app_loop(struct app *a)
+/* --- the store --- */
+
+static bool lock_store(struct serve *s, struct buf *why)
 {
-	return a->loop;
-}
-
-int app_dirfd(const struct app *a)
-{
-	return a->dirfd;
-}
-
-static void on_request(void *arg, struct tx *tx)
-{
-	struct app *a = arg;
-
-	router_request(&a->router, tx);
-}
-
-static void on_closed(void *arg, uint64_t flow_id, const char *why)
-{
-	struct app *a = arg;
-
-	(void)why;
-	notifier_flow_closed(a->notifier, flow_id);
-	registrar_flow_closed(a->registrar, flow_id);
-}
-
-static void on_ack(void *arg, const struct flow *from, struct sip_msg *ack)
-{
-	struct app *a = arg;
-
-	router_ack(&a->router, from, ack);
-}
-
-static void on_cancel(void *arg, struct tx *tx)
-{
-	struct app *a = arg;
-
-	router_cancel(&a->router, tx);
-}
-
-static const struct tx_user tx_user = {
-	.on_request = on_request, .on_ack = on_ack, .on_cancel = on_cancel, .on_closed = on_closed};
-
-/* --- starting, in this order; app_free goes back the same way --- */
-
-static bool open_store(struct app *a, struct buf *why)
-{
-	uint8_t master[SEAL_KEY];
+	const struct config *c = &s->settings.config;
+	struct buf path = {0};
 	enum err e;
-	bool ok = false;
 
-	if (!load_master(&a->config, master, why) || !load_store(&a->config, true, &a->dirfd, why))
+	if (!load_store(c, true, &s->dirfd, why))
 		return false;
-	e = file_lock(a->dirfd, FILE_LOCK, &a->lock);
-	if (e != ERR_OK) {
-		struct buf path = {0};
-
-		config_path(&a->config, a->config.store, &path);
-		buf_addf(why, "the store %s %s", path.p,
-			 e == ERR_EXISTS ? "is held by another running vouch; stop that one first"
-					 : "cannot be locked");
-		buf_free(&path);
-		goto out;
-	}
-	record_route_keys(slice_of(master, sizeof(master)), &a->route_keys);
-	if (replay_open(a->config.limit_replays, a->dirfd, slice_of(master, sizeof(master)), loop_now_ms(a->loop),
-			loop_wall_s(a->loop), &a->replay) != ERR_OK) {
-		buf_addf(why, "the replay memory in %s cannot be read: %s", a->config.store, strerror(errno));
-		goto out;
-	}
-	file_remove_temporary(a->dirfd);
-	a->commit = commit_new(a->disk, a->dirfd, a->config.limit_queue);
-	a->users = users_new();
-	e = users_load(a->users, a->dirfd);
-	if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_SYNTAX) {
-		buf_addf(why, "the users in %s cannot be read: %s", a->config.store, strerror(errno));
-		goto out;
-	}
-	if (credential_store_open(a->dirfd, a->commit, master, &a->store, why) != ERR_OK) {
-		if (why->n == 0)
-			buf_addf(why, "the credentials in %s cannot be read: %s", a->config.store, strerror(errno));
-		goto out;
-	}
-	ok = true;
-out:
-	mem_wipe(master, sizeof(master));
-	return ok;
+	e = file_lock(s->dirfd, FILE_LOCK, &s->lock);
+	if (e == ERR_OK)
+		return true;
+	config_path(c, c->store, &path);
+	buf_addf(why, "the store %s %s", path.p,
+		 e == ERR_EXISTS ? "is held by another running vouch; stop that one first" : "cannot be locked");
+	buf_free(&path);
+	return false;
 }
 
-static bool load_keys(struct app *a, struct buf *why)
-{
-	int64_t now = loop_wall_s(a->loop);
-	struct tls_pair tls = {0};
-	struct buf base = {0};
-	bool ok;
-
-	load_identity_base(&a->config, &base);
-	ok = load_identity(&a->config, base.p, a->workers, now, a->certs, why) &&
-	     load_tls(&a->config, a->trust, a->workers, now, &tls, why);
-	buf_free(&base);
-	a->server_tls = tls.server;
-	a->client_tls = tls.client;
-	return ok;
-}
+/* --- listeners --- */
 
 static bool cannot_listen(const char *key, struct slice at, struct buf *why)
 {
@@ -138,18 +62,18 @@ static bool next_address(const char *value, unsigned i, struct slice *at, struct
 	return config_list(value, i, at) && peer_parse(*at, p);
 }
 
-static bool listen_sip(struct app *a, enum proto proto, const char *key, const char *value, struct peer *first,
+static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct peer *first,
 		       struct buf *why)
 {
 	struct slice at;
 	struct peer p;
 
 	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
-		if (proto == PROTO_TLS && a->server_tls == NULL) {
+		if (proto == PROTO_TLS && s->settings.server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
 		}
-		if (transport_listen(a->transport, proto, &p, a->server_tls) != ERR_OK)
+		if (transport_listen(s->site->transport, proto, &p, s->settings.server_tls) != ERR_OK)
 			return cannot_listen(key, at, why);
 		if (i == 0 && first != NULL)
 			*first = p;
@@ -157,174 +81,49 @@ static bool listen_sip(struct app *a, enum proto proto, const char *key, const c
 	return true;
 }
 
-static bool listen_web(struct app *a, const char *key, const char *value, bool tls, struct buf *why)
+static bool listen_web(struct serve *s, const char *key, const char *value, bool tls, struct buf *why)
 {
 	struct stream_listener *l;
 	struct slice at;
 	struct peer p;
 
 	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
-		if (tls && a->server_tls == NULL) {
+		if (tls && s->settings.server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
 		}
-		if (stream_listen(a->streams, &p, tls ? a->server_tls : NULL, &web_user, a->web, &l) != ERR_OK)
+		if (stream_listen(s->site->streams, &p, tls ? s->settings.server_tls : NULL, &web_user, s->site->web,
+				  &l) != ERR_OK)
 			return cannot_listen(key, at, why);
 		if (i == 0 && tls)
-			a->https = p;
+			s->https = p;
 		if (tls)
-			a->web_tls[a->web_tls_count++] = l;
+			s->web_tls[s->web_tls_count++] = l;
 	}
 	return true;
 }
 
-static bool listen_all(struct app *a, struct buf *why)
+static bool listen_all(struct serve *s, struct buf *why)
 {
-	const struct config *c = &a->config;
+	const struct config *c = &s->settings.config;
 
-	return listen_sip(a, PROTO_UDP, "listen-udp", c->listen_udp, &a->sip, why) &&
-	       listen_sip(a, PROTO_TCP, "listen-tcp", c->listen_tcp, NULL, why) &&
-	       listen_sip(a, PROTO_TLS, "listen-tls", c->listen_tls, &a->tls, why) &&
-	       listen_web(a, "listen-https", c->listen_https, true, why) &&
-	       listen_web(a, "listen-http", c->listen_http, false, why);
+	return listen_sip(s, PROTO_UDP, "listen-udp", c->listen_udp, &s->sip, why) &&
+	       listen_sip(s, PROTO_TCP, "listen-tcp", c->listen_tcp, NULL, why) &&
+	       listen_sip(s, PROTO_TLS, "listen-tls", c->listen_tls, &s->tls, why) &&
+	       listen_web(s, "listen-https", c->listen_https, true, why) &&
+	       listen_web(s, "listen-http", c->listen_http, false, why);
 }
 
-/* A transport with a listener can be used: answers, and requests back, come by it. */
-static unsigned listener_protos(const struct config *c)
-{
-	return (c->listen_udp[0] != '\0' ? PROTO_BIT(PROTO_UDP) : 0) |
-	       (c->listen_tcp[0] != '\0' ? PROTO_BIT(PROTO_TCP) : 0) |
-	       (c->listen_tls[0] != '\0' ? PROTO_BIT(PROTO_TLS) : 0);
-}
-
-bool app_fetch_rules(struct app *a, struct buf *why)
-{
-	a->dns = (struct dns_servers){0};
-	if (a->config.dns[0] != '\0' && !dns_servers_list(slice_str(a->config.dns), &a->dns)) {
-		buf_adds(why, "server.dns cannot be read");
-		return false;
-	}
-	a->dns.over = &a->over;
-	return load_reach(&a->config, &a->reach, why);
-}
-
-struct resolver_options app_resolver_options(const struct app *a, const struct config *c)
-{
-	return (struct resolver_options){.dns = c->dns, .protos = a->protos, .routes = load_routes(c)};
-}
-
-static void build_layers(struct app *a)
-{
-	const struct config *c = &a->config;
-	const struct auth_options auth = {.realm = c->domain,
-					  .sha256 = c->digest_sha256,
-					  .md5 = c->digest_md5,
-					  .nonce_lifetime_s = c->digest_nonce_lifetime,
-					  .guesses_per_minute = c->digest_guesses};
-	const struct stream_limits limits = {.connections = c->limit_connections,
-					     .per_source = c->limit_connections_per_source,
-					     .handshake_ms = c->limit_handshake_timeout * 1000,
-					     .first_ms = c->limit_first_message_timeout * 1000,
-					     .message_ms = c->limit_message_timeout * 1000,
-					     .idle_ms = c->limit_idle_timeout * 1000,
-					     .kept_idle_ms = c->limit_kept_idle_timeout * 1000,
-					     .handshakes = c->limit_handshakes,
-					     .handshakes_per_source = c->limit_handshakes_per_source,
-					     .rsa_failures = c->limit_rsa_failures};
-
-	struct resolver_options names;
-
-	a->protos = listener_protos(c);
-	names = app_resolver_options(a, c);
-	a->auth = auth_new(a->loop, &auth, a->users);
-	a->signer = signer_new(a->work, a->certs, c->identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256);
-	a->web = web_new(a->loop, a->certs);
-	a->streams = streams_new(a->loop, a->work, a->workers, &limits);
-	a->transactions = tx_layer_new(a->loop, c->limit_transactions, &tx_user, a);
-	a->transport = transport_new(a->loop, a->streams, c->limit_message, &tx_transport_user, a->transactions);
-	tx_layer_attach(a->transactions, a->transport);
-	a->resolver = resolver_new(a->loop, a->names, &names);
-	a->verifier = verifier_new(&(struct verifier_deps){.fetch = {.loop = a->loop,
-								     .work = a->fetch_names,
-								     .streams = a->streams,
-								     .tls = a->client_tls,
-								     .reach = &a->reach,
-								     .dns = &a->dns},
-							   .work = a->work,
-							   .checking_max = c->limit_queue / 2 + 1,
-							   .trust = a->trust,
-							   .date_skew_s = c->identity_date_skew,
-							   .wildcard = c->identity_wildcard,
-							   .replay = a->replay});
-}
-
-static bool build_services(struct app *a, struct buf *why)
-{
-	const struct access access = {.config = &a->config, .auth = a->auth};
-	const struct credentials_deps credentials = {
-		.loop = a->loop, .transactions = a->transactions, .access = access, .store = a->store, .work = a->work};
-	const struct notifier_deps notifier = {.loop = a->loop,
-					       .transactions = a->transactions,
-					       .transport = a->transport,
-					       .client_tls = a->client_tls,
-					       .signer = a->signer,
-					       .signing_max = 8 * a->workers,
-					       .backlog_max = a->config.limit_queue,
-					       .access = access,
-					       .commit = a->commit,
-					       .dirfd = a->dirfd,
-					       .source = &credentials_source};
-	const struct registrar_deps registrar = {
-		.loop = a->loop, .transport = a->transport, .access = access, .commit = a->commit, .dirfd = a->dirfd};
-	struct notifier_deps with_source = notifier;
-
-	a->credentials = credentials_new(&credentials);
-	with_source.source_arg = a->credentials;
-	if (notifier_new(&with_source, &a->notifier) != ERR_OK) {
-		buf_addf(why, "the subscriptions in %s cannot be read: %s", a->config.store, strerror(errno));
-		return false;
-	}
-	if (registrar_new(&registrar, &a->registrar) != ERR_OK) {
-		buf_addf(why, "the registrations in %s cannot be read: %s", a->config.store, strerror(errno));
-		return false;
-	}
-	credentials_attach(a->credentials, a->notifier);
-	a->proxy = proxy_new(&(struct proxy_deps){.loop = a->loop,
-						  .transactions = a->transactions,
-						  .transport = a->transport,
-						  .client_tls = a->client_tls,
-						  .resolver = a->resolver,
-						  .registrar = a->registrar,
-						  .access = access,
-						  .keys = a->route_keys,
-						  .signer = a->signer,
-						  .signing_max = a->config.limit_queue / 2 + 1,
-						  .verifier = a->verifier,
-						  .replay = a->replay});
-	a->router = (struct router){.domain = a->config.domain,
-				    .credentials = a->credentials,
-				    .notifier = a->notifier,
-				    .registrar = a->registrar,
-				    .proxy = a->proxy};
-	return true;
-}
-
-static void on_hangup(void *arg)
-{
-	struct buf out = {0};
-
-	app_reload(arg, &out);
-	buf_free(&out);
-}
+/* --- life --- */
 
 static void on_stop(void *arg)
 {
-	struct app *a = arg;
+	struct serve *s = arg;
 
-	loop_stop(a->loop);
+	loop_stop(s->loop);
 }
 
-/* security.md 4.1: no core file, no debugger: memory holds keys. */
+/* No core file and no debugger, because memory holds keys. */
 static void harden(void)
 {
 	const struct rlimit none = {0, 0};
@@ -336,131 +135,175 @@ static void harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Connections must not take the descriptors that the store and the control socket need: a PUBLISH would be 500. */
-static void reserve_files(struct config *c)
+static bool build_site(struct serve *s, struct buf *why)
 {
-	struct rlimit files;
-	rlim_t room = FILES_KEPT + CONNECTIONS_LEAST;
+	uint8_t master[SEAL_KEY];
+	bool ok = load_master(&s->settings.config, master, why);
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return;
-	if (files.rlim_cur > room)
-		room = files.rlim_cur;
-	if (c->limit_connections <= room - FILES_KEPT)
-		return;
-	c->limit_connections = (uint32_t)(room - FILES_KEPT);
-	log_line(LOG_WARN, "event=connections_limited connections=%u files=%llu", c->limit_connections,
-		 (unsigned long long)files.rlim_cur);
+	if (ok)
+		ok = site_new(&(struct site_deps){.loop = s->loop,
+						  .settings = &s->settings,
+						  .certs = s->certs,
+						  .dirfd = s->dirfd,
+						  .master = master,
+						  .workers = s->workers},
+			      &s->site, why);
+	mem_wipe(master, sizeof(master));
+	return ok;
 }
 
-static bool start(struct app *a, struct buf *why)
+static bool start(struct serve *s, struct config *config, struct buf *why)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t now = loop_wall_s(s->loop);
 
 	harden();
-	log_set((enum log_level)a->config.log_level);
-	reserve_files(&a->config);
-	if (!load_rules(&a->config, why) || !app_fetch_rules(a, why))
+	log_set((enum log_level)config->log_level);
+	load_limits(config);
+	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
+	if (!load_settings(config, s->workers, now, &s->settings, why) ||
+	    !load_identity(&s->settings.config, s->workers, now, s->certs, why) || !lock_store(s, why) ||
+	    !load_users(s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) || !listen_all(s, why))
 		return false;
-	a->workers = a->config.workers != 0 ? a->config.workers : cores > 0 ? (unsigned)cores : 1;
-	a->loop = loop_new();
-	a->work = work_new(a->loop, a->workers, a->config.limit_queue, 5);
-	a->disk = work_new(a->loop, 1, 4, 0);
-	a->names = work_new(a->loop, NAME_THREADS, a->config.limit_queue, 0);
-	a->fetch_names = work_new(a->loop, CACHE_FETCHES, CACHE_FETCHES, 0);
-	a->certs = domain_certs_new();
-	if (!load_trust(&a->config, &a->trust, why) || !load_keys(a, why) || !open_store(a, why))
-		return false;
-	build_layers(a);
-	if (!listen_all(a, why) || !build_services(a, why))
-		return false;
-	if (!control_open(a, a->dirfd, &a->config, &a->control, why))
-		return false;
-	if (loop_signal(a->loop, SIGTERM, on_stop, a) != ERR_OK || loop_signal(a->loop, SIGINT, on_stop, a) != ERR_OK ||
-	    loop_signal(a->loop, SIGHUP, on_hangup, a) != ERR_OK) {
-		buf_adds(why, "signals cannot be handled");
+	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
+		return true;
+	buf_adds(why, "signals cannot be handled");
+	return false;
+}
+
+bool serve_new(struct config *config, const char *const *overrides, struct serve **out, struct buf *why)
+{
+	struct serve *s = mem_alloc(sizeof(*s));
+
+	s->overrides = overrides;
+	s->dirfd = s->lock = -1;
+	s->loop = loop_new();
+	s->certs = domain_certs_new();
+	if (!start(s, config, why)) {
+		serve_free(s);
 		return false;
 	}
+	*out = s;
 	return true;
 }
 
-bool app_new(struct config *config, const char *const *overrides, struct app **out, struct buf *why)
+void serve_stop(struct serve *s)
 {
-	struct app *a = mem_alloc(sizeof(*a));
+	site_stop(s->site);
+}
 
-	a->config = *config;
-	*config = (struct config){0};
-	a->overrides = overrides;
-	a->dirfd = a->lock = -1;
-	if (!start(a, why)) {
-		app_free(a);
+void serve_free(struct serve *s)
+{
+	site_free(s->site);
+	loop_free(s->loop); /* runs what was put off, which may still read settings */
+	domain_certs_free(s->certs);
+	settings_drop(&s->settings);
+	/* The lock goes last: another process may take the store then. */
+	if (s->lock >= 0)
+		close(s->lock);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	mem_free(s);
+}
+
+void serve_run(struct serve *s)
+{
+	loop_run(s->loop);
+}
+
+struct site *serve_site(struct serve *s)
+{
+	return s->site;
+}
+
+static const char *at_or_dash(const struct peer *p, struct peer_text *text)
+{
+	if (p->u.sa.sa_family == 0)
+		return "-";
+	*text = peer_text(p);
+	return text->text;
+}
+
+void serve_ready(const struct serve *s, struct buf *out)
+{
+	struct peer_text sip, tls, https;
+
+	buf_addf(out, "ready sip=%s tls=%s https=%s domain=%s\n", at_or_dash(&s->sip, &sip), at_or_dash(&s->tls, &tls),
+		 at_or_dash(&s->https, &https), s->settings.config.domain);
+}
+
+/* --- other settings --- */
+
+static void report_change(void *arg, const struct config_change *c)
+{
+	struct slice is = c->is.n > 0 ? c->is : S("nothing"), was = c->was.n > 0 ? c->was : S("nothing");
+
+	buf_addf(arg, "%s: %s.%s = %.*s (%s %.*s)\n", c->needs_restart ? "needs a restart" : "changed", c->section,
+		 c->key, SLICE_ARG(is), c->needs_restart ? "runs with" : "was", SLICE_ARG(was));
+}
+
+/*
+ * The second settings, whole, or false: the running ones stay. The domain certificate goes last into a table that the
+ * running ones use, too, because nothing can fail behind it. report: what differs.
+ */
+static bool load_next(struct serve *s, struct settings *next, struct buf *report, struct buf *why)
+{
+	const struct config *running = &s->settings.config;
+	int64_t now = loop_wall_s(s->loop);
+	struct config config;
+
+	if (!config_load(running->file, s->overrides, &config, why))
+		return false;
+	load_limits(&config);
+	if (strcmp(config.domain, running->domain) != 0) {
+		buf_adds(why, "server.domain cannot change while the server runs; restart it");
+		config_free(&config);
 		return false;
 	}
-	*out = a;
+	config_compare(running, &config, report_change, report);
+	config_keep(&config, running);
+	if (!load_settings(&config, s->workers, now, next, why))
+		return false;
+	if (load_users(s->dirfd, s->settings.users, &next->users, why) &&
+	    load_identity(&next->config, s->workers, now, s->certs, why))
+		return true;
+	settings_drop(next);
+	return false;
+}
+
+bool serve_reload(struct serve *s, struct buf *out)
+{
+	struct buf why = {0}, report = {0};
+	struct settings next = {0};
+	bool ok = load_next(s, &next, &report, &why);
+
+	if (ok) {
+		site_take(s->site, &next);
+		settings_drop(&next);
+		for (unsigned i = 0; i < s->web_tls_count; i++)
+			stream_listener_config(s->web_tls[i], s->settings.server_tls);
+		log_set((enum log_level)s->settings.config.log_level);
+		buf_add(out, buf_slice(&report));
+		buf_addf(out, "%zu users; certificates, keys and trust anchors were read again\n",
+			 users_count(s->settings.users));
+	} else {
+		buf_addf(out, "not reloaded: %s\n", why.p);
+	}
+	log_line(ok ? LOG_INFO : LOG_ERROR, "event=reload ok=%d reason=%s", ok, log_esc(buf_slice(&why)).text);
+	buf_free(&why);
+	buf_free(&report);
+	return ok;
+}
+
+bool serve_reload_users(struct serve *s, struct buf *out)
+{
+	struct users *next;
+
+	if (!load_users(s->dirfd, s->settings.users, &next, out)) {
+		buf_addc(out, '\n');
+		return false;
+	}
+	site_take_users(s->site, next);
+	buf_addf(out, "%zu users\n", users_count(next));
 	return true;
-}
-
-void app_free(struct app *a)
-{
-	if (a->streams != NULL)
-		stream_stop_listening(a->streams);
-	resolver_stop(a->resolver);
-	atomic_store(&a->over, true);
-	/* All jobs end first: what they belong to, and the other pools, are still there for their done(). */
-	work_stop(a->work);
-	work_stop(a->disk);
-	work_stop(a->names);
-	work_stop(a->fetch_names);
-	work_free(a->work);
-	work_free(a->disk);
-	work_free(a->names);
-	work_free(a->fetch_names);
-	control_free(a->control);
-	notifier_free(a->notifier);
-	proxy_free(a->proxy);
-	record_route_keys_drop(&a->route_keys);
-	registrar_free(a->registrar);
-	credentials_free(a->credentials);
-	tx_layer_free(a->transactions);
-	resolver_free(a->resolver);
-	streams_free(a->streams);
-	transport_free(a->transport);
-	verifier_free(a->verifier);
-	replay_free(a->replay);
-	web_free(a->web);
-	signer_free(a->signer);
-	auth_free(a->auth);
-	credential_store_free(a->store);
-	users_free(a->users);
-	commit_free(a->commit);
-	domain_certs_free(a->certs);
-	if (a->server_tls != NULL)
-		tls_config_unref(a->server_tls);
-	if (a->client_tls != NULL)
-		tls_config_unref(a->client_tls);
-	trust_unref(a->trust);
-	if (a->loop != NULL)
-		loop_free(a->loop);
-	if (a->lock >= 0)
-		close(a->lock);
-	if (a->dirfd >= 0)
-		close(a->dirfd);
-	config_free(&a->config);
-	mem_free(a);
-}
-
-void app_run(struct app *a)
-{
-	loop_run(a->loop);
-}
-
-void app_ready(const struct app *a, struct buf *out)
-{
-	buf_addf(out, "ready sip=%s", a->sip.u.sa.sa_family == 0 ? "-" : peer_text(&a->sip).text);
-	buf_addf(out, " tls=%s", a->tls.u.sa.sa_family == 0 ? "-" : peer_text(&a->tls).text);
-	buf_addf(out, " https=%s", a->https.u.sa.sa_family == 0 ? "-" : peer_text(&a->https).text);
-	buf_addf(out, " domain=%s\n", a->config.domain);
 }

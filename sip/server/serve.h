@@ -1,33 +1,35 @@
 #ifndef SIP_SERVER_SERVE_H
 #define SIP_SERVER_SERVE_H
 
-#include "sip/config.h"
-
-/* The running server: everything hangs off struct app, see serve_private.h. */
-struct app;
+#include "sip/server/site.h"
 
 /*
- * app_new: reads, checks, binds; nothing is left half-started when it fails, and *why is one sentence. config becomes
- * the app's. overrides: for reloading.
+ * The running server: the site of a domain with its store, its listeners and the signals that end it. What an
+ * administrator asks of it is operate.h.
  */
-MUST_USE bool app_new(struct config *config, const char *const *overrides, struct app **out, struct buf *why);
+struct serve;
 
-/* app_ready: appends the ready line with the real ports. app_run: until SIGTERM or SIGINT. app_free: ends in good
- * order. */
-void app_ready(const struct app *a, struct buf *out);
-void app_run(struct app *a);
-void app_free(struct app *a);
+/*
+ * serve_new: config is taken in any case. overrides: as config_load has them, for reloading; kept. Nothing is left
+ * half-started when it says false, and *why is one sentence then.
+ */
+MUST_USE bool serve_new(struct config *config, const char *const *overrides, struct serve **out, struct buf *why);
 
-/* What the control socket may ask; answers are text for the caller's terminal. */
-void app_status(struct app *a, bool json, struct buf *out);
-bool app_reload(struct app *a, struct buf *out);
-bool app_reload_users(struct app *a, struct buf *out);
+/* serve_ready: appends the line that says the real ports. serve_run: returns after SIGTERM or SIGINT. */
+void serve_ready(const struct serve *s, struct buf *out);
+void serve_run(struct serve *s);
 
-/* app_revoke: done(arg, ok, text) later or at once. */
-typedef void (*app_done_fn)(void *arg, bool ok, const char *text);
-void app_revoke(struct app *a, struct slice aor, app_done_fn done, void *arg);
+/* serve_stop: no new work, and every result is told. serve_free: the rest. */
+void serve_stop(struct serve *s);
+void serve_free(struct serve *s);
 
-struct loop *app_loop(struct app *a);
-int app_dirfd(const struct app *a);
+/*
+ * serve_reload: reads the configuration and everything that it names again. A wrong file changes nothing, and *out says
+ * why; else *out says what has changed and what needs a restart, a line each. serve_reload_users: the users alone.
+ */
+bool serve_reload(struct serve *s, struct buf *out);
+bool serve_reload_users(struct serve *s, struct buf *out);
+
+struct site *serve_site(struct serve *s);
 
 #endif

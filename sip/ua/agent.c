@@ -38,8 +38,7 @@ struct agent {
 	void *arg;
 	struct loop *loop;
 	struct work *work;
-	struct trust *trust;
-	struct tls_config *tls;
+	struct settings settings; /* of the verifier and of connections: anchors and client_tls are the account's */
 	struct streams *streams;
 	struct tx_layer *transactions;
 	struct transport *transport;
@@ -215,8 +214,8 @@ static void connect_now(struct agent *a)
 	answer_drop(&a->answer);
 	a->spoke = false;
 	for (;; a->target++) {
-		e = transport_connect(a->transport, acc->proto, &a->targets.peers[a->target], tls ? a->tls : NULL,
-				      tls ? acc->domain : SLICE_NONE, &a->flow);
+		e = transport_connect(a->transport, acc->proto, &a->targets.peers[a->target],
+				      tls ? a->settings.client_tls : NULL, tls ? acc->domain : SLICE_NONE, &a->flow);
 		if (e == ERR_OK || a->target + 1 >= a->targets.count)
 			break;
 	}
@@ -253,8 +252,8 @@ static void find_server(void *arg)
 		on_resolved(a, &r, NULL);
 		return;
 	}
-	e = acc->has_server ? resolve_host(a->work, NULL, slice_str(acc->host), acc->port, on_resolved, a)
-			    : resolve_sips(a->work, acc->domain, on_resolved, a);
+	e = acc->has_server ? resolve_host(a->work, &a->settings.dns, slice_str(acc->host), acc->port, on_resolved, a)
+			    : resolve_sips(a->work, &a->settings.dns, acc->domain, on_resolved, a);
 	if (e != ERR_OK)
 		on_resolved(a, &(struct resolved){0}, "the name of the server is no DNS name");
 }
@@ -343,9 +342,9 @@ static bool load_anchors(struct agent *a, struct buf *why)
 	size_t count = 0;
 	bool ok;
 
-	a->trust = trust_new();
+	a->settings.trust = trust_new();
 	ok = named_read(a->account->ca, false, CA_MAX, &pem, why);
-	if (ok && (trust_add_pem(a->trust, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
+	if (ok && (trust_add_pem(a->settings.trust, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
 		buf_addf(why, "%s: %s has no certificates that can be read; expected PEM", a->account->file,
 			 a->account->ca);
 		ok = false;
@@ -363,9 +362,12 @@ static bool build(struct agent *a, struct buf *why)
 						    .message_ms = 32000,
 						    .idle_ms = 120000,
 						    .kept_idle_ms = INT32_MAX};
-	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->trust};
+	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 
-	if (tls_config_new(&tls, &a->tls) != ERR_OK) {
+	a->settings.reach.everywhere = true;
+	a->settings.config.identity_date_skew = DATE_SKEW_S;
+	a->settings.config.identity_wildcard = true;
+	if (tls_config_new(&tls, &a->settings.client_tls) != ERR_OK) {
 		buf_adds(why, "the TLS library refuses the client configuration");
 		return false;
 	}
@@ -375,10 +377,7 @@ static bool build(struct agent *a, struct buf *why)
 	tx_layer_attach(a->transactions, a->transport);
 	a->replay = replay_new(REPLAY_MAX);
 	a->verifier = verifier_new(&(struct verifier_deps){
-		.fetch = {.loop = a->loop, .work = a->work, .streams = a->streams, .tls = a->tls},
-		.trust = a->trust,
-		.date_skew_s = DATE_SKEW_S,
-		.wildcard = true,
+		.fetch = {.loop = a->loop, .work = a->work, .streams = a->streams, .settings = &a->settings},
 		.replay = a->replay,
 		.work = a->work,
 		.checking_max = QUEUE});
@@ -473,9 +472,7 @@ void agent_free(struct agent *a)
 	}
 	answer_drop(&a->answer);
 	timer_free(a->ending);
-	if (a->tls != NULL)
-		tls_config_unref(a->tls);
-	trust_unref(a->trust);
+	settings_drop(&a->settings);
 	loop_free(a->loop);
 	mem_free(a);
 }
@@ -497,7 +494,7 @@ struct tx_layer *agent_transactions(struct agent *a)
 
 const struct trust *agent_trust(const struct agent *a)
 {
-	return a->trust;
+	return a->settings.trust;
 }
 
 struct verifier *agent_verifier(struct agent *a)

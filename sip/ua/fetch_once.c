@@ -40,10 +40,12 @@ bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct 
 						    .kept_idle_ms = FETCH_MS};
 	const struct tls_params params = {.static_rsa = true, .slots = 1, .trust = trust};
 	struct once o = {.body = body, .why = why};
-	struct fetch_deps deps = {0};
+	struct settings settings = {.reach = {.everywhere = true}, .trust = trust_ref(trust)};
+	struct fetch_deps deps = {.settings = &settings};
 	size_t before = body->n;
 
-	if (tls_config_new(&params, &deps.tls) != ERR_OK) {
+	if (tls_config_new(&params, &settings.client_tls) != ERR_OK) {
+		settings_drop(&settings);
 		buf_adds(why, "the TLS library refuses the client configuration");
 		return false;
 	}
@@ -59,6 +61,6 @@ bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct 
 	streams_free(deps.streams);
 	timer_free(o.end);
 	loop_free(o.loop);
-	tls_config_unref(deps.tls);
+	settings_drop(&settings);
 	return body->n > before;
 }

@@ -72,17 +72,15 @@ int verb_check(int argc, char **argv)
 	if (!begin("check", "vouch check -c FILE [--dump]", argc, argv, 0, 0, &a, &code))
 		return code;
 	code = 0;
-	if (!load_check(&a.config, (int64_t)time(NULL), &why)) {
+	config_dump(&a.config, &text);
+	if (!load_check(&a.config, (int64_t)time(NULL), &why))
 		code = verb_say("check", 1, "%s", why.p);
-	} else if (a.dump) {
-		config_dump(&a.config, &text);
+	else if (a.dump)
 		fputs(text.p, stdout);
-	} else {
+	else
 		printf("%s is fine\n", a.file);
-	}
 	buf_free(&why);
 	buf_free(&text);
-	config_free(&a.config);
 	return code;
 }
 

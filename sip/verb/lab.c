@@ -7,7 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "sip/server/serve.h"
+#include "sip/server/operate.h"
 #include "sip/verb/setup.h"
 #include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
@@ -66,21 +66,26 @@ static bool parse(int argc, char **argv, const char *letters, struct options *o)
 static int run(const char *verb, struct config *config, const char *const *overrides, void (*hint)(void *), void *arg)
 {
 	struct buf why = {0}, ready = {0};
-	struct app *app;
+	struct serve *server = NULL;
+	struct operate *operate;
 
-	if (!app_new(config, overrides, &app, &why)) {
+	if (!serve_new(config, overrides, &server, &why) || !operate_open(server, &operate, &why)) {
 		verb_say(verb, 1, "%s", why.p);
 		buf_free(&why);
+		if (server != NULL)
+			serve_free(server);
 		return 1;
 	}
-	app_ready(app, &ready);
+	serve_ready(server, &ready);
 	fputs(ready.p, stdout);
 	fflush(stdout);
 	if (hint != NULL && isatty(STDOUT_FILENO))
 		hint(arg);
 	buf_free(&ready);
-	app_run(app);
-	app_free(app);
+	serve_run(server);
+	serve_stop(server);
+	operate_close(operate);
+	serve_free(server);
 	return 0;
 }
 

@@ -312,6 +312,26 @@ def test_reload_takes_a_changed_configuration(labs, server, net):
     program.until(lambda: watcher.try_subscribe("sip:alice@example.com", expires=7200).expires == 900, 5, "the reload")
 
 
+def test_reload_says_what_has_changed_and_what_needs_a_restart(labs, server):
+    """Once a changed listener was answered "ok" and nothing came of it."""
+    other = server(directory=labs.directory())
+    old = other.conf.read_text()
+    port = program.free_ports(1)
+    other.conf.write_text(f"{old}\n[server]\nlisten-http = 127.0.0.1:{port}\n[limits]\nmessage = 8192\n"
+                          "[certificate]\nmax-expires = 600\n[route]\nexample.net = udp:127.0.0.1:9\n")
+    first, again = other.admin("reload"), other.admin("reload")
+    assert (first.returncode, again.returncode) == (0, 0)
+    restart = [f"needs a restart: server.listen-http = 127.0.0.1:{port} (runs with nothing)",
+               "needs a restart: limits.message = 8192 (runs with 65536)"]
+    changed = ["changed: certificate.max-expires = 600 (was 604800)",
+               "changed: route.DOMAIN = example.net = udp:127.0.0.1:9 (was nothing)"]
+    said = lambda done: [line for line in done.stdout.splitlines() if ": " in line and "=" in line]
+    assert sorted(said(first)) == sorted(restart + changed)
+    assert said(again) == restart
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)
+
+
 def test_reload_keeps_the_old_state_when_the_new_one_is_wrong(labs, server, net):
     other = server(directory=labs.directory())
     watcher = other.agent(net, transport="tcp")

@@ -19,15 +19,15 @@ static int begin_creating(void **state)
 	static struct scene s;
 
 	s.w = world_new(options);
-	s.own = fake_stream(s.w->transport, PROTO_TLS, "192.0.2.9:41000");
-	s.stream = fake_stream(s.w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s.own = fake_stream(s.w->site->transport, PROTO_TLS, "192.0.2.9:41000");
+	s.stream = fake_stream(s.w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	*state = &s;
 	return 0;
 }
 
 static const struct credential *stored(struct scene *s)
 {
-	const struct credential *c = credential_find(s->w->store, ALICE);
+	const struct credential *c = credential_find(s->w->site->store, ALICE);
 
 	assert_non_null(c);
 	assert_true(c->present);
@@ -124,7 +124,7 @@ static void what_was_revoked_is_not_made_anew(void **state)
 	assert_empty(&device, "active;expires=");
 	pass(s, SECONDS(3600) - 1);
 	assert_quiet(&device);
-	assert_false(credential_find(s->w->store, ALICE)->present);
+	assert_false(credential_find(s->w->site->store, ALICE)->present);
 }
 
 /* What the user publishes while the server is at it comes behind it, and stands. */
@@ -133,9 +133,9 @@ static void a_publication_meanwhile_wins(void **state)
 	struct scene *s = *state;
 	struct watcher device = watcher_of(s->w, &s->own, "alice", "credential");
 
-	fake_hold(s->w->work, true);
+	fake_hold(s->w->site->work, true);
 	assert_int_equal(watch(&device, "3600"), 200);
-	fake_hold(s->w->work, false);
+	fake_hold(s->w->site->work, false);
 	change(s);
 	assert_string_equal(stored(s)->etag, s->etag);
 	assert_false(stored(s)->made_here);

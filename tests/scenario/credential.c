@@ -50,7 +50,7 @@ static unsigned published(struct scene *s, bool body, const char *if_match, cons
 
 static bool present(struct scene *s)
 {
-	const struct credential *c = credential_find(s->w->store, ALICE);
+	const struct credential *c = credential_find(s->w->site->store, ALICE);
 
 	return c != NULL && c->present;
 }
@@ -152,7 +152,7 @@ static void expiry_of_several_users_goes_in_order(void **state)
 	world_set(s->w, &s->own, "bob", 100, etag);
 	pass(s, SECONDS(100));
 	assert_true(present(s));
-	assert_false(credential_find(s->w->store, S("sip:bob@example.com"))->present);
+	assert_false(credential_find(s->w->site->store, S("sip:bob@example.com"))->present);
 	pass(s, SECONDS(200));
 	assert_false(present(s));
 }
@@ -183,21 +183,21 @@ static void DEP_06_renewal_is_tried_again_when_the_store_fails(void **state)
 	struct watcher t;
 	int64_t first;
 
-	s->w->config.credential_create = true;
+	s->w->settings.config.credential_create = true;
 	t = watcher_of(s->w, &s->own, "alice", "credential");
 	assert_int_equal(watch(&t, "0"), 200);
 	msg_unref(notified_ok(&t));
-	c = credential_find(s->w->store, ALICE);
+	c = credential_find(s->w->site->store, ALICE);
 	assert_true(present(s) && c->made_here);
 	first = c->not_after;
 	pass(s, SECONDS(first - loop_wall_s(s->w->loop) - 14 * DAY_S - 3600));
-	assert_int_equal(credential_find(s->w->store, ALICE)->not_after, first);
+	assert_int_equal(credential_find(s->w->site->store, ALICE)->not_after, first);
 	world_break_store(true);
 	pass(s, SECONDS(7200));
-	assert_int_equal(credential_find(s->w->store, ALICE)->not_after, first);
+	assert_int_equal(credential_find(s->w->site->store, ALICE)->not_after, first);
 	world_break_store(false);
 	pass(s, SECONDS(3600));
-	assert_true(present(s) && credential_find(s->w->store, ALICE)->not_after > first);
+	assert_true(present(s) && credential_find(s->w->site->store, ALICE)->not_after > first);
 }
 
 /* What the server made and its user refreshed for a while ends with that while. */
@@ -206,11 +206,11 @@ static void ESC_19_a_shorter_life_of_what_was_made_here(void **state)
 	struct scene *s = *state;
 	struct watcher t;
 
-	s->w->config.credential_create = true;
+	s->w->settings.config.credential_create = true;
 	t = watcher_of(s->w, &s->own, "alice", "credential");
 	assert_int_equal(watch(&t, "0"), 200);
 	msg_unref(notified_ok(&t));
-	snprintf(s->etag, sizeof(s->etag), "%s", credential_find(s->w->store, ALICE)->etag);
+	snprintf(s->etag, sizeof(s->etag), "%s", credential_find(s->w->site->store, ALICE)->etag);
 	assert_int_equal(published(s, false, s->etag, "90", NULL), 200);
 	t = watching(s, "certificate");
 	pass(s, SECONDS(91));
@@ -283,12 +283,12 @@ static void try_row(struct scene *s, const struct row *r, unsigned number)
 
 	assert_int_equal(published(s, true, NULL, NULL, NULL), 200);
 	snprintf(before, sizeof(before), "%s", s->etag);
-	generation = credential_find(s->w->store, ALICE)->generation;
+	generation = credential_find(s->w->site->store, ALICE)->generation;
 	if (match != NULL && slice_eq(slice_str(match), S("current")))
 		match = before;
 	if (published(s, r->body, match, r->expires, NULL) != r->status)
 		fail_msg("row %u: another status than %u", number, r->status);
-	c = credential_find(s->w->store, ALICE);
+	c = credential_find(s->w->site->store, ALICE);
 	switch (r->after) {
 	case SAME:
 		if (c->generation != generation || !c->present)
@@ -341,7 +341,7 @@ static void T_17_draft(void **state)
 	};
 	struct scene *s = *state;
 
-	s->w->config.credential_empty_publish = EMPTY_DRAFT;
+	s->w->settings.config.credential_empty_publish = EMPTY_DRAFT;
 	try_all(s, ROWS(rows));
 }
 
@@ -354,7 +354,7 @@ static void T_17_rfc3903(void **state)
 	};
 	struct scene *s = *state;
 
-	s->w->config.credential_empty_publish = EMPTY_RFC3903;
+	s->w->settings.config.credential_empty_publish = EMPTY_RFC3903;
 	try_all(s, ROWS(rows));
 }
 
@@ -366,7 +366,7 @@ static void ESC_12_a_revocation_of_nothing_has_an_entity_tag(void **state)
 	assert_int_equal(published(s, false, NULL, NULL, &granted), 200);
 	assert_int_equal(granted, 0);
 	assert_int_equal(published(s, false, NULL, NULL, NULL), 200); /* another; published compares */
-	assert_null(credential_find(s->w->store, ALICE));
+	assert_null(credential_find(s->w->site->store, ALICE));
 	assert_int_equal(published(s, false, s->etag, NULL, NULL), 412);
 }
 
@@ -380,7 +380,7 @@ static void ESC_03_the_old_entity_tag_is_gone(void **state)
 	assert_int_equal(published(s, true, NULL, NULL, NULL), 200);
 	assert_int_equal(published(s, true, first, NULL, NULL), 412);
 	world_restart(s->w);
-	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->own = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
 	assert_int_equal(published(s, true, first, NULL, NULL), 412);
 	assert_int_equal(published(s, true, s->etag, NULL, NULL), 200);
 }
@@ -404,7 +404,7 @@ static void ESC_11_store_failure_is_500_and_changes_nothing(void **state)
 	world_break_store(false);
 	assert_quiet(&t);
 	assert_true(present(s));
-	assert_string_equal(credential_find(s->w->store, ALICE)->etag, etag);
+	assert_string_equal(credential_find(s->w->site->store, ALICE)->etag, etag);
 	assert_int_equal(watch(&t, "3600"), 200);
 	assert_told(s, &t); /* the old one */
 	assert_int_equal(published(s, true, etag, NULL, NULL), 200);
@@ -453,32 +453,32 @@ static void ESC_13_PUBLISHes_of_one_AOR_go_in_order(void **state)
 	char first[64], second[64], third[64];
 
 	assert_int_equal(published(s, true, NULL, NULL, NULL), 200);
-	fake_hold(s->w->disk, true);
+	fake_hold(s->w->site->disk, true);
 	publish_held(s, "p1", s->etag);
 	publish_held(s, "p2", NULL);
 	publish_held(s, "p3", s->etag); /* right when it came, wrong when its turn comes */
 	publish_held(s, "p4", NULL);
 	/* Until it is durable nothing is answered, and the old state is served. */
 	pass(s, SECONDS(5));
-	assert_string_equal(credential_find(s->w->store, ALICE)->etag, s->etag);
-	fake_hold(s->w->disk, false);
+	assert_string_equal(credential_find(s->w->site->store, ALICE)->etag, s->etag);
+	fake_hold(s->w->site->disk, false);
 	assert_answer(s, "p1", 200, first);
 	assert_answer(s, "p2", 200, second);
 	assert_answer(s, "p3", 412, NULL);
 	assert_answer(s, "p4", 200, third);
 	assert_string_not_equal(first, second);
-	assert_string_equal(credential_find(s->w->store, ALICE)->etag, third);
+	assert_string_equal(credential_find(s->w->site->store, ALICE)->etag, third);
 }
 
 static void ESC_13_a_failure_lets_the_next_one_go(void **state)
 {
 	struct scene *s = *state;
 
-	fake_hold(s->w->disk, true);
+	fake_hold(s->w->site->disk, true);
 	publish_held(s, "p1", NULL);
 	publish_held(s, "p2", NULL);
 	world_break_store(true);
-	fake_hold(s->w->disk, false);
+	fake_hold(s->w->site->disk, false);
 	world_break_store(false);
 	assert_answer(s, "p1", 500, NULL);
 	assert_answer(s, "p2", 500, NULL);
@@ -491,13 +491,13 @@ static void ESC_13_too_many_that_wait_are_503(void **state)
 	struct scene *s = *state;
 	char call[8];
 
-	fake_hold(s->w->disk, true);
+	fake_hold(s->w->site->disk, true);
 	for (unsigned i = 0; i <= 16; i++) {
 		snprintf(call, sizeof(call), "p%u", i);
 		publish_held(s, call, NULL);
 	}
 	assert_int_equal(published(s, true, NULL, NULL, NULL), 503);
-	fake_hold(s->w->disk, false);
+	fake_hold(s->w->site->disk, false);
 	for (unsigned i = 0; i <= 16; i++) {
 		snprintf(call, sizeof(call), "p%u", i);
 		assert_answer(s, call, 200, NULL);
@@ -508,11 +508,11 @@ static void the_owner_may_hang_up_before_the_answer(void **state)
 {
 	struct scene *s = *state;
 
-	fake_hold(s->w->disk, true);
+	fake_hold(s->w->site->disk, true);
 	publish_held(s, "p1", NULL);
 	publish_held(s, "p2", NULL);
-	fake_close(s->w->transport, &s->own);
-	fake_hold(s->w->disk, false);
+	fake_close(s->w->site->transport, &s->own);
+	fake_hold(s->w->site->disk, false);
 	assert_true(present(s));
 	assert_null(world_take(s->w, "p1", NULL));
 }
@@ -526,7 +526,7 @@ static void stopped_while_a_publication_is_written(void **state)
 	change(s);
 	assert_told(s, &t);
 	pass(s, SECONDS(100));
-	fake_hold(s->w->disk, true);
+	fake_hold(s->w->site->disk, true);
 	publish_held(s, "p1", NULL);
 }
 

@@ -111,7 +111,7 @@ static void a_clock_that_is_set_costs_one_challenge(void **state)
 static void a_nonce_belongs_to_its_connection(void **state)
 {
 	struct scene *s = *state;
-	struct flow other = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41001");
+	struct flow other = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41001");
 	struct answer a = challenged(s, &s->own, "alice"), b = wrong(a);
 
 	assert_int_equal(try(s, &other, &b), CHALLENGED);
@@ -125,7 +125,7 @@ static void a_nonce_does_not_outlive_the_process(void **state)
 	struct answer a = challenged(s, &s->own, "alice");
 
 	world_restart(s->w);
-	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->own = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
 	assert_int_equal(try(s, &s->own, &a), CHALLENGED);
 }
 
@@ -286,7 +286,7 @@ static void CRD_23_a_revocation_makes_older_nonces_stale(void **state)
 	assert_int_equal(try(s, &s->own, &alice), ACCEPTED);
 	/* What is remembered of it is dropped only when all those nonces are dead by age. */
 	pass(s, SECONDS(299));
-	auth_revoke(s->w->auth, S("sip:carol@example.com"));
+	auth_revoke(s->w->site->auth, S("sip:carol@example.com"));
 	assert_int_equal(try(s, &s->own, &unused), STALE);
 }
 
@@ -301,8 +301,8 @@ static void spend(struct scene *s, const struct flow *from, const struct answer 
 static void guesses_of_one_account_from_one_source_are_limited(void **state)
 {
 	struct scene *s = *state;
-	struct flow elsewhere = fake_stream(s->w->transport, PROTO_TLS, "198.51.100.7:41000");
-	struct flow again = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41002");
+	struct flow elsewhere = fake_stream(s->w->site->transport, PROTO_TLS, "198.51.100.7:41000");
+	struct flow again = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41002");
 	struct answer a = challenged(s, &s->own, "alice"), w = wrong(a), other;
 
 	spend(s, &s->own, &w, 20);

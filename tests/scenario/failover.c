@@ -27,7 +27,7 @@ static int out_begin(void **state)
 
 	begin(&scene);
 	o->s = scene;
-	o->alice = fake_stream(o->s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	o->alice = fake_stream(o->s->w->site->transport, PROTO_TCP, "192.0.2.5:40000");
 	o->first = fake_udp("192.0.2.70:5060");
 	o->second = fake_udp("192.0.2.71:5060");
 	*state = o;
@@ -39,7 +39,7 @@ static int out_end(void **state)
 	struct out *o = *state;
 	void *scene = o->s;
 
-	assert_int_equal(proxy_count(o->s->w->proxy), 0);
+	assert_int_equal(proxy_count(o->s->w->site->proxy), 0);
 	mem_free(o);
 	return end(&scene);
 }
@@ -154,10 +154,10 @@ static void after_a_refusal(void **state)
 	struct out *o = *state;
 	struct sip_msg *m = call(o, "INVITE", NULL);
 
-	fake_refuse(o->s->w->transport, "192.0.2.70:5060", m->raw);
+	fake_refuse(o->s->w->site->transport, "192.0.2.70:5060", m->raw);
 	is_done(o, at_second(o, m), 486);
 	m = call(o, "MESSAGE", NULL);
-	fake_refuse(o->s->w->transport, "192.0.2.70:5060", m->raw);
+	fake_refuse(o->s->w->site->transport, "192.0.2.70:5060", m->raw);
 	is_done(o, at_second(o, m), 200);
 }
 
@@ -166,7 +166,7 @@ static void after_a_lost_connection(void **state)
 {
 	static const char *const methods[] = {"MESSAGE", "INVITE"};
 	struct out *o = *state;
-	struct transport *t = o->s->w->transport;
+	struct transport *t = o->s->w->site->transport;
 
 	for (unsigned i = 0; i < 4; i++) {
 		struct req r = {.method = methods[i / 2], .uri = "sip:carol@tcp.example", .to = "<" CAROL ">"};
@@ -196,7 +196,7 @@ static void not_after_a_provisional(void **state)
 
 	reply(o->s, &o->first, m, 180, NULL);
 	expect(o->s, &o->alice, 180);
-	fake_refuse(o->s->w->transport, "192.0.2.70:5060", m->raw);
+	fake_refuse(o->s->w->site->transport, "192.0.2.70:5060", m->raw);
 	silence(o->s);
 	reply(o->s, &o->first, m, 200, NULL);
 	expect(o->s, &o->alice, 200);

@@ -50,7 +50,7 @@ static void the_first_2xx_ends_the_others(void **state)
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
 	reply(s, &s->phone1, m[0], 200, NULL);
 	silence(s);
-	assert_int_equal(proxy_count(s->w->proxy), 0);
+	assert_int_equal(proxy_count(s->w->site->proxy), 0);
 	drop_both(m);
 }
 
@@ -90,7 +90,7 @@ static void the_best_failure_is_passed(void **state)
 		expect(s, &s->eve, rows[i].best);
 		say(s, &s->eve, (struct req){.method = "ACK", .call_id = "fork", .to = "<sip:bob@example.com>;tag=b"});
 		fake_advance(s->w->loop, 64000);
-		while (fake_sent(s->w->transport) > 0)
+		while (fake_sent(s->w->site->transport) > 0)
 			msg_unref(next(s, NULL));
 		drop_both(m);
 	}
@@ -177,7 +177,7 @@ static void reply_without_via(struct scene *s, const struct flow *f, const struc
 		 SLICE_ARG(m->via.text));
 	buf_addf(&out, "Call-ID: %.*s\r\nCSeq: %u %.*s\r\nContent-Length: 0\r\n\r\n", SLICE_ARG(m->call_id), m->cseq,
 		 SLICE_ARG(m->method_name));
-	fake_inject(s->w->transport, f, buf_slice(&out));
+	fake_inject(s->w->site->transport, f, buf_slice(&out));
 	buf_free(&out);
 }
 
@@ -206,8 +206,8 @@ static void what_cannot_be_passed_is_answered_here(void **state)
 		silence(s);
 	}
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
-	assert_int_equal(proxy_count(s->w->proxy), 0);
-	assert_int_equal(tx_count(s->w->layer), 0);
+	assert_int_equal(proxy_count(s->w->site->proxy), 0);
+	assert_int_equal(tx_count(s->w->site->transactions), 0);
 }
 
 /* RFC 3261 16.7 3: a 2xx without the caller's Via is nobody's success: the other phone rings on, and its 200 counts. */
@@ -232,7 +232,7 @@ static void what_cannot_be_passed_ends_no_other_branch(void **state)
 			msg_unref(next(s, NULL)); /* the ACK */
 		silence(s);
 		reply_without_via(s, &s->phone1, a, codes[i]); /* once more, as a 2xx comes until its ACK */
-		while (fake_sent(s->w->transport) > 0) {
+		while (fake_sent(s->w->site->transport) > 0) {
 			struct sip_msg *ack = next(s, NULL);
 
 			assert_true(ack->request && ack->method == METHOD_ACK);
@@ -254,8 +254,8 @@ static void one_answer_of_each_instance(void **state)
 		bool again;
 	} rows[] = {{486, false}, {404, false}, {408, true}, {430, true}};
 	struct scene *s = *state;
-	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
-		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+	struct flow one = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40001");
 
 	put(s, &s->phone1, "*");
 	put_flow(s, &one, ";reg-id=1");
@@ -284,8 +284,8 @@ static void one_answer_of_each_instance(void **state)
 static void one_flow_of_each_instance_at_a_time(void **state)
 {
 	struct scene *s = *state;
-	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
-		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+	struct flow one = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40001");
 
 	put(s, &s->phone1, "*");
 	put_flow(s, &one, ";reg-id=1;q=0");
@@ -351,7 +351,7 @@ static void nobody_answers(void **state)
 		assert_true(m->request); /* RFC 4320 4.2: no 408 to non-INVITE */
 		msg_unref(m);
 	}
-	assert_int_equal(proxy_count(s->w->proxy), 0);
+	assert_int_equal(proxy_count(s->w->site->proxy), 0);
 	say(s, &s->eve, (struct req){.method = "INVITE"});
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
 	while ((m = next(s, NULL)) != NULL) {
@@ -382,7 +382,7 @@ static void no_next_hop_once_it_is_over(void **state)
 	}
 	reply(s, &at[0], m[0], 200, NULL);
 	expect(s, &s->eve, 200);
-	fake_close(s->w->transport, &at[1]);
+	fake_close(s->w->site->transport, &at[1]);
 	silence(s);
 	drop_both(m);
 	/* The same when it is a 6xx that ends it, and a 503 that the other says. */

@@ -21,6 +21,7 @@
 struct org {
 	struct scene *s;
 	struct domain_certs *certs;
+	struct settings settings; /* of its signer */
 	struct signer *signer;
 	struct buf der;
 	struct buf octets; /* signed last */
@@ -61,8 +62,9 @@ static int org_begin(void **state, const char *mode, const char *require)
 	o->certs = domain_certs_new();
 	assert_true(domain_certs_set(o->certs, buf_slice(&pem), buf_slice(&key_pem), S("example.org"),
 				     S("https://example.org"), 1, loop_wall_s(o->s->w->loop), &why));
-	o->signer = signer_new(o->s->w->work, o->certs, HASH_SHA256);
-	assert_int_equal(trust_add_pem(o->s->w->trust, buf_slice(&pem), &n), ERR_OK); /* VER-13: pinned */
+	o->settings.config.identity_alg = ALG_RSA_SHA256;
+	o->signer = signer_new(o->s->w->site->work, o->certs, &o->settings);
+	assert_int_equal(trust_add_pem(o->s->w->settings.trust, buf_slice(&pem), &n), ERR_OK); /* VER-13: pinned */
 	web_of = o;
 	fake_web = (struct fake_web){.get = get};
 	key_free(key);
@@ -138,7 +140,7 @@ static void compose(struct org *o, const char *method, const char *headers)
 
 static void send_octets(struct org *o)
 {
-	fake_inject(o->s->w->transport, &o->s->eve, buf_slice(&o->octets));
+	fake_inject(o->s->w->site->transport, &o->s->eve, buf_slice(&o->octets));
 	fake_advance(o->s->w->loop, 0); /* verdicts that need nobody come with a timer */
 }
 
@@ -210,8 +212,8 @@ static void VER_16_mark(void **state)
 	compose(o, "MESSAGE", forged);
 	send_octets(o);
 	at_bob(o, true);
-	assert_int_equal(proxy_identities(o->s->w->proxy)->verified, 2);
-	assert_int_equal(proxy_identities(o->s->w->proxy)->failed, 1);
+	assert_int_equal(proxy_identities(o->s->w->site->proxy)->verified, 2);
+	assert_int_equal(proxy_identities(o->s->w->site->proxy)->failed, 1);
 }
 
 static void VER_16_reject(void **state)
@@ -330,7 +332,7 @@ static void cancelled_while_it_is_verified(void **state)
 	struct buf cancel = {0};
 
 	compose(o, "INVITE", "");
-	fake_hold(o->s->w->work, true);
+	fake_hold(o->s->w->site->work, true);
 	send_octets(o);
 	silence(o->s);
 	buf_addf(&cancel,
@@ -338,12 +340,12 @@ static void cancelled_while_it_is_verified(void **state)
 		 number);
 	buf_addf(&cancel, "From: " EVE "\r\nTo: <sip:bob@example.com>\r\nCall-ID: in-%u\r\nCSeq: 1 CANCEL\r\n\r\n",
 		 number);
-	fake_inject(o->s->w->transport, &o->s->eve, buf_slice(&cancel));
+	fake_inject(o->s->w->site->transport, &o->s->eve, buf_slice(&cancel));
 	expect(o->s, &o->s->eve, 200);
 	expect(o->s, &o->s->eve, 487);
-	fake_hold(o->s->w->work, false);
+	fake_hold(o->s->w->site->work, false);
 	silence(o->s);
-	assert_int_equal(proxy_count(o->s->w->proxy), 0);
+	assert_int_equal(proxy_count(o->s->w->site->proxy), 0);
 	buf_free(&cancel);
 }
 
@@ -352,11 +354,11 @@ static void sent_again_while_it_is_verified(void **state)
 	struct org *o = *state;
 
 	compose(o, "MESSAGE", "");
-	fake_hold(o->s->w->work, true);
+	fake_hold(o->s->w->site->work, true);
 	for (unsigned i = 0; i < 3; i++)
 		send_octets(o);
 	silence(o->s);
-	fake_hold(o->s->w->work, false);
+	fake_hold(o->s->w->site->work, false);
 	at_bob(o, true);
 	/* VER-11: the transaction layer has it, not the memory of replays. */
 	send_octets(o);
@@ -368,7 +370,7 @@ static void stopped_while_it_is_verified(void **state)
 	struct org *o = *state;
 
 	compose(o, "INVITE", "");
-	fake_hold(o->s->w->work, true);
+	fake_hold(o->s->w->site->work, true);
 	send_octets(o);
 	compose(o, "MESSAGE", "");
 	silence(o->s);
@@ -421,22 +423,22 @@ static void a_spiral_is_no_replay(void **state)
 	compose(o, "MESSAGE", "");
 	send_octets(o);
 	send_on(o, "MESSAGE sip:alice@example.com SIP/2.0\r\n");
-	fake_inject(s->w->transport, &s->phone1, buf_slice(&o->octets));
+	fake_inject(s->w->site->transport, &s->phone1, buf_slice(&o->octets));
 	at_bob(o, false); /* or Alice */
 	/* To each of them once, however often it is sent on. */
 	change(o, "branch=z9hG4bKback;", "branch=z9hG4bKback1;");
-	fake_inject(s->w->transport, &s->phone2, buf_slice(&o->octets));
+	fake_inject(s->w->site->transport, &s->phone2, buf_slice(&o->octets));
 	expect(s, &s->phone2, 403);
 	/* Changed it is not even that. */
 	change(o, "\r\n\r\nhi", "\r\n\r\nho");
 	change(o, "branch=z9hG4bKback1;", "branch=z9hG4bKback2;");
-	fake_inject(s->w->transport, &s->phone2, buf_slice(&o->octets));
+	fake_inject(s->w->site->transport, &s->phone2, buf_slice(&o->octets));
 	expect(s, &s->phone2, 438);
 	/* To Bob himself it is a loop. */
 	change(o, "\r\n\r\nho", "\r\n\r\nhi");
 	change(o, "MESSAGE sip:alice@example.com", "MESSAGE sip:bob@example.com");
 	change(o, "branch=z9hG4bKback2;", "branch=z9hG4bKback3;");
-	fake_inject(s->w->transport, &s->phone2, buf_slice(&o->octets));
+	fake_inject(s->w->site->transport, &s->phone2, buf_slice(&o->octets));
 	expect(s, &s->phone2, 482);
 	/* And a copy it is once the first one is over. */
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
@@ -444,7 +446,7 @@ static void a_spiral_is_no_replay(void **state)
 	change(o, "branch=z9hG4bKback3;", "branch=z9hG4bKback4;");
 	while ((m = next(s, NULL)) != NULL)
 		msg_unref(m);
-	fake_inject(s->w->transport, &s->phone2, buf_slice(&o->octets));
+	fake_inject(s->w->site->transport, &s->phone2, buf_slice(&o->octets));
 	expect(s, &s->phone2, 403);
 }
 

@@ -200,7 +200,7 @@ static bool lives_after(struct scene *s, unsigned code)
 	m = notified(&t);
 	assert_non_null(m);
 	respond(&t, m, code);
-	lives = notifier_count(s->w->notifier, PACKAGE_CERTIFICATE) > 0;
+	lives = notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE) > 0;
 	world_revoke(s->w, &s->own, "alice");
 	m = notified_ok(&t);
 	assert_int_equal(m != NULL, lives);
@@ -213,7 +213,7 @@ static bool lives_after(struct scene *s, unsigned code)
 	} else {
 		assert_int_equal(watch(&t, "3600"), 481);
 	}
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 	return lives;
 }
 
@@ -245,9 +245,9 @@ static void EVT_11_no_answer_ends_a_subscription(void **state)
 	assert_int_equal(watch(&t, "3600"), 200);
 	m = notified(&t);
 	pass(s, SECONDS(32) - 1);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 1);
 	pass(s, 1);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 	msg_unref(m);
 	change(s);
 	assert_quiet(&t);
@@ -270,7 +270,7 @@ static void CRD_21_22_revocation_deactivates_credential_subscriptions(void **sta
 	world_revoke(s->w, &s->own, "alice");
 	assert_empty(&t, "terminated;reason=deactivated");
 	assert_empty(&second, "terminated;reason=deactivated");
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 0);
 	change(s);
 	pass(s, SECONDS(120));
 	assert_quiet(&t);
@@ -286,7 +286,7 @@ static void CRD_24_deactivation_is_for_credentials_only(void **state)
 	change(s);
 	secret = watching(s, "credential");
 	open = watching(s, "certificate");
-	notifier_deactivate(s->w->notifier, S("sip:alice@example.com"));
+	notifier_deactivate(s->w->site->notifier, S("sip:alice@example.com"));
 	fake_settle(s->w->loop);
 	assert_empty(&secret, "terminated;reason=deactivated");
 	assert_quiet(&open);
@@ -299,10 +299,10 @@ static void watchers_beyond_the_queue(struct scene *s, const char *event, bool r
 	struct watcher all[7];
 	const size_t n = sizeof(all) / sizeof(all[0]);
 
-	s->w->config.limit_queue = 2;
+	s->w->settings.config.limit_queue = 2;
 	world_restart(s->w);
-	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
-	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s->own = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->stream = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	change(s);
 	for (size_t i = 0; i < n; i++)
 		all[i] = watching(s, event);
@@ -337,7 +337,7 @@ static void CRD_21_a_full_queue_loses_no_deactivation(void **state)
 	struct scene *s = *state;
 
 	watchers_beyond_the_queue(s, "credential", true);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 0);
 }
 
 /* A NOTIFY that finds no connection is given up: it does not hold up others, and its CSeq is not used up or turned
@@ -348,15 +348,15 @@ static void EVT_19_no_room_for_a_connection_leaves_CSeq_alone(void **state)
 	struct watcher t = watching(s, "certificate"), other;
 	struct sip_msg *m;
 
-	fake_close(s->w->transport, &s->stream);
-	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40001");
+	fake_close(s->w->site->transport, &s->stream);
+	s->stream = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40001");
 	other = watching(s, "certificate");
-	fake_connect_error(s->w->transport, ERR_BUSY);
+	fake_connect_error(s->w->site->transport, ERR_BUSY);
 	change(s);
 	assert_told(s, &other);
 	pass(s, SECONDS(120));
 	assert_quiet(&t);
-	fake_connect_error(s->w->transport, ERR_OK);
+	fake_connect_error(s->w->site->transport, ERR_OK);
 	change(s);
 	assert_told(s, &other);
 	m = notified_ok(&t); /* has looked at CSeq */

@@ -65,14 +65,14 @@ static void step_16_6_what_is_forwarded(void **state)
 	assert_true(slice_find(m->raw, S("\r\nX-Odd2: y\r\n"), 0) < m->raw.n);
 	msg_unref(m);
 	silence(s);
-	assert_int_equal(proxy_count(s->w->proxy), 0);
+	assert_int_equal(proxy_count(s->w->site->proxy), 0);
 }
 
 /* RFC 5630 5.3: never from sips to sip; TLS-09. The other way round is an improvement. */
 static void sips_stays_sips(void **state)
 {
 	struct scene *s = *state;
-	struct flow tls = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.12:40000");
+	struct flow tls = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.12:40000");
 	struct sip_msg *m;
 
 	say(s, &s->eve, (struct req){.uri = "sips:bob@example.com"});
@@ -112,7 +112,7 @@ static void step_16_6_record_route_is_the_first(void **state)
 	buf_adds(&out, "INVITE sip:bob@example.com SIP/2.0\r\nRecord-Route: <sip:other.example;lr>\r\n"
 		       "Via: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bKrr;rport\r\nFrom: " EVE "\r\n"
 		       "To: <sip:bob@example.com>\r\nCall-ID: rr\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
-	fake_inject(s->w->transport, &s->eve, buf_slice(&out));
+	fake_inject(s->w->site->transport, &s->eve, buf_slice(&out));
 	m = asked(s, &s->phone1, METHOD_INVITE);
 	assert_int_equal(msg_count(m, HDR_RECORD_ROUTE), 2);
 	assert_true(has(m, HDR_RECORD_ROUTE, "<sip:rr-"));
@@ -176,7 +176,7 @@ static void no_room_for_our_header_fields(void **state)
 	for (unsigned i = 0; i < SIP_HEADERS_MAX - 5; i++)
 		buf_adds(&out, "X: y\r\n");
 	buf_adds(&out, "From: " EVE "\r\nTo: <sip:bob@example.com>\r\nCall-ID: full\r\nCSeq: 1 INVITE\r\n\r\n");
-	fake_inject(s->w->transport, &s->eve, buf_slice(&out));
+	fake_inject(s->w->site->transport, &s->eve, buf_slice(&out));
 	expect(s, &s->eve, 400);
 	silence(s);
 	buf_free(&out);

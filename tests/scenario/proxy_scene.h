@@ -42,13 +42,13 @@ static inline void say(struct scene *s, const struct flow *f, struct req r)
 	buf_addf(&out, "Call-ID: %s\r\nCSeq: %u %s\r\nX-Odd :  Kept, as it  is\r\n%sContent-Length: 2\r\n\r\nhi",
 		 r.call_id != NULL ? r.call_id : "c", r.cseq != 0 ? r.cseq : 1, method,
 		 r.headers != NULL ? r.headers : "");
-	fake_inject(s->w->transport, f, buf_slice(&out));
+	fake_inject(s->w->site->transport, f, buf_slice(&out));
 	buf_free(&out);
 }
 
 static inline struct sip_msg *next(struct scene *s, struct flow *to)
 {
-	return fake_next(s->w->transport, to);
+	return fake_next(s->w->site->transport, to);
 }
 
 /* The next message sent is a response with this code, to f. */
@@ -84,7 +84,7 @@ static inline struct sip_msg *asked(struct scene *s, const struct flow *f, enum 
 
 static inline void silence(struct scene *s)
 {
-	assert_int_equal(fake_sent(s->w->transport), 0);
+	assert_int_equal(fake_sent(s->w->site->transport), 0);
 }
 
 /* A phone's answer; m stays the caller's. */
@@ -99,7 +99,7 @@ static inline void reply(struct scene *s, const struct flow *f, const struct sip
 					  .headers = headers != NULL ? slice_str(headers) : SLICE_NONE,
 					  .received = S("192.0.2.1"),
 					  .rport = 5060});
-	fake_inject(s->w->transport, f, buf_slice(&out));
+	fake_inject(s->w->site->transport, f, buf_slice(&out));
 	buf_free(&out);
 }
 

@@ -73,7 +73,7 @@ static void assert_bound(struct scene *s, const char *expected)
 
 static unsigned targets(struct scene *s, struct contact *out)
 {
-	return registrar_contacts(s->w->registrar, ALICE, out, 8);
+	return registrar_contacts(s->w->site->registrar, ALICE, out, 8);
 }
 
 static void assert_target(struct scene *s, const char *uri)
@@ -192,7 +192,7 @@ static void step_6_star_minds_the_order(void **state)
 	assert_int_equal(status(s, (struct reg){.headers = "Contact: <sip:b@192.0.2.4>\r\n", .call_id = "two"}), 200);
 	assert_int_equal(
 		status(s, (struct reg){.headers = "Contact: *\r\nExpires: 0\r\n", .call_id = "one", .cseq = 10}), 500);
-	assert_int_equal(bindings_count(registrar_bindings(s->w->registrar)), 2);
+	assert_int_equal(bindings_count(registrar_bindings(s->w->site->registrar)), 2);
 	assert_int_equal(
 		status(s, (struct reg){.headers = "Contact: *\r\nExpires: 0\r\n", .call_id = "one", .cseq = 11}), 200);
 	assert_bound(s, "");
@@ -301,20 +301,20 @@ static void bindings_end(void **state)
 	struct scene *s = *state;
 
 	assert_int_equal(put(s, PHONE "Contact: <sip:b@h>;expires=60\r\n"), 200);
-	assert_int_equal(fake_kept(s->w->transport, &s->stream), 2);
+	assert_int_equal(fake_kept(s->w->site->transport, &s->stream), 2);
 	pass(s, SECONDS(60) - 1);
-	assert_int_equal(bindings_count(registrar_bindings(s->w->registrar)), 2);
+	assert_int_equal(bindings_count(registrar_bindings(s->w->site->registrar)), 2);
 	assert_bound(s, "<sip:b@h>;expires=1 <sip:alice@192.0.2.4:5070>;expires=3541");
 	pass(s, 1);
 	assert_bound(s, "<sip:alice@192.0.2.4:5070>;expires=3540");
 	assert_target(s, "sip:alice@192.0.2.4:5070");
 	/* Memory and connection are given back, too. */
 	pass(s, SECONDS(6));
-	assert_int_equal(bindings_count(registrar_bindings(s->w->registrar)), 1);
-	assert_int_equal(fake_kept(s->w->transport, &s->stream), 1);
+	assert_int_equal(bindings_count(registrar_bindings(s->w->site->registrar)), 1);
+	assert_int_equal(fake_kept(s->w->site->transport, &s->stream), 1);
 	pass(s, SECONDS(3600));
-	assert_int_equal(bindings_count(registrar_bindings(s->w->registrar)), 0);
-	assert_int_equal(fake_kept(s->w->transport, &s->stream), 0);
+	assert_int_equal(bindings_count(registrar_bindings(s->w->site->registrar)), 0);
+	assert_int_equal(fake_kept(s->w->site->transport, &s->stream), 0);
 	assert_bound(s, "");
 }
 
@@ -342,7 +342,7 @@ static void a_restart(void **state)
 	assert_int_equal(targets(s, c), 3);
 	pass(s, SECONDS(1000));
 	world_restart(s->w);
-	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->own = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
 	pass(s, SECONDS(500));
 	assert_int_equal(targets(s, c), 2);
 	assert_true(slice_eq(c[0].uri, S("sip:alice@192.0.2.4:5070")) && !c[0].has_flow && !c[0].flow_only);
@@ -357,7 +357,7 @@ static void a_restart(void **state)
 		msg_unref(m);
 	}
 	/* Order of requests is remembered, too. */
-	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s->stream = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	assert_int_equal(status(s, (struct reg){.headers = "Contact: <sip:a@10.0.0.1>\r\n", .call_id = "udp"}), 500);
 	pass(s, SECONDS(2100));
 	assert_bound(s, "");
@@ -368,7 +368,7 @@ static void a_restart(void **state)
 static void a_connection_closes(void **state)
 {
 	struct scene *s = *state;
-	struct flow nat = fake_stream(s->w->transport, PROTO_TCP, "198.51.100.7:40000");
+	struct flow nat = fake_stream(s->w->site->transport, PROTO_TCP, "198.51.100.7:40000");
 	struct contact c[8];
 
 	msg_unref(reg(s, &nat, (struct reg){.headers = "Contact: <sip:a@10.0.0.1>\r\n"}));
@@ -377,14 +377,14 @@ static void a_connection_closes(void **state)
 	assert_true(c[0].has_flow && !c[0].flow_only && flow_same(&c[0].flow, &s->stream));
 	assert_true(c[1].has_flow && c[1].flow_only && flow_same(&c[1].flow, &nat));
 	assert_true(peer_same(&c[1].flow.remote, &nat.remote));
-	assert_int_equal(fake_kept(s->w->transport, &nat), 1);
-	fake_close(s->w->transport, &nat);
+	assert_int_equal(fake_kept(s->w->site->transport, &nat), 1);
+	fake_close(s->w->site->transport, &nat);
 	assert_target(s, "sip:alice@192.0.2.4:5070");
-	fake_close(s->w->transport, &s->stream);
+	fake_close(s->w->site->transport, &s->stream);
 	assert_int_equal(targets(s, c), 1);
 	assert_true(!c[0].has_flow && !c[0].flow_only);
 	assert_bound(s, "<sip:alice@192.0.2.4:5070>;expires=3600");
-	s->stream = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s->stream = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	assert_int_equal(put(s, PHONE), 200);
 	assert_int_equal(targets(s, c), 1);
 	assert_true(flow_same(&c[0].flow, &s->stream));
@@ -396,19 +396,19 @@ static void a_connection_closes(void **state)
 static void connections_are_kept_while_they_lead_somewhere(void **state)
 {
 	struct scene *s = *state;
-	struct flow next = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40009");
+	struct flow next = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40009");
 
 	assert_int_equal(put(s, PHONE), 200);
 	assert_int_equal(put(s, PHONE), 200);
-	assert_int_equal(fake_kept(s->w->transport, &s->stream), 1);
+	assert_int_equal(fake_kept(s->w->site->transport, &s->stream), 1);
 	msg_unref(reg(s, &next, (struct reg){.headers = PHONE}));
-	assert_int_equal(fake_kept(s->w->transport, &s->stream), 0);
-	assert_int_equal(fake_kept(s->w->transport, &next), 1);
-	fake_close(s->w->transport, &s->stream);
+	assert_int_equal(fake_kept(s->w->site->transport, &s->stream), 0);
+	assert_int_equal(fake_kept(s->w->site->transport, &next), 1);
+	fake_close(s->w->site->transport, &s->stream);
 	s->stream = next;
 	assert_target(s, "sip:alice@192.0.2.4:5070");
 	assert_int_equal(put(s, PHONE "Expires: 0\r\n"), 200);
-	assert_int_equal(fake_kept(s->w->transport, &next), 0);
+	assert_int_equal(fake_kept(s->w->site->transport, &next), 0);
 }
 
 /* RFC 3581: without rport the answer goes elsewhere, but the phone is where it sent from. */
@@ -452,13 +452,13 @@ static void best_first(void **state)
 		assert_true(slice_eq(c[i].uri, slice_str(order[i])));
 	assert_int_equal(c[2].q, 500);
 	assert_int_equal(c[4].q, 50);
-	assert_int_equal(registrar_contacts(s->w->registrar, ALICE, c, 2), 2);
+	assert_int_equal(registrar_contacts(s->w->site->registrar, ALICE, c, 2), 2);
 	assert_true(slice_eq(c[1].uri, S("sip:b@h")));
-	assert_int_equal(registrar_contacts(s->w->registrar, S("sip:bob@example.com"), c, 2), 0);
-	assert_true(registrar_knows(s->w->registrar, S("sip:bob@example.com")));
-	assert_false(registrar_knows(s->w->registrar, S("sip:eve@example.com")));
+	assert_int_equal(registrar_contacts(s->w->site->registrar, S("sip:bob@example.com"), c, 2), 0);
+	assert_true(registrar_knows(s->w->site->registrar, S("sip:bob@example.com")));
+	assert_false(registrar_knows(s->w->site->registrar, S("sip:eve@example.com")));
 	/* A user that is none any more. */
-	registrar_forget(s->w->registrar, ALICE);
+	registrar_forget(s->w->site->registrar, ALICE);
 	assert_bound(s, "");
 }
 
@@ -507,7 +507,7 @@ static void through_a_proxy_without_path(void **state)
 static void outbound(void **state)
 {
 	struct scene *s = *state;
-	struct flow second = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.4:40009");
+	struct flow second = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40009");
 	struct contact c[8];
 	struct sip_msg *m;
 
@@ -532,7 +532,7 @@ static void outbound(void **state)
 	assert_int_equal(put(s, "Contact: <sip:a@192.0.2.4>\r\n"), 200);
 	assert_int_equal(targets(s, c), 3);
 	assert_int_equal(put(s, "Contact: <sip:a@192.0.2.4>;expires=0\r\n"), 200);
-	fake_close(s->w->transport, &second);
+	fake_close(s->w->site->transport, &second);
 	assert_int_equal(targets(s, c), 1);
 	assert_int_equal(put(s, OUTBOUND "Contact: <sip:x@y>" UUID ";reg-id=1;expires=0\r\n"), 200);
 	assert_bound(s, "");
@@ -644,7 +644,7 @@ static void too_many_of_one(void **state)
 	assert_int_equal(put(s, all.p), 200);
 	assert_int_equal(put(s, "Contact: <sip:more@h>, <sip:c3@h>;expires=0\r\n"), 200);
 	assert_int_equal(put(s, "Contact: <sip:c3@h>\r\n"), 403);
-	assert_int_equal(bindings_count(registrar_bindings(s->w->registrar)), 10);
+	assert_int_equal(bindings_count(registrar_bindings(s->w->site->registrar)), 10);
 	buf_clear(&all);
 	for (unsigned i = 0; i < 31; i++)
 		buf_addf(&all, "Contact: <sip:c%u@h>;expires=0\r\n", i);
@@ -677,8 +677,8 @@ static void too_many_in_all(void **state)
 	struct scene s = {.w = world_new(options)};
 
 	(void)state;
-	s.own = fake_stream(s.w->transport, PROTO_TLS, "192.0.2.9:41000");
-	s.stream = fake_stream(s.w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s.own = fake_stream(s.w->site->transport, PROTO_TLS, "192.0.2.9:41000");
+	s.stream = fake_stream(s.w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	assert_int_equal(put(&s, "Contact: <sip:a@h>;expires=60, <sip:b@h>\r\n"), 200);
 	assert_int_equal(put(&s, PHONE), 503);
 	assert_int_equal(put(&s, "Contact: <sip:b@h>\r\n"), 200);
@@ -703,11 +703,11 @@ static void CRD_05_subscriptions_of_the_registered_live_on(void **state)
 
 		assert_int_equal(m->status, 200);
 		msg_unref(m);
-		assert_int_equal(fake_kept(s->w->transport, &s->own), 2);
+		assert_int_equal(fake_kept(s->w->site->transport, &s->own), 2);
 		pass(s, SECONDS(3600));
 	}
 	assert_quiet(&t);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 1);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 1);
 	change(s);
 	assert_told(s, &t);
 }

@@ -89,7 +89,7 @@ static void a_strict_router_before_us_hides_no_proxy(void **state)
 {
 	struct scene *s = *state;
 	struct buf token = {0}, headers = {0};
-	struct flow alice = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	struct flow alice = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.5:40000");
 	struct slice user;
 	struct sip_msg *m;
 	struct addr a;
@@ -169,7 +169,7 @@ static void go_out(struct scene *s, const struct flow *way, const char *call_id,
 	else
 		say(s, way, in_dialog);
 	m = asked(s, &there, METHOD_INFO);
-	assert_int_equal(msg_count(m, HDR_IDENTITY), s->w->config.identity_sign != SIGN_OFF);
+	assert_int_equal(msg_count(m, HDR_IDENTITY), s->w->settings.config.identity_sign != SIGN_OFF);
 	msg_unref(m);
 	silence(s);
 	buf_free(&route);
@@ -178,7 +178,7 @@ static void go_out(struct scene *s, const struct flow *way, const char *call_id,
 static void the_way_out_needs_more_than_a_connection(void **state)
 {
 	struct scene *s = *state;
-	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.5:40000");
 
 	go_out(s, &s->alice, "out", true);
 	go_out(s, &tcp, "out2", true);
@@ -187,7 +187,7 @@ static void the_way_out_needs_more_than_a_connection(void **state)
 static void the_way_out_needs_more_than_a_udp_address(void **state)
 {
 	struct scene *s = *state;
-	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.5:40000");
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.5:40000");
 
 	go_out(s, &s->alice, "out", true);
 	go_out(s, &tcp, "out2", false);
@@ -258,7 +258,7 @@ static void under_another_name_of_ours_the_digest_is_asked_for(void **state)
 static void the_callee_of_a_call_that_was_sent_on(void **state)
 {
 	struct scene *s = *state;
-	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:41000");
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.10:41000");
 	struct flow there = fake_udp("192.0.2.66:5060");
 	struct buf route = {0};
 	struct sip_msg *m;
@@ -323,7 +323,7 @@ static void the_connection_of_a_large_request_may_end(void **state)
 	struct flow tcp = call_large(s, &route), at;
 	struct sip_msg *m;
 
-	fake_close(s->w->transport, &tcp);
+	fake_close(s->w->site->transport, &tcp);
 	say(s, &s->alice, IN_DIALOG("ACK", route.p, 2));
 	msg_unref(asked(s, &s->phone1, METHOD_ACK));
 	/* What is large goes over TCP again, and by UDP when there is none. */
@@ -333,7 +333,7 @@ static void the_connection_of_a_large_request_may_end(void **state)
 	m = next(s, &at);
 	assert_true(m != NULL && at.proto == PROTO_TCP && peer_same(&at.remote, &tcp.remote));
 	msg_unref(m);
-	fake_close(s->w->transport, &at);
+	fake_close(s->w->site->transport, &at);
 	msg_unref(asked(s, &s->phone1, METHOD_INFO));
 	say(s, &s->alice, IN_DIALOG("BYE", route.p, 4));
 	m = asked(s, &s->phone1, METHOD_BYE);
@@ -351,7 +351,8 @@ static void an_address_speaks_for_its_end(void **state)
 {
 	struct scene *s = *state;
 	struct buf route = {0};
-	struct flow tcp = call_large(s, &route), other = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	struct flow tcp = call_large(s, &route),
+		    other = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.10:40000");
 	const struct flow *his[] = {&s->phone1, &tcp}, *not_his[] = {&other, &s->phone2, &s->eve};
 
 	for (unsigned i = 0; i < COUNT(his); i++) {
@@ -405,8 +406,8 @@ static void an_address_in_the_token_opens_nothing_else(void **state)
 static void a_call_goes_on_over_the_next_connection(void **state)
 {
 	struct scene *s = *state;
-	struct flow one = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40000"),
-		    two = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.20:40001");
+	struct flow one = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40000"),
+		    two = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.20:40001");
 	struct req bye = {.method = "BYE", .uri = "sip:bob@10.1.1.1", .to = "<sip:bob@example.com>;tag=b", .cseq = 2};
 	struct buf route = {0};
 	struct sip_msg *m;
@@ -419,7 +420,7 @@ static void a_call_goes_on_over_the_next_connection(void **state)
 	reply(s, &one, m, 200, NULL);
 	msg_unref(m);
 	expect(s, &s->eve, 200);
-	fake_close(s->w->transport, &one);
+	fake_close(s->w->site->transport, &one);
 	bye.headers = route.p;
 	say(s, &s->eve, bye);
 	expect(s, &s->eve, 430);
@@ -444,7 +445,7 @@ static void a_call_goes_on_over_the_next_connection(void **state)
 static void the_connection_of_a_large_request_of_ours_may_end(void **state)
 {
 	struct scene *s = *state;
-	struct flow tcp = fake_stream(s->w->transport, PROTO_TCP, "192.0.2.10:40000");
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.10:40000");
 	struct buf route = {0};
 	struct sip_msg *m;
 
@@ -459,7 +460,7 @@ static void the_connection_of_a_large_request_of_ours_may_end(void **state)
 	reply(s, &s->eve, m, 200, NULL);
 	msg_unref(m);
 	expect(s, &tcp, 200);
-	fake_close(s->w->transport, &tcp);
+	fake_close(s->w->site->transport, &tcp);
 	say(s, &s->eve,
 	    (struct req){.method = "BYE",
 			 .uri = PHONE1,

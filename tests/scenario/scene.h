@@ -23,8 +23,8 @@ static inline int begin(void **state)
 	static struct scene s;
 
 	s.w = world_new(NULL);
-	s.own = fake_stream(s.w->transport, PROTO_TLS, "192.0.2.9:41000");
-	s.stream = fake_stream(s.w->transport, PROTO_TCP, "192.0.2.4:40000");
+	s.own = fake_stream(s.w->site->transport, PROTO_TLS, "192.0.2.9:41000");
+	s.stream = fake_stream(s.w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	*state = &s;
 	return 0;
 }

@@ -30,7 +30,7 @@ static void EVT_06_expiry_is_told(void **state)
 	assert_quiet(&t);
 	pass(s, 1);
 	assert_empty(&t, "terminated;reason=timeout");
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 	assert_int_equal(watch(&t, "600"), 481);
 	pass(s, SECONDS(3600));
 	assert_quiet(&t);
@@ -58,7 +58,7 @@ static void CRD_16_17_never_longer_than_the_certificate(void **state)
 	assert_true(has(m, HDR_SUBSCRIPTION_STATE, "terminated;reason="));
 	assert_false(body_has(m, buf_slice(&s->w->pkcs8)));
 	msg_unref(m);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 0);
 }
 
 static void CRT_07_certificate_subscriptions_are_not_shortened(void **state)
@@ -118,7 +118,7 @@ static void EVT_13_the_Contact_leads_back(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct flow f = rows[i].proto == PROTO_UDP
 					? fake_udp("192.0.2.4:5070")
-					: fake_stream(s->w->transport, rows[i].proto, "192.0.2.4:40000");
+					: fake_stream(s->w->site->transport, rows[i].proto, "192.0.2.4:40000");
 		struct ask ask = {.method = "SUBSCRIBE", .from = "<sip:eve@example.org>;tag=e", .call_id = "leads"};
 		char uri[64], start[32], target[160], to[160];
 		struct sip_msg *m;
@@ -160,61 +160,61 @@ static void EVT_13_the_Contact_leads_back(void **state)
 static void CRD_11_the_connection_is_gone(void **state)
 {
 	struct scene *s = *state;
-	struct flow device = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct flow device = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40001");
 	struct watcher t;
 
 	change(s);
 	t = watcher_of(s->w, &device, "alice", "credential");
 	assert_int_equal(watch(&t, "3600"), 200);
 	msg_unref(notified_ok(&t));
-	assert_int_equal(fake_kept(s->w->transport, &device), 1);
-	fake_close(s->w->transport, &device);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	assert_int_equal(fake_kept(s->w->site->transport, &device), 1);
+	fake_close(s->w->site->transport, &device);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 0);
 	change(s);
 	pass(s, SECONDS(120));
 	assert_quiet(&t);
-	assert_int_equal(fake_sent(s->w->transport), 0);
+	assert_int_equal(fake_sent(s->w->site->transport), 0);
 }
 
 static void CRD_11_the_connection_goes_while_a_NOTIFY_is_signed(void **state)
 {
 	struct scene *s = *state;
-	struct flow device = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct flow device = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40001");
 	struct watcher t;
 
 	change(s);
 	t = watcher_of(s->w, &device, "alice", "credential");
-	fake_hold(s->w->work, true);
+	fake_hold(s->w->site->work, true);
 	assert_int_equal(watch(&t, "3600"), 200);
-	fake_close(s->w->transport, &device);
-	fake_hold(s->w->work, false);
+	fake_close(s->w->site->transport, &device);
+	fake_hold(s->w->site->work, false);
 	assert_quiet(&t);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CREDENTIAL), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CREDENTIAL), 0);
 }
 
 static void CRD_11_a_refresh_moves_the_subscription(void **state)
 {
 	struct scene *s = *state;
-	struct flow old = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40001");
-	struct flow new = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40002");
+	struct flow old = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40001");
+	struct flow new = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40002");
 	struct watcher t;
 
 	change(s);
 	t = watcher_of(s->w, &old, "alice", "credential");
 	assert_int_equal(watch(&t, "3600"), 200);
 	msg_unref(notified_ok(&t));
-	fake_hold(s->w->work, true);
+	fake_hold(s->w->site->work, true);
 	change(s); /* its NOTIFY, for the old connection, is being signed */
 	t.flow = new;
 	assert_int_equal(watch(&t, "3600"), 200);
-	fake_hold(s->w->work, false);
+	fake_hold(s->w->site->work, false);
 	t.notified = 0; /* the one that was given up had a CSeq */
 	assert_told(s, &t);
 	assert_int_equal(t.back.id, new.id);
 	assert_quiet(&t);
-	assert_int_equal(fake_kept(s->w->transport, &old), 0);
-	assert_int_equal(fake_kept(s->w->transport, &new), 1);
-	fake_close(s->w->transport, &old);
+	assert_int_equal(fake_kept(s->w->site->transport, &old), 0);
+	assert_int_equal(fake_kept(s->w->site->transport, &new), 1);
+	fake_close(s->w->site->transport, &old);
 	pass(s, SECONDS(60));
 	change(s);
 	assert_told(s, &t);
@@ -243,7 +243,7 @@ static void EVT_13_the_Contact_of_a_secure_dialog(void **state)
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct flow f = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40000");
+		struct flow f = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40000");
 		char headers[256];
 		struct ask ask = {.method = "SUBSCRIBE",
 				  .uri = rows[i].uri,
@@ -263,8 +263,8 @@ static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(v
 	struct scene *s = *state;
 	struct watcher t = watching(s, "certificate");
 
-	fake_close(s->w->transport, &s->stream);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+	fake_close(s->w->site->transport, &s->stream);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 1);
 	change(s);
 	assert_told(s, &t);
 	assert_int_equal(t.back.proto, PROTO_TCP);
@@ -277,9 +277,9 @@ static void T_32_the_name_of_a_sips_Contact(void **state)
 	static const char *const rows[][2] = {{"192.0.2.4:40009", "192.0.2.4"}, {"[2001:DB8::4]:40009", "2001:db8::4"}};
 	struct scene *s = *state;
 
-	notifier_tls(s->w->notifier, (struct tls_config *)s); /* the fake does not look at it */
+	s->w->settings.client_tls = (struct tls_config *)s; /* the fake does not look at it */
 	for (size_t i = 0; i < 2; i++) {
-		struct flow f = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.4:40000"), to;
+		struct flow f = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40000"), to;
 		char headers[160], call_id[8];
 		struct sip_msg *m;
 
@@ -292,15 +292,16 @@ static void T_32_the_name_of_a_sips_Contact(void **state)
 					    .headers = headers});
 		assert_true(m != NULL && m->status == 200);
 		msg_unref(m);
-		fake_close(s->w->transport, &f);
+		fake_close(s->w->site->transport, &f);
 		do {
 			m = world_take(s->w, call_id, &to);
 			assert_non_null(m);
 			msg_unref(m);
 		} while (to.id == f.id);
 		assert_int_equal(to.proto, PROTO_TLS);
-		assert_string_equal(fake_connect_name(s->w->transport), rows[i][1]);
+		assert_string_equal(fake_connect_name(s->w->site->transport), rows[i][1]);
 	}
+	s->w->settings.client_tls = NULL;
 }
 
 static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **state)
@@ -315,7 +316,7 @@ static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **
 	m = notified(&t); /* read by nobody */
 	assert_non_null(m);
 	msg_unref(m);
-	fake_close(s->w->transport, &s->stream);
+	fake_close(s->w->site->transport, &s->stream);
 	pass(s, SECONDS(5));
 	m = notified(&t);
 	assert_non_null(m);
@@ -324,10 +325,10 @@ static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **
 	assert_true(t.back.id != s->stream.id);
 	msg_unref(m);
 	/* Once: whoever is not there either is left alone. */
-	fake_close(s->w->transport, &t.back);
+	fake_close(s->w->site->transport, &t.back);
 	pass(s, SECONDS(600));
 	assert_quiet(&t);
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 1);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 1);
 }
 
 static void CRT_13_large_NOTIFYs_leave_UDP(void **state)
@@ -384,14 +385,14 @@ static void a_restart_goes_on_with_certificate_subscriptions(void **state)
 	gone = watching(s, "credential");
 	pass(s, SECONDS(600));
 	world_restart(s->w);
-	s->own = fake_stream(s->w->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->own = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
 	change(s);
 	assert_told(s, &t); /* in the same dialog, with the next CSeq */
 	assert_quiet(&gone);
 	pass(s, SECONDS(3000));
 	t.event = "certificate";
 	msg_unref(notified_ok(&t)); /* 3600 s after the SUBSCRIBE */
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 }
 
 /* --- G37: somebody sets the wall clock --- */
@@ -412,7 +413,7 @@ static void clock_jump(struct scene *s, int64_t by_s)
 	msg_unref(m);
 	fake_set_wall(s->w->loop, FAKE_START_S);
 	pass(s, SECONDS(400));
-	notifier_changed(s->w->notifier, S("sip:alice@example.com"));
+	notifier_changed(s->w->site->notifier, S("sip:alice@example.com"));
 	fake_settle(s->w->loop);
 	m = notified_ok(&t);
 	assert_non_null(m);
@@ -423,7 +424,7 @@ static void clock_jump(struct scene *s, int64_t by_s)
 	assert_quiet(&t); /* not too early */
 	pass(s, 1);
 	assert_empty(&t, "terminated;reason=timeout"); /* nor for ever */
-	assert_int_equal(notifier_count(s->w->notifier, PACKAGE_CERTIFICATE), 0);
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 }
 
 static void G37_the_clock_is_set_ten_years_forward(void **state)

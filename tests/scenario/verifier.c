@@ -23,7 +23,7 @@
 struct bench {
 	struct loop *loop;
 	struct work *work;
-	struct trust *trust;
+	struct settings settings;
 	struct verifier *verifier;
 	struct replay *replay;
 	unsigned told;
@@ -42,21 +42,22 @@ static bool get(struct slice url, struct buf *out)
 
 static void begin(struct bench *b, const char *const *anchors)
 {
-	struct verifier_deps deps = {.date_skew_s = 3600, .wildcard = true, .checking_max = 16};
+	struct verifier_deps deps = {.checking_max = 16};
 
 	*b = (struct bench){.loop = loop_new()};
 	fake_set_wall(b->loop, NOON);
 	b->work = work_new(b->loop, 1, 16, 0);
-	b->trust = trust_new();
+	b->settings.config.identity_date_skew = 3600;
+	b->settings.config.identity_wildcard = true;
+	b->settings.trust = trust_new();
 	for (; *anchors != NULL; anchors++) {
 		struct buf pem = vector_file(*anchors);
 		size_t n;
 
-		assert_int_equal(trust_add_pem(b->trust, buf_slice(&pem), &n), ERR_OK);
+		assert_int_equal(trust_add_pem(b->settings.trust, buf_slice(&pem), &n), ERR_OK);
 		buf_free(&pem);
 	}
-	deps.fetch = (struct fetch_deps){.loop = b->loop, .work = b->work};
-	deps.trust = b->trust;
+	deps.fetch = (struct fetch_deps){.loop = b->loop, .work = b->work, .settings = &b->settings};
 	deps.work = b->work;
 	deps.replay = b->replay = replay_new(4);
 	b->verifier = verifier_new(&deps);
@@ -70,7 +71,7 @@ static void end(struct bench *b)
 	work_free(b->work);
 	verifier_free(b->verifier);
 	replay_free(b->replay);
-	trust_unref(b->trust);
+	settings_drop(&b->settings);
 	loop_free(b->loop);
 }
 

@@ -20,11 +20,14 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/message/mime.h"
-#include "sip/identity/replay.h"
-#include "sip/identity/verifier.h"
 #include "tests/unit/vector.h"
 
 #define DAY_S 86400
+
+/* All transports have a listener, so that requests go out by each; the numbers are small enough for tests to reach. */
+#define CONF \
+	"[server]\ndomain = example.com\nlisten-udp = 192.0.2.1:5060\nlisten-tcp = 192.0.2.1:5060\n" \
+	"listen-tls = 192.0.2.1:5061\n[limits]\nreplays = 100\n"
 
 struct letter {
 	struct letter *next;
@@ -34,39 +37,6 @@ struct letter {
 
 /* --- the server --- */
 
-static void on_request(void *arg, struct tx *tx)
-{
-	struct world *w = arg;
-
-	router_request(&w->router, tx);
-}
-
-static void on_closed(void *arg, uint64_t flow_id, const char *why)
-{
-	struct world *w = arg;
-
-	(void)why;
-	notifier_flow_closed(w->notifier, flow_id);
-	registrar_flow_closed(w->registrar, flow_id);
-}
-
-static void on_ack(void *arg, const struct flow *from, struct sip_msg *ack)
-{
-	struct world *w = arg;
-
-	router_ack(&w->router, from, ack);
-}
-
-static void on_cancel(void *arg, struct tx *tx)
-{
-	struct world *w = arg;
-
-	router_cancel(&w->router, tx);
-}
-
-static const struct tx_user user_of_transactions = {
-	.on_request = on_request, .on_ack = on_ack, .on_cancel = on_cancel, .on_closed = on_closed};
-
 static void add_user(struct world *w, const char *name)
 {
 	char md5[33], sha256[65], aor[64], password[32];
@@ -74,7 +44,7 @@ static void add_user(struct world *w, const char *name)
 	snprintf(aor, sizeof(aor), "sip:%s@example.com", name);
 	snprintf(password, sizeof(password), "%s-pw", name);
 	users_ha1(slice_str(name), S("example.com"), slice_str(password), md5, sha256);
-	users_set(w->users, slice_str(aor), slice_str(md5), slice_str(sha256));
+	users_set(w->settings.users, slice_str(aor), slice_str(md5), slice_str(sha256));
 }
 
 /* Another certificate each time, since its first second is another. */
@@ -104,86 +74,16 @@ void world_roll_over(struct world *w)
 static void start(struct world *w)
 {
 	static const uint8_t master[SEAL_KEY] = {1};
-	const struct config *c = &w->config;
-	struct routes *routes;
-	const struct auth_options options = {.realm = c->domain,
-					     .sha256 = c->digest_sha256,
-					     .md5 = c->digest_md5,
-					     .nonce_lifetime_s = c->digest_nonce_lifetime,
-					     .guesses_per_minute = c->digest_guesses};
 	struct buf why = {0};
 
-	w->work = work_new(w->loop, 1, c->limit_queue, 0);
-	w->disk = work_new(w->loop, 1, 4, 0);
-	w->commit = commit_new(w->disk, w->dirfd, c->limit_queue);
-	assert_int_equal(credential_store_open(w->dirfd, w->commit, master, &w->store, &why), ERR_OK);
-	w->auth = auth_new(w->loop, &options, w->users);
-	w->signer = signer_new(w->work, w->certs, HASH_SHA1);
-	w->layer = tx_layer_new(w->loop, c->limit_transactions, &user_of_transactions, w);
-	w->transport = transport_new(w->loop, NULL, c->limit_message, &tx_transport_user, w->layer);
-	tx_layer_attach(w->layer, w->transport);
-
-	const struct access access = {.config = c, .auth = w->auth};
-	const struct credentials_deps credentials = {
-		.loop = w->loop, .transactions = w->layer, .access = access, .store = w->store, .work = w->work};
-
-	w->credentials = credentials_new(&credentials);
-
-	const struct notifier_deps notifier = {.loop = w->loop,
-					       .transactions = w->layer,
-					       .transport = w->transport,
-					       .signer = w->signer,
-					       .signing_max = 8,
-					       .backlog_max = c->limit_queue,
-					       .access = access,
-					       .commit = w->commit,
-					       .dirfd = w->dirfd,
-					       .source = &credentials_source,
-					       .source_arg = w->credentials};
-
-	assert_int_equal(notifier_new(&notifier, &w->notifier), ERR_OK);
-	credentials_attach(w->credentials, w->notifier);
-
-	const struct registrar_deps registrar = {
-		.loop = w->loop, .transport = w->transport, .access = access, .commit = w->commit, .dirfd = w->dirfd};
-
-	assert_int_equal(registrar_new(&registrar, &w->registrar), ERR_OK);
-	w->names = work_new(w->loop, 1, c->limit_queue, 0);
-	routes = routes_new();
-	assert_int_equal(routes_add(routes, S("two.example"), S(WORLD_FIRST_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
-	assert_int_equal(routes_add(routes, S("tcp.example"), S(WORLD_TCP_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
-	w->resolver = resolver_new(w->loop, w->names,
-				   &(struct resolver_options){.dns = "", .protos = PROTOS_ALL, .routes = routes});
-
-	record_route_keys(slice_of(master, sizeof(master)), &w->route_keys);
-
-	w->replay = replay_new(100);
-	w->verifier = verifier_new(&(struct verifier_deps){.fetch = {.loop = w->loop, .work = w->names},
-							   .work = w->work,
-							   .checking_max = 8,
-							   .trust = w->trust,
-							   .date_skew_s = c->identity_date_skew,
-							   .wildcard = c->identity_wildcard,
-							   .replay = w->replay});
-
-	struct proxy_deps proxy = {.keys = w->route_keys,
-				   .loop = w->loop,
-				   .transactions = w->layer,
-				   .transport = w->transport,
-				   .resolver = w->resolver,
-				   .registrar = w->registrar,
-				   .access = access,
-				   .signer = w->signer,
-				   .signing_max = 8,
-				   .verifier = w->verifier,
-				   .replay = w->replay};
-
-	w->proxy = proxy_new(&proxy);
-	w->router = (struct router){.domain = c->domain,
-				    .credentials = w->credentials,
-				    .notifier = w->notifier,
-				    .registrar = w->registrar,
-				    .proxy = w->proxy};
+	if (!site_new(&(struct site_deps){.loop = w->loop,
+					  .settings = &w->settings,
+					  .certs = w->certs,
+					  .dirfd = w->dirfd,
+					  .master = master,
+					  .workers = 1},
+		      &w->site, &why))
+		fail_msg("%s", why.p);
 	fake_settle(w->loop);
 	buf_free(&why);
 }
@@ -202,29 +102,18 @@ static void drop_inbox(struct world *w)
 static void stop(struct world *w)
 {
 	fake_settle(w->loop);
-	work_stop(w->work);
-	work_stop(w->disk);
-	work_stop(w->names);
-	work_free(w->work);
-	work_free(w->disk);
-	resolver_stop(w->resolver);
-	work_free(w->names);
-	notifier_free(w->notifier);
-	proxy_free(w->proxy);
-	record_route_keys_drop(&w->route_keys);
-	registrar_free(w->registrar);
-	credentials_free(w->credentials);
-	tx_layer_free(w->layer);
-	resolver_free(w->resolver);
-	transport_free(w->transport);
-	verifier_free(w->verifier);
-	replay_free(w->replay);
-	signer_free(w->signer);
-	auth_free(w->auth);
-	credential_store_free(w->store);
-	commit_free(w->commit);
+	site_free(w->site);
 	fake_settle(w->loop);
 	drop_inbox(w);
+}
+
+static void add_routes(struct world *w)
+{
+	struct routes *r = routes_new();
+
+	assert_int_equal(routes_add(r, S("two.example"), S(WORLD_FIRST_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
+	assert_int_equal(routes_add(r, S("tcp.example"), S(WORLD_TCP_HOP ", " WORLD_SECOND_HOP)), ERR_OK);
+	w->settings.routes = r;
 }
 
 struct world *world_new(const char *const *options)
@@ -237,18 +126,19 @@ struct world *world_new(const char *const *options)
 	snprintf(w->dir, sizeof(w->dir), "/tmp/vouch-scenario-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	assert_int_equal(file_open_dir(w->dir, false, &w->dirfd, &why), ERR_OK);
-	assert_int_equal(file_replace(w->dirfd, "vouch.conf", S("[server]\ndomain = example.com\n")), ERR_OK);
+	assert_int_equal(file_replace(w->dirfd, "vouch.conf", S(CONF)), ERR_OK);
 	buf_addf(&path, "%s/vouch.conf", w->dir);
-	if (!config_load(path.p, options, &w->config, &why))
+	if (!config_load(path.p, options, &w->settings.config, &why))
 		fail_msg("%s", why.p);
 	w->loop = loop_new();
-	w->users = users_new();
+	add_routes(w);
+	w->settings.users = users_new();
 	add_user(w, "alice");
 	add_user(w, "bob");
 	w->pkcs8 = vector_file("pkcs8/ecp256.plain.der");
 	assert_int_equal(key_read_private(buf_slice(&w->pkcs8), &w->user_key), ERR_OK);
 	w->certs = domain_certs_new();
-	w->trust = trust_new();
+	w->settings.trust = trust_new();
 	world_roll_over(w);
 	start(w);
 	buf_free(&why);
@@ -266,15 +156,13 @@ void world_free(struct world *w)
 {
 	stop(w);
 	domain_certs_free(w->certs);
-	trust_unref(w->trust);
+	settings_drop(&w->settings);
 	key_free(w->user_key);
 	buf_free(&w->pkcs8);
-	users_free(w->users);
 	assert_int_equal(file_each(w->dirfd, remove_one, &w->dirfd), ERR_OK);
 	close(w->dirfd);
 	assert_int_equal(rmdir(w->dir), 0);
 	loop_free(w->loop);
-	config_free(&w->config);
 	mem_free(w);
 }
 
@@ -320,7 +208,7 @@ static void fetch(struct world *w)
 
 	while (*at != NULL)
 		at = &(*at)->next;
-	while ((m = fake_next(w->transport, &to)) != NULL) {
+	while ((m = fake_next(w->site->transport, &to)) != NULL) {
 		*at = mem_alloc(sizeof(**at));
 		(*at)->m = m;
 		(*at)->to = to;
@@ -363,7 +251,7 @@ struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct
 	if (a->headers != NULL)
 		buf_adds(&out, a->headers);
 	build_end(&out, a->body);
-	fake_inject(w->transport, from, buf_slice(&out));
+	fake_inject(w->site->transport, from, buf_slice(&out));
 	buf_free(&out);
 	return world_take(w, a->call_id != NULL ? a->call_id : call_id, NULL);
 }
@@ -558,7 +446,7 @@ void respond(struct watcher *s, struct sip_msg *notify, unsigned code)
 
 	build_reply(&out, notify, &(struct build_reply){.code = code, .received = S("192.0.2.1"), .rport = 5060});
 	msg_unref(notify);
-	fake_inject(s->w->transport, &s->back, buf_slice(&out));
+	fake_inject(s->w->site->transport, &s->back, buf_slice(&out));
 	buf_free(&out);
 }
 

@@ -2,7 +2,7 @@
 #define TESTS_SCENARIO_WORLD_H
 
 #include "crypto/cert.h"
-#include "sip/server/router.h"
+#include "sip/server/site.h"
 #include "tests/fake/fake.h"
 
 /*
@@ -13,29 +13,11 @@ struct letter;
 
 struct world {
 	struct loop *loop;
-	struct work *work, *disk;
-	struct transport *transport;
-	struct tx_layer *layer;
-	struct config config;
+	struct settings settings; /* a test may change them; settings.trust has the anchors of domain certificates */
+	struct domain_certs *certs;
+	struct site *site;
 	char dir[64];
 	int dirfd;
-	struct commit *commit;
-	struct users *users;
-	struct credential_store *store;
-	struct auth *auth;
-	struct domain_certs *certs;
-	struct signer *signer;
-	struct credentials *credentials;
-	struct notifier *notifier;
-	struct registrar *registrar;
-	struct work *names;
-	struct resolver *resolver;
-	struct trust *trust; /* anchors of domain certificates: a test adds its own */
-	struct replay *replay;
-	struct verifier *verifier;
-	struct proxy *proxy;
-	struct record_route_keys route_keys;
-	struct router router;
 	struct key *user_key; /* EC; of all certificates of users */
 	struct buf pkcs8;     /* the same, DER */
 	struct letter *inbox; /* what came from the server and was not looked at */

@@ -213,7 +213,11 @@ static int tear_down(void **state)
 
 /* --- asking --- */
 
+static atomic_bool over; /* nothing waits for name servers any more */
+
 struct world {
+	struct dns_servers dns;
+	struct routes *routes;
 	struct work *names;
 	struct resolver *resolver;
 };
@@ -254,24 +258,36 @@ static void on_told(void *arg, uint64_t id, const struct hops *h, const char *wh
 		loop_stop(stub.loop);
 }
 
+static struct dns_servers servers(const char *list)
+{
+	struct dns_servers s;
+
+	assert_true(dns_servers_list(slice_str(list), &s));
+	s.over = &over;
+	return s;
+}
+
 static struct world world_new(const struct row *rows, unsigned protos, const char *const *routes)
 {
 	struct world w = {.names = work_new(stub.loop, 4, 8, 0)};
-	struct peer_text dns = peer_text(&stub.at);
-	struct resolver_options o = {.dns = dns.text, .protos = protos, .routes = routes_new()};
 
+	over = false;
+	w.dns = servers(peer_text(&stub.at).text);
+	w.routes = routes_new();
 	for (; routes != NULL && routes[0] != NULL; routes += 2)
-		assert_int_equal(routes_add(o.routes, slice_str(routes[0]), slice_str(routes[1])), ERR_OK);
+		assert_int_equal(routes_add(w.routes, slice_str(routes[0]), slice_str(routes[1])), ERR_OK);
 	stub.rows = rows;
-	w.resolver = resolver_new(stub.loop, w.names, &o);
+	w.resolver = resolver_new(stub.loop, w.names,
+				  &(struct resolver_options){.dns = &w.dns, .protos = protos, .routes = w.routes});
 	return w;
 }
 
 static void world_free(struct world *w)
 {
-	resolver_stop(w->resolver);
+	atomic_store(&over, true);
 	work_free(w->names);
 	resolver_free(w->resolver);
+	routes_free(w->routes);
 }
 
 static void begin(struct world *w, const char *uri, bool large, struct told *t)
@@ -693,16 +709,16 @@ static void asking_from_the_answer(void **state)
 static void reload(void **state)
 {
 	struct world w = world_new(zone, PROTOS_ALL, NULL);
-	struct resolver_options o = {.protos = PROTOS_ALL, .routes = routes_new()};
-	struct peer_text dns = peer_text(&stub.at);
+	struct routes *old = w.routes, *routes = routes_new();
 	struct told t;
 
 	(void)state;
-	o.dns = dns.text;
 	assert_string_equal(ask(&w, "sip:h1.test:1"), "UDP 10.0.0.1:1");
 	begin(&w, "sip:h2.test:1", false, &t);
-	assert_int_equal(routes_add(o.routes, S("h1.test"), S("udp:10.0.0.5:5")), ERR_OK);
-	resolver_reload(w.resolver, &o);
+	assert_int_equal(routes_add(routes, S("h1.test"), S("udp:10.0.0.5:5")), ERR_OK);
+	resolver_reload(w.resolver,
+			&(struct resolver_options){.dns = &w.dns, .protos = PROTOS_ALL, .routes = w.routes = routes});
+	routes_free(old);
 	loop_run(stub.loop);
 	assert_string_equal(t.text, "UDP 10.0.0.2:1");
 	assert_string_equal(ask(&w, "sip:h1.test:1"), "UDP 10.0.0.5:5");
@@ -767,15 +783,17 @@ static void the_next_server(void **state)
 {
 	struct work *names = work_new(stub.loop, 4, 8, 0);
 	struct peer_text at = peer_text(&stub.at);
-	struct world w = {.names = names};
+	struct world w = {.names = names, .routes = routes_new()};
 	char dns[200];
-	struct resolver_options o = {.dns = dns, .protos = PROTOS_ALL, .routes = routes_new()};
 	int64_t start = dns_now_ms();
 
 	(void)state;
 	snprintf(dns, sizeof(dns), "127.0.0.1:1, %s", at.text);
+	over = false;
+	w.dns = servers(dns);
 	stub.rows = zone;
-	w.resolver = resolver_new(stub.loop, names, &o);
+	w.resolver = resolver_new(stub.loop, names,
+				  &(struct resolver_options){.dns = &w.dns, .protos = PROTOS_ALL, .routes = w.routes});
 	assert_string_equal(ask(&w, "sip:h1.test:1"), "UDP 10.0.0.1:1");
 	assert_in_range(dns_now_ms() - start, 0, 1500);
 	world_free(&w);

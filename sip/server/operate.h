@@ -1,0 +1,18 @@
+#ifndef SIP_SERVER_OPERATE_H
+#define SIP_SERVER_OPERATE_H
+
+#include "sip/server/serve.h"
+
+/*
+ * What an administrator asks of the running server: status, reload and revoke by the control socket (control.h), and
+ * reload by SIGHUP.
+ */
+struct operate;
+
+/* operate_open: server must outlive it. false: *why is one sentence. */
+MUST_USE bool operate_open(struct serve *server, struct operate **out, struct buf *why);
+
+/* operate_close: after serve_stop, which tells those who still wait for an answer. NULL is ignored. */
+void operate_close(struct operate *o);
+
+#endif
