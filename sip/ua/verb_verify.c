@@ -42,9 +42,9 @@ static void print_json(const struct verify *v, struct buf *out)
 	report_json(out, v->in.m->from.spec);
 	buf_addf(out, ",\"signature-only\":%s,\"steps\":", v->c.signature_only ? "true" : "false");
 	steps_json(&v->steps, out);
-	if (v->ds_fault == NULL) {
+	if (v->judge.has_string) {
 		for (unsigned i = 0; i < DIGEST_STRING_PARTS; i++)
-			buf_add(&string, v->ds.parts[i]);
+			buf_add(&string, v->judge.string.parts[i]);
 		buf_adds(out, ",\"string\":");
 		report_json(out, buf_slice(&string));
 		buf_adds(out, ",\"string-base64\":\"");
@@ -130,10 +130,9 @@ int verb_verify(int argc, char **argv)
 		return code;
 	if (capture_read(&v.c, v.c.words[0], &v.in, &code))
 		code = run(&v);
-	cert_free(v.cert);
+	judge_drop(&v.judge);
 	trust_unref(v.anchors);
 	steps_free(&v.steps);
-	buf_free(&v.sig);
 	buf_free(&v.der);
 	capture_free(&v.in);
 	return code;

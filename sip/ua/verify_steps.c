@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "sip/identity/fetch.h"
-#include "sip/identity/identity.h"
 #include "sip/ua/fetch_once.h"
 #include "sip/ua/signature.h"
 #include "sip/ua/verify_private.h"
@@ -35,77 +34,47 @@ static void step_message(struct verify *v)
 			   "a receiver refuses this before it looks for a signature");
 }
 
+/* One step, held or failed as the judge has it. false: it failed. */
+static bool judged(struct verify *v, const char *name, enum judge_step step)
+{
+	struct judge *j = &v->judge;
+
+	if (judge_step(j, step))
+		return true;
+	steps_fail(&v->steps, name, j->code, j->reason, "%s", j->text);
+	return false;
+}
+
 static void step_identity(struct verify *v)
 {
 	const struct sip_msg *m = v->in.m;
-	enum identity_fault f = identity_read(m, &v->sig);
 	unsigned others = msg_count(m, HDR_IDENTITY);
+	bool holds = judge_step(&v->judge, JUDGE_IDENTITY);
 
-	if (m->method == METHOD_CANCEL)
-		steps_fail(&v->steps, "identity", 428, NULL,
-			   "a CANCEL never carries Identity (RFC 4474 9): what stands there is ignored");
-	else if (f == IDENTITY_RFC8224)
-		steps_fail(&v->steps, "identity", identity_fault_code(f), NULL,
-			   "%s; it takes a verifier of RFC 8224 (STIR) to check it", identity_fault_str(f));
-	else if (f != IDENTITY_FINE)
-		steps_fail(&v->steps, "identity", identity_fault_code(f), NULL, "%s", identity_fault_str(f));
+	if (!holds)
+		steps_fail(&v->steps, "identity", v->judge.code, v->judge.reason, "%s%s", v->judge.text,
+			   v->judge.identity == IDENTITY_RFC8224
+				   ? "; it takes a verifier of RFC 8224 (STIR) to check it"
+				   : "");
 	else if (others > 1)
 		steps_hold(&v->steps, "identity", "a signature of %zu octets; beside it %u Identity as RFC 8224 has it",
-			   v->sig.n, others - 1);
+			   v->judge.sig.n, others - 1);
 	else
-		steps_hold(&v->steps, "identity", "a signature of %zu octets", v->sig.n);
+		steps_hold(&v->steps, "identity", "a signature of %zu octets", v->judge.sig.n);
 }
 
 static void step_info(struct verify *v)
 {
-	static const char step[] = "identity-info";
-	struct slice s = msg_value(v->in.m, HDR_IDENTITY_INFO), url = SLICE_NONE, alg = SLICE_NONE;
-	struct fetch_url parts;
-
-	v->alg_fault = "there is no Identity-Info that names the algorithm";
-	if (s.p == NULL) {
-		steps_fail(&v->steps, step, 436, NULL, "there is no Identity-Info: no certificate to check with");
-		return;
-	}
-	if (msg_count(v->in.m, HDR_IDENTITY_INFO) > 1) {
-		steps_fail(&v->steps, step, 400, "Duplicate Header Field",
-			   "there are several, and only one may be there");
-		v->alg_fault = "there are several Identity-Info";
-		return;
-	}
-	if (identity_info_parse(s, &url, &alg) != ERR_OK) {
-		steps_fail(&v->steps, step, 436, NULL, "it is not as in <https://example.com/cert.cer>;alg=rsa-sha1");
-		return;
-	}
-	if (alg.n > 0 && identity_alg(alg, &v->alg))
-		v->alg_fault = NULL;
-	if (fetch_url(url, &parts))
-		v->url = url;
-	if (v->url.p == NULL)
-		steps_fail(&v->steps, step, 436, NULL, "%.*s is no http or https URL", SLICE_ARG(url));
-	else if (alg.n == 0)
-		steps_fail(&v->steps, step, 436, NULL, "it names no algorithm; expected ;alg=rsa-sha1 behind the URL");
-	else if (v->alg_fault != NULL)
-		steps_fail(&v->steps, step, 437, NULL, "the algorithm %.*s is unknown; expected rsa-sha1 or rsa-sha256",
-			   SLICE_ARG(alg));
-	else
-		steps_hold(&v->steps, step, "%.*s, %s", SLICE_ARG(url), identity_alg_name(v->alg));
+	if (judged(v, "identity-info", JUDGE_INFO))
+		steps_hold(&v->steps, "identity-info", "%.*s, %s", SLICE_ARG(v->judge.url),
+			   identity_alg_name(v->judge.alg));
 }
 
 static void step_string(struct verify *v)
 {
-	static const char step[] = "signed-parts";
-	enum err e = digest_string(v->in.m, &v->ds);
-
-	if (e == ERR_OK) {
-		steps_hold(&v->steps, step, "From, To, Call-ID, CSeq, Date%s and the body can be read",
-			   v->ds.parts[10].n > 0 ? ", Contact" : "");
-		return;
-	}
-	v->ds_fault = digest_string_fault(v->in.m);
-	steps_fail(&v->steps, step, 400,
-		   e == ERR_NOTFOUND ? "Missing Date Header Field" : "Bad Date Or Contact Header Field", "%s",
-		   v->ds_fault);
+	if (judged(v, "signed-parts", JUDGE_STRING))
+		steps_hold(&v->steps, "signed-parts", "From, To, Call-ID, CSeq, Date%s and the body can be read",
+			   v->judge.string.parts[10].n > 0 ? ", Contact" : "");
 }
 
 /* --- the certificate --- */
@@ -113,54 +82,54 @@ static void step_string(struct verify *v)
 static void step_certificate(struct verify *v)
 {
 	static const char step[] = "certificate";
-	struct slice from = v->c.cert != NULL ? slice_str(v->c.cert) : v->url;
+	struct judge *j = &v->judge;
 	char begin[DATE_SIZE], end[DATE_SIZE];
 	struct buf why = {0};
-	enum err e;
 
-	if (from.p == NULL) {
+	j->source = v->c.cert != NULL ? slice_str(v->c.cert) : j->url;
+	if (j->source.p == NULL) {
 		steps_open(&v->steps, step, "no URL to fetch it from; --cert FILE gives one");
-	} else if (v->c.cert == NULL && !fetch_once(from, v->anchors, &v->der, &why)) {
-		steps_fail(&v->steps, step, 436, NULL, "%.*s cannot be fetched: %s; --cert FILE gives another",
-			   SLICE_ARG(from), why.p);
-	} else if ((e = cert_read(buf_slice(&v->der), &v->cert)) == ERR_UNSUPPORTED) {
-		steps_fail(&v->steps, step, 437, NULL,
-			   "what %.*s holds is a certificate of a kind that is not taken, as with an RSA key under "
-			   "1024 bits or an unknown critical extension",
-			   SLICE_ARG(from));
-	} else if (e != ERR_OK) {
-		steps_fail(&v->steps, step, 436, NULL, "what %.*s holds is not a DER certificate", SLICE_ARG(from));
-	} else {
-		date_format(cert_not_before(v->cert), begin);
-		date_format(cert_not_after(v->cert), end);
-		steps_hold(&v->steps, step, "%s%s: %s key of %u bits, valid from %s to %s",
-			   v->c.cert != NULL ? "from " : "fetched", v->c.cert != NULL ? v->c.cert : "",
-			   cert_key_kind(v->cert) == KEY_RSA ? "RSA" : "EC", cert_key_bits(v->cert), begin, end);
+		return;
 	}
-	buf_free(&why);
+	if (v->c.cert == NULL && !fetch_once(j->source, v->anchors, &v->der, &why)) {
+		steps_fail(&v->steps, step, 436, NULL, "%.*s cannot be fetched: %s; --cert FILE gives another",
+			   SLICE_ARG(j->source), why.p);
+		buf_free(&why);
+		return;
+	}
+	j->der = buf_slice(&v->der);
+	if (!judged(v, step, JUDGE_CERTIFICATE))
+		return;
+	date_format(cert_not_before(j->cert), begin);
+	date_format(cert_not_after(j->cert), end);
+	steps_hold(&v->steps, step, "%s%s: %s key of %u bits, valid from %s to %s",
+		   v->c.cert != NULL ? "from " : "fetched", v->c.cert != NULL ? v->c.cert : "",
+		   cert_key_kind(j->cert) == KEY_RSA ? "RSA" : "EC", cert_key_bits(j->cert), begin, end);
 }
 
 static void step_chain(struct verify *v)
 {
 	static const char step[] = "chain";
+	struct judge *j = &v->judge;
 	char now[DATE_SIZE];
-	enum trust_verdict t;
 
 	if (v->c.ca == NULL) {
 		steps_fail(&v->steps, step, 437, NULL,
 			   "nothing says which CAs are trusted: name a PEM file of them with --ca");
 		return;
 	}
-	t = trust_check(v->anchors, v->cert, NULL, 0, v->now, false);
-	date_format(v->now, now);
-	if (t == TRUST_OK)
+	date_format(j->now_s, now);
+	if (judge_step(j, JUDGE_CHAIN))
 		steps_hold(&v->steps, step, "the certificate leads to a CA of %s", v->c.ca);
-	else if (t == TRUST_EXPIRED || t == TRUST_NOT_YET)
-		steps_fail(&v->steps, step, 437, NULL, "%s at %s; --at sets another time", trust_str(t), now);
-	else if (t == TRUST_UNTRUSTED && cert_is_self_signed(v->cert))
-		steps_fail(&v->steps, step, 437, NULL, "the certificate is self-signed and not in %s", v->c.ca);
+	else if (j->chain == TRUST_EXPIRED || j->chain == TRUST_NOT_YET)
+		steps_fail(&v->steps, step, j->code, j->reason, "%s at %s; --at sets another time", trust_str(j->chain),
+			   now);
+	else if (j->chain == TRUST_UNTRUSTED && cert_is_self_signed(j->cert))
+		steps_fail(&v->steps, step, j->code, j->reason, "the certificate is self-signed and not in %s",
+			   v->c.ca);
 	else
-		steps_fail(&v->steps, step, 437, NULL, "%s; the trusted ones are in %s", trust_str(t), v->c.ca);
+		steps_fail(&v->steps, step, j->code, j->reason, "%s; the trusted ones are in %s", trust_str(j->chain),
+			   v->c.ca);
 }
 
 /* The names that count in the certificate, for a person. */
@@ -182,89 +151,114 @@ static void names_of(const struct cert *c, struct buf *out)
 
 static void step_authority(struct verify *v)
 {
-	struct slice domain = uri_domain(&v->in.m->from.uri);
+	static const char step[] = "authority";
+	struct judge *j = &v->judge;
 	struct buf names = {0};
 
-	names_of(v->cert, &names);
-	if (v->in.m->from.uri.scheme == URI_OTHER || domain.n == 0)
-		steps_fail(&v->steps, "authority", 437, NULL, "From is no SIP URI: no domain vouches for it");
-	else if (cert_matches_host(v->cert, domain, true))
-		steps_hold(&v->steps, "authority", "the certificate is for %.*s, the domain of From",
-			   SLICE_ARG(domain));
+	if (!judged(v, step, JUDGE_FROM))
+		return;
+	names_of(j->cert, &names);
+	if (judge_step(j, JUDGE_AUTHORITY))
+		steps_hold(&v->steps, step, "the certificate is for %.*s, the domain of From", SLICE_ARG(j->domain));
 	else
-		steps_fail(&v->steps, "authority", 437, NULL,
-			   "the certificate is for %s, not for %.*s, the domain of From", names.p, SLICE_ARG(domain));
+		steps_fail(&v->steps, step, j->code, j->reason,
+			   "the certificate is for %s, not for %.*s, the domain of From", names.p,
+			   SLICE_ARG(j->domain));
 	buf_free(&names);
 }
 
-static void step_signature(struct verify *v)
+/* Why it does not fit, as far as can be found out, with the string that people compare with the signer's. */
+static void explain_signature(struct verify *v)
 {
-	const struct signature_parts p = {&v->ds, v->in.tail, v->alg, buf_slice(&v->sig)};
-	struct key *key = NULL;
+	const struct judge *j = &v->judge;
+	const struct signature_parts p = {&j->string, v->in.tail, j->alg, buf_slice(&j->sig)};
+	struct key *key;
 
-	if (cert_key_kind(v->cert) != KEY_RSA) {
-		steps_fail(&v->steps, "signature", 437, NULL, "the certificate has no RSA key");
-	} else if (!v->c.signature_only && !cert_usage_allows(v->cert, CERT_DIGITAL_SIGNATURE)) {
-		steps_fail(&v->steps, "signature", 437, NULL, "the key usage of the certificate allows no signatures");
-	} else if (cert_public_key(v->cert, &key) != ERR_OK) {
-		steps_fail(&v->steps, "signature", 437, NULL, "the key of the certificate cannot be used");
-	} else if (signature_holds(&p, key)) {
-		steps_hold(&v->steps, "signature", "it fits the canonical string and the key of the certificate");
-	} else if (v->c.signature_only && signature_holds_with_tail(&p, key)) {
+	if (cert_public_key(j->cert, &key) != ERR_OK)
+		return;
+	if (v->c.signature_only && signature_holds_with_tail(&p, key)) {
 		steps_hold(&v->steps, "signature",
 			   "it fits with all %zu octets behind the head; Content-Length leaves out the last %zu",
 			   v->in.m->body.n + v->in.tail.n, v->in.tail.n);
 	} else {
-		steps_fail(&v->steps, "signature", 438, NULL, "%s", signature_guess(&p, key));
-		/* What people compare with the signer's. */
-		signature_escape(&v->ds, &v->steps.list[v->steps.count - 1].string);
+		steps_fail(&v->steps, "signature", j->code, j->reason, "%s", signature_guess(&p, key));
+		signature_escape(&j->string, &v->steps.list[v->steps.count - 1].string);
 	}
 	key_free(key);
+}
+
+static void step_signature(struct verify *v)
+{
+	static const char step[] = "signature";
+	struct judge *j = &v->judge;
+
+	if (!judged(v, step, JUDGE_KEY) || (!v->c.signature_only && !judged(v, step, JUDGE_USAGE)))
+		return;
+	if (judge_step(j, JUDGE_SIGNATURE))
+		steps_hold(&v->steps, step, "it fits the canonical string and the key of the certificate");
+	else if (j->code == 438)
+		explain_signature(v);
+	else
+		steps_fail(&v->steps, step, j->code, j->reason, "%s", j->text);
 }
 
 /* --- Date --- */
 
 static void step_date(struct verify *v)
 {
-	long long off = (long long)(v->ds.date_s - v->now);
+	struct judge *j = &v->judge;
+	long long off = (long long)(j->string.date_s - j->now_s);
 	long long far = llabs(off);
 	char now[DATE_SIZE];
 
-	date_format(v->now, now);
-	if (far > DATE_SKEW_S)
-		steps_fail(&v->steps, "date", 403, "Stale Date",
-			   "%s is %lld %s %s %s, and an hour is allowed; --at sets another time", v->ds.date,
+	date_format(j->now_s, now);
+	if (judge_step(j, JUDGE_DATE))
+		steps_hold(&v->steps, "date", "%s is within an hour of %s", j->string.date, now);
+	else
+		steps_fail(&v->steps, "date", j->code, j->reason,
+			   "%s is %lld %s %s %s, and an hour is allowed; --at sets another time", j->string.date,
 			   far > 172800 ? far / 86400 : far, far > 172800 ? "days" : "seconds",
 			   off < 0 ? "before" : "after", now);
-	else
-		steps_hold(&v->steps, "date", "%s is within an hour of %s", v->ds.date, now);
-	if (v->cert == NULL)
+	if (j->cert == NULL)
 		steps_open(&v->steps, "date-in-life", "there is no certificate");
-	else if (v->ds.date_s < cert_not_before(v->cert) || v->ds.date_s > cert_not_after(v->cert))
-		steps_fail(&v->steps, "date-in-life", 437, NULL, "at Date the certificate was not valid");
-	else
+	else if (judged(v, "date-in-life", JUDGE_LIFE))
 		steps_hold(&v->steps, "date-in-life", "at Date the certificate was valid");
+}
+
+/* Why there is no algorithm, a clause. */
+static const char *no_algorithm(const struct verify *v)
+{
+	return msg_count(v->in.m, HDR_IDENTITY_INFO) > 1 ? "there are several Identity-Info"
+							 : "there is no Identity-Info that names the algorithm";
 }
 
 /* Of what the steps behind need, what is missing; NULL: nothing. */
 static const char *missing(const struct verify *v)
 {
-	return v->cert == NULL        ? "there is no certificate"
-	       : v->sig.n == 0        ? "there is no signature that can be read"
-	       : v->alg_fault != NULL ? v->alg_fault
-				      : v->ds_fault;
+	const struct judge *j = &v->judge;
+
+	if (j->cert == NULL)
+		return "there is no certificate";
+	if (j->sig.n == 0)
+		return "there is no signature that can be read";
+	if (!j->has_alg)
+		return no_algorithm(v);
+	return j->has_string ? NULL : digest_string_fault(v->in.m);
 }
 
 void verify_steps(struct verify *v)
 {
 	static const char none[] = "there is no certificate";
+	struct judge *j = &v->judge;
 
+	*j = (struct judge){
+		.m = v->in.m, .trust = v->anchors, .now_s = v->now, .date_skew_s = DATE_SKEW_S, .wildcard = true};
 	step_message(v);
 	step_identity(v);
 	step_info(v);
 	step_string(v);
 	step_certificate(v);
-	if (!v->c.signature_only && v->cert != NULL) {
+	if (!v->c.signature_only && j->cert != NULL) {
 		step_chain(v);
 		step_authority(v);
 	} else if (!v->c.signature_only) {
@@ -277,10 +271,10 @@ void verify_steps(struct verify *v)
 		steps_open(&v->steps, "signature", missing(v));
 	if (v->c.signature_only)
 		return;
-	if (v->ds_fault == NULL) {
+	if (j->has_string) {
 		step_date(v);
 	} else {
-		steps_open(&v->steps, "date", v->ds_fault);
-		steps_open(&v->steps, "date-in-life", v->ds_fault);
+		steps_open(&v->steps, "date", digest_string_fault(v->in.m));
+		steps_open(&v->steps, "date-in-life", digest_string_fault(v->in.m));
 	}
 }
