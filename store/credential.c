@@ -18,16 +18,16 @@ struct credential_store {
 	int dirfd;
 	struct commit *commit;
 	uint8_t master[SEAL_KEY];
-	struct map by_aor, writing;
+	struct map by_aor;
 	struct buf *why;  /* while opening */
 	enum err opening; /* the first failure of opening */
 };
 
 /* A change on its way to the disk, and what the index becomes when it is there. */
-struct pending {
-	struct map_node node; /* in writing, by AOR */
+struct credential_write {
 	struct credential_store *store;
-	struct buf old; /* the record as the index has it: the file may be the next one before that is durable */
+	struct buf
+		old; /* the record as the index has it, because the file may be the next one before that is durable */
 	struct credential next; /* aor is owned */
 	commit_fn done;
 	void *arg;
@@ -240,7 +240,6 @@ enum err credential_store_open(int dirfd, struct commit *commit, const uint8_t *
 	s->why = why;
 	memcpy(s->master, master, SEAL_KEY);
 	map_init(&s->by_aor);
-	map_init(&s->writing);
 	e = file_each(dirfd, load_one, s);
 	if (e == ERR_OK)
 		e = s->opening;
@@ -267,7 +266,6 @@ void credential_store_free(struct credential_store *s)
 		mem_free(c);
 	}
 	map_free(&s->by_aor);
-	map_free(&s->writing);
 	mem_wipe(s->master, sizeof(s->master));
 	mem_free(s);
 }
@@ -287,14 +285,12 @@ const struct credential *credential_find(const struct credential_store *s, struc
 }
 
 /* The text of the record that the index describes. */
-static enum err read_text(const struct credential_store *s, struct slice aor, const char *name, struct buf *out)
+static enum err read_text(const struct credential_store *s, const struct credential *c, const char *name,
+			  struct buf *out)
 {
-	struct map_node *n = map_find(&s->writing, aor);
-	const struct pending *p = n == NULL ? NULL : MAP_ENTRY(n, struct pending, node);
-
-	if (p == NULL || p->old.n == 0)
+	if (c->write == NULL || c->write->old.n == 0)
 		return file_read(s->dirfd, name, RECORD_MAX, out);
-	buf_add(out, buf_slice(&p->old));
+	buf_add(out, buf_slice(&c->write->old));
 	return ERR_OK;
 }
 
@@ -309,7 +305,7 @@ enum err credential_read(const struct credential_store *s, const struct credenti
 	if (!c->present)
 		return ERR_NOTFOUND;
 	file_name(s->master, slice_str(c->aor), name);
-	e = read_text(s, slice_str(c->aor), name, &text);
+	e = read_text(s, c, name, &text);
 	if (e == ERR_OK)
 		e = credential_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
 					   key != NULL ? &found_key : NULL);
@@ -332,16 +328,19 @@ enum err credential_read(const struct credential_store *s, const struct credenti
 	return e;
 }
 
-static void pending_free(struct pending *p)
+static void write_free(struct credential_write *p)
 {
-	map_remove(&p->store->writing, &p->node);
+	struct credential *now = find(p->store, slice_str(p->next.aor));
+
+	if (now != NULL)
+		now->write = NULL;
 	buf_free(&p->old);
 	mem_free(p);
 }
 
 static void on_durable(void *arg, enum err e)
 {
-	struct pending *p = arg;
+	struct credential_write *p = arg;
 	struct credential_store *s = p->store;
 	commit_fn done = p->done;
 	void *done_arg = p->arg;
@@ -350,7 +349,7 @@ static void on_durable(void *arg, enum err e)
 	if (e == ERR_OK) {
 		struct credential *c = find(s, slice_str(next_aor)), next = p->next;
 
-		pending_free(p);
+		write_free(p);
 		if (c == NULL) {
 			add_to_index(s, &next);
 		} else {
@@ -363,7 +362,7 @@ static void on_durable(void *arg, enum err e)
 			mem_free(next_aor);
 		}
 	} else {
-		pending_free(p);
+		write_free(p);
 		mem_free(next_aor);
 	}
 	done(done_arg, e);
@@ -371,13 +370,13 @@ static void on_durable(void *arg, enum err e)
 
 enum err credential_put(struct credential_store *s, const struct credential_change *change, commit_fn done, void *arg)
 {
-	const struct credential *now = credential_find(s, change->aor);
-	struct pending *p = mem_alloc(sizeof(*p));
+	struct credential *now = find(s, change->aor);
+	struct credential_write *p = mem_alloc(sizeof(*p));
 	char name[FILE_NAME_MAX];
 	struct buf text = {0};
 	enum err e;
 
-	*p = (struct pending){.store = s, .done = done, .arg = arg};
+	*p = (struct credential_write){.store = s, .done = done, .arg = arg};
 	p->next = (struct credential){.aor = slice_dup(change->aor),
 				      .generation = now == NULL ? 1 : now->generation + 1,
 				      .present = change->cert.n > 0};
@@ -396,13 +395,14 @@ enum err credential_put(struct credential_store *s, const struct credential_chan
 	file_name(s->master, change->aor, name);
 	if (now != NULL && now->present && file_read(s->dirfd, name, RECORD_MAX, &p->old) != ERR_OK)
 		buf_free(&p->old); /* whoever reads it meanwhile finds out, too */
-	map_add(&s->writing, &p->node, slice_str(p->next.aor));
+	if (now != NULL)
+		now->write = p;
 	e = commit_file(s->commit, name, &text, on_durable, p);
 	if (e != ERR_OK) {
 		char *aor = p->next.aor;
 
 		buf_wipe(&text);
-		pending_free(p);
+		write_free(p);
 		mem_free(aor);
 	}
 	return e;

@@ -23,7 +23,8 @@ struct credential {
 	uint8_t sha256[32]; /* of the certificate */
 	bool present;       /* there is a certificate; else revoked, removed or expired */
 	bool has_key;
-	bool made_here; /* by this server, style 3 */
+	bool made_here;                 /* by this server, style 3 */
+	struct credential_write *write; /* the store's: a change that is on its way to the disk, or NULL */
 };
 
 /* A new state of one AOR. All slices are copied. */
