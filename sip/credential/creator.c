@@ -29,7 +29,7 @@ static void run(struct work_job *job, unsigned worker)
 	key_free(key);
 }
 
-static enum err write_it(struct making *m, struct busy *b)
+static enum err write_it(struct making *m, struct turn *t)
 {
 	struct credential_change change = {.aor = slice_str(m->aor),
 					   .cert = buf_slice(&m->cert),
@@ -40,26 +40,26 @@ static enum err write_it(struct making *m, struct busy *b)
 	enum err e = cert_read(buf_slice(&m->cert), &cert);
 
 	if (e != ERR_OK) {
-		busy_end(b, e);
+		turn_end(t, e);
 		return e;
 	}
 	change.not_before = cert_not_before(cert);
 	change.not_after = change.expires = cert_not_after(cert);
 	cert_free(cert);
-	return busy_write(b, &change);
+	return turn_write(t, &change);
 }
 
 static void done(struct work_job *job)
 {
 	struct making *m = (struct making *)(void *)job;
-	/* Nobody else ends what is busy by this, so it is there. */
-	struct busy *b = busy_find(m->all, slice_str(m->aor));
+	/* Nothing else ends the turn that creator_start has begun. */
+	struct turn *t = turn_find(m->all, slice_str(m->aor));
 	enum err e = m->result;
 
 	if (e != ERR_OK)
-		busy_end(b, e);
+		turn_end(t, e);
 	else
-		e = write_it(m, b);
+		e = write_it(m, t);
 	log_line(e == ERR_OK ? LOG_INFO : LOG_ERROR, "event=cred_made aor=%s reason=%s",
 		 log_esc(slice_str(m->aor)).text, log_esc(slice_str(err_str(e))).text);
 	buf_free(&m->cert);
@@ -79,7 +79,7 @@ enum err creator_start(struct credentials *all, struct slice aor)
 			     .now_s = loop_wall_s(all->d.loop)};
 	e = work_submit(all->d.work, &m->job);
 	if (e == ERR_OK) {
-		busy_begin(all, aor, EFFECT_CHANGED);
+		turn_begin(all, aor, EFFECT_CHANGED);
 		return ERR_OK;
 	}
 	mem_free(m->aor);

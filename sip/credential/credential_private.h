@@ -1,31 +1,39 @@
 #ifndef SIP_CREDENTIAL_CREDENTIAL_PRIVATE_H
 #define SIP_CREDENTIAL_CREDENTIAL_PRIVATE_H
 
+#include "core/list.h"
 #include "core/map.h"
 #include "sip/credential/credentials.h"
 
-/* What credential.c (state: writing, expiry, what NOTIFYs say), creator.c and publish.c (requests) share. Nobody else
- * includes this. */
+/*
+ * What the files of this room share. credentials.c: life, expiry and revocation. state.c: what NOTIFYs say. turn.c: one
+ * change of an AOR at a time. creator.c: credentials that are made here. publish.c: requests.
+ */
 
 #define PARKED_MAX 16 /* PUBLISHes of one AOR that wait for the one before; beyond: 503 */
 
-/* EXPIRED: by the certificate's own end (T-19 a); a publication that ends before is as good as revoked (T-19 b). */
-enum effect { EFFECT_CHANGED, EFFECT_REVOKED, EFFECT_REFRESHED, EFFECT_EXPIRED };
+/* What a change means to subscribers. */
+enum effect {
+	EFFECT_CHANGED,
+	EFFECT_REVOKED,   /* also: the publication ended before the certificate did (T-19 b) */
+	EFFECT_REFRESHED, /* nothing: the same credential has a new entity-tag */
+	EFFECT_EXPIRED,   /* the certificate came to its end (T-19 a) */
+};
 
-/* An AOR whose credential is being made or written, and who waits for it. */
-struct busy {
-	struct map_node node;
+/* A change of the credential of an AOR that is under way, and what waits for its end. */
+struct turn {
+	struct map_node node; /* in credentials.turns, key: aor */
 	struct credentials *all;
 	char *aor;
-	uint64_t tx; /* 0: not by a PUBLISH */
-	uint64_t parked[PARKED_MAX];
+	uint64_t tx;                 /* of the PUBLISH; 0: not by a PUBLISH */
+	uint64_t parked[PARKED_MAX]; /* PUBLISHes that came meanwhile */
 	unsigned parked_count;
 	enum effect effect;
 	char etag[CREDENTIAL_ETAG + 1];
 	uint32_t granted;
-	commit_fn done; /* of an administrator */
+	commit_fn done; /* of an administrator's revocation, or NULL */
 	void *arg;
-	bool revoke_after; /* when this is done, for: */
+	bool revoke_after; /* a revocation came meanwhile, whose caller is told by after */
 	commit_fn after;
 	void *after_arg;
 };
@@ -33,31 +41,53 @@ struct busy {
 struct credentials {
 	struct credentials_deps d;
 	struct notifier *notifier;
-	struct map busy;
+	struct map turns;
+	struct list told; /* state.c */
 	struct timer *expiry;
 	int64_t next_s; /* when expiry looks, wall clock; 0 = not armed */
 };
 
-/* credential.c */
+/* --- credentials.c --- */
 
-/* credentials_current: what may be served now (CRT-25: never outside its validity). NULL: nothing. */
+/* credentials_current: what may be served now: it is in its validity (CRT-25). NULL: nothing. */
 const struct credential *credentials_current(const struct credentials *all, struct slice aor);
 
-/* busy_find: NULL: the AOR is free. busy_begin: it is not any more. busy_end: nothing came of it; who waits goes on. */
-struct busy *busy_find(struct credentials *all, struct slice aor);
-struct busy *busy_begin(struct credentials *all, struct slice aor, enum effect effect);
-void busy_end(struct busy *b, enum err e);
+/* credentials_turn_over: a turn has ended: tells subscribers, and looks at the expiry of what is there now. */
+void credentials_turn_over(struct credentials *all, const struct turn *t, enum err e);
+
+/* --- state.c --- */
+void state_drop(struct credentials *all);
+
+/* --- turn.c --- */
+
+/* turn_find: NULL: the AOR is free. turn_begin: of a free AOR. */
+struct turn *turn_find(const struct credentials *all, struct slice aor);
+struct turn *turn_begin(struct credentials *all, struct slice aor, enum effect effect);
+void turns_drop(struct credentials *all);
+
+/* turn_park: the PUBLISH goes on when this turn has ended. false: too many wait. */
+MUST_USE bool turn_park(struct turn *t, struct tx *tx);
+
+/* turn_revoke_after: a revocation follows this turn; done(arg, err) then. ERR_BUSY: one waits already. */
+MUST_USE enum err turn_revoke_after(struct turn *t, commit_fn done, void *arg);
 
 /*
- * busy_write: change, whose etag is made here, goes to the store; when it is durable the PUBLISH b->tx is answered and
- * subscribers are told. On failure b is gone.
+ * turn_write: change, whose etag is made here, goes to the store. When it is durable, or has failed, the turn ends. On
+ * an error here the turn is over without an answer to its PUBLISH.
  */
-MUST_USE enum err busy_write(struct busy *b, struct credential_change *change);
+MUST_USE enum err turn_write(struct turn *t, struct credential_change *change);
 
-/* publish.c: what a PUBLISH that has been let in asks for; also for those that were parked. */
+/* turn_end: answers the PUBLISH, tells who is to be told, and lets those go on that wait. t is gone. */
+void turn_end(struct turn *t, enum err e);
+
+/* --- publish.c --- */
+
+/* publish_run: what a PUBLISH that has been let in asks for; also for those that were parked. */
 void publish_run(struct credentials *all, struct tx *tx, struct slice aor);
 
-/* creator.c: a new credential for an AOR that is free: made in a worker, then written. */
+/* --- creator.c --- */
+
+/* creator_start: a new credential for an AOR that is free: made in a worker, then written. */
 MUST_USE enum err creator_start(struct credentials *all, struct slice aor);
 
 #endif

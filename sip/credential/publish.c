@@ -24,11 +24,11 @@ static void refused(struct tx *tx, struct refusal r)
 
 static void write_it(struct publication *p, struct credential_change *change, enum effect effect, uint32_t granted)
 {
-	struct busy *b = busy_begin(p->all, p->aor, effect);
+	struct turn *t = turn_begin(p->all, p->aor, effect);
 
-	b->tx = tx_id(p->tx);
-	b->granted = granted;
-	if (busy_write(b, change) != ERR_OK)
+	t->tx = tx_id(p->tx);
+	t->granted = granted;
+	if (turn_write(t, change) != ERR_OK)
 		tx_reply(p->tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 5\r\n")});
 }
 
@@ -188,7 +188,7 @@ static bool condition_holds(struct publication *p)
 	return true;
 }
 
-/* Everything behind authentication, for an AOR that is not busy: state is looked at only now (ESC-13). */
+/* Everything behind authentication, for an AOR that is free: state is looked at only now (ESC-13). */
 static void process(struct credentials *all, struct tx *tx, struct slice aor)
 {
 	struct publication p = {.all = all, .tx = tx, .aor = aor, .now = credentials_current(all, aor)};
@@ -210,13 +210,11 @@ static void process(struct credentials *all, struct tx *tx, struct slice aor)
 
 void publish_run(struct credentials *all, struct tx *tx, struct slice aor)
 {
-	struct busy *b = busy_find(all, aor);
+	struct turn *t = turn_find(all, aor);
 
-	if (b == NULL)
+	if (t == NULL)
 		process(all, tx, aor);
-	else if (b->parked_count < PARKED_MAX)
-		b->parked[b->parked_count++] = tx_id(tx);
-	else
+	else if (!turn_park(t, tx))
 		tx_reply(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 1\r\n")});
 }
 
@@ -232,7 +230,8 @@ void credentials_publish(struct credentials *all, struct tx *tx, struct slice ao
 	}
 	p = package_of(ev.package);
 	if (p == PACKAGE_COUNT || (p == PACKAGE_CERTIFICATE && !all->d.access.settings->config.certificate_publish)) {
-		tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " ALLOW_EVENTS "\r\n")});
+		tx_reply(tx, &(struct build_reply){.code = 489,
+						   .headers = S("Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\n")});
 		return;
 	}
 	if (access_owner(&all->d.access, tx, aor))

@@ -2,6 +2,7 @@
 #define SIP_EVENT_NOTIFIER_H
 
 #include "sip/access/access.h"
+#include "sip/event/package.h"
 #include "sip/identity/signer.h"
 #include "store/commit.h"
 
@@ -10,16 +11,10 @@
  * NOTIFYs (each signed by the authentication service), coalescing, and what survives a restart. What a NOTIFY says
  * comes from the source, asked at the moment of sending.
  */
-enum package { PACKAGE_CERTIFICATE, PACKAGE_CREDENTIAL, PACKAGE_COUNT };
-
-#define ALLOW_EVENTS "certificate, credential"
-
-/* package_of: by the exact token; PACKAGE_COUNT when it is neither. */
-enum package package_of(struct slice token);
-
 struct notifier_source {
-	/* Appends header lines and body of the AOR's state; empty body: nothing there. etag: CREDENTIAL_ETAG digits and
-	 * NUL or "". */
+	/* The entity-tag of the AOR's state, CREDENTIAL_ETAG digits and a NUL; "": there is no state. Reads no file. */
+	void (*etag)(void *arg, struct slice aor, char *etag);
+	/* Appends header lines and body of the state (empty body: there is none), and gives its etag. */
 	enum err (*state)(void *arg, enum package p, struct slice aor, struct buf *headers, struct buf *body,
 			  char *etag);
 	/* How long, in wall-clock seconds, the state may be told to subscribers; INT64_MAX: no limit. */

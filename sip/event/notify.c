@@ -7,7 +7,12 @@
 #include "sip/event/notifier_private.h"
 #include "sip/locate/locate.h"
 
-/* NOTIFYs: one under way for each dialog, state taken at the moment of sending, each signed. RFC 6665 4.2.2, T-04. */
+/*
+ * NOTIFYs, RFC 6665 4.2.2. The state is asked of the source at the moment of sending, so changes that come while a
+ * NOTIFY is under way need only one more. Each is signed by a worker (RFC 4474), and at most signing_max of them are
+ * with the signer: the change of an AOR with ten thousand watchers must not fill the workers' queue, which TLS
+ * handshakes need, too.
+ */
 
 #define CSEQ_EPOCH 1577836800 /* 2020-01-01, what the first CSeq counts from */
 #define PROBATION_RETRY_S 3600
@@ -17,63 +22,20 @@
 static void send_next(struct sub *s);
 static void on_pause_over(void *arg);
 
-/* --- waiting for the signer --- */
-
-void backlog_leave(struct sub *s)
-{
-	struct backlog *b = s->waits;
-
-	if (b == NULL)
-		return;
-	if (s->before != NULL)
-		s->before->behind = s->behind;
-	else
-		b->first = s->behind;
-	if (s->behind != NULL)
-		s->behind->before = s->before;
-	else
-		b->last = s->before;
-	b->count--;
-	s->waits = NULL;
-	s->before = s->behind = NULL;
-}
-
-static void enter_backlog(struct sub *s)
-{
-	struct notifier *n = s->notifier;
-	struct backlog *b = s->urgent ? &n->urgent : &n->changes;
-
-	/* What waits as a change may become an answer, which is owed sooner. */
-	if (s->waits == b || s->waits == &n->urgent)
-		return;
-	backlog_leave(s);
-	s->waits = b;
-	s->before = b->last;
-	if (b->last != NULL)
-		b->last->behind = s;
-	else
-		b->first = s;
-	b->last = s;
-	b->count++;
-}
-
-/* A change of an AOR with ten thousand watchers must not fill the workers' queue, which TLS handshakes need too. */
 static void drain(struct notifier *n)
 {
-	while (n->signing < n->d.signing_max && !timer_running(n->patience)) {
-		struct sub *s = n->urgent.first != NULL ? n->urgent.first : n->changes.first;
+	struct sub *s;
 
-		if (s == NULL)
-			return;
-		backlog_leave(s);
+	while (n->signing < n->d.signing_max && !timer_running(n->patience) && (s = sub_next_queued(&n->subs)) != NULL)
 		send_next(s);
-	}
 }
 
 void notify_on_patience(void *arg)
 {
 	drain(arg);
 }
+
+/* --- the answer --- */
 
 /* RFC 6665 4.2.2: these answers to NOTIFY end the subscription; others (437 among them, T-24) do not. */
 static bool ends_subscription(unsigned status)
@@ -90,29 +52,32 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 {
 	struct sub *s = arg;
 
+	bool last = s->last, again = s->again;
+
 	(void)id;
-	s->request = 0;
-	s->busy = false;
+	sub_deliver(s, SUB_IDLE);
 	/* T-04 leaves out what was delivered; a NOTIFY that was not taken is no delivery. */
 	if (response == NULL || response->status >= 300)
 		memcpy(s->told_etag, "?", 2);
 	if (response == NULL) {
 		log_line(LOG_INFO, "event=notify_failed aor=%s reason=%s", log_esc(slice_str(s->aor)).text,
 			 why == ERR_AGAIN ? "no_answer" : "connection_lost");
-		if (why == ERR_AGAIN || s->package == PACKAGE_CREDENTIAL || s->sent_final) {
+		if (why == ERR_AGAIN || s->package == PACKAGE_CREDENTIAL || last) {
 			sub_free(s);
 			return;
 		}
 		/* T-32: the connection of the SUBSCRIBE is gone, once; the Contact is tried, and only once. */
 		if (s->flow.proto != PROTO_UDP && s->flow.id != 0)
-			s->due = true;
-	} else if (s->sent_final || ends_subscription(response->status)) {
+			again = true;
+	} else if (last || ends_subscription(response->status)) {
 		sub_free(s);
 		return;
 	}
-	if (s->due)
-		sub_notify(s);
+	if (again)
+		notify_now(s);
 }
+
+/* --- making it --- */
 
 /* Where the NOTIFY goes when its connection is gone or it is too long for UDP: the address of the next hop, by TCP or
  * TLS. */
@@ -169,7 +134,7 @@ static void add_state(const struct sub *s, struct buf *out)
 
 static void add_event(const struct sub *s, const char *etag, struct buf *out)
 {
-	buf_addf(out, "Event: %s", package_names[s->package]);
+	buf_addf(out, "Event: %s", package_name(s->package));
 	if (s->event_id != NULL)
 		buf_addf(out, ";id=%s", s->event_id);
 	if (etag[0] != '\0' && s->notifier->d.access.settings->config.notify_event_etag)
@@ -177,16 +142,14 @@ static void add_event(const struct sub *s, const char *etag, struct buf *out)
 	buf_adds(out, "\r\n");
 }
 
-static void next_cseq(struct sub *s)
+/*
+ * RFC 3261 8.1.1.5 begins with a clock; from then on it is one more each time, also over a restart, because the journal
+ * has the last one.
+ */
+static uint32_t next_cseq(const struct sub *s)
 {
-	/* RFC 3261 8.1.1.5 begins with a clock; from then on one more each time, also over a restart (the journal has
-	 * it). */
-	if (s->dialog.local_cseq == 0)
-		s->dialog.local_cseq = (uint32_t)(loop_wall_s(s->notifier->d.loop) - CSEQ_EPOCH) & INT32_MAX;
-	else
-		s->dialog.local_cseq++;
-	if (s->journaled)
-		sub_save(s);
+	return s->dialog.local_cseq != 0 ? s->dialog.local_cseq + 1
+					 : (uint32_t)(loop_wall_s(s->all->loop) - CSEQ_EPOCH) & INT32_MAX;
 }
 
 /* The whole unsigned NOTIFY with today's state; *branch is the Via branch in it. */
@@ -201,11 +164,13 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 	if (s->end != SUB_DEACTIVATED)
 		e = n->d.source->state(n->d.source_arg, s->package, slice_str(s->aor), &headers, &body, etag);
 	if (e == ERR_OK) {
-		next_cseq(s);
+		struct dialog next = s->dialog; /* its texts are still those of s */
+
+		next.local_cseq = next_cseq(s);
 		tx_branch(branch);
 		date_format(loop_wall_s(n->d.loop), date);
-		dialog_request(&s->dialog, "NOTIFY", flow_proto_name(to->proto),
-			       transport_sent_by(n->d.transport, to).text, buf_slice(branch), out);
+		dialog_request(&next, "NOTIFY", flow_proto_name(to->proto), transport_sent_by(n->d.transport, to).text,
+			       buf_slice(branch), out);
 		buf_addf(out, "Date: %s\r\n", date);
 		add_event(s, etag, out);
 		add_state(s, out);
@@ -231,7 +196,7 @@ static void failed(struct sub *s, enum err e)
 	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
 		 peer_text(&s->flow.remote).text, log_esc(slice_str(err_str(e))).text);
 	memcpy(s->told_etag, "?", 2);
-	s->busy = false;
+	sub_deliver(s, SUB_IDLE);
 	if (s->end != SUB_LIVES || e == ERR_CLOSED)
 		sub_free(s);
 }
@@ -249,20 +214,19 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 {
 	struct sending *w = arg;
 	struct notifier *n = w->notifier;
-	struct sub *s = sub_by_id(n, id);
+	struct sub *s = sub_by_id(&n->subs, id); /* NULL: it has ended meanwhile */
 
 	n->signing--;
 	if (s != NULL && e == ERR_OK && s->package == PACKAGE_CREDENTIAL && w->to.id != s->flow.id) {
 		e = ERR_CLOSED; /* refreshed over another connection meanwhile: made anew */
-		s->due = true;
+		s->again = true;
 	}
 	if (s != NULL && e == ERR_OK) {
-		s->sent_final = s->end != SUB_LIVES;
+		sub_deliver(s, SUB_ASKED);
 		s->request =
 			tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY, on_answer, s);
-	} else if (s != NULL && s->due) {
-		s->busy = false;
-		sub_notify(s);
+	} else if (s != NULL && s->again) {
+		sub_deliver(s, SUB_QUEUED);
 	} else if (s != NULL) {
 		failed(s, e);
 	}
@@ -271,7 +235,7 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	drain(n);
 }
 
-/* The NOTIFY for the way it is to go. On failure no CSeq is used up; *unreadable: it is the state that is missing. */
+/* The NOTIFY for the way that it is to go. *unreadable: it is the state that is missing. */
 static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bool *unreadable)
 {
 	struct notifier *n = s->notifier;
@@ -285,9 +249,17 @@ static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bo
 		return e;
 	buf_clear(octets);
 	buf_clear(&w->branch);
-	s->dialog.local_cseq--; /* of the one that is not sent */
 	e = route(s, SIP_UDP_SAFE + 1, &w->to);
 	return e == ERR_OK ? build(s, &w->to, &w->branch, octets) : e;
+}
+
+/* The CSeq counts as used when the octets are with the signer, and not before: what was not sent leaves no gap. */
+static void begin_signing(struct sub *s)
+{
+	s->notifier->signing++;
+	s->dialog.local_cseq = next_cseq(s);
+	if (s->journaled)
+		sub_save(s);
 }
 
 static void send_next(struct sub *s)
@@ -295,20 +267,18 @@ static void send_next(struct sub *s)
 	struct notifier *n = s->notifier;
 	struct sending *w = mem_alloc(sizeof(*w));
 	struct buf octets = {0};
-	bool crowded = false, unreadable = false;
+	bool unreadable = false, crowded = false;
 	enum err e;
 
-	s->due = s->urgent = false;
-	s->busy = true;
+	sub_deliver(s, SUB_SIGNING);
 	w->notifier = n;
 	e = prepare(s, w, &octets, &unreadable);
 	if (e == ERR_OK) {
 		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
 		if (e == ERR_OK) {
-			n->signing++;
+			begin_signing(s);
 			return;
 		}
-		s->dialog.local_cseq--;
 		crowded = e == ERR_BUSY;
 	}
 	buf_wipe(&octets);
@@ -316,9 +286,8 @@ static void send_next(struct sub *s)
 	mem_free(w);
 	if (crowded) {
 		/* Others have filled the workers' queue. The NOTIFY is owed: it and what comes behind it wait. */
-		s->busy = false;
 		s->urgent = true;
-		enter_backlog(s);
+		sub_deliver(s, SUB_QUEUED);
 		timer_start(n->patience, PATIENCE_MS);
 	} else {
 		if (unreadable && s->end == SUB_LIVES)
@@ -327,15 +296,26 @@ static void send_next(struct sub *s)
 	}
 }
 
-void sub_notify(struct sub *s)
+/* --- when it is due --- */
+
+void notify_now(struct sub *s)
 {
-	if (s->sent_final)
+	if (s->last)
 		return;
-	if (s->busy) {
-		s->due = true;
+	switch (s->delivery) {
+	case SUB_SIGNING:
+	case SUB_ASKED:
+		s->again = true;
 		return;
+	case SUB_QUEUED:
+		/* What waits as a change may become an answer to a SUBSCRIBE, which is owed sooner. */
+		if (!s->urgent || s->queued_urgent)
+			break;
+		/* fall through */
+	case SUB_IDLE:
+		sub_deliver(s, SUB_QUEUED);
+		break;
 	}
-	enter_backlog(s);
 	drain(s->notifier);
 }
 
@@ -344,21 +324,16 @@ static void on_pause_over(void *arg)
 	struct sub *s = arg;
 	const struct notifier *n = s->notifier;
 	char etag[CREDENTIAL_ETAG + 1] = "";
-	struct buf headers = {0}, body = {0};
-	bool news;
 
-	/* Nothing new since the last NOTIFY of whatever reason: skip (T-04). */
-	news = n->d.source->state(n->d.source_arg, s->package, slice_str(s->aor), &headers, &body, etag) != ERR_OK ||
-	       strcmp(etag, s->told_etag) != 0;
-	buf_free(&headers);
-	buf_wipe(&body);
-	if (!news)
+	/* T-04: nothing new since the last NOTIFY, whatever that one was sent for. */
+	n->d.source->etag(n->d.source_arg, slice_str(s->aor), etag);
+	if (strcmp(etag, s->told_etag) == 0)
 		return;
 	s->told_ms = loop_now_ms(n->d.loop);
-	sub_notify(s);
+	notify_now(s);
 }
 
-void sub_change(struct sub *s)
+void notify_change(struct sub *s)
 {
 	struct notifier *n = s->notifier;
 	int64_t interval = (int64_t)n->d.access.settings->config.notify_interval * 1000, now = loop_now_ms(n->d.loop);
@@ -371,7 +346,7 @@ void sub_change(struct sub *s)
 		sub_set_expiry(s, until - loop_wall_s(n->d.loop));
 	if (s->told_ms == 0 || now - s->told_ms >= interval) {
 		s->told_ms = now;
-		sub_notify(s);
+		notify_now(s);
 		return;
 	}
 	if (s->pause == NULL)
@@ -380,7 +355,7 @@ void sub_change(struct sub *s)
 		timer_start(s->pause, (uint32_t)(interval - (now - s->told_ms)));
 }
 
-void sub_finish(struct sub *s, enum sub_end end)
+void notify_end(struct sub *s, enum sub_end end)
 {
 	if (s->end != SUB_LIVES)
 		return;
@@ -388,5 +363,5 @@ void sub_finish(struct sub *s, enum sub_end end)
 	timer_stop(s->expiry);
 	if (s->pause != NULL)
 		timer_stop(s->pause);
-	sub_notify(s);
+	notify_now(s);
 }

@@ -102,15 +102,15 @@ static void begin(struct sub *s, uint32_t expires)
 	if (s->pause != NULL)
 		timer_stop(s->pause);
 	if (expires == 0) {
-		sub_finish(s, SUB_TIMEOUT);
+		notify_end(s, SUB_TIMEOUT);
 	} else if (probation) {
-		sub_finish(s, SUB_PROBATION);
+		notify_end(s, SUB_PROBATION);
 	} else {
 		uint64_t id = s->id;
 
-		sub_notify(s);
+		notify_now(s);
 		/* Saved with the CSeq of that NOTIFY, unless it could not even be begun. */
-		if (sub_by_id(n, id) != NULL)
+		if (sub_by_id(&n->subs, id) != NULL)
 			sub_save(s);
 	}
 }
@@ -118,7 +118,7 @@ static void begin(struct sub *s, uint32_t expires)
 /* CRT-22: another copy of a SUBSCRIBE that made a subscription already. */
 static bool is_copy(struct notifier *n, const struct sip_msg *m, struct slice aor)
 {
-	for (struct map_node *node = map_find(&n->by_aor, aor); node != NULL; node = map_find_next(node)) {
+	for (struct map_node *node = map_find(&n->subs.by_aor, aor); node != NULL; node = map_find_next(node)) {
 		const struct sub *s = MAP_ENTRY(node, struct sub, by_aor);
 
 		if (slice_eq(slice_str(s->dialog.call_id), m->call_id) && s->dialog.remote_cseq == m->cseq &&
@@ -132,7 +132,7 @@ static unsigned count_of(struct notifier *n, struct slice aor)
 {
 	unsigned count = 0;
 
-	for (struct map_node *node = map_find(&n->by_aor, aor); node != NULL; node = map_find_next(node))
+	for (struct map_node *node = map_find(&n->subs.by_aor, aor); node != NULL; node = map_find_next(node))
 		count++;
 	return count;
 }
@@ -170,10 +170,10 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool a
 {
 	const struct config *c = &n->d.access.settings->config;
 
-	if (n->urgent.count >= n->d.backlog_max || n->by_id.count >= c->limit_subscriptions ||
+	if (n->subs.urgent_count >= n->d.backlog_max || n->subs.by_id.count >= c->limit_subscriptions ||
 	    count_of(n, aor) >= c->limit_subscriptions_per_aor)
 		return false;
-	return !anonymous || source_enter(n, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
+	return !anonymous || sub_count_source(&n->subs, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }
 
 static void create(struct notifier *n, struct tx *tx, struct slice aor, enum package p, const struct event *ev,
@@ -198,19 +198,15 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 	}
 	rng_hex(&tag, 12);
 	own_contact(n, tx, tag.p, &contact);
-	s = sub_new(n, p, aor, ev->id);
+	s = sub_new(&n->subs, p, aor, ev->id);
+	s->anonymous = anonymous; /* room_for has counted it */
+	s->flow.remote = tx_flow(tx)->remote;
 	if (dialog_start(&s->dialog, tx_request(tx), buf_slice(&tag), buf_slice(&contact), &why) != ERR_OK) {
-		if (anonymous)
-			source_leave(n, &tx_flow(tx)->remote);
-		timer_free(s->expiry);
-		mem_free(s->aor);
-		mem_free(s->event_id);
-		mem_free(s);
+		sub_free(s);
 		tx_reply_code(tx, 400, why);
 	} else {
 		sub_enter(s);
 		sub_set_flow(s, tx_flow(tx));
-		s->anonymous = anonymous; /* room_for has counted it */
 		accept_it(tx, s,
 			  s->notifier->d.access.settings->config.certificate_anonymous == ANONYMOUS_PROBATION &&
 					  anonymous
@@ -255,7 +251,7 @@ static struct sub *find(struct notifier *n, const struct sip_msg *m)
 	struct map_node *node;
 
 	dialog_key(m->call_id, m->to_tag, m->from_tag, &key);
-	node = map_find(&n->by_dialog, buf_slice(&key));
+	node = map_find(&n->subs.by_dialog, buf_slice(&key));
 	buf_free(&key);
 	return node == NULL ? NULL : MAP_ENTRY(node, struct sub, by_dialog);
 }
@@ -282,7 +278,8 @@ void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
 		return;
 	}
 	if (p == PACKAGE_COUNT) {
-		tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " ALLOW_EVENTS "\r\n")});
+		tx_reply(tx, &(struct build_reply){.code = 489,
+						   .headers = S("Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\n")});
 		return;
 	}
 	if (p == PACKAGE_CREDENTIAL && !access_sealed(&n->d.access, tx))

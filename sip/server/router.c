@@ -11,8 +11,9 @@ static void options(struct tx *tx)
 {
 	struct buf lines = {0};
 
-	buf_adds(&lines, ALLOW "Allow-Events: " ALLOW_EVENTS "\r\nAccept: multipart/mixed, application/pkix-cert, "
-			       "application/pkcs8\r\nAccept-Encoding: identity\r\n");
+	buf_adds(&lines,
+		 ALLOW "Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\nAccept: multipart/mixed, application/pkix-cert, "
+		       "application/pkcs8\r\nAccept-Encoding: identity\r\n");
 	if (tx_request(tx)->raw.n >= ROOMY)
 		build_header(&lines, "Supported", REGISTRAR_SUPPORTED);
 	tx_reply(tx, &(struct build_reply){.code = 200, .headers = buf_slice(&lines)});

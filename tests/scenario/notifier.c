@@ -382,15 +382,65 @@ static void hide_record(struct scene *s, bool hide)
 }
 
 /* What is owed while the disk fails comes when it is well again: nobody has to publish or subscribe for that. */
+/*
+ * A revocation that comes while the NOTIFY of a change is being signed: the NOTIFY that says "active" goes out, and the
+ * one that ends the subscription follows. Once the answer to the first was taken for that to the last.
+ */
+static void CRD_21_an_end_while_a_NOTIFY_is_signed_is_told(void **state)
+{
+	struct scene *s = *state;
+	struct watcher device;
+	struct sip_msg *m;
+
+	change(s);
+	device = watching(s, "credential");
+	pass(s, SECONDS(120));
+	fake_hold(s->w->site->work, true);
+	change(s);
+	world_revoke(s->w, &s->own, "alice");
+	fake_hold(s->w->site->work, false);
+	m = notified_ok(&device);
+	assert_non_null(m);
+	assert_true(has(m, HDR_SUBSCRIPTION_STATE, "active;expires="));
+	msg_unref(m);
+	m = notified_ok(&device);
+	assert_non_null(m);
+	assert_true(has(m, HDR_SUBSCRIPTION_STATE, "terminated;reason=deactivated"));
+	msg_unref(m);
+	pass(s, SECONDS(120));
+	assert_quiet(&device);
+}
+
+/* Ten watchers of one certificate: its record is read once, and once more for each new entity-tag. */
+static void the_record_is_read_once_for_all_watchers(void **state)
+{
+	struct scene *s = *state;
+	struct watcher all[10];
+	const size_t n = sizeof(all) / sizeof(all[0]);
+
+	change(s);
+	all[0] = watching(s, "certificate");
+	hide_record(s, true);
+	for (size_t i = 1; i < n; i++)
+		all[i] = watching(s, "certificate");
+	hide_record(s, false);
+	change(s);
+	for (size_t i = 0; i < n; i++)
+		assert_told(s, &all[i]);
+}
+
 static void G33_a_state_that_cannot_be_read_is_told_later(void **state)
 {
 	struct scene *s = *state;
 	struct watcher device = watcher_of(s->w, &s->own, "alice", "credential"), t;
 
 	change(s);
-	t = watching(s, "certificate");
-	pass(s, SECONDS(120));
+	/* After a restart no certificate is in memory. */
+	world_restart(s->w);
+	s->own = device.flow = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.9:41000");
+	s->stream = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40000");
 	hide_record(s, true);
+	t = watcher_of(s->w, &s->stream, "alice", "certificate");
 	assert_int_equal(watch(&device, "3600"), 200);
 	assert_int_equal(watch(&t, "3600"), 200);
 	pass(s, SECONDS(100));
@@ -427,6 +477,8 @@ int main(void)
 		T(CRT_19_a_full_queue_loses_no_change),
 		T(CRT_20_a_full_queue_loses_no_revocation),
 		T(CRD_21_a_full_queue_loses_no_deactivation),
+		T(CRD_21_an_end_while_a_NOTIFY_is_signed_is_told),
+		T(the_record_is_read_once_for_all_watchers),
 		T(G33_a_state_that_cannot_be_read_is_told_later),
 	};
 
