@@ -8,7 +8,7 @@
 
 /*
  * The event loop: one thread, file descriptors, timers, signals, and work put off to the end of the turn. Handlers run
- * one at a time; none may block. Time is read once per turn. The only file that knows libevent (design.md 2).
+ * one at a time; none may block. Time is read once per turn. The only file that knows libevent (tests/lint/layers.sh).
  */
 struct loop;
 struct io;

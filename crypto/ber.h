@@ -4,7 +4,7 @@
 #include "core/buf.h"
 
 /*
- * BER to DER, for input that others wrote (requirements.md FMT-09): indefinite and long-winded lengths, and OCTET
+ * BER to DER, for input that others wrote (FMT-09): indefinite and long-winded lengths, and OCTET
  * STRINGs in pieces. Nothing else of BER is changed, so what is not DER then stays what it is.
  */
 #define BER_DEPTH_MAX 12 /* constructed elements inside one another; more is ERR_LIMIT */

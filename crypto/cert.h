@@ -63,7 +63,7 @@ bool cert_common_name(const struct cert *c, struct slice *out);
 void cert_fingerprint(const struct cert *c, enum hash_alg alg, struct buf *out);
 
 /*
- * Two matchers, on purpose (requirements.md T-31). Both compare whole names without ASCII case and refuse names with
+ * Two matchers, on purpose (T-31). Both compare whole names without ASCII case and refuse names with
  * NUL. cert_matches_sip_domain, RFC 5922 7.1/7.2: URI names "sip:domain" without user part; DNS names only if there is
  * no such URI; CN only if there is no subjectAltName; no wildcard. cert_matches_host, RFC 2818 3.1 for web servers and
  * Identity signers: dNSName, else CN; a wildcard stands for the left-most label when wildcard is set; also a URI

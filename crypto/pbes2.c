@@ -90,7 +90,7 @@ void pbkdf2(enum hash_alg prf, struct slice pass, struct slice salt, uint32_t it
 	derive(hash_md(prf), pass, salt, iterations, out, n);
 }
 
-/* derive_key: the key for the scheme. Two-key triple DES is K1, K2, K1 (requirements.md T-01). */
+/* derive_key: the key for the scheme. Two-key triple DES is K1, K2, K1 (T-01). */
 static void derive_key(const struct pbes2 *p, struct slice pass, uint8_t key[KEY_ROOM])
 {
 	derive(p->prf->md, pass, p->salt, p->iterations, key, p->key);

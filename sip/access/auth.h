@@ -6,7 +6,7 @@
 #include "sip/transport/transport.h"
 
 /*
- * Digest authentication as the server side, RFC 3261 22, RFC 7616, RFC 8760, security.md 4.3: stateless nonces bound to
+ * Digest authentication as the server side, RFC 3261 22, RFC 7616, RFC 8760, S-43: stateless nonces bound to
  * the connection, SHA-256 before MD5, replay window for nonces that were used, stale only for a correct answer, and a
  * limit on wrong answers for each account and source.
  */

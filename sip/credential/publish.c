@@ -5,7 +5,7 @@
 #include "sip/credential/credential_private.h"
 #include "sip/credential/publish_body.h"
 
-/* PUBLISH requests, RFC 3903 6 and draft 7.10: checks in the order of requirements.md T-15, then what they ask for. */
+/* PUBLISH requests, RFC 3903 6 and draft 7.10: checks in the order of T-15, then what they ask for. */
 
 struct publication {
 	struct credentials *all;

@@ -14,7 +14,7 @@ enum user_cert_fault user_cert_check(const struct cert *c, int64_t now);
 const char *user_cert_str(enum user_cert_fault f); /* a clause about "the certificate" */
 
 /*
- * user_cert_names: does a URI name of the certificate have this AOR key (requirements.md T-28)? email: an rfc822Name
+ * user_cert_names: does a URI name of the certificate have this AOR key (T-28)? email: an rfc822Name
  * counts too, as if "sip:" stood before it.
  */
 bool user_cert_names(const struct cert *c, struct slice aor, bool email);

@@ -6,7 +6,7 @@
 #include "sip/message/limits.h"
 #include "sip/event/notifier_private.h"
 
-/* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of requirements.md T-15. */
+/* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of T-15. */
 
 /* CRT-04: no body is defined for SUBSCRIBE; one that may be ignored is. */
 static bool body_is_fine(struct tx *tx)

@@ -6,7 +6,7 @@
 
 /*
  * Memory of signed requests that were accepted, RFC 4474 13.1: the same one again is a replay. A request is known by
- * what the signature covers, From, Call-ID, CSeq number and method (requirements.md T-07), kept as a keyed hash for
+ * what the signature covers, From, Call-ID, CSeq number and method (T-07), kept as a keyed hash for
  * REPLAY_S seconds. Nothing living is ever forgotten to make room, and no domain has more than a quarter of it.
  */
 #define REPLAY_S 7300 /* a Date may be an hour ahead when it comes, and is believed until it is an hour old */

@@ -15,7 +15,7 @@
 #define SIP_VIA_MAX 40             /* hops; Max-Forwards 70 is never spent on real paths; beyond: 400 */
 #define SIP_ROUTE_MAX 20           /* entries of a route set; beyond: 400 */
 #define SIP_PARAMS_MAX 32          /* parameters of one element; beyond: 400 */
-#define SIP_AUTH_MAX 4             /* Authorization header fields; beyond: 400 (security.md 4.3) */
+#define SIP_AUTH_MAX 4             /* Authorization header fields; beyond: 400 (S-43) */
 #define SIP_UDP_SAFE 1300          /* octets that may go over UDP, RFC 3261 18.1.1; beyond: TCP */
 #define SIP_PARTS_MAX 8            /* parts of a multipart body; beyond: 400 */
 #define SIP_MIME_DEPTH 2           /* nested multiparts; beyond: 400 */

@@ -5,7 +5,7 @@
 #include "sip/message/header.h"
 
 /*
- * Multipart bodies, RFC 2046 5.1, RFC 5621. Read leniently (requirements.md T-16), written strictly: CR LF belongs to
+ * Multipart bodies, RFC 2046 5.1, RFC 5621. Read leniently (T-16), written strictly: CR LF belongs to
  * the delimiter, a closing delimiter, binary parts.
  */
 struct mime_part {

@@ -9,7 +9,7 @@
  * The user part of this proxy's Record-Route URI: which flows or addresses lead to the local ends of the dialog (RFC
  * 5626 5.1), and under which names they speak, under a MAC with the Call-ID and the tag of the caller. Who brings one
  * back proves that the dialog was let through once, and gets no further than to the ends that it names: a To tag and a
- * Route alone open nothing (security.md F10).
+ * Route alone open nothing (G16).
  */
 struct record_route_keys {
 	struct hmac_key *mac; /* lasts over restarts, so that calls over UDP do, too */

@@ -123,7 +123,7 @@ static void on_stop(void *arg)
 	loop_stop(s->loop);
 }
 
-/* No core file and no debugger, because memory holds keys. */
+/* S-41, SEC-15: no core file and no debugger, because memory holds keys. */
 static void harden(void)
 {
 	const struct rlimit none = {0, 0};

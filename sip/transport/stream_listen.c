@@ -36,7 +36,7 @@ static unsigned count_of(const struct streams *all, const struct peer *remote)
 	return node == NULL ? 0 : MAP_ENTRY(node, struct stream_source, node)->count;
 }
 
-/* At the cap (security.md 4.7): who was idle longest and carries nothing, else who carries nothing of a user. */
+/* At the cap (S-47): who was idle longest and carries nothing, else who carries nothing of a user. */
 static struct stream *dispensable(const struct streams *all)
 {
 	struct stream *of_stranger = NULL;

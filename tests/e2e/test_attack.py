@@ -1,5 +1,5 @@
 """Who gets in: credentials of every wrong kind, judged by an oracle of their own (G16), keys that leave only to their
-owner (G24), and users whom nobody can find out (G18). The numbers are the goals of the security plan."""
+owner (G24), and users whom nobody can find out (G18). The ids are rows of REQUIREMENTS.md."""
 
 import re
 

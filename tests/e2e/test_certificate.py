@@ -1,4 +1,4 @@
-"""The event package "certificate" (rows CRT of the requirements)."""
+"""The event package "certificate" (rows CRT)."""
 
 import certs
 import pytest

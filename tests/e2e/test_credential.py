@@ -1,4 +1,4 @@
-"""The event package "credential" (rows CRD of the requirements)."""
+"""The event package "credential" (rows CRD)."""
 
 import certs
 import digest

@@ -1,4 +1,4 @@
-"""What was acknowledged is kept: after a restart, and after kill -9 (PUB-22, ESC-12, section 5 of the design)."""
+"""What was acknowledged is kept: after a restart, and after kill -9 (PUB-22, ESC-12, G31)."""
 
 import certs
 import pytest

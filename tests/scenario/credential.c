@@ -7,7 +7,7 @@
 #include "core/map.h"
 #include "tests/scenario/scene.h"
 
-/* The credential service: RFC 3903 6, draft 7.10, requirements.md T-17 and the rows named. */
+/* The credential service: RFC 3903 6, draft 7.10, T-17 and the rows named. */
 
 #define ALICE S("sip:alice@example.com")
 

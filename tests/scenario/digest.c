@@ -6,7 +6,7 @@
 
 #include "tests/scenario/scene.h"
 
-/* Digest over time: nonces, their counts, revocation, guesses. RFC 7616, security.md 4.3, the rows named. */
+/* Digest over time: nonces, their counts, revocation, guesses. RFC 7616, S-43, the rows named. */
 
 enum verdict { ACCEPTED, CHALLENGED, STALE, BAD, BUSY };
 

@@ -8,7 +8,7 @@
 
 #include "tests/scenario/scene.h"
 
-/* When NOTIFYs go out, and which end a subscription: RFC 6665 4.2, requirements.md T-04 and the rows named. */
+/* When NOTIFYs go out, and which end a subscription: RFC 6665 4.2, T-04 and the rows named. */
 
 /* --- T-04 --- */
 

@@ -120,7 +120,7 @@ static void step_16_6_record_route_is_the_first(void **state)
 	buf_free(&out);
 }
 
-/* --- no relay (security.md F10, G16) --- */
+/* --- no relay (G16) --- */
 
 static void strangers_reach_nobody_else(void **state)
 {

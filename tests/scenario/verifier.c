@@ -233,7 +233,7 @@ static void VER_03_certificates_are_cached(void **state)
 	end(&b);
 }
 
-/* security.md 4.6: what could not be fetched is not asked for again for a minute. */
+/* S-46: what could not be fetched is not asked for again for a minute. */
 static void failures_are_remembered_for_a_minute(void **state)
 {
 	struct bench b;

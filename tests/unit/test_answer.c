@@ -11,7 +11,7 @@
 #include "tests/unit/message.h"
 #include "tests/unit/vector.h"
 
-/* Digest as the client side: RFC 7616 3.4, RFC 8760, requirements.md DIG-02, DIG-04, DIG-06. */
+/* Digest as the client side: RFC 7616 3.4, RFC 8760, DIG-02, DIG-04, DIG-06. */
 
 #define TOP(status) "SIP/2.0 " status " No\r\n" NEEDED
 

@@ -139,7 +139,7 @@ static void media_types(void **state)
 	}
 }
 
-/* RFC 3261 20.1 and, for the order of precedence, RFC 2616 14.1; requirements CRT-12, CRD-08. */
+/* RFC 3261 20.1 and, for the order of precedence, RFC 2616 14.1; CRT-12, CRD-08. */
 static void accept_lists(void **state)
 {
 	static const struct {

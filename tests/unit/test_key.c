@@ -70,7 +70,7 @@ static void rfc4474_signatures(void **state)
 {
 	static const struct {
 		const char *text, *key, *sig;
-		const char *sha256; /* requirements.md appendix 3, made with openssl */
+		const char *sha256; /* PKCS#1 v1.5 has one result: made with openssl */
 	} rows[] = {
 		{"rfc4474/invite.canonical", "rfc4474/atlanta.privkey", "rfc4474/invite.signed",
 		 "llbGVvn+3zBmBi0PCNQ94Nm+o/AXxt8ayzk7j9MjD9UjhtkaAIT/zYpI0cjlOtSZa7qDizQ1WEqPSflrx6/"

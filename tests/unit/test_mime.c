@@ -110,7 +110,7 @@ static void delimiters(void **state)
 		  NULL, ERR_SYNTAX);
 }
 
-/* requirements T-16: draft-ietf-sip-certs-06 8.2 ends with an open delimiter. */
+/* T-16: draft-ietf-sip-certs-06 8.2 ends with an open delimiter. */
 static void lenient(void **state)
 {
 	(void)state;

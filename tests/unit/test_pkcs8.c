@@ -333,7 +333,7 @@ static struct slice take(struct slice *in, uint8_t tag)
 	return body;
 }
 
-/* requirements.md T-01: keyLength 16 with triple DES means K1, K2, K1. No tool writes it, so it is built here. */
+/* T-01: keyLength 16 with triple DES means K1, K2, K1. No tool writes it, so it is built here. */
 static void two_key_triple_des(void **state)
 {
 	struct buf plain = key_file(S("ecp256"), ".plain.der"), der = {0}, got = {0}, with_length = {0};

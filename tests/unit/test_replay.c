@@ -7,7 +7,7 @@
 
 #include "sip/identity/replay.h"
 
-/* RFC 4474 13.1, requirements.md VER-10, T-07. */
+/* RFC 4474 13.1, VER-10, T-07. */
 
 #define FROM S("sip:bob@example.com")
 #define CALL S("a84b4c76e66710")

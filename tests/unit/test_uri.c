@@ -283,7 +283,7 @@ static void parameters(void **state)
 	assert_false(uri_param(&u, S("lr"), &v));
 }
 
-/* RFC 3261 10.3 step 5, RFC 5630 5.2; requirements T-29. */
+/* RFC 3261 10.3 step 5, RFC 5630 5.2; T-29. */
 static void aor_keys(void **state)
 {
 	static const char *const rows[][2] = {
