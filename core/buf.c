@@ -10,6 +10,11 @@
 
 #include "core/mem.h"
 
+/*
+ * A growing buffer. Invariant: p is NULL and n, cap are 0, or n < cap and p[n] is NUL. Capacity doubles, so that
+ * appending an octet at a time costs O(1) on average.
+ */
+
 void buf_free(struct buf *b)
 {
 	mem_free(b->p);
@@ -39,6 +44,7 @@ void buf_grow(struct buf *b, size_t more)
 	size_t need = b->n + more + 1;
 	size_t cap = b->cap < 64 ? 64 : b->cap * 2;
 
+	/* The sum wrapped around: no such size can be meant. */
 	if (need <= more)
 		abort();
 	if (cap < need)
@@ -80,11 +86,12 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	buf_reserve(b, 64); /* mostly enough, else once more */
+	buf_reserve(b, 64); /* mostly enough; vsnprintf tells the size that it needs, and a second pass writes it */
 	room = b->cap - b->n;
 	va_start(ap, fmt);
 	n = vsnprintf(b->p + b->n, room, fmt, ap);
 	va_end(ap);
+	/* An encoding error of libc: nothing is appended, but the NUL may have been overwritten. */
 	if (n < 0) {
 		b->p[b->n] = '\0';
 		return;
@@ -134,11 +141,16 @@ enum err buf_read_file(struct buf *b, const char *path, size_t max)
 			break;
 		}
 		buf_commit(b, (size_t)n);
+		/*
+		 * Looked at after each block, so at most one block more than max is read. fstat would not do: files in
+		 * /proc have no size.
+		 */
 		if (b->n - start > max) {
 			e = ERR_LIMIT;
 			break;
 		}
 	}
+	/* The file may be a key: half of one must not stay behind the end of the buffer. */
 	if (e != ERR_OK && b->p != NULL) {
 		int saved = errno;
 

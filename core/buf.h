@@ -8,9 +8,9 @@
 #include "core/slice.h"
 
 /*
- * A growing run of octets with one owner. {0} is an empty buffer. Appending cannot fail: memory exhaustion aborts
- * (core/mem.h), so whatever a peer can make grow is capped by its caller first. A NUL is kept behind the octets,
- * not counted, so that text made here can be given to C functions.
+ * A growing run of octets with one owner. {0} is an empty buffer. Appending cannot fail, because exhausted memory
+ * aborts (core/mem.h); a caller therefore caps whatever a peer can make grow. A NUL is kept behind the octets and not
+ * counted, so that text can be given to C functions. All functions append behind what is there.
  */
 struct buf {
 	char *p;
@@ -18,7 +18,10 @@ struct buf {
 	size_t cap; /* octets allocated, 0 or > n */
 };
 
-/* buf_free: gives the memory back and leaves an empty buffer. buf_wipe: the same, octets overwritten first. */
+/*
+ * buf_free: gives the memory back and leaves an empty buffer. buf_wipe: the same, after overwriting the octets. Growing
+ * moves the octets, and the place they leave is not overwritten: reserve enough before a secret goes in.
+ */
 void buf_free(struct buf *b);
 void buf_wipe(struct buf *b);
 
@@ -28,8 +31,11 @@ void buf_clear(struct buf *b);
 /* buf_slice: the octets in use; valid until the next change of b. */
 struct slice buf_slice(const struct buf *b);
 
-/* buf_reserve: room for more octets at the end; returns where they go. buf_commit: n of them were written. */
-void buf_grow(struct buf *b, size_t more); /* of buf_reserve, when there is no room */
+/*
+ * buf_reserve: makes room for more octets behind the ones in use and returns where they go, valid until the next change
+ * of b. buf_commit: n of them (at most more) were written and are in use now. buf_grow is the slow half of buf_reserve.
+ */
+void buf_grow(struct buf *b, size_t more);
 
 static inline char *buf_reserve(struct buf *b, size_t more)
 {
@@ -59,18 +65,22 @@ static inline void buf_addc(struct buf *b, char c)
 	buf_commit(b, 1);
 }
 
+/* The same for a NUL-terminated string, a number, and printf text of any length. */
 void buf_adds(struct buf *b, const char *s);
 void buf_addu(struct buf *b, uint64_t v); /* decimal */
 void buf_addx(struct buf *b, uint64_t v); /* 16 lower-case hexadecimal digits */
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* buf_drop: removes the first n octets (n <= b->n) and moves the rest to the front. */
+/* buf_drop: removes the first n octets (n <= b->n) and moves the rest to the front, which costs O(rest). */
 void buf_drop(struct buf *b, size_t n);
 
 /* buf_take: the octets become the caller's (free with mem_free) and b is empty. NULL when nothing was allocated. */
 char *buf_take(struct buf *b);
 
-/* buf_read_file: appends the whole file, at most max octets. ERR_IO (errno), ERR_LIMIT, ERR_NOTFOUND. */
+/*
+ * buf_read_file: appends the whole file at path, at most max octets. ERR_NOTFOUND, ERR_LIMIT, ERR_IO (errno is set). On
+ * an error b has what it had before, and the octets read are overwritten.
+ */
 MUST_USE enum err buf_read_file(struct buf *b, const char *path, size_t max);
 
 #endif

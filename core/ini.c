@@ -1,5 +1,11 @@
 #include "core/ini.h"
 
+/*
+ * Reads INI text line by line. The text is the configuration or an account file, which an administrator wrote, so
+ * errors name the line and what was expected there.
+ */
+
+/* Control characters in a value could forge lines of the log, or header fields where a value goes into a message. */
 static bool printable(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -11,6 +17,7 @@ static bool printable(struct slice s)
 	return true;
 }
 
+/* one_line: handles the trimmed line l. Returns NULL, or what was expected in its place. *go: what fn returned. */
 static const char *one_line(struct slice l, struct slice *section, ini_fn fn, void *arg, unsigned line, bool *go)
 {
 	struct slice key, value;

@@ -7,6 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/*
+ * The log: lines on stderr, which systemd or the shell keeps. State is global, the one exception in the program,
+ * because every room logs and threading a pointer through all of them would serve nothing. Only the loop thread writes
+ * it.
+ */
+
 static struct {
 	enum log_level level;
 	time_t second;       /* the second that warned counts */
@@ -44,6 +50,10 @@ static void put(enum log_level level, time_t now, const char *text)
 	int n;
 
 	gmtime_r(&now, &tm);
+	/*
+	 * One write for one line: lines of several processes on one stderr do not mix. A line that is too long keeps
+	 * its LF.
+	 */
 	n = snprintf(line, sizeof(line) - 1, "%04d-%02d-%02dT%02d:%02d:%02dZ %s %s", tm.tm_year + 1900, tm.tm_mon + 1,
 		     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, level_names[level], text);
 	if (n < 0)
@@ -52,10 +62,13 @@ static void put(enum log_level level, time_t now, const char *text)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return; /* nobody reads the log: there is nobody to tell */
+		return; /* The log has no reader, so there is no place to report that. */
 }
 
-/* A peer that misbehaves in a loop must not fill the disk: warnings have a rate, the rest is counted. */
+/*
+ * A peer that misbehaves in a loop must not fill the disk. Warnings have a rate, and the ones left out are counted
+ * (G43).
+ */
 static bool within_rate(time_t now)
 {
 	if (now != state.second) {
@@ -100,6 +113,7 @@ struct log_text log_esc(struct slice s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
+		/* The longest escape, the dots and the NUL must still fit. */
 		if (n + 4 + 3 >= sizeof(out.text)) {
 			memcpy(out.text + n, "...", 3);
 			n += 3;

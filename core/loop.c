@@ -8,6 +8,13 @@
 #include "core/list.h"
 #include "core/mem.h"
 
+/*
+ * libevent behind a small interface. One event base without locks: everything here is called by the loop thread.
+ *
+ * Order within a turn: libevent collects what is ready (descriptors, timers, signals) and runs it; then the turn event
+ * runs the deferred calls. An object that a handler ended is freed there, when no handler is on the stack.
+ */
+
 #define SIGNALS_MAX 8
 
 struct deferred {
@@ -24,7 +31,7 @@ struct on_signal {
 
 struct loop {
 	struct event_base *base;
-	struct event *turn; /* runs what was put off */
+	struct event *turn; /* active when deferred is not empty */
 	struct list deferred;
 	struct on_signal signals[SIGNALS_MAX];
 	unsigned signal_count;
@@ -46,11 +53,12 @@ struct io {
 
 struct timer {
 	struct loop *loop;
-	struct event ev; /* in place: transactions come and go with theirs */
+	struct event ev; /* in place and not on the heap, because each transaction has several timers */
 	loop_fn fn;
 	void *arg;
 };
 
+/* A deferred call may defer another one: it is run in this loop as well, since it goes to the end of the list. */
 static void run_deferred(struct loop *l)
 {
 	struct list_node *n;
@@ -76,9 +84,11 @@ struct loop *loop_new(void)
 	struct event_config *config = event_config_new();
 
 	/*
-	 * Workers wake the loop through an eventfd, never by libevent calls: no locks in the base. No list of changes
-	 * for epoll either: a descriptor must be out of it when io_free returns, since its number may be a worker's
-	 * file next.
+	 * Workers wake the loop through an eventfd and never call libevent, so the base needs no locks.
+	 *
+	 * epoll changes take effect at once and are not collected (no EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST): when
+	 * io_free returns, the descriptor must be out of the epoll set, because its number may become a file of a
+	 * worker next.
 	 */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	l->base = event_base_new_with_config(config);
@@ -130,7 +140,10 @@ void loop_defer(struct loop *l, loop_fn fn, void *arg)
 	struct deferred *d = mem_alloc(sizeof(*d));
 
 	*d = (struct deferred){.fn = fn, .arg = arg};
-	/* Behind all that is ready in this turn, and before anything that is not: a busy loop cannot hold it up. */
+	/*
+	 * The turn event is activated once for the whole list. It runs behind everything that is ready in this turn and
+	 * before anything that becomes ready later, so a busy loop cannot delay it.
+	 */
 	if (list_is_empty(&l->deferred))
 		event_active(l->turn, EV_TIMEOUT, 0);
 	list_add(&l->deferred, &d->node);
@@ -185,6 +198,7 @@ void io_want(struct io *io, int events)
 	if (events == io->events)
 		return;
 	io->events = events;
+	/* The interest of an event cannot be changed while it is pending: take it out, assign it anew, add it. */
 	event_del(io->ev);
 	if (events == 0)
 		return;
@@ -221,14 +235,20 @@ struct timer *timer_new(struct loop *l, loop_fn fn, void *arg)
 	return t;
 }
 
-/* A queue of libevent's for each common length makes a start O(1) where the heap would cost O(log n). */
+/*
+ * common_length: libevent keeps a queue per common length, in which a start is O(1), and a heap for all others, O(log
+ * n). 100,000 transactions use the same few lengths of RFC 3261 17. Returns tv where the length gets no queue.
+ */
 static const struct timeval *common_length(struct loop *l, uint32_t ms, struct timeval *tv)
 {
 	*tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 	for (unsigned i = 0; i < l->length_count; i++)
 		if (l->lengths[i].ms == ms)
 			return l->lengths[i].common;
-	/* Odd lengths come from jitter and Expires values: they must not use the table up. */
+	/*
+	 * A queue is never given back. Odd lengths come from jitter and from Expires values of strangers, who could use
+	 * the table up; so only multiples of 500 ms (T1 and its doublings) get one.
+	 */
 	if (l->length_count == LOOP_LENGTHS || ms % 500 != 0 || ms > 64000)
 		return tv;
 	const struct timeval *common = event_base_init_common_timeout(l->base, tv);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The only callers of malloc and its kin. See core/mem.h for why failure aborts. */
+
 static void *checked(void *p)
 {
 	if (p == NULL) {
@@ -21,6 +23,7 @@ void *mem_alloc(size_t size)
 
 void *mem_calloc(size_t n, size_t size)
 {
+	/* calloc checks the product for overflow. calloc(0, ...) may return NULL, which is no failure. */
 	return checked(calloc(n == 0 ? 1 : n, size));
 }
 
@@ -47,6 +50,7 @@ void mem_wipe(void *p, size_t n)
 
 bool mem_equal_ct(const void *a, const void *b, size_t n)
 {
+	/* volatile: the compiler must not end the loop at the first difference. */
 	const volatile uint8_t *x = a, *y = b;
 	uint8_t diff = 0;
 

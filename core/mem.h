@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 /*
- * Allocation that never returns NULL: when memory is exhausted the process aborts with a line on stderr. All state
- * is on disk and every size that a peer chooses is capped first, so a quick restart is the honest answer, and no
- * caller carries an error path that no test reaches.
+ * Allocation that never returns NULL: when memory is exhausted the process writes a line to stderr and aborts. All
+ * state is on disk and every size that a peer chooses is capped first, so a restart loses little, and no caller carries
+ * an error path that no test reaches.
  */
 
 /* mem_alloc: size octets of zeroed memory; size > 0. Free with mem_free. */
@@ -16,7 +16,10 @@ void *mem_alloc(size_t size);
 /* mem_calloc: n elements of size octets each, zeroed; the product is checked for overflow. */
 void *mem_calloc(size_t n, size_t size);
 
-/* mem_resize: p (or NULL) moved to size octets; new octets are not initialised. */
+/*
+ * mem_resize: p (or NULL) moved to size > 0 octets. New octets are not initialised; the old place is not overwritten,
+ * so a secret stays there.
+ */
 void *mem_resize(void *p, size_t size);
 
 /* mem_strdup: a copy of the NUL-terminated s. */
@@ -28,7 +31,10 @@ void mem_free(void *p);
 /* mem_wipe: overwrites n octets with zeroes in a way that the compiler keeps. For keys and passwords. */
 void mem_wipe(void *p, size_t n);
 
-/* mem_equal_ct: compares n octets in a time that does not depend on their values. */
+/*
+ * mem_equal_ct: are n octets equal? Takes the same time wherever they differ, so that a MAC or password cannot be
+ * guessed octet by octet.
+ */
 bool mem_equal_ct(const void *a, const void *b, size_t n);
 
 #endif

@@ -3,13 +3,19 @@
 #include "core/map.h"
 #include "core/mem.h"
 
+/*
+ * A table of ROWS x WAYS buckets. The keyed hash of a key chooses its row, so nobody can aim keys at the row of a
+ * victim. A bucket is filled lazily, when it is looked at, from the time since at_ms.
+ */
+
 #define ROWS 512
 #define WAYS 4
-#define TOKEN 60000 /* parts of a token, of which per_minute come in every millisecond: nothing is lost in rounding */
+/* The parts of a token. per_minute of them come in every millisecond (60,000 a minute): no rate is lost in rounding. */
+#define TOKEN 60000
 
 struct bucket {
-	uint64_t hash;  /* stands for the key; 64 keyed bits do not collide by design */
-	int64_t at_ms;  /* when parts was right; 0 = free */
+	uint64_t hash;  /* stands for the key: two keys share 64 keyed bits only by chance, and then share a bucket */
+	int64_t at_ms;  /* the time that parts belongs to; 0 = the bucket is free */
 	uint64_t parts; /* at most the burst's */
 };
 
@@ -40,6 +46,7 @@ void rate_free(struct rate *r)
 
 static uint64_t filled(const struct rate *r, const struct bucket *b, int64_t now_ms)
 {
+	/* Compared by division, because elapsed * per_minute could overflow after a long idle time. */
 	uint64_t elapsed = (uint64_t)(now_ms - b->at_ms);
 
 	if (elapsed > (r->burst - b->parts) / r->per_minute)
@@ -58,8 +65,9 @@ static const struct bucket *find(const struct rate *r, uint64_t hash)
 }
 
 /*
- * Whom to forget for a new key: a full bucket says nothing, while one that is used up is what a stranger would like to
- * have forgotten, by filling the table with other keys. Of two alike the one that was idle longer.
+ * rather: is a the better one of two buckets to forget for a new key? A full bucket says nothing about its key. A
+ * used-up one is what a stranger would like forgotten, by filling the table with other keys. Of two with as many tokens
+ * left, the one idle longer goes.
  */
 static bool rather(const struct rate *r, const struct bucket *a, const struct bucket *b, int64_t now_ms)
 {
@@ -97,6 +105,7 @@ bool rate_take(struct rate *r, struct slice key, int64_t now_ms)
 		if (rather(r, &row[i], b, now_ms))
 			b = &row[i];
 	}
+	/* No bucket of this key was found: b is the free or most dispensable one of the row, and starts full. */
 	if (b->at_ms == 0 || b->hash != hash)
 		*b = (struct bucket){.hash = hash, .at_ms = now_ms, .parts = r->burst};
 	b->parts = filled(r, b, now_ms);

@@ -3,6 +3,12 @@
 #include <endian.h>
 #include <string.h>
 
+/*
+ * SipHash-2-4: two rounds for each 8 octets, four at the end. The initial constants spell
+ * "somepseudorandomlygeneratedbytes". Words are read little-endian, so that a hash stored on disk is the same on every
+ * machine. Vectors of the paper: tests/unit/test_map.c.
+ */
+
 static uint64_t rotl(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
@@ -46,6 +52,7 @@ uint64_t siphash(uint64_t k0, uint64_t k1, struct slice s)
 		sip_round(v);
 		v[0] ^= w;
 	}
+	/* The last word holds the rest of the octets and, in its highest octet, the length modulo 256. */
 	if (s.n > i)
 		last |= load(s.p + i, s.n - i);
 	v[3] ^= last;

@@ -4,6 +4,8 @@
 
 #include "core/mem.h"
 
+/* The longer functions on slices. They never look at the locale, and treat NUL like any other octet. */
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -112,6 +114,7 @@ bool slice_u64(struct slice s, uint64_t max, uint64_t *out)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned d = (unsigned)(unsigned char)s.p[i] - '0';
 
+		/* v * 10 + d <= max, written without overflow: v <= (max - d) / 10. */
 		if (d > 9 || d > max || v > (max - d) / 10)
 			return false;
 		v = v * 10 + d;
@@ -134,6 +137,7 @@ char *slice_dup(struct slice s)
 {
 	char *p = mem_alloc(s.n + 1);
 
+	/* mem_alloc zeroes, so the NUL is there already. */
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	return p;

@@ -9,9 +9,9 @@
 #include "core/err.h"
 
 /*
- * A borrowed run of octets, passed by value. It owns nothing: whoever holds one names the owner of the octets. p may
- * be NULL only when n is 0. {NULL, 0} is "absent", {p, 0} with p != NULL is "present and empty". Octets are not
- * NUL-terminated and may contain NUL; print with "%.*s", SLICE_ARG(s) only when they are known to be text.
+ * A borrowed run of octets, passed by value. It owns nothing; each struct that stores a slice names the owner of the
+ * octets. p may be NULL only when n is 0. {NULL, 0} is "absent", {p, 0} with p != NULL is "present and empty". Octets
+ * are not NUL-terminated and may contain NUL; print with "%.*s" and SLICE_ARG(s), and only octets known to be text.
  */
 struct slice {
 	const char *p;
@@ -43,10 +43,13 @@ static inline struct slice slice_sub(struct slice s, size_t from, size_t to)
 	return s.p == NULL ? s : (struct slice){s.p + from, to - from};
 }
 
-/* slice_trim: without blanks, tabs, CR and LF at both ends. */
+/* slice_trim: s without blanks, tabs, CR and LF at both ends. */
 struct slice slice_trim(struct slice s);
 
-/* slice_eq: octet by octet. slice_ieq: ASCII letters compare without case. slice_cmp: memcmp order, shorter first. */
+/*
+ * slice_eq: octet by octet; absent equals empty. slice_ieq: ASCII letters compare without case. slice_cmp, slice_icmp:
+ * <0, 0 or >0 in memcmp order, a prefix before the longer one; icmp compares ASCII letters without case.
+ */
 static inline bool slice_eq(struct slice a, struct slice b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -68,12 +71,16 @@ size_t slice_rchr(struct slice s, char c);
 /* slice_find: index of the first occurrence of needle at or after from, or s.n. */
 size_t slice_find(struct slice s, struct slice needle, size_t from);
 
-/* slice_cut: splits s at the first c: *head before it, *tail after it. false (both untouched) when c is absent. */
+/*
+ * slice_cut: splits s at the first c: *head is before it, *tail behind it. false, with both untouched, when c is
+ * absent.
+ */
 bool slice_cut(struct slice s, char c, struct slice *head, struct slice *tail);
 
 /*
- * slice_u32, slice_u64: s is decimal digits only, at least one, and its value is <= max. false otherwise, *out
- * untouched. No sign, no blank, no overflow.
+ * slice_u32, slice_u64: the value of s, which is decimal digits only, at least one, and at most max. false otherwise,
+ * with *out untouched. A sign, a blank or an overflow is an error: a Content-Length of "12abc" or 2^32+1 must not
+ * become a small number.
  */
 MUST_USE bool slice_u32(struct slice s, uint32_t max, uint32_t *out);
 MUST_USE bool slice_u64(struct slice s, uint64_t max, uint64_t *out);
@@ -81,7 +88,10 @@ MUST_USE bool slice_u64(struct slice s, uint64_t max, uint64_t *out);
 /* slice_dup: a new octet copy of s with a NUL behind it (which is not counted). Free with mem_free. */
 char *slice_dup(struct slice s);
 
-/* slice_copy: a slice over slice_dup(s); the caller frees .p by slice_drop, which takes NULL too. */
+/*
+ * slice_copy: a slice over slice_dup(s), which the caller frees by slice_drop. slice_drop ignores an absent slice and
+ * leaves *s absent.
+ */
 struct slice slice_copy(struct slice s);
 void slice_drop(struct slice *s);
 

@@ -11,7 +11,16 @@
 
 #include "core/mem.h"
 
-#define STACK_BYTES (256 * 1024) /* mbedTLS needs well under 64 kB */
+/*
+ * A pool of threads between two lists. The loop thread puts jobs on todo; a worker takes one, runs it without the lock,
+ * and puts it on finished; the loop takes all of finished at once.
+ *
+ *   work_submit -> todo -> run() in a worker -> finished -> eventfd -> done() in the loop
+ *
+ * Everything else of the pool belongs to the loop thread. The mutex orders what run() wrote before what done() reads.
+ */
+
+#define STACK_BYTES (256 * 1024) /* mbedTLS needs well under 64 kB; the default of glibc is 8 MB, of musl 128 kB */
 
 struct worker {
 	struct work *work;
@@ -25,7 +34,7 @@ struct work {
 	int eventfd;
 	int niceness;
 	unsigned queue_max;
-	unsigned pending; /* loop thread only */
+	unsigned pending; /* submitted and not done; loop thread only */
 	unsigned thread_count;
 	bool started;
 	struct worker *workers;
@@ -48,6 +57,7 @@ static void tell_loop(struct work *w)
 {
 	uint64_t one = 1;
 
+	/* The counter of an eventfd cannot be full here: it would take 2^64 - 1 wake-ups without a read. */
 	while (write(w->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
@@ -57,6 +67,7 @@ static void *worker_main(void *arg)
 	const struct worker *self = arg;
 	struct work *w = self->work;
 
+	/* On Linux the nice value is one of each thread, and 0 or a thread id names it. */
 	if (w->niceness > 0)
 		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), w->niceness);
 	pthread_mutex_lock(&w->lock);
@@ -65,6 +76,10 @@ static void *worker_main(void *arg)
 		bool first;
 
 		if (job == NULL) {
+			/*
+			 * Only when todo is empty: queued jobs are run before the thread ends, and their done() is
+			 * called.
+			 */
 			if (w->stop)
 				break;
 			pthread_cond_wait(&w->wake, &w->lock);
@@ -77,7 +92,7 @@ static void *worker_main(void *arg)
 		first = list_is_empty(&w->finished);
 		list_add(&w->finished, &job->node);
 		if (first)
-			tell_loop(w); /* one wake-up for however many are found then */
+			tell_loop(w); /* once until the loop has emptied the list, however many jobs finish */
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -89,6 +104,7 @@ static void collect(struct work *w)
 	struct list finished;
 
 	pthread_mutex_lock(&w->lock);
+	/* Taken over as a whole: a done() may submit, and must not find the lock held. */
 	list_move(&w->finished, &finished);
 	pthread_mutex_unlock(&w->lock);
 	while ((job = take(&finished)) != NULL) {
@@ -103,6 +119,7 @@ static void on_eventfd(void *arg, int events)
 	uint64_t n;
 
 	(void)events;
+	/* Read before collect, so that a job that finishes between the two wakes the loop again. */
 	if (read(w->eventfd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		abort();
 	collect(w);
@@ -134,7 +151,10 @@ static void start_threads(struct work *w)
 	pthread_attr_t attr;
 	sigset_t all, old;
 
-	/* Signals are the loop's business: threads start with all of them blocked. */
+	/*
+	 * A signal goes to any thread that does not block it. The threads start with all of them blocked, so that the
+	 * loop gets every signal.
+	 */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
@@ -184,6 +204,7 @@ void work_stop(struct work *w)
 	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; w->started && i < w->thread_count; i++)
 		pthread_join(w->workers[i].thread, NULL);
+	/* All threads are gone. What they finished since the last turn is still to be told. */
 	w->thread_count = 0;
 	collect(w);
 }

@@ -7,34 +7,39 @@
 
 /*
  * Worker threads for what would hold up the loop: RSA, handshakes, fsync, name look-ups. A job is bytes in, bytes out
- * and ids: run() may touch nothing but the job and what it says is its own until done() is called, and does not log.
- * The only file that knows pthreads.
+ * and ids. Its run() touches nothing but the job and what the job owns, and does not log. Whatever waits for the result
+ * is found again by id in done(), or the result is dropped. Only core/work.c knows pthreads (tests/lint/layers.sh).
  */
 struct work;
 
 struct work_job {
-	void (*run)(struct work_job *job, unsigned worker); /* in a worker thread; worker < the number of threads */
-	void (*done)(struct work_job *job); /* in the loop thread, later; the job is the caller's again */
-	struct list_node node;              /* the pool's */
+	void (*run)(struct work_job *job, unsigned worker); /* in a worker thread; worker < the number of threads, for
+							       state of which each thread has its own */
+	void (*done)(struct work_job *job); /* in the loop thread, in a later turn; the job is the caller's again */
+	struct list_node node;              /* the pool's while the job is submitted */
 };
 
 /*
- * work_new: threads >= 1 start at the first job. queue: jobs that may wait; beyond that work_submit says ERR_BUSY.
- * niceness: how far the threads step back behind the loop's thread (0..19).
+ * work_new: threads >= 1 are started by the first job. queue: how many jobs may wait for a thread; beyond that
+ * work_submit returns ERR_BUSY and the request is answered 503. niceness: how far the threads step back behind the
+ * loop's thread (0..19), so that RSA does not starve the network.
  */
 struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int niceness);
 
-/* work_submit: FIFO. On ERR_OK the job is the pool's until done(). */
+/*
+ * work_submit: jobs start in the order of submission and may finish in another one. On ERR_OK the job is the pool's
+ * until done(). ERR_BUSY: the queue is full or the pool is stopped; the job stays the caller's.
+ */
 MUST_USE enum err work_submit(struct work *w, struct work_job *job);
 
-/* work_pending: jobs whose done() has not been called. */
+/* work_pending: how many jobs were submitted and have not had their done() yet. */
 unsigned work_pending(const struct work *w);
 
 /*
- * work_stop: no more jobs (ERR_BUSY); the ones queued are run, the threads joined, and every done() called before it
- * returns. Jobs are short, so this is bounded by queue times their length over the threads. Where there are several
- * pools all stop before one is freed: a done() of one may submit to another. work_free stops what was not stopped. NULL
- * is ignored by both.
+ * work_stop: takes no more jobs (ERR_BUSY), runs the queued ones, joins the threads, and calls every done() before it
+ * returns. It blocks the loop for at most the queue times the length of a job over the threads. With several pools stop
+ * all before freeing one, because a done() of one may submit to another. work_free: stops a pool that was not stopped.
+ * Both ignore NULL.
  */
 void work_stop(struct work *w);
 void work_free(struct work *w);
