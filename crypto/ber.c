@@ -2,6 +2,11 @@
 
 #include "crypto/der.h"
 
+/*
+ * BER to DER with a stack of open elements in place of recursion: input of strangers must not choose the depth of the
+ * stack of the process. Output is built by der_open and der_close, which insert the right length when an element ends.
+ */
+
 #define CONSTRUCTED 0x20
 #define CONSTRUCTED_OCTETS (DER_OCTETS | CONSTRUCTED)
 
@@ -43,6 +48,7 @@ static bool head(struct walk *w, uint8_t *tag, size_t *n)
 	if (octets > w->in.n - w->at)
 		return false;
 	for (size_t i = 0; i < octets; i++) {
+		/* More than all of the input already: stop before v overflows. */
 		if (v > w->in.n)
 			return false;
 		v = v << 8 | p[w->at + i];
@@ -89,13 +95,14 @@ static enum err element(struct walk *w)
 		return ERR_LIMIT;
 	w->stack[w->depth] = (struct open){
 		.end = n == SIZE_MAX ? SIZE_MAX : w->at + n, .mark = SIZE_MAX, .pieces = tag == CONSTRUCTED_OCTETS};
-	/* Pieces of pieces are joined into the outermost. */
+	/* Pieces inside pieces are joined into the outermost OCTET STRING, so they open no element of their own. */
 	if (!inside_pieces(w))
 		w->stack[w->depth].mark = der_open(w->out, tag == CONSTRUCTED_OCTETS ? DER_OCTETS : tag);
 	w->depth++;
 	return ERR_OK;
 }
 
+/* Ends the innermost element. mark is SIZE_MAX where pieces were joined into an outer one. */
 static void close_top(struct walk *w)
 {
 	const struct open *o = &w->stack[--w->depth];
@@ -104,7 +111,7 @@ static void close_top(struct walk *w)
 		der_close(w->out, o->mark);
 }
 
-/* Closes what ends at w->at. */
+/* Closes all elements that end at w->at. An indefinite one ends at two zero octets, which lie inside its parent. */
 static void close_ended(struct walk *w)
 {
 	while (w->depth > 0) {

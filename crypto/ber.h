@@ -4,14 +4,16 @@
 #include "core/buf.h"
 
 /*
- * BER to DER, for input that others wrote (FMT-09): indefinite and long-winded lengths, and OCTET
- * STRINGs in pieces. Nothing else of BER is changed, so what is not DER then stays what it is.
+ * BER to DER (X.690), for keys that other programs wrote (FMT-09): indefinite lengths, lengths in more octets than
+ * needed, and OCTET STRINGs in pieces are rewritten. Nothing else of BER is changed, so other deviations from DER are
+ * still there afterwards and the DER reader refuses them.
  */
 #define BER_DEPTH_MAX 12 /* constructed elements inside one another; more is ERR_LIMIT */
 
 /*
- * ber_to_der: appends the first element of in, rewritten; *used is how many octets of in it takes. ERR_SYNTAX when it
- * is malformed or cut; der is then as before. No recursion; the cost is linear in in.n times the depth.
+ * ber_to_der: appends the first element of in, rewritten; *used is how many octets of in it takes, so that the caller
+ * can refuse what follows. ERR_SYNTAX when the element is malformed or cut, ERR_LIMIT when it is nested too deeply; der
+ * is as before then. No recursion; the cost is linear in in.n times the depth.
  */
 MUST_USE enum err ber_to_der(struct slice in, struct buf *der, size_t *used);
 

@@ -9,9 +9,17 @@
 #include "crypto/der.h"
 #include "crypto/mbed.h"
 
+/*
+ * Reads certificates by our own DER reader and keeps slices of what counts. The library parses the same octets
+ * afterwards and must agree: trust_check and TLS hand them to it, and two readings of one certificate would be a hole.
+ */
+
 int64_t cert_civil_s(int year, int month, int day, int hour, int minute, int second)
 {
-	/* Years that begin in March have the leap day at their end. Only years from 1 on come here. */
+	/*
+	 * Count years from March, so that the leap day is the last day of the year. 719468 days lie between 0000-03-01
+	 * and 1970. Only years from 1 on come here.
+	 */
 	int64_t y = month <= 2 ? year - 1 : year, m = (month + 9) % 12;
 	int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 
@@ -37,7 +45,10 @@ static bool two_digits(struct slice s, size_t at, int *out)
 	return true;
 }
 
-/* RFC 5280 4.1.2.5: seconds are there, the zone is Z, no fractions. */
+/*
+ * take_time: UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 allows them: with seconds, in zone Z, without fractions.
+ * UTCTime means 1950 to 2049.
+ */
 static bool take_time(struct slice *in, int64_t *out)
 {
 	int century = 0, year, month, day, hour, minute, second;
@@ -86,6 +97,7 @@ static bool key_usage(struct cert *c, struct slice value)
 {
 	struct slice bits;
 
+	/* A BIT STRING of 9 bits at most (RFC 5280 4.2.1.3): one octet of unused bits, then one or two octets. */
 	if (!der_take(&value, DER_BITS, &bits) || value.n > 0 || bits.n < 2 || bits.n > 3 || (uint8_t)bits.p[0] > 7)
 		return false;
 	c->has_usage = true;
@@ -141,11 +153,15 @@ static enum err extension(struct cert *c, struct slice oid, bool critical, struc
 	else if (slice_eq(oid, OID_EXT_KEY_ID) && !critical)
 		ok = der_take(&value, DER_OCTETS, &c->key_id) && value.n == 0;
 	else if (critical || slice_eq(oid, OID_EXT_NAME_CONSTRAINTS))
-		return ERR_UNSUPPORTED; /* RFC 5280 4.2; name constraints bind even when marked wrongly */
+		return ERR_UNSUPPORTED; /* RFC 5280 4.2: a critical extension that is not known must be refused. Name
+					   constraints bind even when they are wrongly marked as not critical. */
 	return ok ? ERR_OK : ERR_SYNTAX;
 }
 
-/* seen_before: RFC 5280 4.2 allows each extension once. all is the list up to the one with that oid. */
+/*
+ * seen_before: did an extension with that oid come before this one? RFC 5280 4.2 allows each once; of two the readers
+ * could pick different ones. all is the whole list, oid lies in it.
+ */
 static bool seen_before(struct slice all, struct slice oid)
 {
 	struct slice ext, other;
@@ -209,6 +225,7 @@ static enum err read_tbs(struct cert *c, struct slice tbs)
 	    !take_time(&validity, &c->not_before) || !take_time(&validity, &c->not_after) || validity.n > 0 ||
 	    !whole_element(&tbs, DER_SEQUENCE, &c->subject) || !whole_element(&tbs, DER_SEQUENCE, &c->spki))
 		return ERR_SYNTAX;
+	/* issuerUniqueID and subjectUniqueID, which nobody uses. */
 	for (uint8_t n = 1; n <= 2; n++) {
 		if (der_is(tbs, DER_CONTEXT(n)) && !der_take(&tbs, DER_CONTEXT(n), &field))
 			return ERR_SYNTAX;
@@ -220,7 +237,10 @@ static enum err read_tbs(struct cert *c, struct slice tbs)
 	return extensions(c, field);
 }
 
-/* library_agrees: mbedTLS must read it too, now and not when a chain is checked. */
+/*
+ * library_agrees: mbedTLS must be able to read the certificate as well. Found out now, and not in the middle of a
+ * chain.
+ */
 static enum err library_agrees(struct slice der)
 {
 	mbedtls_x509_crt crt;

@@ -9,7 +9,10 @@
 
 /*
  * X.509 certificates (RFC 5280): reading with limits, the names in them, making them, and checking chains. Times are
- * seconds since 1970 UTC, 64 bit. A struct cert is immutable after cert_read and may be read by several threads.
+ * seconds since 1970 UTC, 64 bit. A struct cert does not change after cert_read, so several threads may read it.
+ *
+ * Reading does no arithmetic with the key beyond a check of its size and of EC points: a hostile modulus or exponent
+ * costs up to ten thousand times a normal operation, and everybody may send a certificate.
  */
 struct cert;
 
@@ -17,29 +20,36 @@ struct cert;
 #define CERT_CHAIN_MAX 4  /* certificates from leaf to trust anchor, both included */
 
 /*
- * cert_read: der is exactly one certificate: octets behind it are ERR_SYNTAX. ERR_LIMIT over CERT_DER_MAX;
- * ERR_UNSUPPORTED for a version below 3, a public key that key.h does not take (RSA under 1024 or over 4096 bits, odd
- * curves ...), a critical extension not known here, or name constraints. Copies der. *out: the caller's, cert_free.
+ * cert_read: der is exactly one certificate. It is copied; *out is the caller's, freed by cert_free, which ignores
+ * NULL.
+ *
+ * ERR_SYNTAX: malformed, or octets follow it. ERR_LIMIT: over CERT_DER_MAX. ERR_UNSUPPORTED: a version below 3, a
+ * public key that key.h does not take (RSA under 1024 or over 4096 bits, another curve ...), an unknown critical
+ * extension, or name constraints.
  */
 MUST_USE enum err cert_read(struct slice der, struct cert **out);
 void cert_free(struct cert *c);
 
-/* cert_length: octets of the DER object that starts der, 0 when its outer length does not fit; to find what follows. */
+/*
+ * cert_length: how many octets the DER object at the start of der has, 0 when its length does not fit into der. Tells
+ * what follows a certificate.
+ */
 size_t cert_length(struct slice der);
 
-struct slice cert_der(const struct cert *c);  /* all octets, valid as long as c */
-struct slice cert_spki(const struct cert *c); /* DER SubjectPublicKeyInfo inside them */
+struct slice cert_der(const struct cert *c);  /* all octets; lies in c */
+struct slice cert_spki(const struct cert *c); /* DER SubjectPublicKeyInfo; lies in c */
 int64_t cert_not_before(const struct cert *c);
 int64_t cert_not_after(const struct cert *c);
-bool cert_is_ca(const struct cert *c);          /* basicConstraints present with CA=TRUE */
-bool cert_is_self_signed(const struct cert *c); /* issuer = subject and the signature verifies under its own key */
+bool cert_is_ca(const struct cert *c); /* basicConstraints present with CA=TRUE */
+bool cert_is_self_signed(
+	const struct cert *c); /* issuer = subject and the signature verifies under its own key; costs a verification */
 enum key_kind cert_key_kind(const struct cert *c);
 unsigned cert_key_bits(const struct cert *c);
 
-/* cert_public_key: the public key as a key of its own, for key_verify. */
+/* cert_public_key: the public key as a key of its own, for key_verify. The caller frees it. */
 MUST_USE enum err cert_public_key(const struct cert *c, struct key **out);
 
-/* cert_usage_allows: keyUsage is absent or has the bit. */
+/* cert_usage_allows: true when keyUsage (RFC 5280 4.2.1.3) is absent or has the bit. */
 enum cert_usage { CERT_DIGITAL_SIGNATURE, CERT_KEY_ENCIPHERMENT };
 bool cert_usage_allows(const struct cert *c, enum cert_usage usage);
 
@@ -50,32 +60,40 @@ bool cert_usage_allows(const struct cert *c, enum cert_usage usage);
 bool cert_purpose_tls(const struct cert *c, bool server, bool strict);
 
 /*
- * Subject alternative names in the order of the certificate: cert_san gives the i-th of that type, false when there is
- * no more. The text may hold any octet, NUL too: compare by length. cert_has_san: is the extension there?
- * cert_common_name: the most specific CN of the subject, false when there is none.
+ * Names in the certificate; all slices lie in c and may hold any octet, NUL too, so compare them by length.
+ *
+ * cert_san: the i-th (from 0) subject alternative name of that type, in the order of the certificate; false when there
+ * is none. cert_has_san: is the extension there? cert_common_name: the most specific CN of the subject; false when
+ * there is none.
  */
 enum cert_name { CERT_URI, CERT_DNS, CERT_EMAIL };
 bool cert_san(const struct cert *c, enum cert_name type, size_t i, struct slice *out);
 bool cert_has_san(const struct cert *c);
 bool cert_common_name(const struct cert *c, struct slice *out);
 
-/* cert_fingerprint: appends "AB:CD:..." of the digest of the DER. */
+/* cert_fingerprint: appends the digest of the DER as "AB:CD:...", the form in which people compare it (draft 9.7). */
 void cert_fingerprint(const struct cert *c, enum hash_alg alg, struct buf *out);
 
 /*
- * Two matchers, on purpose (T-31). Both compare whole names without ASCII case and refuse names with
- * NUL. cert_matches_sip_domain, RFC 5922 7.1/7.2: URI names "sip:domain" without user part; DNS names only if there is
- * no such URI; CN only if there is no subjectAltName; no wildcard. cert_matches_host, RFC 2818 3.1 for web servers and
- * Identity signers: dNSName, else CN; a wildcard stands for the left-most label when wildcard is set; also a URI
- * "sip:host". CN does not count beside a SIP URI: that is a certificate of another domain, or of a user.
+ * Two matchers, because two RFCs apply (T-31). Both compare whole names without ASCII case and refuse names with NUL.
+ *
+ * cert_matches_sip_domain, RFC 5922 7.1 and 7.2, for TLS peers: URI names "sip:domain" without user part; DNS names
+ * only if there is no such URI; CN only if there is no subjectAltName; no wildcards.
+ *
+ * cert_matches_host, RFC 2818 3.1, for web servers and signers of Identity: dNSName, or a URI "sip:host", else CN.
+ * wildcard: "*" may stand for the left-most label. CN does not count beside a sip or sips URI, because such a
+ * certificate belongs to another domain or to a user, whose CN may be any text.
  */
 bool cert_matches_sip_domain(const struct cert *c, struct slice domain);
 bool cert_matches_host(const struct cert *c, struct slice host, bool wildcard);
 
-/* cert_matches_ip: an iPAddress name equals the address written in text ("127.0.0.1", "::1"). */
+/* cert_matches_ip: does an iPAddress name equal the address in text ("127.0.0.1", "::1")? */
 bool cert_matches_ip(const struct cert *c, struct slice text);
 
-/* What a new certificate says. Lists end with a slice whose p is NULL; NULL = none. */
+/*
+ * What a new certificate says. Lists end with a slice whose p is NULL; a NULL list is empty. Everything is borrowed for
+ * the call.
+ */
 struct cert_params {
 	struct slice common_name; /* subject CN, printable ASCII, else ERR_SYNTAX; 64 octets are written at most */
 	const struct slice *uris;
@@ -90,24 +108,29 @@ struct cert_params {
 };
 
 /*
- * cert_make: appends the DER of a v3 certificate for the public half of subject, random 128-bit positive serial, signed
- * by issuer_key; issuer is the CA's certificate, or NULL for self-signed (issuer_key is then the subject's own).
- * notBefore and notAfter as UTCTime up to 2049. Subject and authority key identifiers are there. ERR_SYNTAX for names
- * or times that cannot be written, ERR_LIMIT for a CN over 64 octets with no other name beside it.
+ * cert_make: appends the DER of a v3 certificate for the public half of subject, with a random positive 128-bit serial,
+ * signed by issuer_key. issuer is the certificate of the CA; NULL makes a self-signed one, and issuer_key is the
+ * subject's own key then. Has subject and authority key identifiers.
+ *
+ * ERR_SYNTAX: a name or time that cannot be written. ERR_LIMIT: a CN over 64 octets with no other name beside it.
+ * ERR_UNSUPPORTED: MD5, or issuer_key has no private half.
  */
 MUST_USE enum err cert_make(const struct cert_params *p, const struct key *subject, const struct cert *issuer,
 			    struct key *issuer_key, struct buf *der);
 
-/* A set of trust anchors. Immutable after filling; may be read, and counted by reference, by several threads. */
+/*
+ * A set of trust anchors. It does not change after filling, so several threads may use it and count references to it.
+ */
 struct trust;
 struct trust *trust_new(void); /* one reference */
 struct trust *trust_ref(struct trust *t);
 void trust_unref(struct trust *t); /* NULL is ignored */
 
 /*
- * trust_add_pem: every CERTIFICATE block of text; *count is how many. Those that cert_read does not support are passed
- * over, since bundles of systems have such; ERR_SYNTAX for a malformed one. trust_add_der: one, with the errors of
- * cert_read.
+ * trust_add_pem: adds every CERTIFICATE block of text (a file of the administrator); *count is how many were added.
+ * Certificates that cert_read does not support, or that are too large, are skipped, because the bundles of systems have
+ * such. ERR_SYNTAX: a malformed one; the ones before it were added, *count is untouched. trust_add_der: adds one, with
+ * the errors of cert_read.
  */
 MUST_USE enum err trust_add_pem(struct trust *t, struct slice text, size_t *count);
 MUST_USE enum err trust_add_der(struct trust *t, struct slice der);
@@ -124,10 +147,13 @@ enum trust_verdict {
 const char *trust_str(enum trust_verdict v);
 
 /*
- * trust_check: RFC 5280 path from leaf (with n further certificates offered by the peer, in any order) to an anchor, at
- * time now. Chains need SHA-256 or better and RSA keys of 2048 bits; sha1 = true lets SHA-1 and 1024 bits through (old
- * labs). Self-signed leaves are TRUST_UNTRUSTED unless the very certificate is an anchor. CERT_CHAIN_MAX or more
- * further certificates are TRUST_CHAIN_TOO_LONG. No name check: the caller does that.
+ * trust_check: looks for a path (RFC 5280 6) from leaf, with n further certificates that the peer offered in any order,
+ * to an anchor at time now. Keys of 2048 bits and hashes of SHA-256 are the least; sha1 = true lets RSA-1024 and SHA-1
+ * through (old labs).
+ *
+ * A self-signed leaf is TRUST_UNTRUSTED unless that very certificate is an anchor. CERT_CHAIN_MAX or more further
+ * certificates are TRUST_CHAIN_TOO_LONG. Names and purposes are not looked at; the caller does that. No revocation
+ * lists.
  */
 enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
 			       size_t n, int64_t now, bool sha1);

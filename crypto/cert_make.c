@@ -9,6 +9,11 @@
 #include "crypto/der.h"
 #include "crypto/mbed.h"
 
+/*
+ * Writes certificates: self-signed ones of users (draft 9.6), and those of the lab CA. The library's writer has no
+ * subjectAltName with URIs, so the DER is written here.
+ */
+
 #define OID_RSA_SHA1 S("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05")
 #define OID_RSA_SHA256 S("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b")
 #define OID_ECDSA_SHA1 S("\x2a\x86\x48\xce\x3d\x04\x01")
@@ -17,6 +22,7 @@
 #define COMMON_NAME_MAX 64 /* RFC 5280 appendix A.1, ub-common-name */
 #define SERIAL_SIZE 16
 
+/* Not empty, and all octets within low..high. */
 static bool all_in(struct slice s, char low, char high)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -72,6 +78,7 @@ static bool put_time(struct buf *out, int64_t seconds)
 	return true;
 }
 
+/* PrintableString, the form that RFC 5280 4.1.2.4 allows everywhere, where its alphabet suffices; else UTF8String. */
 static bool is_printable_string(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -124,8 +131,8 @@ static void put_basic(struct buf *out, bool ca)
 }
 
 /*
- * RFC 5280 4.2.1.3, as octets of a BIT STRING behind its count of unused bits. What encrypts to an EC key is agreement
- * on a key, never encipherment of one (RFC 5480 3).
+ * usage_bits: KeyUsage (RFC 5280 4.2.1.3) as the octets of a BIT STRING behind the count of unused bits. An EC key
+ * agrees on a key and never enciphers one, so it gets keyAgreement (RFC 5480 3).
  */
 static struct slice usage_bits(const struct cert_params *p, enum key_kind kind)
 {
@@ -191,7 +198,10 @@ static bool put_san(struct buf *out, const struct cert_params *p)
 	return ok;
 }
 
-/* key_id_of: RFC 5280 4.2.1.2 (1): SHA-1 of the BIT STRING of an SPKI. Nothing rests on the strength of that hash. */
+/*
+ * key_id_of: the key identifier of RFC 5280 4.2.1.2 (1), SHA-1 of the BIT STRING of an SPKI. It only helps to find
+ * issuers; no security rests on it.
+ */
 static void key_id_of(struct slice spki, uint8_t id[20])
 {
 	struct slice seq, alg, bits = SLICE_NONE;
@@ -210,6 +220,9 @@ static void put_key_ids(struct buf *out, struct slice spki, const struct cert *i
 	key_id_of(spki, own);
 	if (issuer != NULL) {
 		key_id_of(issuer->spki, above);
+		/*
+		 * RFC 5280 4.2.1.1: the identifier that the issuer has in its own certificate, however that was made.
+		 */
 		authority = issuer->key_id.p != NULL ? issuer->key_id : slice_of(above, sizeof(above));
 	}
 	extension_open(out, OID_EXT_KEY_ID, false, mark);
@@ -245,7 +258,10 @@ static void put_serial(struct buf *out)
 	uint8_t serial[SERIAL_SIZE];
 
 	rng_fill(serial, sizeof(serial));
-	/* The first octet is never 0 nor negative, so that the size is always the same. */
+	/*
+	 * The first octet is 0x40 to 0x7f: positive, and without leading zeroes, so that the serial always has the same
+	 * size.
+	 */
 	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
 	der_put(out, DER_INTEGER, slice_of(serial, sizeof(serial)));
 }

@@ -6,6 +6,11 @@
 #include "crypto/cert_state.h"
 #include "crypto/der.h"
 
+/*
+ * Names in certificates and the rules by which they match. Names are compared by length, because a certificate for
+ * "bank.example\0.evil" must not pass as "bank.example".
+ */
+
 /* GeneralName tags, RFC 5280 4.2.1.6. Names of these types are raw octets here: nothing stops at a NUL. */
 enum {
 	NAME_EMAIL = DER_CONTEXT(1),
@@ -80,8 +85,8 @@ static bool same_name(struct slice found, struct slice wanted)
 }
 
 /*
- * sip_domain_of: RFC 5922 7.1: the host of a URI name whose scheme is sip and that has no user part. Port and
- * parameters say nothing about who the host is.
+ * sip_domain_of: the host of a URI name whose scheme is sip and which has no user part (RFC 5922 7.1). Port, parameters
+ * and headers are cut off, because they do not name the host.
  */
 static bool sip_domain_of(struct slice uri, struct slice *domain)
 {
@@ -99,13 +104,16 @@ static bool sip_domain_of(struct slice uri, struct slice *domain)
 	return domain->n > 0;
 }
 
-/* bare: an IPv6 address has brackets in a URI, and none as the name of whom we connect to. */
+/* bare: host without brackets. An IPv6 address has them in a URI and not in the name of a peer. */
 static struct slice bare(struct slice host)
 {
 	return slice_starts(host, S("[")) && slice_ends(host, S("]")) ? slice_sub(host, 1, host.n - 1) : host;
 }
 
-/* uri_names: does a URI name stand for domain? *any tells whether there was one that stands for some domain. */
+/*
+ * uri_names: does a URI name stand for domain? *any: there was a URI that stands for some domain, so DNS names do not
+ * count (RFC 5922 7.1).
+ */
 static bool uri_names(const struct cert *c, struct slice domain, bool *any)
 {
 	struct slice rest = c->san, uri, found;
@@ -154,8 +162,8 @@ static bool is_address(struct slice host)
 }
 
 /*
- * host_fits: RFC 2818 3.1. A wildcard is the whole left-most label, stands for exactly one label, and at least two
- * labels follow it: "*.com" names nobody.
+ * host_fits: RFC 2818 3.1. A wildcard must be the whole left-most label and stands for exactly one label; at least two
+ * labels follow it, so that "*.com" matches nothing.
  */
 static bool host_fits(struct slice name, struct slice host, bool wildcard)
 {
@@ -184,7 +192,9 @@ bool cert_matches_host(const struct cert *c, struct slice host, bool wildcard)
 	}
 	if (uri_names(c, host, &any_uri))
 		return true;
-	/* A certificate that names a SIP domain or user says so there; its CN may be anything. */
+	/*
+	 * A certificate of a SIP domain or user has a sip or sips URI. Its CN may be any text and must not name a host.
+	 */
 	rest = c->san;
 	while (san_next(&rest, NAME_URI, &name))
 		any_uri = any_uri || slice_istarts(name, S("sip:")) || slice_istarts(name, S("sips:"));

@@ -4,8 +4,9 @@
 #include "crypto/cert.h"
 
 /*
- * What cert_read found, for the cert*.c files and trust.c. Plain data and no library context: several threads may read
- * one struct cert, and an elliptic-curve group of mbedTLS 2.28 changes when it is used. All slices lie inside der.
+ * What cert_read found, for the cert*.c files and trust.c. Plain data and no context of the library, because an
+ * elliptic-curve group of mbedTLS 2.28 changes when it is used and several threads may read one struct cert. All slices
+ * lie inside der.
  */
 struct cert {
 	struct slice der; /* owned */

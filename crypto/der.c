@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+/*
+ * length_of: the sizes of head and body of the first element. A length of 0x80 and more must need its octets (X.690
+ * 10.1): a leading zero octet or a value below 0x80 in the long form is refused.
+ */
 static bool length_of(struct slice in, size_t *head, size_t *len)
 {
 	const unsigned char *p = (const unsigned char *)in.p;
@@ -54,6 +58,7 @@ bool der_uint(struct slice *in, struct slice *magnitude)
 
 	if (!der_take(&rest, DER_INTEGER, &v) || v.n == 0 || (v.p[0] & 0x80) != 0)
 		return false;
+	/* X.690 8.3.2: a zero octet stands in front only where the next one has its high bit set. */
 	if (v.p[0] == 0) {
 		if (v.n > 1 && (v.p[1] & 0x80) == 0)
 			return false;
@@ -95,7 +100,7 @@ void der_put(struct buf *out, uint8_t tag, struct slice body)
 {
 	size_t mark;
 
-	/* All room at once: a secret body is not left behind by a buffer that moves while it is written. */
+	/* Reserve all room at once. A body that is a secret would stay behind in the old place if the buffer moved. */
 	buf_reserve(out, body.n + 8);
 	mark = der_open(out, tag);
 	buf_add(out, body);
@@ -142,6 +147,7 @@ void der_close(struct buf *out, size_t mark)
 	for (size_t i = 0; i < octets; i++)
 		head[1 + i] = (char)(len >> 8 * (octets - 1 - i));
 	buf_reserve(out, 1 + octets);
+	/* The body was written behind the tag. Move it up to make room for the length. */
 	memmove(out->p + mark + 1 + octets, out->p + mark, len);
 	memcpy(out->p + mark, head, 1 + octets);
 	buf_commit(out, 1 + octets);

@@ -7,8 +7,12 @@
 #include "core/buf.h"
 
 /*
- * DER (X.690) for the files of this folder: a strict reader over slices and a writer. Strict means single-octet tags
- * and minimal definite lengths of at most four octets; BER's other forms are refused, so that one object has one form.
+ * DER (X.690) for the files of this folder: a strict reader over slices, and a writer. Strict means single-octet tags
+ * and minimal definite lengths of at most four octets. The other forms of BER are refused, so that one object has one
+ * form and its octets can be compared, hashed and given out again.
+ *
+ * Readers take an element off the front of *in. They return false and change nothing when the element is malformed,
+ * cut, or of another type. Bodies are slices of the input.
  */
 enum {
 	DER_BOOLEAN = 0x01,
@@ -35,26 +39,35 @@ enum {
 #define OID_P256 S("\x2a\x86\x48\xce\x3d\x03\x01\x07")
 #define OID_P384 S("\x2b\x81\x04\x00\x22")
 
-/* der_next: takes the first element off *in; body is another slice. false (all untouched): it is malformed or cut. */
+/* der_next: takes the first element, whatever its tag; *body is its contents. */
 bool der_next(struct slice *in, uint8_t *tag, struct slice *body);
 
-/* der_is: does in start with an element of that tag? der_take: der_next for that tag only. */
+/* der_is: does in start with that tag? der_take: der_next, but for an element of that tag only. */
 bool der_is(struct slice in, uint8_t tag);
 bool der_take(struct slice *in, uint8_t tag, struct slice *body);
 
-/* der_uint: takes a non-negative INTEGER; *magnitude has no leading zeroes and is empty for 0. der_u32: at most max. */
+/*
+ * der_uint: takes a non-negative INTEGER; *magnitude is big-endian without leading zeroes and empty for 0. der_u32: the
+ * same as a number of at most max.
+ */
 bool der_uint(struct slice *in, struct slice *magnitude);
 bool der_u32(struct slice *in, uint32_t max, uint32_t *out);
 
 /* der_bits: takes a BIT STRING of whole octets. */
 bool der_bits(struct slice *in, struct slice *octets);
 
-/* der_put: appends a whole element. der_put_uint: an INTEGER of that magnitude (leading zeroes are fine). */
+/*
+ * der_put: appends a whole element. der_put_uint: appends an INTEGER of that big-endian magnitude; leading zeroes are
+ * dropped and a sign octet is added where it is needed.
+ */
 void der_put(struct buf *out, uint8_t tag, struct slice body);
 void der_put_uint(struct buf *out, struct slice magnitude);
 void der_put_u32(struct buf *out, uint32_t v);
 
-/* der_open: begins an element whose body is what is appended until der_close(out, the returned mark). */
+/*
+ * der_open: begins an element; its body is what is appended until der_close(out, mark) with the mark that der_open
+ * returned. Elements nest; der_close moves the body to insert its length.
+ */
 size_t der_open(struct buf *out, uint8_t tag);
 void der_close(struct buf *out, size_t mark);
 

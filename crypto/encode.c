@@ -3,6 +3,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/*
+ * Encoders and strict decoders. A decoder writes into reserved room and commits only on success, so out is untouched by
+ * bad input.
+ */
+
 static const char standard_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -53,7 +58,10 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* decode_with: *digits and *pads count what was met; what is left over must be zero bits. */
+/*
+ * decode_with: writes the octets of in to at. *digits and *pads count sextets and "=", so that the caller can check
+ * them. The bits left over must be zero.
+ */
 static bool decode_with(bool url, struct slice in, char *at, size_t *written, size_t *digits, size_t *pads)
 {
 	uint32_t v = 0;
@@ -84,6 +92,10 @@ static bool decode_with(bool url, struct slice in, char *at, size_t *written, si
 	return v == 0;
 }
 
+/*
+ * A digit alone in the last group stands for six bits, no octet. Padding is mandatory in base64 and refused in
+ * base64url.
+ */
 static enum err decode_into(bool url, struct buf *out, struct slice in)
 {
 	char *at = buf_reserve(out, in.n / 4 * 3 + 3);
@@ -214,6 +226,7 @@ enum err pem_read(struct slice text, const char *const *labels, size_t *pos, con
 	if (wanted == NULL)
 		return ERR_NOTFOUND;
 	for (end = at; next_line(text, &at, &line); end = at) {
+		/* Any other BEGIN or END line before the wanted END ends the block: the file is broken there. */
 		if (!slice_starts(line, S("-----")))
 			continue;
 		if (!boundary_label(line, S("-----END "), &name) || !slice_eq(name, slice_str(wanted)))

@@ -9,14 +9,24 @@
 #include "core/mem.h"
 #include "crypto/mbed.h"
 
-/* The library fails here only when memory is exhausted: abort as mem_alloc does, callers carry no error path. */
+/*
+ * Digests and HMAC by mbedTLS. MD5 and SHA-1 are here for digest authentication and RFC 4474; where they may be used is
+ * decided by the callers.
+ */
+
+/*
+ * The library fails here only when memory is exhausted. Abort as mem_alloc does, so that callers carry no error path.
+ */
 static void must(int rc)
 {
 	if (rc != 0)
 		abort();
 }
 
-/* The parts as one piece: the library takes less for that than for the context that it would need otherwise. */
+/*
+ * join: the parts as one run of octets. mbedTLS hashes one run faster than through the context that several updates
+ * need.
+ */
 static struct slice join(const struct slice *parts, size_t n, struct buf *all)
 {
 	if (n == 1 && parts[0].n > 0)
@@ -96,6 +106,9 @@ void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, 
 
 #define BLOCK 64 /* octets that SHA-256 takes at once */
 
+/*
+ * HMAC = H(key ^ opad, H(key ^ ipad, text)). Both contexts are kept as they are after the first block, the padded key.
+ */
 struct hmac_key {
 	mbedtls_sha256_context inner, outer; /* each with its padded key in it */
 };
@@ -117,6 +130,7 @@ struct hmac_key *hmac_key_new(struct slice key)
 	struct hmac_key *k = mem_alloc(sizeof(*k));
 	uint8_t block[BLOCK] = {0};
 
+	/* RFC 2104 2: a key longer than a block is hashed first. */
 	if (key.n > BLOCK)
 		hash_parts(HASH_SHA256, &key, 1, block);
 	else if (key.n > 0)

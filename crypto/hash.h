@@ -14,7 +14,7 @@ enum hash_alg { HASH_MD5, HASH_SHA1, HASH_SHA256 };
 /* hash_size: octets of a digest of alg. */
 size_t hash_size(enum hash_alg alg);
 
-/* hash_parts: the digest of the n parts one after the other; out has room for hash_size(alg). Any size of input. */
+/* hash_parts: the digest of the n parts one after the other, of any size; out has room for hash_size(alg) octets. */
 void hash_parts(enum hash_alg alg, const struct slice *parts, size_t n, uint8_t *out);
 
 /* hash_hex: as hash_parts, written as 2 * hash_size lower-case digits and a NUL: out has room for 2 * HASH_MAX + 1. */
@@ -27,8 +27,8 @@ void hash_fingerprint(const uint8_t *digest, size_t n, struct buf *out);
 void hmac_parts(enum hash_alg alg, struct slice key, const struct slice *parts, size_t n, uint8_t *out);
 
 /*
- * A key of HMAC-SHA-256 that is used for many short texts: what depends on the key alone is computed once (RFC 2104 4),
- * which halves the work. hmac_key_free takes NULL. hmac_key_sum: out has room for 32 octets.
+ * A key of HMAC-SHA-256 for many short texts, such as nonces: what depends on the key alone is computed once (RFC 2104
+ * 4), which halves the work. hmac_key_free ignores NULL. hmac_key_sum: writes 32 octets to out.
  */
 struct hmac_key;
 

@@ -7,6 +7,8 @@
 #include "crypto/der.h"
 #include "crypto/mbed.h"
 
+/* Making, writing and using keys. Reading is key_read.c. */
+
 struct key *key_new(enum key_kind kind)
 {
 	struct key *k = mem_alloc(sizeof(*k));
@@ -55,6 +57,7 @@ enum err key_dup(const struct key *k, struct key **out)
 	struct buf der = {0};
 	enum err e;
 
+	/* A context of the library cannot be copied. Write the key and read it again, which checks it as well. */
 	if (!k->private_half) {
 		key_spki(k, &der);
 		e = key_read_public(buf_slice(&der), out);
@@ -100,7 +103,7 @@ static void put_rsa(const struct key *k, bool private_half, struct buf *out)
 
 	for (size_t i = 0; i < 8; i++)
 		mbedtls_mpi_init(&v[i]);
-	/* v: N E D P Q DP DQ QINV, RFC 8017 A.1.2. */
+	/* v holds N E D P Q DP DQ QINV in this order, as RFC 8017 A.1.2 writes them. */
 	if (mbedtls_rsa_export(rsa_of(k), &v[0], private_half ? &v[3] : NULL, private_half ? &v[4] : NULL,
 			       private_half ? &v[2] : NULL, &v[1]) != 0 ||
 	    (private_half && mbedtls_rsa_export_crt(rsa_of(k), &v[5], &v[6], &v[7]) != 0))
@@ -159,7 +162,10 @@ void key_private_der(const struct key *k, struct buf *out)
 	size_t size = k->bits / 8, mark, inner, bits;
 	uint8_t secret[48];
 
-	/* Room for the largest key at once, so that no copy stays behind in memory that a growing buffer gave back. */
+	/*
+	 * Reserve room for the largest key at once. A growing buffer would leave copies of the key in memory that it
+	 * gave back.
+	 */
 	buf_reserve(out, 4096);
 	if (k->kind == KEY_RSA) {
 		put_rsa(k, true, out);
@@ -182,6 +188,7 @@ void key_private_der(const struct key *k, struct buf *out)
 
 enum err key_sign(struct key *k, enum hash_alg alg, const uint8_t *digest, uint8_t *sig, size_t *n)
 {
+	/* mbedTLS 2.28 is not told the room of the signature, so it gets as much as it may ever write. */
 	uint8_t made[KEY_SIG_MAX > MBEDTLS_PK_SIGNATURE_MAX_SIZE ? KEY_SIG_MAX : MBEDTLS_PK_SIGNATURE_MAX_SIZE];
 	size_t len;
 
@@ -209,7 +216,10 @@ bool key_made(struct key *k, enum hash_alg alg, struct slice sig)
 	uint8_t padded[KEY_SIG_MAX];
 	size_t n = (k->bits + 7) / 8;
 
-	/* The digest is what stands at the end; all before it is compared by key_verify. */
+	/*
+	 * PKCS#1 v1.5 ends with the digest. Take it from the opened signature; key_verify then compares all padding
+	 * before it.
+	 */
 	return k->kind == KEY_RSA && sig.n == n &&
 	       mbedtls_rsa_public(rsa_of(k), (const unsigned char *)sig.p, padded) == 0 &&
 	       key_verify(k, alg, padded + n - hash_size(alg), sig) == ERR_OK;

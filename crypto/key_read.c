@@ -6,6 +6,11 @@
 #include "crypto/der.h"
 #include "crypto/encode.h"
 
+/*
+ * Reading keys. Sizes are checked on the DER before the library sees a number, so that no input starts expensive
+ * arithmetic.
+ */
+
 /* The parts of an RSA key in the order of RFC 8017 A.1.2: magnitudes without leading zeroes. */
 enum { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q, RSA_DP, RSA_DQ, RSA_QINV, RSA_PARTS };
 
@@ -15,6 +20,7 @@ static unsigned bit_length(struct slice magnitude)
 
 	if (magnitude.n == 0)
 		return 0;
+	/* Any number beyond the limits will do; the product below must not overflow. */
 	if (magnitude.n > 1024)
 		return 8192;
 	for (unsigned v = (unsigned char)magnitude.p[0]; v > 0; v >>= 1)
@@ -27,7 +33,7 @@ static bool is_odd(struct slice magnitude)
 	return magnitude.n > 0 && (magnitude.p[magnitude.n - 1] & 1) != 0;
 }
 
-/* The limits that come before any arithmetic: see key.h. */
+/* The limits of key.h; an even modulus or exponent makes no RSA key. */
 static bool rsa_public_taken(struct slice n, struct slice e)
 {
 	unsigned bits = bit_length(n);
@@ -74,7 +80,10 @@ static bool mpi_is(const mbedtls_mpi *v, struct slice magnitude)
 	return same;
 }
 
-/* rsa_consistent: the library derives the CRT values itself; a file that says otherwise is damaged or hostile. */
+/*
+ * rsa_consistent: the library derives the CRT values itself and ignores those of the file. A file whose values differ
+ * is damaged, or made to leak the key through wrong signatures elsewhere.
+ */
 static bool rsa_consistent(mbedtls_rsa_context *rsa, const struct slice *part)
 {
 	mbedtls_mpi dp, dq, qinv;
@@ -110,6 +119,7 @@ static enum err rsa_private(struct slice der, struct key **out)
 		return ERR_SYNTAX;
 	if (!rsa_public_taken(part[RSA_N], part[RSA_E]))
 		return ERR_UNSUPPORTED;
+	/* No part is longer than the modulus: longer ones would cost time in the checks below. */
 	for (size_t i = RSA_D; i < RSA_PARTS; i++) {
 		if (part[i].n == 0 || part[i].n > part[RSA_N].n)
 			return ERR_CRYPTO;
@@ -182,9 +192,9 @@ static enum err ec_public(struct slice curve, struct slice point, struct key **o
 }
 
 /*
- * ec_fill: sets the secret and derives the public point; point.p == NULL: none was stored to compare with. The
+ * ec_fill: sets the secret and derives the public point. point.p is NULL when the file stores none to compare with. The
  * multiplication also fills the table of the base point that mbedTLS 2.28 keeps in the group, so that later signatures
- * only read the group and may come from two threads.
+ * only read the group and two threads may sign.
  */
 static enum err ec_fill(struct key *k, struct slice secret, struct slice point)
 {
@@ -287,7 +297,10 @@ enum err key_read_public(struct slice spki, struct key **out)
 	return kind == KEY_RSA ? rsa_public(point, out) : ec_public(curve, point, out);
 }
 
-/* RFC 5958 2: OneAsymmetricKey; version 0 is PrivateKeyInfo. Attributes and the public key behind are not looked at. */
+/*
+ * RFC 5958 2: OneAsymmetricKey; version 0 is PrivateKeyInfo. Attributes and the public key at the end are not looked
+ * at, but must be well-formed.
+ */
 static enum err read_info(struct slice seq, struct key **out)
 {
 	struct slice alg, inner, curve;
@@ -310,7 +323,7 @@ static enum err read_info(struct slice seq, struct key **out)
 	return e == ERR_OK ? key_read_inner(kind, curve, inner, out) : e;
 }
 
-/* The three forms are told apart by what follows the version: SEQUENCE, OCTET STRING or INTEGER. */
+/* PKCS#8, SEC1 and PKCS#1 are told apart by what follows the version: SEQUENCE, OCTET STRING or INTEGER. */
 static enum err read_der(struct slice der, struct key **out)
 {
 	struct slice whole = der, seq, rest, version;

@@ -8,6 +8,11 @@
 
 #include "core/mem.h"
 
+/*
+ * RFC 5649 on top of AES in ECB mode. The first semiblock is the integrity register: a magic number and the length of
+ * the plain octets. Plain octets are padded with zeroes to whole semiblocks.
+ */
+
 #define UNIT 8 /* octets of a semiblock, RFC 3394 2 */
 
 static const uint8_t magic[4] = {0xa6, 0x59, 0x59, 0xa6}; /* RFC 5649 3 */
@@ -35,7 +40,7 @@ static void mix(uint8_t *a, uint64_t t)
 		a[i] ^= (uint8_t)t;
 }
 
-/* units: the register at p, then n semiblocks behind it, worked on in place. */
+/* wrap and unwrap work in place on the register at p and the n semiblocks behind it, RFC 3394 2.2.1 and 2.2.2. */
 static void wrap(mbedtls_aes_context *aes, uint8_t *p, size_t n)
 {
 	uint8_t block[16];
@@ -81,6 +86,7 @@ void keywrap_close(struct slice kek, struct slice plain, struct buf *out)
 	for (int i = 0; i < 4; i++)
 		p[4 + i] = (uint8_t)(plain.n >> 8 * (3 - i));
 	memcpy(p + UNIT, plain.p, plain.n);
+	/* RFC 5649 4.1: a single semiblock is encrypted together with the register, as one block. */
 	key_start(&aes, kek, true);
 	if (n == 1)
 		one_block(&aes, true, p);
@@ -90,7 +96,10 @@ void keywrap_close(struct slice kek, struct slice plain, struct buf *out)
 	buf_commit(out, (n + 1) * UNIT);
 }
 
-/* opened_size: the length inside the register when everything is as RFC 5649 3 says, else 0. */
+/*
+ * opened_size: the length that the register tells, or 0 when magic number, length or zero padding are not as RFC 5649 3
+ * says. Zeroes are collected without a branch on their values.
+ */
 static size_t opened_size(const uint8_t *p, size_t n)
 {
 	size_t size = (size_t)p[4] << 24 | (size_t)p[5] << 16 | (size_t)p[6] << 8 | p[7];

@@ -2,8 +2,9 @@
 #define CRYPTO_MBED_H
 
 /*
- * Glue to mbedTLS for the files of this folder: what 2.28 and 3.6 do differently, and the library's contexts inside our
- * opaque types. Nothing outside crypto/ includes this. Members that 3.x calls private are touched here only.
+ * Glue to mbedTLS for the files of this folder: the differences of 2.28 and 3.6, and the contexts of the library inside
+ * our opaque types. Nothing outside crypto/ includes this. Members that 3.x calls private are touched only here and in
+ * tls_state.h.
  */
 #include <mbedtls/version.h>
 

@@ -11,6 +11,11 @@
 #include "crypto/keywrap.h"
 #include "crypto/mbed.h"
 
+/*
+ * PBES2: a key is derived from the pass phrase by PBKDF2 and opens or closes the octets by one of a table of schemes.
+ * The prf and the scheme are chosen by their OIDs; the first entries are the ones that pbes2_close writes.
+ */
+
 #define OID_PBES2 S("\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d")
 #define OID_PBKDF2 S("\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c")
 
@@ -30,6 +35,7 @@ struct scheme {
 	size_t iv;
 };
 
+/* hmacWithSHA1, hmacWithSHA256, hmacWithSHA512 (RFC 8018 B.1.1, B.1.2). */
 static const struct prf prfs[] = {
 	{{"\x2a\x86\x48\x86\xf7\x0d\x02\x07", 8}, MBEDTLS_MD_SHA1},
 	{{"\x2a\x86\x48\x86\xf7\x0d\x02\x09", 8}, MBEDTLS_MD_SHA256},
@@ -38,6 +44,10 @@ static const struct prf prfs[] = {
 
 enum { PRF_SHA1, PRF_SHA256 };
 
+/*
+ * des-EDE3-CBC, id-aes128-wrap-pad, aes256-CBC, which are written; aes128-CBC, aes192-CBC, id-aes192-wrap-pad,
+ * id-aes256-wrap-pad, which are only read.
+ */
 static const struct scheme schemes[] = {
 	{{"\x2a\x86\x48\x86\xf7\x0d\x03\x07", 8}, MBEDTLS_CIPHER_DES_EDE3_CBC, 24, 8},
 	{{"\x60\x86\x48\x01\x65\x03\x04\x01\x08", 9}, MBEDTLS_CIPHER_NONE, 16, 0},
@@ -90,7 +100,10 @@ void pbkdf2(enum hash_alg prf, struct slice pass, struct slice salt, uint32_t it
 	derive(hash_md(prf), pass, salt, iterations, out, n);
 }
 
-/* derive_key: the key for the scheme. Two-key triple DES is K1, K2, K1 (T-01). */
+/*
+ * derive_key: the key for the scheme. For triple DES a derived key of 16 octets is K1, K2 and is used as K1, K2, K1
+ * (T-01).
+ */
 static void derive_key(const struct pbes2 *p, struct slice pass, uint8_t key[KEY_ROOM])
 {
 	derive(p->prf->md, pass, p->salt, p->iterations, key, p->key);
@@ -118,7 +131,10 @@ static void cbc(const struct pbes2 *p, const uint8_t *key, bool encrypt, struct 
 		abort(); /* only for want of memory: sizes were checked */
 }
 
-/* The padding is ours (RFC 8018 6.1.1), since the library's way of checking it differs between versions. */
+/*
+ * Padding is checked here (RFC 8018 6.1.1), because the way in which the library does it differs between its versions.
+ * All padding octets are compared without an early end, so that timing tells nothing about them.
+ */
 static enum err cbc_open(const struct pbes2 *p, const uint8_t *key, struct slice sealed, struct buf *plain)
 {
 	size_t block = p->scheme->iv, n;
@@ -190,6 +206,7 @@ static enum err read_kdf(struct slice body, struct pbes2 *p)
 		return der_is(params, DER_SEQUENCE) ? ERR_UNSUPPORTED : ERR_SYNTAX; /* otherSource */
 	if (!der_uint(&params, &count) || count.n == 0)
 		return ERR_SYNTAX;
+	/* At most five steps: the sum is checked before each shift, so it cannot overflow 32 bits. */
 	p->iterations = 0;
 	for (size_t i = 0; i < count.n && p->iterations <= PKCS8_ITERATIONS_MAX; i++)
 		p->iterations = p->iterations << 8 | (unsigned char)count.p[i];

@@ -9,8 +9,9 @@
  */
 
 /*
- * pbes2_close: appends the AlgorithmIdentifier and the OCTET STRING with plain encrypted, new salt and IV.
- * pbes2_open: appends what sealed holds: only its padding or integrity value is checked. Errors as in pkcs8_decrypt.
+ * pbes2_close: appends the AlgorithmIdentifier and the OCTET STRING with plain encrypted, with a new salt and IV.
+ * pbes2_open: appends the plain octets of sealed. Only their padding or integrity value is checked, and a wrong pass
+ * phrase passes that once in 256 times with CBC: the caller checks the shape. Errors as in pkcs8_decrypt.
  */
 void pbes2_close(enum pkcs8_profile profile, struct slice pass, uint32_t iterations, struct slice plain,
 		 struct buf *out);

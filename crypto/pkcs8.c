@@ -6,6 +6,11 @@
 #include "crypto/mbed.h"
 #include "crypto/pbes2.h"
 
+/*
+ * The containers; the encryption itself is pbes2.c. DER is tried first. What is not DER goes through ber_to_der once
+ * and is read again, so that there is one reader.
+ */
+
 /* The lowest iteration count that is written, RFC 2898 4.2. */
 #define ITERATIONS_MIN 1000
 
@@ -42,6 +47,7 @@ static bool encrypted_fits(struct slice body, struct slice *alg, struct slice *s
 	       sealed->n > 0 && body.n == 0;
 }
 
+/* The kind of the DER object at the start of der, which may be followed by other octets. */
 static enum pkcs8_kind der_shape(struct slice der, size_t *len)
 {
 	struct slice rest = der, body, alg, sealed;
@@ -87,7 +93,10 @@ static bool is_exactly(struct slice der, enum pkcs8_kind kind)
 	return der_shape(der, &len) == kind && len == der.n;
 }
 
-/* as_der: what was given when it is DER, or no BER either; else rewritten in *own, which the caller wipes. */
+/*
+ * as_der: given itself when it is DER, or is not BER either (the caller then refuses it); else its DER form in *own,
+ * which the caller wipes.
+ */
 static struct slice as_der(struct slice given, struct buf *own)
 {
 	size_t used;
@@ -131,7 +140,7 @@ enum err pkcs8_write(const struct key *k, struct buf *der)
 
 	if (!k->private_half)
 		return ERR_UNSUPPORTED;
-	/* Room for the largest key at once: a buffer that moves leaves its octets behind. */
+	/* Reserve room for the largest key at once: a buffer that moves leaves its octets behind. */
 	buf_reserve(der, PKCS8_DER_MAX);
 	mark = der_open(der, DER_SEQUENCE);
 	der_put_u32(der, 0);
@@ -170,7 +179,10 @@ enum err pkcs8_decrypt(struct slice der, struct slice pass, struct buf *plain)
 		e = pbes2_open(alg, pass, sealed, &opened);
 	if (e == ERR_OK) {
 		inner = as_der(buf_slice(&opened), &rewritten);
-		/* The padding of a wrong pass phrase is right once in 256 times. */
+		/*
+		 * A wrong pass phrase gives right CBC padding once in 256 times, so the result must also be a
+		 * PrivateKeyInfo.
+		 */
 		if (is_exactly(inner, PKCS8_PLAIN))
 			buf_add(plain, inner);
 		else

@@ -28,7 +28,9 @@ void rng_fill(void *p, size_t n)
 
 uint32_t rng_below(uint32_t bound)
 {
-	uint32_t low = (uint32_t)-bound % bound; /* 2^32 mod bound: values under it would favour some results */
+	uint32_t low =
+		(uint32_t)-bound %
+		bound; /* 2^32 mod bound: without the values below it, each result stands for equally many values */
 	uint32_t v;
 
 	do

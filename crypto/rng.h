@@ -6,9 +6,15 @@
 
 #include "core/buf.h"
 
-/* Random octets straight from getrandom(2): safe after fork and snapshot, no state of ours. Thread-safe. */
+/*
+ * Random octets straight from getrandom(2), without state in this process: nothing repeats after a fork or after a
+ * snapshot of the machine. Thread-safe.
+ */
 
-/* rng_fill: n unpredictable octets at p. Aborts when the kernel cannot deliver. */
+/*
+ * rng_fill: writes n unpredictable octets to p. Aborts when the kernel delivers none, because no caller could go on
+ * safely.
+ */
 void rng_fill(void *p, size_t n);
 
 /* rng_below: uniform in [0, bound), bound > 0. */

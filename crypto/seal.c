@@ -8,6 +8,8 @@
 #include "core/mem.h"
 #include "crypto/rng.h"
 
+/* AES-256-GCM as laid out in seal.h: nonce, ciphertext, tag. */
+
 #define NONCE 12
 #define TAG 16
 
@@ -53,6 +55,7 @@ enum err seal_open(const uint8_t key[SEAL_KEY], struct slice context, struct sli
 				      TAG, octets(box) + NONCE, at);
 	mbedtls_gcm_free(&gcm);
 	if (rc != 0) {
+		/* The library has written unauthenticated octets to out: they must not stay behind its end. */
 		mem_wipe(at, n);
 		*at = '\0';
 		return ERR_CRYPTO;

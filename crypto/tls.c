@@ -10,10 +10,14 @@
 #include "crypto/tls_state.h"
 
 /*
- * MBEDTLS_PLATFORM_MEMORY is not in Debian's builds, so failed allocations inside the library cannot be counted.
- * mbedTLS before 2.28.10 ignores one while it calculates Finished (CVE-2025-27810). So before each step of a handshake
- * as much as a step needs is asked for and given back: when memory is exhausted the process ends there, as everywhere
- * in it.
+ * A connection between buffers: on_send and on_receive are the whole "network" of the library. The handshake is driven
+ * step by step, because the certificates of the peer are judged between two steps (tls_peer.c).
+ */
+
+/*
+ * mbedTLS before 2.28.10 ignores a failed allocation while it calculates Finished (CVE-2025-27810). Debian builds it
+ * without MBEDTLS_PLATFORM_MEMORY, so its failures cannot be counted. Therefore as much memory as a step needs is
+ * allocated and given back before each step: when memory is exhausted the process aborts there, as everywhere.
  */
 #define STEP_MEMORY 32768
 
@@ -42,7 +46,7 @@ static int on_receive(void *arg, unsigned char *p, size_t n)
 	memcpy(p, t->in.p + t->taken, n);
 	t->taken += n;
 	if (t->taken == t->in.n) {
-		/* An idle connection keeps no buffer of ours. */
+		/* Most connections are idle most of the time: keep no buffer for them. */
 		buf_free(&t->in);
 		t->taken = 0;
 	}
@@ -59,6 +63,10 @@ static bool is_address(const char *name)
 struct tls *tls_new(struct tls_config *c, unsigned slot, struct slice name, enum tls_name_rule rule)
 {
 	struct tls *t = mem_alloc(sizeof(*t));
+	/*
+	 * RFC 6066 3: an address is not sent as SNI. set_hostname is called in every case: a missing call was a hole
+	 * (CVE-2025-27809).
+	 */
 	const char *sni = NULL;
 
 	t->config = c;
@@ -108,6 +116,7 @@ void tls_input(struct tls *t, struct slice records)
 	buf_add(&t->in, records);
 }
 
+/* Keeps the suite that was chosen: the limiter of failed static-RSA handshakes asks for it after a failure. */
 static void note_suite(struct tls *t)
 {
 	const mbedtls_ssl_session *s = mbed_ssl_negotiated(&t->ssl);
@@ -116,6 +125,7 @@ static void note_suite(struct tls *t)
 		t->suite = s->MBEDTLS_PRIVATE(ciphersuite);
 }
 
+/* One step of the handshake, with the judgements that belong before and after it. */
 static enum err step(struct tls *t)
 {
 	int before = mbed_ssl_state(&t->ssl), rc;
@@ -131,6 +141,10 @@ static enum err step(struct tls *t)
 	}
 	mem_free(mem_alloc(STEP_MEMORY));
 	rc = mbedtls_ssl_handshake_step(&t->ssl);
+	/*
+	 * A fenced alert was read and octets are left behind the fence: go on with the next step instead of waiting for
+	 * input.
+	 */
 	more = t->fence > 0 && t->in.n > t->taken;
 	t->fence = 0;
 	note_suite(t);
@@ -171,7 +185,7 @@ static enum err read_some(struct tls *t, struct buf *out, size_t max)
 	size_t n;
 	int rc;
 
-	/* Reading nothing decrypts the next record, and its size is known before room for it is made. */
+	/* Reading 0 octets decrypts the next record, and its size is known then before room for it is made. */
 	rc = mbedtls_ssl_read(&t->ssl, NULL, 0);
 	if (rc >= 0) {
 		n = mbedtls_ssl_get_bytes_avail(&t->ssl);
@@ -201,7 +215,10 @@ enum err tls_read(struct tls *t, struct buf *out, size_t max)
 		e = read_some(t, out, max - (out->n - start));
 	if (t->out.n == 0)
 		buf_free(&t->out);
-	/* What came before an error is given first; the error is the answer of the next call. */
+	/*
+	 * Octets that came before an error are delivered first. The error stays in t->failed and is the answer of the
+	 * next call.
+	 */
 	return out->n > start ? ERR_OK : e;
 }
 
@@ -286,7 +303,7 @@ void tls_session_use(struct tls *t, const struct tls_session *s)
 	if (s == NULL || s->config != t->config || t->over)
 		return;
 	crt = s->saved.MBEDTLS_PRIVATE(peer_cert);
-	/* Where it does not fit, or should the library refuse it, the handshake is a full one. */
+	/* When the session does not fit, or the library refuses it, the handshake is a full one: nothing to report. */
 	if (crt != NULL && tls_judge_session(t, slice_of(crt->raw.p, crt->raw.len)))
 		(void)mbedtls_ssl_set_session(&t->ssl, &s->saved);
 }

@@ -15,6 +15,11 @@
 #include "crypto/encode.h"
 #include "crypto/tls_state.h"
 
+/*
+ * Configurations: suites, versions, and the certificates that we show. Each slot is a configuration of the library with
+ * private keys of its own, because mbedTLS locks a key for a whole signature.
+ */
+
 /* clang-format off */
 #if MBED_3
 #define SUITES_1_3 \
@@ -36,7 +41,7 @@
 
 static const int suites_forward_secret[] = {SUITES_FORWARD_SECRET, 0};
 
-/* The static-RSA suites stand last: they are for those who have no others. */
+/* The static-RSA suites stand last, for peers that have no others. */
 static const int suites_with_static_rsa[] = {
 	SUITES_FORWARD_SECRET,
 	MBEDTLS_TLS_RSA_WITH_AES_128_CBC_SHA256,
@@ -45,8 +50,9 @@ static const int suites_with_static_rsa[] = {
 };
 
 /*
- * SHA-1 is at the end for servers with static RSA only: RFC 5246 7.4.1.4.1 reads a ClientHello without
- * signature_algorithms as SHA-1, and mbedTLS 2.28 then refuses even suites that sign nothing unless SHA-1 is there.
+ * Lists of groups and signature algorithms. SHA-1 is at the end, and only for servers with static RSA. RFC 5246
+ * 7.4.1.4.1 reads a ClientHello without signature_algorithms as SHA-1, and mbedTLS 2.28 then refuses even suites that
+ * sign nothing unless SHA-1 is in the list.
  */
 #if MBED_3
 static const uint16_t groups[] = {
@@ -58,8 +64,9 @@ static const uint16_t groups[] = {
 
 #define SIG(hash, kind) ((MBEDTLS_SSL_HASH_##hash << 8) | MBEDTLS_SSL_SIG_##kind)
 /*
- * PSS is for TLS 1.3, which takes nothing else of RSA whatever the order: a server of TLS 1.2 that chose it would be
- * refused by the library (3.6.6), against RFC 8446 4.2.3, and most choose the first that they know.
+ * PSS stands last because it is for TLS 1.3, which takes no other RSA signature whatever the order. Most servers choose
+ * the first algorithm that they know; a TLS 1.2 server that chose PSS would be refused by the library (3.6.6), although
+ * RFC 8446 4.2.3 allows it.
  */
 #define SIGS_2 \
 	MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384, \
@@ -94,8 +101,8 @@ static void set_lists(mbedtls_ssl_config *ssl, bool sha1)
 
 /*
  * set_versions: a server that asks for client certificates stays with TLS 1.2, where the certificate comes in the clear
- * and is judged before the library calculates with a key in it: a hostile one costs ten thousand times as much. So does
- * one that keeps sessions: TLS 1.3 resumes by tickets only.
+ * and is judged before the library calculates with its key; a hostile key costs ten thousand times a normal one. A
+ * server that keeps sessions stays with 1.2 as well, because 1.3 resumes by tickets only.
  */
 static void set_versions(mbedtls_ssl_config *ssl, const struct tls_params *p)
 {
@@ -111,7 +118,10 @@ static void set_versions(mbedtls_ssl_config *ssl, const struct tls_params *p)
 #endif
 }
 
-/* An ECDSA identity is used because ECDSA suites stand first and the library picks the key by suite and curve. */
+/*
+ * on_server_name: offers the library every identity that names the host. It takes an ECDSA one first, because ECDSA
+ * suites stand first and it picks the key by suite and curve.
+ */
 static int on_server_name(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name, size_t n)
 {
 	struct tls_slot *slot = arg;
@@ -126,7 +136,7 @@ static int on_server_name(void *arg, mbedtls_ssl_context *ssl, const unsigned ch
 		if (mbedtls_ssl_set_hs_own_cert(ssl, &c->ids[i].chain, &slot->keys[i]->pk) != 0)
 			return -1;
 	}
-	return 0; /* none fits: the first one, RFC 6066 3 */
+	return 0; /* no identity fits: the default one is shown, RFC 6066 3 */
 }
 
 static enum err slot_start(struct tls_config *c, struct tls_slot *slot, const struct tls_params *p)
@@ -143,8 +153,8 @@ static enum err slot_start(struct tls_config *c, struct tls_slot *slot, const st
 	mbedtls_ssl_conf_ciphersuites(ssl, p->static_rsa ? suites_with_static_rsa : suites_forward_secret);
 	mbedtls_ssl_conf_renegotiation(ssl, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 	/*
-	 * A client's NONE leaves the whole judgement to tls_peer.c, which comes before any use of the server's key. For
-	 * a server NONE would mean that no certificate is asked for; OPTIONAL asks, and tls_peer.c judges first.
+	 * NONE for clients: tls_peer.c alone judges the server, before any use of its key. For a server NONE would mean
+	 * that no certificate is asked for; so it is OPTIONAL, and tls_peer.c judges before the library does.
 	 */
 	mbedtls_ssl_conf_authmode(ssl, p->server && p->client_auth != TLS_CLIENT_OFF ? MBEDTLS_SSL_VERIFY_OPTIONAL
 										     : MBEDTLS_SSL_VERIFY_NONE);
@@ -268,6 +278,10 @@ enum err tls_config_new(const struct tls_params *p, struct tls_config **out)
 	for (size_t i = 0; i < c->slot_count && e == ERR_OK; i++)
 		e = slot_start(c, &c->slots[i], p);
 	if (e == ERR_OK && p->server && p->static_rsa) {
+		/*
+		 * A second configuration for peers under suspicion: see tls_config_forward. It has no static RSA, so
+		 * this recurses once.
+		 */
 		struct tls_params without = *p;
 
 		without.static_rsa = false;

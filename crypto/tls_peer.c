@@ -6,8 +6,13 @@
 #include "crypto/tls_state.h"
 
 /*
- * The judge of the peer's certificate. The library would check a chain only after it has calculated with every key in
- * it, and a hostile key costs ten thousand times a normal one; so it is told not to check, and this comes first.
+ * The judge of the certificate of the peer. The library would check a chain only after it has calculated with every key
+ * in it, and a hostile key costs ten thousand times a normal one. So the library is told not to check, and the
+ * judgement comes first: sizes and kinds (cert_read), then the chain, dates, purpose, key usage and name.
+ *
+ *   server's certificates   after the step that reads them, before the next step uses a key
+ *   client's certificates   before the library reads them: gather joins the message from its records
+ *   resumed session         at the end: dates, purpose and name again, since they may have changed
  */
 
 #define MESSAGE_MAX 16384        /* octets of the Certificate message; the library takes no more */
@@ -26,7 +31,7 @@ static size_t number(struct slice s, size_t at, size_t octets)
 	return v;
 }
 
-/* add_name: printable and short, since it goes to a log. */
+/* add_name: appends name, printable and cut to 80 octets, because it goes to a log. */
 static void add_name(struct buf *out, struct slice name)
 {
 	if (slice_istarts(name, S("sip:")))
@@ -79,9 +84,9 @@ static bool name_fits(const struct tls *t, const struct cert *leaf)
 }
 
 /*
- * fits_purpose: public authorities leave clientAuth out of the certificates of domains since 2026, so a domain that
- * connects to another has nothing to show but what it shows as a server. RFC 5922 7.1 and 7.4 ask for the identities of
- * a client's certificate and for no purpose, and a server is trusted with more than a client.
+ * fits_purpose: a domain that connects to another may show the certificate that it shows as a server, unless eku_client
+ * is set. Public authorities leave clientAuth out of certificates since 2026, and RFC 5922 7.1 and 7.4 ask for no
+ * purpose of a client.
  */
 static bool fits_purpose(const struct tls_config *c, const struct cert *leaf)
 {
@@ -91,7 +96,10 @@ static bool fits_purpose(const struct tls_config *c, const struct cert *leaf)
 	       (!c->eku_client && cert_purpose_tls(leaf, true, c->eku_strict));
 }
 
-/* leaf_fault: what concerns the leaf alone, since it is looked at again when a session is resumed. NULL: nothing. */
+/*
+ * leaf_fault: a fault of the leaf itself, or NULL. Apart from the chain, because a resumed session has this checked
+ * again.
+ */
 static const char *leaf_fault(const struct tls *t, const struct cert *leaf)
 {
 	bool server = !t->config->server; /* the peer is one */
@@ -99,6 +107,7 @@ static const char *leaf_fault(const struct tls *t, const struct cert *leaf)
 	if (!fits_purpose(t->config, leaf))
 		return server ? "the peer's certificate is not for a TLS server"
 			      : "the peer's certificate is not for a TLS client";
+	/* With static RSA the client encrypts to the key of the server; with all other suites the peer signs. */
 	if (server && is_static_rsa_suite(t->suite)) {
 		if (!cert_usage_allows(leaf, CERT_KEY_ENCIPHERMENT))
 			return "the key usage of the peer's certificate does not allow key encipherment";
@@ -160,7 +169,9 @@ static enum err unreadable(struct tls *t, enum err e)
 					     : "the peer's certificate cannot be read");
 }
 
-/* judge: n certificates in DER, leaf first. Keeps the leaf in t->leaf when all is well. */
+/*
+ * judge: n >= 1 certificates in DER, leaf first. On success the leaf is kept in t->leaf until the end of the handshake.
+ */
 static enum err judge(struct tls *t, const struct slice *ders, size_t n)
 {
 	struct cert *certs[CERT_CHAIN_MAX] = {0};
@@ -207,8 +218,8 @@ enum err tls_judge_server(struct tls *t)
 }
 
 /*
- * gather: the next handshake message of the input, joined from its records into msg with its head. ERR_NOTFOUND:
- * something else comes, which the library will refuse.
+ * gather: joins the next handshake message of the input, with its head, from its records into msg. ERR_NOTFOUND:
+ * something else than a handshake record comes, which the library will refuse. ERR_AGAIN: records are missing.
  */
 static enum err gather(struct slice in, struct buf *msg)
 {
@@ -237,8 +248,8 @@ static enum err gather(struct slice in, struct buf *msg)
 }
 
 /*
- * fence_alert: the library passes over a warning and would read on, into what has not been judged. It gets whole alerts
- * alone; true when there is one at the front of the input.
+ * fence_alert: the library skips a warning alert and reads on, into a message that has not been judged. So a whole
+ * alert at the front is given to it alone. true: a fence was set, let the library step.
  */
 static bool fence_alert(struct tls *t, struct slice in)
 {
@@ -282,8 +293,11 @@ enum err tls_judge_client(struct tls *t)
 	enum err e;
 
 	if (t->leaf != NULL)
-		return ERR_OK; /* judged; the library is still waiting for the rest of the record */
-	/* The message must begin with the next record: nothing of it may lie in the library's buffer already. */
+		return ERR_OK; /* Judged already; the library waits for the rest of the record. */
+	/*
+	 * The message must begin with the next record. If the library had some of it in its own buffer, it would read
+	 * other octets than are judged here.
+	 */
 	if (mbedtls_ssl_check_pending(&t->ssl) != 0)
 		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE,
 				"the peer sent a TLS message out of order");
@@ -357,6 +371,10 @@ enum err tls_judge_end(struct tls *t)
 		if (!t->config->server || t->config->client_auth == TLS_CLIENT_REQUIRED)
 			e = tls_fail(t, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE, "the peer sent no certificate");
 	} else if (t->full) {
+		/*
+		 * The octets that were judged must be the octets in use, or the two readers understood the message
+		 * differently.
+		 */
 		if (!same)
 			e = tls_fail(t, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR,
 				     "the peer's certificate is not the one that was checked");

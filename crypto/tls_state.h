@@ -47,9 +47,9 @@ struct tls {
 	struct tls_config *config; /* one reference */
 	struct slice name;         /* owned; the name that the server must have; empty for a server */
 	enum tls_name_rule rule;
-	struct buf in;  /* records that the library has not read */
-	size_t taken;   /* octets of in that it has */
-	size_t fence;   /* octets of in that it may have in this step; 0 = all */
+	struct buf in;  /* records from the peer that the library has not read yet, behind taken */
+	size_t taken;   /* octets of in that the library has read */
+	size_t fence;   /* the library may read up to this offset of in during this step; 0 = all of it */
 	struct buf out; /* records to send */
 	struct buf reason;
 	struct cert *leaf; /* the certificate that was judged, until the handshake is over */
@@ -66,20 +66,26 @@ enum err tls_fail(struct tls *t, int alert, const char *fmt, ...) PRINTF_LIKE(3,
 /* tls_fail_library: the same for an error of the library, which has sent its alert itself. ERR_CLOSED for a close. */
 enum err tls_fail_library(struct tls *t, int rc);
 
-/* tls_judge_server: the certificates that the server has just sent, before anything is done with their keys. */
+/*
+ * tls_judge_server: judges the certificates that the server has just sent, before the library does arithmetic with
+ * their keys.
+ */
 MUST_USE enum err tls_judge_server(struct tls *t);
 
 /* tls_judge_session: is a session with that certificate still good for this connection? Changes nothing. */
 bool tls_judge_session(const struct tls *t, struct slice der);
 
 /*
- * tls_judge_client: reads the client's Certificate message from t->in before the library does (TLS 1.2: it is in the
- * clear) and judges it. An alert in front of it is fenced off: the library gets it alone. ERR_AGAIN: more input is
- * needed.
+ * tls_judge_client: judges the certificates of the client. Reads its Certificate message from t->in before the library
+ * does, because in TLS 1.2 it is in the clear. An alert in front of the message is fenced off, so that the library gets
+ * the alert alone. ERR_AGAIN: more input is needed.
  */
 MUST_USE enum err tls_judge_client(struct tls *t);
 
-/* tls_judge_end: at the end of the handshake: the certificate in use is the judged one, or one of a resumed session. */
+/*
+ * tls_judge_end: at the end of the handshake, checks that the certificate in use is the judged one, or judges that of a
+ * resumed session.
+ */
 MUST_USE enum err tls_judge_end(struct tls *t);
 
 static inline int mbed_ssl_state(const mbedtls_ssl_context *ssl)

@@ -10,6 +10,14 @@
 #include "crypto/encode.h"
 #include "crypto/mbed.h"
 
+/*
+ * Trust anchors and paths. mbedTLS walks the path and verifies signatures; what it says is corrected in three points:
+ *
+ * - it looks at the clock of the system, and we judge at a given time: see judge_one;
+ * - it looks for issuers only behind the certificate at hand: see parse_all;
+ * - it has one answer for several faults: see why_untrusted.
+ */
+
 struct trust {
 	atomic_uint refs;
 	mbedtls_x509_crt list; /* as the library wants anchors; an empty list when count is 0 */
@@ -44,8 +52,8 @@ void trust_unref(struct trust *t)
 }
 
 /*
- * warm_up: mbedTLS 2.28 keeps a table of multiples of the base point in the group and fills it at the first use.
- * Anchors are shared by threads, so it is filled now, by one.
+ * warm_up: makes the group of an EC anchor read-only for what follows. mbedTLS 2.28 keeps a table of multiples of the
+ * base point in the group and fills it at the first use; several threads use the anchors, so it is filled here, by one.
  */
 static bool warm_up(mbedtls_x509_crt *crt)
 {
@@ -133,7 +141,7 @@ const char *trust_str(enum trust_verdict v)
 	return "unknown";
 }
 
-/* What the library's walk from anchor to leaf adds up to. */
+/* What judge_one collects while the library walks the path, from the anchor down to the leaf. */
 struct walk {
 	int64_t now;
 	int deepest;
@@ -146,7 +154,10 @@ static int64_t library_time(const mbedtls_x509_time *t)
 	return cert_civil_s(t->year, t->mon, t->day, t->hour, t->min, t->sec);
 }
 
-/* judge_one: the library looks at the clock of the system; the dates that count are compared with our now instead. */
+/*
+ * judge_one: called for each certificate of the path. The library compares dates with the clock of the system; its
+ * result is dropped, and the dates are compared with our now.
+ */
 static int judge_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
 	struct walk *w = arg;
@@ -159,6 +170,7 @@ static int judge_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 	return 0;
 }
 
+/* RFC 5280 6.1.4 (k) to (n): basicConstraints, path length, keyUsage. below: how many CA certificates lie under it. */
 static bool may_sign(const struct cert *issuer, size_t below)
 {
 	return issuer->ca && (!issuer->has_usage || (issuer->usage & CERT_USAGE_CERT_SIGN) != 0) &&
@@ -166,8 +178,9 @@ static bool may_sign(const struct cert *issuer, size_t below)
 }
 
 /*
- * why_untrusted: the library says "no path" for each of these. Follows the names up from the leaf, without any
- * arithmetic, to tell an operator which it is. below counts the CA certificates under the one looked for.
+ * why_untrusted: the library says "no path" for each of these verdicts. Follows the names up from the leaf, without
+ * arithmetic, to tell an operator which one it is. below counts the CA certificates under the one that is looked for;
+ * it bounds the loop where names go in a circle.
  */
 static enum trust_verdict why_untrusted(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
 					size_t n)
@@ -210,8 +223,8 @@ static enum trust_verdict verdict_of(const struct walk *w, uint32_t flags)
 }
 
 /*
- * parse_all: the library looks for an issuer only behind the certificate that it has at hand, so each is followed by
- * those that may have signed it. What nobody in the list names is left out.
+ * parse_all: puts leaf and offered certificates into list, each behind one that it may have signed, because the library
+ * looks for an issuer only behind the certificate at hand. Certificates that are nobody's issuer are left out.
  */
 static bool parse_all(mbedtls_x509_crt *list, const struct cert *leaf, const struct cert *const *chain, size_t n)
 {
@@ -253,14 +266,19 @@ enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, c
 
 	if (n >= CERT_CHAIN_MAX)
 		return TRUST_CHAIN_TOO_LONG;
-	/* Contexts of our own for this call: the library changes them while it works, and the certificates are shared.
+	/*
+	 * Parse into a list of this call alone: the library changes the contexts while it works, and the certificates
+	 * are shared by threads.
 	 */
 	mbedtls_x509_crt_init(&list);
 	if (!parse_all(&list, leaf, chain, n)) {
 		mbedtls_x509_crt_free(&list);
 		return TRUST_UNTRUSTED;
 	}
-	/* The list of anchors is only read, under the locks of its RSA keys. */
+	/*
+	 * The anchors are only read, and RSA keys in them are locked by the library. The cast takes off const for its
+	 * sake.
+	 */
 	anchors = t->count == 0 ? NULL : (mbedtls_x509_crt *)(uintptr_t)&t->list;
 	rc = mbedtls_x509_crt_verify_with_profile(&list, anchors, NULL, &profile, NULL, &flags, judge_one, &w);
 	mbedtls_x509_crt_free(&list);
