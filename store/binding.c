@@ -10,21 +10,25 @@
 #include "store/journal.h"
 
 #define JOURNAL "bindings"
-#define JOURNAL_MAX (256u << 20) /* 100,000 bindings of 1 kB, with as much history */
+#define JOURNAL_MAX (256u << 20) /* 100,000 bindings of 1 kB, and as much history */
 #define SWEEP_MS 5000
-#define SWEEP_SLOTS 16384 /* a turn: half a millisecond, and what is over is gone from memory in 40 s of 100,000 */
+#define SWEEP_SLOTS 16384 /* slots in one sweep: half a millisecond; 100,000 bindings are gone over in 40 s */
 
 struct bindings {
 	struct bindings_deps d;
 	struct journal *journal;
 	struct timer *sweep;
 	struct map by_aor;
-	struct map by_flow; /* while opening: by id, since nothing has a connection then */
+	struct map
+		by_flow; /* by connection. While opening it is by journal id, since no binding has a connection then */
 	uint64_t last_id;
-	size_t slot; /* where the sweep goes on */
+	size_t slot; /* the slot that was swept last */
 };
 
-/* By which connection a binding is found; apart, since most bindings of a large server have none. */
+/*
+ * What leads from a connection to a binding. Apart from struct binding, because most bindings of a large server are on
+ * UDP and need none.
+ */
 struct binding_flow {
 	struct map_node node;
 	struct binding *b;
@@ -74,6 +78,7 @@ static struct binding *make(const struct binding_record *r)
 
 	for (unsigned i = 0; i < BINDING_TEXTS; i++)
 		n += texts[i].n;
+	/* uint16_t ends[] could not hold the offsets. */
 	if (n > BINDING_OCTETS_MAX)
 		abort();
 	b = mem_alloc(sizeof(*b) + n);
@@ -145,7 +150,10 @@ static void on_snapshot(void *arg, struct journal *j)
 	}
 }
 
-/* Does the journal have all of b, but for what a refresh changes? */
+/*
+ * is_refresh: does the journal have all of r already, but for what a brief line says? The flow of a connection is not
+ * in the journal, so it may differ.
+ */
 static bool is_refresh(const struct binding *b, const struct binding_record *r)
 {
 	struct binding_record was;
@@ -196,7 +204,7 @@ static void forget(struct bindings *t, struct binding *b)
 	mem_free(b);
 }
 
-/* Nothing is written: the journal knows when they end. */
+/* sweep_slot: removes what is over. Nothing is written, because the journal has the ends of all bindings. */
 static void sweep_slot(struct bindings *t, size_t slot)
 {
 	struct map_node *next;
@@ -217,7 +225,10 @@ static void on_sweep(void *arg)
 	struct bindings *t = arg;
 	size_t slots = map_slots(&t->by_aor);
 
-	/* When the table has grown the slots have moved: who was passed over is met the next time round. */
+	/*
+	 * When the table has grown meanwhile its nodes have moved to other slots. One that is missed now is met in the
+	 * next round.
+	 */
 	for (size_t i = 0; i < SWEEP_SLOTS && i < slots; i++) {
 		t->slot = t->slot + 1 >= slots ? 0 : t->slot + 1;
 		sweep_slot(t, t->slot);
@@ -256,8 +267,9 @@ void binding_remove(struct bindings *t, struct binding *b)
 void binding_lose_flow(struct bindings *t, struct binding *b)
 {
 	if (b->flow == NULL)
-		abort(); /* UDP is never lost */
+		abort(); /* only a connection can be lost */
 	leave_flow(t, b);
+	/* The flow is the last text: it becomes empty. */
 	b->ends[BINDING_TEXTS - 1] = b->ends[BINDING_TEXTS - 2];
 }
 
@@ -306,7 +318,10 @@ struct binding *bindings_on_flow(const struct bindings *t, uint64_t flow_id)
 
 /* --- opening --- */
 
-/* The time that is left of what the wall clock says; a lie of that clock counts in neither direction for long. */
+/*
+ * set_time: the end in monotonic time, from the wall time of the journal. A clock that went back meanwhile prolongs
+ * nothing beyond longest_s. One that went forward ends bindings early, and the next refreshes bring them back.
+ */
 static void set_time(const struct bindings *t, struct binding *b, uint64_t until_s)
 {
 	int64_t left = (int64_t)until_s - loop_wall_s(t->d.loop);
@@ -319,7 +334,7 @@ static void set_time(const struct bindings *t, struct binding *b, uint64_t until
 static void replay_put(struct bindings *t, struct binding *b, uint64_t id, const struct binding_record *r, bool brief,
 		       uint64_t until_s)
 {
-	if (brief && b == NULL) /* the line that made it was damaged */
+	if (brief && b == NULL) /* the line that made this binding was damaged */
 		return;
 	if (brief) {
 		b->cseq = r->cseq;
@@ -390,7 +405,7 @@ static void leave_flows(struct bindings *t)
 		next = map_next(&t->by_flow, n);
 		leave_flow(t, MAP_ENTRY(n, struct binding_flow, node)->b);
 	}
-	map_free(&t->by_flow); /* it has grown */
+	map_free(&t->by_flow); /* it has grown to the size of the table */
 	map_init(&t->by_flow);
 }
 
@@ -410,7 +425,7 @@ enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
 		bindings_free(t);
 		return e;
 	}
-	/* What is over by now goes with the first sweeps. */
+	/* What has ended while the process did not run is removed by the first sweeps. */
 	if (t->by_aor.count > 0)
 		timer_start(t->sweep, SWEEP_MS);
 	*out = t;

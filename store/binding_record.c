@@ -4,6 +4,8 @@
 
 #include "store/words.h"
 
+/* The line is the numbers, then the texts in the order of this table; a brief line has three numbers only. */
+
 static const size_t texts[] = {
 	offsetof(struct binding_record, aor),    offsetof(struct binding_record, uri),
 	offsetof(struct binding_record, params), offsetof(struct binding_record, call_id),
@@ -76,7 +78,7 @@ enum err binding_record_read(struct slice line, struct buf *scratch, struct bind
 	}
 	if (line.n > 0)
 		return ERR_SYNTAX;
-	/* Only now: the buffer may have moved while it grew. */
+	/* Slices are made only now, because the buffer may have moved while it grew. */
 	buf_reserve(scratch, 0);
 	for (size_t i = 0; !is_brief && i < TEXTS; i++) {
 		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_sub(buf_slice(scratch), start, ends[i]);

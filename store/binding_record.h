@@ -3,8 +3,7 @@
 
 #include "core/buf.h"
 
-/* What is known of one binding of an AOR to a Contact, RFC 3261 10, RFC 5626 6, and how it is written to the journal.
- */
+/* One binding of an AOR to a Contact, RFC 3261 10 and RFC 5626 6, and how it is written to the journal. */
 struct binding_record {
 	/* Any octets. Borrowed. */
 	struct slice aor;
@@ -12,8 +11,8 @@ struct binding_record {
 	struct slice params;  /* its other parameters as they were given, without expires: ";q=0.5;+sip.instance=..." */
 	struct slice call_id; /* of the last REGISTER */
 	struct slice path;    /* values of Path in their order, comma-separated; empty: none */
-	struct slice flow;    /* packed; empty: none */
-	uint64_t flow_id;     /* the connection that flow is; 0: it is none, and outlives a restart */
+	struct slice flow;    /* the flow that the REGISTER came by, packed by sip/transport/flow; empty: none */
+	uint64_t flow_id;     /* the connection of flow; 0: a datagram flow, which outlives a restart, or none */
 	uint32_t cseq;        /* of the last REGISTER */
 	uint32_t reg_id;      /* RFC 5626; 0: none */
 	uint32_t interval_s;  /* how long it was granted for by the last REGISTER */
@@ -22,9 +21,12 @@ struct binding_record {
 };
 
 /*
- * binding_record_write: appends one line without line end. until_s: seconds since 1970. brief: of a binding that is in
- * the journal only what a refresh changes; flash wears. Connections end with the program: their flow is left out.
- * binding_record_read: undoes it; texts are slices of *scratch, kept by the caller. ERR_SYNTAX; *out as before.
+ * binding_record_write: appends one line without line end. until_s: the end in seconds since 1970. brief: the journal
+ * has this binding already, so only what a refresh changes is written, because flash wears. The flow of a connection is
+ * left out, since connections end with the process.
+ *
+ * binding_record_read: reads such a line; the texts of *out are slices of *scratch, which the caller keeps and frees. A
+ * brief line sets cseq, interval_s and *until_s only. ERR_SYNTAX, *out untouched.
  */
 void binding_record_write(const struct binding_record *r, uint64_t until_s, bool brief, struct buf *out);
 MUST_USE enum err binding_record_read(struct slice line, struct buf *scratch, struct binding_record *out,

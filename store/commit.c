@@ -6,7 +6,17 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-#define BATCH_MAX 256 /* replacements that share their fsyncs; also open files */
+/*
+ * Group commit. A batch is a job of the disk thread; while it runs, c->batch belongs to the worker and new replacements
+ * gather in c->todo.
+ *
+ *   commit_file -> todo -> start: batch -> run (worker) -> done (loop): start the next batch, tell this one
+ *
+ * Durability: result is ERR_OK only behind the fsync of the folder. If that fails, no rename of the batch is certain,
+ * so all are taken back and told as failed.
+ */
+
+#define BATCH_MAX 256 /* replacements that share their fsyncs; each has a file open at the same time */
 
 struct item {
 	struct list_node node; /* in commit.todo or commit.batch */
@@ -20,7 +30,7 @@ struct item {
 };
 
 struct commit {
-	struct work_job job; /* the batch that is on its way */
+	struct work_job job; /* must be first: run and done get a pointer to it */
 	struct work *disk;
 	int dirfd;
 	unsigned max, waiting;
@@ -71,6 +81,7 @@ void commit_free(struct commit *c)
 	mem_free(c);
 }
 
+/* The worker. Three passes, so that the fsync of the first file carries the data of all to the disk. */
 static void run(struct work_job *job, unsigned worker)
 {
 	struct commit *c = (struct commit *)(void *)job;
@@ -102,6 +113,7 @@ static void run(struct work_job *job, unsigned worker)
 
 static void done(struct work_job *job);
 
+/* A batch is at most BATCH_MAX long, so this is cheap beside one fsync. */
 static bool name_in(const struct list *l, const char *name)
 {
 	for (const struct item *i = first(l); i != NULL; i = next(l, i))
@@ -111,8 +123,9 @@ static bool name_in(const struct list *l, const char *name)
 }
 
 /*
- * Moves what waits into a batch; a second replacement of one name would write the same temporary file, so it stops
- * there. false: the pool takes nothing any more, and the batch is one of failures that done() has to tell.
+ * start: moves what waits into a batch and submits it. A second replacement of one name would write the same temporary
+ * file, so the batch ends before it. false: the pool takes nothing any more; the batch is then one of failures, which
+ * done() has to tell.
  */
 static bool start(struct commit *c)
 {
@@ -146,7 +159,10 @@ static void tell(struct commit *c, struct list *batch)
 	}
 }
 
-/* The next batch is on its way before this one is told; also when there will be none, all are told in order. */
+/*
+ * The next batch is started before this one is told, so that the disk does not idle meanwhile. If the pool is stopped
+ * there will be no next batch: the loop then tells all that wait, in order.
+ */
 static void done(struct work_job *job)
 {
 	struct commit *c = (struct commit *)(void *)job;

@@ -8,6 +8,14 @@
 #include "crypto/encode.h"
 #include "crypto/hash.h"
 
+/*
+ * Records of credentials: header lines, PEM blocks, and a checksum over all in the last line. A person can read the
+ * file; the key in it is sealed with the AOR as context, so that a box copied into the record of another AOR does not
+ * open.
+ *
+ * A record is read from the disk whenever its certificate or key is wanted. That keeps memory small.
+ */
+
 #define RECORD_MAX 65536
 #define SUFFIX ".rec"
 #define KEY_LABEL "VOUCH SEALED PRIVATE KEY"
@@ -20,19 +28,19 @@ struct credential_store {
 	uint8_t master[SEAL_KEY];
 	struct map by_aor;
 	struct buf *why;  /* while opening */
-	enum err opening; /* the first failure of opening */
+	enum err opening; /* the failure that ends opening */
 };
 
-/* A change on its way to the disk, and what the index becomes when it is there. */
+/* A change on its way to the disk. The index shows the old state until on_durable. */
 struct credential_write {
 	struct credential_store *store;
-	struct buf
-		old; /* the record as the index has it, because the file may be the next one before that is durable */
+	struct buf old;         /* the record of the old state, for readers: the file may be the new one already */
 	struct credential next; /* aor is owned */
 	commit_fn done;
 	void *arg;
 };
 
+/* The name is keyed by the master key: it tells nothing about the AOR, and a record of another key is noticed. */
 static void file_name(const uint8_t *master, struct slice aor, char out[FILE_NAME_MAX])
 {
 	struct slice parts[2] = {S("file name "), aor};
@@ -72,7 +80,7 @@ static void write_record(const struct credential_store *s, const struct credenti
 	buf_addf(out, CHECKSUM "%s\n", sum);
 }
 
-/* The value of "name: value" when line begins so. */
+/* value_of: the value of "name: value", when line begins with that name. */
 static bool value_of(struct slice line, const char *name, struct slice *value)
 {
 	struct slice n = slice_str(name);
@@ -94,6 +102,7 @@ static bool number_of(struct slice line, const char *name, int64_t *out)
 	return true;
 }
 
+/* Unknown lines are ignored, so that a later version of this format may add some. */
 static void take_line(struct slice line, struct credential *c)
 {
 	struct slice v;
@@ -166,7 +175,10 @@ enum err credential_record_read(const uint8_t *master, struct slice text, struct
 
 	if (!value_of(text, FORMAT, &version))
 		return ERR_SYNTAX;
-	/* First the checksum, which every version has: a flipped bit in the number is no newer version. */
+	/*
+	 * The checksum first, which every version has: a flipped bit in the version number must not look like a newer
+	 * version.
+	 */
 	if (!checksum_fits(text, &covered))
 		return ERR_CRYPTO;
 	if (!slice_starts(version, S("1\n")))
@@ -175,7 +187,10 @@ enum err credential_record_read(const uint8_t *master, struct slice text, struct
 		take_line(line, &c);
 	if (c.aor == NULL)
 		return ERR_SYNTAX;
-	/* Certificate and key are opened only for a caller that wants them; what is in the file is known either way. */
+	/*
+	 * Certificate and key are opened only for a caller that wants them. has_key and the fingerprint are set in any
+	 * case.
+	 */
 	e = read_blocks(master, covered, &c, cert, key);
 	if (e != ERR_OK) {
 		mem_free(c.aor);
@@ -216,7 +231,7 @@ static bool load_one(void *arg, const char *name)
 			return true;
 		}
 		mem_free(c.aor);
-		e = ERR_CRYPTO; /* a record under the name of another, or of another master key */
+		e = ERR_CRYPTO; /* the record of another AOR under this name, or one of another master key */
 	}
 	if (e == ERR_UNSUPPORTED) {
 		buf_addf(s->why, "the record %s was written by a newer version of this program; nothing was changed",
@@ -284,7 +299,10 @@ const struct credential *credential_find(const struct credential_store *s, struc
 	return find(s, aor);
 }
 
-/* The text of the record that the index describes. */
+/*
+ * read_text: the text of the record that the index describes: the file, or the old one kept in memory while a new one
+ * is written.
+ */
 static enum err read_text(const struct credential_store *s, const struct credential *c, const char *name,
 			  struct buf *out)
 {
@@ -310,7 +328,10 @@ enum err credential_read(const struct credential_store *s, const struct credenti
 		e = credential_record_read(s->master, buf_slice(&text), &stored, cert != NULL ? &found_cert : NULL,
 					   key != NULL ? &found_key : NULL);
 	if (e == ERR_OK) {
-		/* The file of another generation: somebody else writes here. */
+		/*
+		 * The file is of another generation than the index: another process writes here, or a replacement could
+		 * not be taken back.
+		 */
 		if (stored.generation != c->generation)
 			e = ERR_IO;
 		mem_free(stored.aor);
@@ -353,6 +374,7 @@ static void on_durable(void *arg, enum err e)
 		if (c == NULL) {
 			add_to_index(s, &next);
 		} else {
+			/* The index keeps its node and the aor that the node refers to. */
 			struct map_node node = c->node;
 			char *aor = c->aor;
 
@@ -394,7 +416,7 @@ enum err credential_put(struct credential_store *s, const struct credential_chan
 	write_record(s, &p->next, change->cert, p->next.present ? change->key : SLICE_NONE, &text);
 	file_name(s->master, change->aor, name);
 	if (now != NULL && now->present && file_read(s->dirfd, name, RECORD_MAX, &p->old) != ERR_OK)
-		buf_free(&p->old); /* whoever reads it meanwhile finds out, too */
+		buf_free(&p->old); /* a reader gets the same error from the file */
 	if (now != NULL)
 		now->write = p;
 	e = commit_file(s->commit, name, &text, on_durable, p);

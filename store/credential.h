@@ -6,18 +6,21 @@
 #include "store/commit.h"
 
 /*
- * The credentials of the domain's users: one file each, whose name is an HMAC of the AOR; in memory an index without
- * certificates and keys. Private keys are sealed with AES-256-GCM in the file, whatever form they have. A revoked
- * credential stays as a file that says so, so that a lost unlink cannot bring a key back. Times are seconds since 1970.
+ * The credentials of the users of the domain: one file for each AOR, named by an HMAC of the AOR, so that no name from
+ * the network chooses a path (G26). Memory holds an index without certificates and keys. Private keys are sealed with
+ * AES-256-GCM in the file, whatever form they were published in (DEP-07).
+ *
+ * A revoked credential stays as a file that says so. If it were unlinked, a power cut could undo the unlink and bring
+ * the key back. Times are seconds since 1970.
  */
 #define CREDENTIAL_ETAG 32 /* hexadecimal digits of an entity-tag */
 
-/* What the index knows of an AOR. Owned by the store; changes only when a credential_put is durable. */
+/* What the index knows of an AOR. Owned by the store; changes only when a credential_put has become durable. */
 struct credential {
 	struct map_node node;
 	char *aor;
 	char etag[CREDENTIAL_ETAG + 1]; /* of the current state, "" when there is none */
-	uint64_t generation;            /* counts changes, for ever */
+	uint64_t generation;            /* counts the changes of this AOR and never goes back */
 	int64_t published, expires;     /* of the publication, RFC 3903 */
 	int64_t not_before, not_after;
 	uint8_t sha256[32]; /* of the certificate */
@@ -27,7 +30,7 @@ struct credential {
 	struct credential_write *write; /* the store's: a change that is on its way to the disk, or NULL */
 };
 
-/* A new state of one AOR. All slices are copied. */
+/* A new state of one AOR. All slices are copied by credential_put. */
 struct credential_change {
 	struct slice aor, etag;
 	struct slice cert; /* DER; n = 0: revoked, and the rest does not matter */
@@ -39,24 +42,29 @@ struct credential_change {
 struct credential_store;
 
 /*
- * credential_store_open: reads every record below dirfd (borrowed). Damaged ones are set aside, with an error line;
- * what a newer version wrote is ERR_UNSUPPORTED and *why says which file. master: SEAL_KEY octets, kept for as long as
- * the store.
+ * credential_store_open: reads every record in dirfd (borrowed, as is commit). A damaged record is renamed to NAME.bad,
+ * with an error line, and the others are served. ERR_UNSUPPORTED: a record was written by a newer version; *why names
+ * it and nothing was changed. master: SEAL_KEY octets, copied. ERR_IO.
  */
 MUST_USE enum err credential_store_open(int dirfd, struct commit *commit, const uint8_t *master,
 					struct credential_store **out, struct buf *why);
 void credential_store_free(struct credential_store *s);
 
-/* credential_find: NULL for an AOR that never had a credential. */
+/* credential_find: NULL for an AOR that never had a credential. Valid until the next turn of the loop. */
 const struct credential *credential_find(const struct credential_store *s, struct slice aor);
 
-/* credential_read: appends certificate and key (nothing when there is none); NULL for what is not wanted. ERR_NOTFOUND:
- * not present; ERR_IO; ERR_CRYPTO; then cert and key are as before. */
+/*
+ * credential_read: appends certificate and key in DER (no key: nothing); pass NULL for what is not wanted. Reads the
+ * file, and the caller wipes key. ERR_NOTFOUND: not present. ERR_IO, ERR_CRYPTO: the record is gone, damaged or of
+ * another generation. cert and key are as before then.
+ */
 MUST_USE enum err credential_read(const struct credential_store *s, const struct credential *c, struct buf *cert,
 				  struct buf *key);
 
-/* credential_put: durable when done says ERR_OK; only then credential_find shows it. ERR_BUSY. One at a time for an
- * AOR. */
+/*
+ * credential_put: writes a new state. When done says ERR_OK it is durable, and only from then on credential_find shows
+ * it; after any error the old state stands. One at a time for an AOR: the caller queues. ERR_BUSY: done is not called.
+ */
 MUST_USE enum err credential_put(struct credential_store *s, const struct credential_change *change, commit_fn done,
 				 void *arg);
 
@@ -65,7 +73,10 @@ typedef void (*credential_fn)(void *arg, const struct credential *c);
 void credential_each(const struct credential_store *s, credential_fn fn, void *arg);
 size_t credential_count(const struct credential_store *s);
 
-/* For tests of damaged files: the octets of a record, and back. */
+/*
+ * credential_record_read: reads the text of one record; for the store itself and for tests of damaged files. out->aor
+ * is the caller's.
+ */
 MUST_USE enum err credential_record_read(const uint8_t *master, struct slice text, struct credential *out,
 					 struct buf *cert, struct buf *key);
 

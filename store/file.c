@@ -11,6 +11,11 @@
 
 #include "core/mem.h"
 
+/*
+ * Files of the store. All opens are relative to a descriptor of the folder and follow no links, so nothing outside can
+ * be reached through a name in it.
+ */
+
 enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why)
 {
 	struct stat st;
@@ -27,6 +32,7 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 			close(fd);
 		return ERR_IO;
 	}
+	/* The check is on the descriptor, not on the path, which could lead elsewhere a moment later. */
 	if ((st.st_mode & 077) != 0) {
 		buf_addf(why, "the folder %s is open to others (mode %04o); it holds keys: chmod 0700 it", path,
 			 st.st_mode & 07777);
@@ -80,7 +86,7 @@ enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
 	if (e != ERR_OK) {
 		int saved = errno;
 
-		/* It may be a part of a secret. */
+		/* What was read may be a part of a secret. */
 		mem_wipe(out->p + start, out->n - start);
 		out->n = start;
 		errno = saved;
@@ -94,6 +100,7 @@ static void temporary_name(const char *name, char out[FILE_NAME_MAX])
 	snprintf(out, FILE_NAME_MAX, "%s" FILE_TEMPORARY, name);
 }
 
+/* Undoes a failed step. errno of the failure is kept for the message. */
 static enum err give_up(int dirfd, const char *temporary, int fd)
 {
 	int saved = errno;
@@ -122,6 +129,7 @@ enum err file_prepare(int dirfd, const char *name, struct slice octets, int *fd)
 			continue;
 		if (n <= 0) {
 			if (n == 0)
+				/* A write of nothing sets no errno; there is no other reason than a full disk. */
 				errno = ENOSPC;
 			return give_up(dirfd, temporary, out);
 		}
@@ -136,7 +144,10 @@ enum err file_settle(int dirfd, const char *name, int fd)
 	char temporary[FILE_NAME_MAX];
 
 	temporary_name(name, temporary);
-	/* A failed fsync is never tried again: the kernel may have dropped the pages and would say yes. */
+	/*
+	 * A failed fsync is never tried again: the kernel may have dropped the dirty pages, and a second call would
+	 * report success.
+	 */
 	if (fsync(fd) != 0)
 		return give_up(dirfd, temporary, fd);
 	if (close(fd) != 0)
@@ -155,7 +166,8 @@ enum err file_show(int dirfd, const char *name, enum file_old *old)
 
 	temporary_name(name, temporary);
 	old_name(name, kept);
-	unlinkat(dirfd, kept, 0); /* of one that could not be removed */
+	unlinkat(dirfd, kept, 0); /* left by a file_shown that failed */
+	/* A link, not a rename: name must not be missing for a moment, or a crash there would lose both. */
 	if (linkat(dirfd, name, dirfd, kept, 0) == 0)
 		*old = FILE_OLD_KEPT;
 	else
@@ -183,7 +195,10 @@ void file_hide(int dirfd, const char *name, enum file_old old)
 	int saved = errno;
 
 	old_name(name, kept);
-	/* Where this fails, too, the file is newer than was told; who reads it finds out by what is in it. */
+	/*
+	 * If this fails as well, the file is newer than what was acknowledged. A reader of credentials notices by the
+	 * generation in it.
+	 */
 	if (old == FILE_OLD_KEPT && renameat(dirfd, kept, dirfd, name) != 0)
 		unlinkat(dirfd, kept, 0);
 	else if (old == FILE_OLD_NONE)
@@ -219,6 +234,7 @@ enum err file_replace(int dirfd, const char *name, struct slice octets)
 
 enum err file_each(int dirfd, file_fn fn, void *arg)
 {
+	/* readdir moves the position of its descriptor, so it gets one of its own. */
 	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct dirent *entry;
 	DIR *dir;
@@ -246,7 +262,7 @@ static bool remove_one(void *arg, const char *name)
 
 void file_remove_temporary(int dirfd)
 {
-	/* A folder that cannot be listed fails at the next step, with a message. */
+	/* A folder that cannot be listed fails in the next step of the start, with a message. */
 	if (file_each(dirfd, remove_one, &dirfd) != ERR_OK)
 		return;
 }
@@ -257,5 +273,5 @@ void file_set_aside(int dirfd, const char *name)
 
 	snprintf(bad, sizeof(bad), "%s.bad", name);
 	if (renameat(dirfd, name, dirfd, bad) != 0)
-		return; /* it stays and is passed over again next time */
+		return; /* it stays where it is and is skipped again at the next start */
 }

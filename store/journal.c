@@ -10,7 +10,22 @@
 #include "core/mem.h"
 #include "core/siphash.h"
 
-#define COMPACT_FROM (256u << 10) /* octets; below that history is cheaper than a rewrite */
+/*
+ * Lines go to "waiting" and are appended to the file by flush, at the end of the turn. The owner has the living state
+ * in memory; the file is only for the next start.
+ *
+ * A snapshot replaces the file by way of commit. While it is on its way:
+ *
+ *   old file    gets all lines still, in case the snapshot fails
+ *   NAME.next   gets the same lines, in case the process dies when the snapshot is in place already
+ *   since       has the same lines in memory, to be appended to the snapshot when the loop learns of it
+ *
+ * At the start the file is replayed, then NAME.next if it is there. Lines that are in both are replayed twice, in the
+ * same order, and lead to the same state.
+ */
+
+/* Octets. Below that a rewrite wears the flash more than the history that it saves. */
+#define COMPACT_FROM (256u << 10)
 
 struct journal {
 	struct loop *loop;
@@ -18,20 +33,23 @@ struct journal {
 	journal_snapshot_fn snapshot;
 	void *arg;
 	int dirfd, fd;
-	int next; /* while a snapshot is on its way: what it does not have, also on disk; else -1 */
+	int next; /* NAME.next while a snapshot is on its way, else -1 */
 	char name[FILE_NAME_MAX], next_name[FILE_NAME_MAX];
-	struct buf waiting; /* for the end of the turn */
+	struct buf waiting; /* lines for the end of the turn */
 	struct buf since;   /* while a snapshot is on its way: what it does not have */
 	struct buf *into;   /* where lines go now: waiting, or the snapshot being made */
 	size_t size, live;  /* octets of the file, and of its last snapshot */
-	size_t max;         /* octets that the file may have: what is larger could not be read at the next start */
-	size_t tried;       /* octets since a snapshot that failed: not each turn makes another */
+	size_t max;         /* octets that the file may have; a larger one could not be read at the next start */
+	size_t tried;       /* octets written since a snapshot failed: the next one is not tried in each turn */
 	bool scheduled, compacting, closed;
 	bool failed; /* the last snapshot */
 	bool torn;   /* the last write ended within a line */
 };
 
-/* Against damage, not against forgery: who can write here needs no wrong checksum. */
+/*
+ * SipHash under a known key: protects against damage, not against forgery. Whoever can write to this folder could
+ * compute any checksum.
+ */
 static uint64_t checksum(struct slice s)
 {
 	return siphash(0, 0, s);
@@ -86,6 +104,7 @@ static bool write_to(int fd, const struct buf *b, size_t *done)
 	return true;
 }
 
+/* Appends b to the file. A failure is logged and not returned: nobody was told that these lines are durable. */
 static void write_all(struct journal *j, const struct buf *b)
 {
 	size_t done = 0;
@@ -94,13 +113,13 @@ static void write_all(struct journal *j, const struct buf *b)
 		log_line(LOG_ERROR, "event=store_failed file=%s reason=full octets=%zu", j->name, j->size);
 		return;
 	}
-	/* What could not be written must not take what can be written now with it. */
+	/* The last write stopped within a line. End that line, so that it does not spoil the next one as well. */
 	if (j->torn && write(j->fd, "\n", 1) == 1) {
 		j->torn = false;
 		j->size++;
 	}
 	if (!write_to(j->fd, b, &done)) {
-		/* Not acknowledged to anybody as durable; the next snapshot has it. */
+		/* Not acknowledged to anybody as durable. The next snapshot has what is lost here. */
 		log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", j->name,
 			 log_esc(slice_str(strerror(errno))).text);
 		j->torn = j->torn || (done > 0 && b->p[done - 1] != '\n');
@@ -109,9 +128,8 @@ static void write_all(struct journal *j, const struct buf *b)
 }
 
 /*
- * From the moment in which a worker renames the snapshot, what is written to the old file goes to one without a name;
- * the loop learns of it a little later. Whoever is killed in between finds the lines of that while in a file of their
- * own.
+ * After a worker has renamed the snapshot, the old journal file has no name any more, but the loop does not know it
+ * yet. Lines written in that window go to NAME.next as well, which the next start reads.
  */
 static bool open_next(struct journal *j)
 {
@@ -138,6 +156,7 @@ static void write_next(struct journal *j)
 	buf_add(&j->since, buf_slice(&j->waiting));
 }
 
+/* The snapshot is in place, or it failed. In place: append to it what came since, and only then remove NAME.next. */
 static void on_snapshot(void *arg, enum err e)
 {
 	struct journal *j = arg;
@@ -160,6 +179,7 @@ static void compact(struct journal *j)
 
 	if (!open_next(j))
 		return;
+	/* The owner calls journal_put for all that is alive; its lines go into the snapshot. */
 	j->into = &all;
 	j->snapshot(j->arg, j);
 	j->into = &j->waiting;
@@ -174,7 +194,10 @@ static void compact(struct journal *j)
 	}
 }
 
-/* Most of it is history, or it comes near to what it may have. */
+/*
+ * Most of the file is history (a quarter is alive), or it comes near to its limit. After a failed snapshot wait until
+ * as much is written as one would save.
+ */
 static bool wants_snapshot(const struct journal *j)
 {
 	if (j->compacting || j->size <= COMPACT_FROM || (j->failed && j->tried < COMPACT_FROM))
@@ -186,6 +209,7 @@ static void flush(void *arg)
 {
 	struct journal *j = arg;
 
+	/* journal_free came between loop_defer and this call, and left the memory to it. */
 	if (j->closed) {
 		mem_free(j);
 		return;
@@ -218,7 +242,10 @@ static void add_line(struct journal *j, char op, struct slice key, struct slice 
 	buf_addx(out, sum);
 	buf_addc(out, '\n');
 	if (out != &j->waiting && out->n > j->max - j->max / 8) {
-		/* Of more than fits the rest lives until the next start. */
+		/*
+		 * A snapshot must leave an eighth of the limit for the lines behind it. An entry that does not fit is
+		 * dropped: it lives in memory and is lost at the next start.
+		 */
 		out->n = start;
 		out->p[start] = '\0';
 		return;
@@ -251,12 +278,18 @@ static void replay_all(struct journal *j, struct slice text, journal_fn replay)
 		else
 			log_line(LOG_ERROR, "event=bad_journal_line file=%s line=%u", j->name, number);
 	}
-	/* What is left has no line end: a write was interrupted, perhaps by no more than that octet. */
+	/*
+	 * The rest has no line end: a write was interrupted. Perhaps only that octet is missing, and then the checksum
+	 * is right.
+	 */
 	if (journal_line(text, &key, &value))
 		replay(j->arg, key, value);
 }
 
-/* Lines of a snapshot's while: the file may have them already, and may not. */
+/*
+ * Lines that were written while a snapshot was on its way. The file may have them or not; they are appended to it, and
+ * NAME.next is removed.
+ */
 static void replay_next(struct journal *j, journal_fn replay)
 {
 	struct buf text = {0};
@@ -302,7 +335,7 @@ enum err journal_open(struct loop *l, struct commit *commit, int dirfd, const ch
 		j->size = text.n;
 		e = open_file(j);
 	}
-	/* A torn last line must not swallow the first new one. */
+	/* The file does not end with a line end: a torn last line must not swallow the first new one. */
 	if (e == ERR_OK && text.n > 0 && text.p[text.n - 1] != '\n')
 		buf_addc(&j->waiting, '\n');
 	if (e == ERR_OK)
@@ -324,10 +357,10 @@ void journal_free(struct journal *j)
 		write_all(j, &j->waiting);
 	close(j->fd);
 	if (j->next >= 0)
-		close(j->next); /* the file stays: a snapshot may be under its new name already */
+		close(j->next); /* NAME.next stays: a snapshot may be in place already, without these lines */
 	buf_free(&j->waiting);
 	buf_free(&j->since);
-	/* What the loop was told to call at the end of the turn is still to come. */
+	/* A deferred flush still has the pointer; it frees j then. */
 	j->closed = true;
 	if (!j->scheduled)
 		mem_free(j);

@@ -38,22 +38,22 @@ bool named_read(const char *path, bool secret, size_t max, struct buf *out, stru
 	else if (e != ERR_OK)
 		buf_addf(why, "%s cannot be read: %s", path, strerror(errno));
 	if (e != ERR_OK)
-		buf_wipe(out); /* half of a secret is one, too */
+		buf_wipe(out); /* a part of a secret is a secret as well */
 	return e == ERR_OK;
 }
 
-/* What is there is to be replaced or removed: not a device (/dev/null), a pipe or a link to somewhere else. */
+/* is_mine: false when path exists and is a device (/dev/null), a pipe, a folder or a link. */
 static bool is_mine(const char *path, struct buf *why)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0 || S_ISREG(st.st_mode))
-		return true; /* other errors come back in the next step */
+		return true; /* other errors are reported by the next step */
 	buf_addf(why, "%s is no regular file and stays as it is; name another file", path);
 	return false;
 }
 
-/* The folder of path, and the name in it. */
+/* Opens the folder of path; *name is the rest of path. */
 static int open_folder(const char *path, const char **name)
 {
 	struct slice text = slice_str(path);

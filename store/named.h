@@ -4,26 +4,28 @@
 #include "core/buf.h"
 
 /*
- * Files that a person names, on the command line or in a configuration: keys, certificates, account files. Each answer
- * of false comes with one sentence in *why that names the file.
+ * Files that a person names on the command line or in a configuration: keys, certificates, account files. When a
+ * function returns false, *why has one sentence that names the file and the cause.
  */
 
-/* named_beside: appends value, which is relative to the folder of file unless it is absolute, with a NUL behind. */
+/*
+ * named_beside: appends the path of value with a NUL behind: relative to the folder of file, unless value is absolute.
+ */
 void named_beside(const char *file, const char *value, struct buf *out);
 
 /*
- * named_read: the whole file, at most max octets, into out, which is empty and stays so on failure. secret: refused
- * when others than its owner may read it.
+ * named_read: reads the whole file, at most max octets, into out, which is empty and stays empty on failure. secret:
+ * refuses a file that group or others have any right to.
  */
 MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why);
 
 /*
- * named_replace: the file holds octets, mode 0600, or what it held before; durable. Only a regular file is replaced or
- * removed.
+ * named_replace: replaces the file by octets, mode 0600, durably; on failure it has what it had before. Devices, pipes
+ * and links are refused, since a person who writes to /dev/null does not want it replaced.
  */
 MUST_USE bool named_replace(const char *path, struct slice octets, struct buf *why);
 
-/* named_remove: *gone tells whether there was a file. */
+/* named_remove: removes a regular file; *gone tells whether there was one. */
 MUST_USE bool named_remove(const char *path, bool *gone, struct buf *why);
 
 #endif

@@ -10,18 +10,20 @@
 #include "core/mem.h"
 #include "store/file.h"
 
+/* Two append-only files of fixed-size records: 8 octets of time, big-endian, and the key. */
+
 #define RECORD (8 + SEEN_KEY)
-#define FILE_MAX (1u << 30) /* octets that are read at the start */
+#define FILE_MAX (1u << 30) /* octets of a file that are read at the start */
 
 struct seen {
 	char name[FILE_NAME_MAX];
 	uint32_t keep_s;
 	struct {
 		int fd;
-		int64_t since_s; /* its first record was added; 0: it is empty */
+		int64_t since_s; /* when its first record was added; 0: the file is empty */
 	} files[2];
 	unsigned current;
-	bool failed; /* the last write: one line in the log is enough */
+	bool failed; /* the last write failed: one line in the log is enough */
 };
 
 static void put_time(uint8_t *out, int64_t t)
@@ -39,7 +41,10 @@ static int64_t get_time(const uint8_t *in)
 	return (int64_t)t;
 }
 
-/* One of the two, with its octets; what a crash left of a record at its end goes. */
+/*
+ * open_one: opens one of the two files and reads it into out. A part of a record at its end, left by a crash, is cut
+ * off.
+ */
 static enum err open_one(struct seen *s, int dirfd, unsigned which, struct buf *out)
 {
 	char name[FILE_NAME_MAX + 2];
@@ -62,8 +67,8 @@ static enum err open_one(struct seen *s, int dirfd, unsigned which, struct buf *
 }
 
 /*
- * A time later than any that is written now comes of damage, or of a clock that was ahead then or is behind now: it
- * counts, but not for ever.
+ * A time later than any that is written now comes from damage, or from a clock that was ahead then or is behind now.
+ * The record counts, but no longer than a new one would.
  */
 static void replay(const struct seen *s, const struct buf *b, int64_t now_s, seen_fn on_record, void *arg)
 {
@@ -91,6 +96,7 @@ enum err seen_open(int dirfd, const char *name, uint32_t keep_s, int64_t now_s, 
 		e = open_one(s, dirfd, 1, &octets[1]);
 	if (e == ERR_OK) {
 		s->current = s->files[1].since_s > s->files[0].since_s;
+		/* The older file first, so that on_record sees the order of adding. */
 		replay(s, &octets[1 - s->current], now_s, on_record, arg);
 		replay(s, &octets[s->current], now_s, on_record, arg);
 		*out = s;
@@ -112,12 +118,15 @@ void seen_free(struct seen *s)
 	mem_free(s);
 }
 
-/* Everything in the other file is older than what is in this one, which was begun so long ago. */
+/*
+ * turn_over: when the current file was begun more than keep_s ago, everything in the other one is older still and
+ * counts no more. Empty that one and go on there.
+ */
 static void turn_over(struct seen *s, int64_t now_s)
 {
 	unsigned next = 1 - s->current;
 
-	/* A time to come is a clock that was set, or damage. */
+	/* A begin in the future comes from a clock that was set, or from damage: count from now. */
 	if (s->files[s->current].since_s == 0 || s->files[s->current].since_s > now_s)
 		s->files[s->current].since_s = now_s;
 	if (now_s - s->files[s->current].since_s <= s->keep_s || ftruncate(s->files[next].fd, 0) != 0)
@@ -138,7 +147,7 @@ void seen_add(struct seen *s, const uint8_t key[SEEN_KEY], int64_t now_s)
 	if (n != RECORD && !s->failed)
 		log_line(LOG_ERROR, "event=store_failed file=%s.%u reason=%s", s->name, s->current,
 			 log_esc(slice_str(n < 0 ? strerror(errno) : "short write")).text);
-	/* A part of a record would put all that follow out of step. */
+	/* Cut off a part of a record, which would put all records behind it out of step. */
 	if (n > 0 && n != RECORD) {
 		off_t end = lseek(s->files[s->current].fd, 0, SEEK_END);
 

@@ -4,6 +4,8 @@
 
 #include "store/words.h"
 
+/* The line is the numbers, then the texts in the order of this table. Another table reads no older journals. */
+
 static const size_t texts[] = {
 	offsetof(struct subscription, aor),       offsetof(struct subscription, package),
 	offsetof(struct subscription, event_id),  offsetof(struct subscription, call_id),
@@ -43,7 +45,10 @@ enum err subscription_read(struct slice line, struct buf *scratch, struct subscr
 	r.local_cseq = (uint32_t)numbers[1];
 	r.remote_cseq = (uint32_t)numbers[2];
 	r.expires = numbers[3];
-	/* Only now: the buffer may have moved while it grew. Empty fields are there, too, when all are empty. */
+	/*
+	 * Slices are made only now, because the buffer may have moved while it grew. The reserve gives it memory when
+	 * all texts are empty, since an empty text is not an absent one.
+	 */
 	buf_reserve(scratch, 0);
 	for (size_t i = 0; i < TEXTS; i++) {
 		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_sub(buf_slice(scratch), start, ends[i]);

@@ -3,7 +3,10 @@
 
 #include "core/buf.h"
 
-/* A subscription as it is written to the journal: what is needed to go on with its dialog after a restart. */
+/*
+ * A subscription as it is written to the journal: all that is needed to go on with its dialog after a restart (RFC 3261
+ * 12.1.1).
+ */
 struct subscription {
 	/* Wire text, any octets. Borrowed. */
 	struct slice aor, package, event_id;
@@ -19,8 +22,10 @@ struct subscription {
 	uint64_t expires; /* seconds since 1970 */
 };
 
-/* subscription_write: appends one line without line end. subscription_read: undoes it; texts are slices of *scratch,
- * kept by the caller. */
+/*
+ * subscription_write: appends one line without line end. subscription_read: reads such a line; the texts of *out are
+ * slices of *scratch, which the caller keeps and frees. ERR_SYNTAX, *out untouched.
+ */
 void subscription_write(const struct subscription *r, struct buf *out);
 MUST_USE enum err subscription_read(struct slice line, struct buf *scratch, struct subscription *out);
 

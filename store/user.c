@@ -8,6 +8,11 @@
 #include "core/mem.h"
 #include "crypto/hash.h"
 
+/*
+ * The list of users, kept in memory by AOR. Lines have checksums of their own, so that a damaged one costs one user and
+ * not all (G35).
+ */
+
 #define FILE_MAX (64u << 20) /* half a million users */
 #define SUM 16               /* hexadecimal digits of a line's checksum */
 
@@ -150,7 +155,10 @@ static int by_aor(const void *a, const void *b)
 	return strcmp((*(const struct user *const *)a)->aor, (*(const struct user *const *)b)->aor);
 }
 
-/* All users in the order of their AORs; mem_free the list, not the users. */
+/*
+ * sorted_users: all users in the order of their AORs, so that the file and lists of it can be compared. The caller
+ * frees the list, not the users.
+ */
 static const struct user **sorted_users(const struct users *u)
 {
 	const struct user **sorted = mem_calloc(u->by_aor.count, sizeof(*sorted));

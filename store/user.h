@@ -5,9 +5,9 @@
 #include "store/file.h"
 
 /*
- * The file "users": a line "AOR HA1-MD5 HA1-SHA-256 checksum" for each user; HA1 = hash(user part ":" realm ":"
- * password), the realm being the domain. Passwords are never here. "-" stands for an HA1 that is not known. HA1 values
- * are as good as passwords: nobody logs them.
+ * The file "users": a line "AOR HA1-MD5 HA1-SHA-256 checksum" for each user. HA1 = hash(user part ":" realm ":"
+ * password), RFC 7616 3.4.2, with the domain as the realm. Passwords are never stored; "-" stands for an HA1 that is
+ * not known. Whoever has an HA1 can log in, so HA1 values are kept and wiped like passwords and never logged.
  */
 #define USER_FILE "users"
 
@@ -23,31 +23,35 @@ struct users *users_new(void);
 void users_free(struct users *u);
 
 /*
- * users_load: adds what the file has. A damaged line is left out with an error line in the log, and the result is
- * ERR_SYNTAX: good enough to start with, but nothing to act on who is missing. ERR_NOTFOUND when there is no file,
- * ERR_IO.
+ * users_load: adds what the file has. A damaged line is left out, with an error line in the log, and the result is
+ * ERR_SYNTAX: the rest may be served, but nothing must be deleted for a user that seems to be missing (T-48).
+ * ERR_NOTFOUND: there is no file. ERR_LIMIT, ERR_IO.
  */
 MUST_USE enum err users_load(struct users *u, int dirfd);
 
-/* users_save: replaces the file, durable. */
+/* users_save: replaces the file durably; waits for the disk. Errors of file_replace. */
 MUST_USE enum err users_save(const struct users *u, int dirfd);
 
 const struct user *users_find(const struct users *u, struct slice aor);
 
-/* users_set: adds or replaces. aor: an AOR key (uri_aor): no blanks, no control characters. users_remove: false =
- * unknown. */
+/*
+ * users_set: adds or replaces a user; all slices are copied. aor is an AOR key (uri_aor): no blanks, no control
+ * characters. "-" or nothing: that HA1 is not known. users_remove: false when there is no such user.
+ */
 void users_set(struct users *u, struct slice aor, struct slice md5, struct slice sha256);
 bool users_remove(struct users *u, struct slice aor);
 
-/* users_each: in the order of their AORs; fn must not change the table. */
+/* users_each: calls fn in the order of the AORs; fn must not change the table. */
 typedef void (*user_fn)(void *arg, const struct user *u);
 void users_each(const struct users *u, user_fn fn, void *arg);
 size_t users_count(const struct users *u);
 
-/* users_ha1: both HA1 of user part, realm and password. */
+/* users_ha1: both HA1 of user part, realm and password, as lower-case hexadecimal with a NUL. The caller wipes them. */
 void users_ha1(struct slice name, struct slice realm, struct slice password, char md5[33], char sha256[65]);
 
-/* users_line: one line of the file (without its end) into *u: false when it is damaged. For users_load and its fuzzer.
+/*
+ * users_line: takes one line of the file (without its end) apart; the slices lie in line. false: damaged. For
+ * users_load and its fuzzer.
  */
 bool users_line(struct slice line, struct slice *aor, struct slice *md5, struct slice *sha256);
 

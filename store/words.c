@@ -5,7 +5,7 @@ static bool is_plain(char c)
 	return c > 0x20 && c < 0x7f && c != '%';
 }
 
-/* As many octets from i on as are written as they are. */
+/* plain_run: how many octets from i on need no escape. */
 static size_t plain_run(struct slice s, size_t i)
 {
 	size_t start = i;
@@ -19,7 +19,7 @@ void words_add(struct buf *out, struct slice s)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	/* The mark keeps an empty text a word. */
+	/* The "=" makes an empty text a word. */
 	buf_add(out, S(" ="));
 	for (size_t i = 0; i < s.n; i++) {
 		size_t n = plain_run(s, i);
