@@ -2,7 +2,9 @@
 
 #include "sip/message/limits.h"
 
-/* display-name: a quoted string, or tokens with blanks between them. s goes on at "<". */
+/* The addr-spec is what RFC 4474 signs, so its borders must be found as every other parser finds them (T-13). */
+
+/* parse_display: a quoted string, or tokens with blanks between them. *s goes on at "<". */
 static enum err parse_display(struct slice *s, struct slice *display)
 {
 	struct slice start = *s, inner;
@@ -31,7 +33,7 @@ enum err addr_parse(struct slice s, struct addr *out)
 	size_t end;
 
 	s = slice_trim(s);
-	/* Only a display name can come before the bracket; behind a ";" it is in a quoted parameter. */
+	/* Only a display name can stand before the bracket. A "<" behind a ";" is inside a quoted parameter. */
 	if (slice_starts(s, S("\"")) || slice_chr(s, '<') < slice_chr(s, ';')) {
 		if (s.p[0] != '<') {
 			e = parse_display(&s, &a.display);
@@ -47,7 +49,7 @@ enum err addr_parse(struct slice s, struct addr *out)
 		end = slice_chr(s, ';');
 		a.spec = slice_trim(slice_sub(s, 0, end));
 		a.params = slice_sub(s, end, s.n);
-		/* RFC 3261 20.10: with "?" or a comma in it the URI must stand in brackets. */
+		/* RFC 3261 20.10: a URI with "?" or a comma in it must stand in brackets. */
 		if (slice_chr(a.spec, '?') < a.spec.n || slice_chr(a.spec, ',') < a.spec.n)
 			return ERR_SYNTAX;
 	}

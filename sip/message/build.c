@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define TYPICAL 512 /* octets of an answer, so that its buffer need not grow step by step */
+#define TYPICAL 512 /* octets of a typical answer, reserved at once */
 
 void build_header(struct buf *out, const char *name, struct slice value)
 {
@@ -30,8 +30,9 @@ bool build_same_host(struct slice a, struct slice b)
 }
 
 /*
- * The topmost Via element with what this server learnt: received when the sent-by host is not the source address, or
- * when rport asks for both (RFC 3581 4); a received or rport value that the peer wrote itself is not believed.
+ * RFC 3261 18.2.1, RFC 3581 4: received is added when the host of sent-by is not the source address, or when rport asks
+ * for both. A received or rport value that the peer wrote is dropped: an answer must not be sent where a stranger
+ * writes.
  */
 void build_top_via(struct buf *out, const struct sip_msg *req, struct slice received, uint16_t rport)
 {
@@ -80,7 +81,7 @@ static void add_vias(struct buf *out, const struct sip_msg *req, const struct bu
 
 		buf_add(out, S("Via: "));
 		if (top) {
-			/* msg_parse has read this element already. */
+			/* msg_parse has read this element already, so this cannot fail */
 			if (scan_list(&rest, &item, &bad))
 				build_top_via(out, req, r->received, r->rport);
 			rest = slice_trim(rest);
@@ -105,6 +106,7 @@ void build_reply(struct buf *out, const struct sip_msg *req, const struct build_
 	build_header(out, "From", msg_value(req, HDR_FROM));
 	buf_add(out, S("To: "));
 	buf_add(out, msg_value(req, HDR_TO));
+	/* RFC 3261 8.2.6.2: a tag of the request is copied with To, and never changed. */
 	if (req->to_tag.n == 0 && r->to_tag.n > 0) {
 		buf_add(out, S(";tag="));
 		buf_add(out, r->to_tag);

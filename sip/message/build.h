@@ -4,7 +4,10 @@
 #include "core/buf.h"
 #include "sip/message/msg.h"
 
-/* Making messages: answers that copy what RFC 3261 8.2.6 says they must, and single header lines. */
+/*
+ * Writing messages: responses that copy what RFC 3261 8.2.6 says they must, and single header lines. Requests are
+ * written by their rooms with build_header and build_end.
+ */
 
 struct build_reply {
 	unsigned code;
@@ -17,21 +20,23 @@ struct build_reply {
 };
 
 /*
- * build_reply: appends the response to req: Via list (the topmost with received and rport as RFC 3261 18.2.1 and RFC
- * 3581 say), From, To, Call-ID, CSeq, headers, Content-Length, body.
+ * build_reply: appends the response to req: the Via list, From, To, Call-ID, CSeq, headers, Content-Length, body. The
+ * topmost Via gets received and rport (RFC 3261 18.2.1, RFC 3581).
  */
 void build_reply(struct buf *out, const struct sip_msg *req, const struct build_reply *r);
 
-/* build_top_via: appends the topmost Via element as above, without its header name. */
+/* build_top_via: appends the topmost Via element of req as in a response, without the header name. */
 void build_top_via(struct buf *out, const struct sip_msg *req, struct slice received, uint16_t rport);
 
-/* build_header: appends "Name: value CR LF". value must not have CR or LF outside folds. */
+/*
+ * build_header: appends "Name: value CR LF". value must not have CR or LF outside folds, or it could add header fields.
+ */
 void build_header(struct buf *out, const char *name, struct slice value);
 
 /* build_end: appends Content-Length, the empty line and the body. */
 void build_end(struct buf *out, struct slice body);
 
-/* build_same_host: are two hosts the same text, brackets and case aside? */
+/* build_same_host: are two hosts the same text, brackets and case aside? No name is resolved. */
 bool build_same_host(struct slice a, struct slice b);
 
 #endif

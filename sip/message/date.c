@@ -5,11 +5,19 @@
 
 #include "sip/message/scan.h"
 
+/*
+ * Dates without libc: see date.h. A Date is signed in its one canonical form, so parsing and formatting must be exact
+ * inverses (AUT-11).
+ */
+
 static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 				     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar; time_t may have 32 bits, this has 64. */
+/*
+ * days_from_civil: days since 1970-01-01 of a Gregorian date; m counts from 0, d from 1. 719162 days lie between
+ * 0001-01-01 and 1970.
+ */
 static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
 {
 	static const unsigned before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
@@ -37,12 +45,16 @@ void date_format(int64_t t, char out[DATE_SIZE])
 		second += 86400;
 		day--;
 	}
-	/* Not later than it is, on either side of 1970. */
+	/* A first guess that is never too late, on either side of 1970; the loop corrects it. */
 	year = day >= 0 ? 1970 + day / 366 : 1969 + day / 365;
 	while (days_from_civil(year + 1, 0, 1) <= day)
 		year++;
 	while (m < 11 && days_from_civil(year, m + 1, 1) <= day)
 		m++;
+	/*
+	 * 1970-01-01 was a Thursday, number 4; + 11 keeps the remainder positive. The other remainders only tell the
+	 * compiler how long the text is.
+	 */
 	snprintf(out, DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[(day % 7 + 11) % 7],
 		 (unsigned)(day - days_from_civil(year, m, 1) + 1) % 100, months[m], (unsigned)year % 10000,
 		 (unsigned)(second / 3600) % 100, (unsigned)(second / 60 % 60), (unsigned)(second % 60));
@@ -56,7 +68,7 @@ static int find_name(struct slice s, const char *const *names, unsigned n)
 	return -1;
 }
 
-/* Cuts the word in front of *s, which ends at a blank or the end. */
+/* word: cuts the first word off *s; it ends at a blank. */
 static struct slice word(struct slice *s)
 {
 	size_t n = 0;

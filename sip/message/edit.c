@@ -1,12 +1,17 @@
 #include "sip/message/edit.h"
 
+/* Edits are kept sorted by position while they are added, so that edit_apply copies from one to the next. */
+
 void edit_start(struct edit_list *l, const struct sip_msg *m)
 {
 	l->msg = m;
 	l->count = 0;
 }
 
-/* Kept sorted by position; at one position inserts in order of arrival, then what replaces the octets there. */
+/*
+ * add: puts the edit behind those with a lower position. At one position the inserts stand in the order of their calls,
+ * and what replaces the octets there comes behind them.
+ */
 static enum err add(struct edit_list *l, size_t from, size_t to, struct slice text)
 {
 	unsigned i = l->count;
@@ -41,6 +46,7 @@ enum err edit_replace(struct edit_list *l, const struct sip_header *h, struct sl
 
 enum err edit_insert(struct edit_list *l, const struct sip_header *before, struct slice line)
 {
+	/* NULL: in front of the empty line, which is the two octets before the body. */
 	size_t at = before != NULL ? (size_t)(before->line.p - l->msg->raw.p)
 				   : (size_t)(l->msg->body.p - l->msg->raw.p) - 2;
 

@@ -5,8 +5,8 @@
 #include "sip/message/msg.h"
 
 /*
- * A list of changes to a message, applied to its original octets: what no edit names stays octet for octet as it came,
- * since RFC 4474 signs octets. The texts of edits are borrowed until edit_apply.
+ * A list of changes to a message, applied to its original octets. What no edit names goes out octet for octet as it
+ * came, because RFC 4474 signs octets (CRT-26). The message and the texts of edits are borrowed until edit_apply.
  */
 #define EDIT_MAX 48
 
@@ -21,11 +21,15 @@ struct edit_list {
 
 void edit_start(struct edit_list *l, const struct sip_msg *m);
 
-/* Each: ERR_LIMIT when EDIT_MAX is used up. Lines come with their CR LF. Edits must not overlap. */
+/*
+ * Each function adds one edit; ERR_LIMIT when EDIT_MAX edits were made. Lines come with their CR LF. Replaced ranges
+ * must not overlap. edit_replace with an empty line removes the field. edit_value replaces old, a slice of msg->raw.
+ * edit_insert puts the line before that field, or behind the last field (NULL).
+ */
 MUST_USE enum err edit_start_line(struct edit_list *l, struct slice line);
-MUST_USE enum err edit_replace(struct edit_list *l, const struct sip_header *h, struct slice line); /* empty: removes */
-MUST_USE enum err edit_value(struct edit_list *l, struct slice old, struct slice text); /* old: a slice of msg->raw */
-MUST_USE enum err edit_insert(struct edit_list *l, const struct sip_header *before, struct slice line); /* NULL: last */
+MUST_USE enum err edit_replace(struct edit_list *l, const struct sip_header *h, struct slice line);
+MUST_USE enum err edit_value(struct edit_list *l, struct slice old, struct slice text);
+MUST_USE enum err edit_insert(struct edit_list *l, const struct sip_header *before, struct slice line);
 
 /* edit_apply: appends the changed message. Several inserts at one place keep the order in which they were made. */
 void edit_apply(struct edit_list *l, struct buf *out);

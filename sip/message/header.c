@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+/*
+ * Parsers of single values. Each checks the parameters of its value once, so that look-ups in them cannot fail later.
+ */
+
 enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method)
 {
 	struct slice digits, rest = slice_trim(s);
@@ -43,7 +47,7 @@ enum err event_parse(struct slice s, struct event *out)
 	if (e.package.n == 0 || !scan_params_check(e.params))
 		return ERR_SYNTAX;
 	if (scan_param_find(e.params, S("id"), &id)) {
-		/* RFC 6665 8.4: a token; it goes into NOTIFYs as it is. */
+		/* RFC 6665 8.4: a token. It is copied into NOTIFYs, so nothing else may stand there. */
 		if (id.quoted || !scan_is_token(id.value))
 			return ERR_SYNTAX;
 		e.id = id.value;
@@ -52,7 +56,7 @@ enum err event_parse(struct slice s, struct event *out)
 	return ERR_OK;
 }
 
-/* A parameter that holds seconds. false: it is there and is no number. */
+/* seconds_param: a parameter that holds seconds. false when it is there and is no number. */
 static bool seconds_param(struct slice params, struct slice name, bool *has, uint32_t *out)
 {
 	struct param p;
@@ -101,7 +105,7 @@ bool media_is(const struct media *m, struct slice type, struct slice subtype)
 	return slice_ieq(m->type, type) && slice_ieq(m->subtype, subtype);
 }
 
-/* qvalue 0, 0.0, 0.00 or 0.000: "not acceptable". */
+/* is_q_zero: q=0, 0.0, 0.00 or 0.000 means "not acceptable". */
 static bool is_q_zero(struct slice params)
 {
 	struct param q;
@@ -169,6 +173,7 @@ static const struct {
 	{"stale", offsetof(struct digest_params, stale)},
 };
 
+/* One name=value of the list. Values of unknown names are checked as well, and dropped. */
 static enum err digest_one(struct slice item, struct digest_params *d)
 {
 	struct slice name = scan_token(&item), value, inner;

@@ -3,16 +3,21 @@
 
 #include "sip/message/scan.h"
 
-/* The values of single header fields, one function a field. s is the value as msg.h gives it. All slices point into it.
+/*
+ * The values of single header fields, one function for each. s is the value as msg.h gives it, folds included. All
+ * slices of results point into s. On ERR_SYNTAX *out is untouched.
  */
 
-/* cseq_parse: RFC 3261 20.16, number below 2^31. *method is the token behind it. */
+/* cseq_parse: RFC 3261 20.16. The number is below 2^31; *method is the token behind it. */
 MUST_USE enum err cseq_parse(struct slice s, uint32_t *number, struct slice *method);
 
-/* delta_parse: delta-seconds; a value over 2^32-1 counts as 2^32-1 (RFC 3261 20.19). ERR_SYNTAX for junk. */
+/*
+ * delta_parse: delta-seconds. A value over 2^32-1 counts as 2^32-1, as RFC 3261 20.19 asks for Expires. ERR_SYNTAX for
+ * anything but digits.
+ */
 MUST_USE enum err delta_parse(struct slice s, uint32_t *seconds);
 
-/* Event, RFC 6665 8.4. The package is compared octet by octet. */
+/* Event, RFC 6665 8.4. The package is compared octet by octet (CRT-01). */
 struct event {
 	struct slice package;
 	struct slice id;     /* SLICE_NONE without one */
@@ -38,16 +43,21 @@ struct media {
 MUST_USE enum err media_parse(struct slice s, struct media *out);
 bool media_is(const struct media *m, struct slice type, struct slice subtype);
 
-/* accept_covers: does an Accept list allow type/subtype (ranges count, q=0 does not)? false for a malformed list. */
+/*
+ * accept_covers: does an Accept list allow type/subtype? The most specific range that matches decides, and q=0 means no
+ * (RFC 2616 14.1). false for a malformed list.
+ */
 bool accept_covers(struct slice accept, struct slice type, struct slice subtype);
 
-/* disposition_is_optional: Content-Disposition with handling=optional. */
+/* disposition_is_optional: is s a Content-Disposition with handling=optional (RFC 3261 20.11)? */
 bool disposition_is_optional(struct slice s);
 
 /*
- * Digest credentials or a challenge, RFC 3261 22.4, RFC 7616: scheme and comma-separated name=value. Quoted values are
- * without their quotes, with escapes in. A parameter that is there twice, or an open quote, is ERR_SYNTAX; another
- * scheme than Digest is ERR_UNSUPPORTED. Absent: SLICE_NONE.
+ * Digest credentials or a challenge, RFC 3261 22.4 and RFC 7616: a scheme and a comma-separated list of name=value.
+ * Quoted values are without their quotes, with escapes in them; absent ones are SLICE_NONE; unknown names are ignored.
+ *
+ * ERR_SYNTAX: a known parameter that is there twice, or an open quote: two readers could disagree about which value
+ * counts. ERR_UNSUPPORTED: another scheme than Digest.
  */
 struct digest_params {
 	struct slice realm, nonce, opaque, algorithm, qop, uri, username, response, cnonce, nc, stale;

@@ -2,13 +2,14 @@
 #define SIP_MESSAGE_LIMITS_H
 
 /*
- * Every size and count that a stranger chooses has its cap here or in the [limits] section of the configuration, and
- * beyond it a defined answer. Memory is bounded by what these two say.
+ * Every size and count that a stranger chooses has a cap here or in the [limits] section of the configuration, and a
+ * defined answer beyond it. These two together bound the memory of the process.
  */
 
 #define SIP_MSG_MAX 65536          /* octets of one message unless limits.message says otherwise; beyond: 413 */
 #define SIP_SKIP_MAX (4u << 20)    /* octets of an oversized body that a stream skips to stay usable; beyond: close */
-#define SIP_HEADER_BLOCK_MAX 16384 /* start line to empty line: strangers' Via and Route lists; beyond: close */
+#define SIP_HEADER_BLOCK_MAX 16384 /* start line to empty line: long Via and Route lists; beyond: 400, streams: close \
+				    */
 #define SIP_HEADERS_MAX 128        /* header fields: RFC 4475's largest has 40; beyond: 400 */
 #define SIP_HEADER_MAX 8192        /* octets of one header value: Identity of RSA-4096 is 700; beyond: 400 */
 #define SIP_URI_MAX 1024           /* octets of a URI; beyond: 414 in the Request-URI, else 400 */
@@ -26,9 +27,9 @@
 #define SIP_CONTACTS_MAX 30 /* Contacts of a REGISTER, beyond: 400, and of an AOR: the 200 fits into a datagram */
 
 /*
- * Octets of answers that are kept for retransmissions over UDP, for each of limits.transactions but of all together (4
- * MiB by default: 8000 answers). Beyond, the oldest answers to non-INVITE are forgotten, and later ones to INVITE not
- * kept: a retransmission counts as a new request.
+ * Octets of answers that are kept for retransmissions over UDP, for each of limits.transactions; the sum is one budget
+ * for all (4 MiB by default: 8000 answers). Beyond it the oldest answers to non-INVITE requests are forgotten and new
+ * answers to INVITE are not kept. A retransmission then counts as a new request.
  */
 #define SIP_ANSWER_KEPT 64
 

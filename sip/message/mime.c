@@ -4,13 +4,21 @@
 
 #include "sip/message/proto.h"
 
+/*
+ * Multiparts. Bodies are binary DER, so a delimiter counts only at the start of a line and with nothing but blanks
+ * behind it; anything else that looks like one is data.
+ */
+
 bool mime_boundary(const struct media *m, struct slice *boundary)
 {
 	struct param p;
 
 	if (!scan_param_find(m->params, S("boundary"), &p) || p.value.n == 0 || p.value.n > 70)
 		return false;
-	/* bchars have no backslash, so a quoted value needs no unescaping; a trailing blank is not allowed. */
+	/*
+	 * RFC 2046 5.1.1: boundary characters have no backslash, so a quoted value has no escapes; a blank at the end
+	 * is not allowed.
+	 */
 	for (size_t i = 0; i < p.value.n; i++)
 		if ((unsigned char)p.value.p[i] < 0x20 || (unsigned char)p.value.p[i] > 0x7e || p.value.p[i] == '\\')
 			return false;
@@ -21,12 +29,12 @@ bool mime_boundary(const struct media *m, struct slice *boundary)
 }
 
 struct delimiter {
-	size_t start; /* where the part before it ends: its CR LF is the delimiter's */
+	size_t start; /* where the part before it ends: the CR LF in front belongs to the delimiter */
 	size_t end;   /* behind its line */
 	bool close;   /* "--boundary--", or a delimiter at the very end */
 };
 
-/* Is there a delimiter line at index at ("--boundary", blanks, CR LF)? */
+/* delimiter_at: is there a delimiter line at index at ("--boundary", blanks, CR LF)? */
 static bool delimiter_at(struct slice body, struct slice boundary, size_t at, struct delimiter *d)
 {
 	size_t i = at + 2 + boundary.n;
@@ -44,7 +52,7 @@ static bool delimiter_at(struct slice body, struct slice boundary, size_t at, st
 		d->end = i;
 		return true;
 	}
-	/* Anything else behind the boundary: a longer boundary of an inner multipart, or data. */
+	/* Anything else behind the boundary is a longer boundary of an inner multipart, or data. */
 	if (!slice_starts(slice_sub(body, i, body.n), S("\r\n")))
 		return false;
 	d->end = i + 2;
@@ -59,7 +67,10 @@ static bool next_delimiter(struct slice body, struct slice boundary, size_t from
 		d->start = 0;
 		return true;
 	}
-	/* A delimiter may follow the last one at once: its CR LF is then the two octets before from. */
+	/*
+	 * A delimiter may follow the last one at once. Its CR LF is then the two octets before from, so the search
+	 * begins there.
+	 */
 	for (size_t at = from >= 2 ? from - 2 : 0;; at += 2) {
 		at = slice_find(body, S("\r\n--"), at);
 		if (at == body.n)
@@ -94,7 +105,7 @@ static void part_header(struct mime_part *part, struct slice line)
 	}
 }
 
-/* Head lines up to the empty line, then the body. Folded lines belong to the one before. */
+/* parse_part: the lines of the head up to the empty line, then the body. A folded line belongs to the one before. */
 static bool parse_part(struct slice text, struct mime_part *part)
 {
 	size_t at = 0;

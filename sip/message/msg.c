@@ -6,7 +6,16 @@
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
 
-#define FIELDS 16 /* the room for header fields grows by that many */
+/*
+ * The parser of messages, in the order of the octets: start line, fields, then the fields that an answer needs, then
+ * the body. Octets that it does not understand are never guessed at:
+ *
+ * - without a readable Via, From, To, Call-ID and CSeq nothing can be answered: ERR_SYNTAX;
+ * - any other fault is a defect, and the first one is the answer;
+ * - a lone CR or LF, or a control character, is a defect in every field, since another parser may end a line there.
+ */
+
+#define FIELDS 16 /* the array of header fields grows by that many */
 
 struct sip_msg *msg_ref(struct sip_msg *m)
 {
@@ -22,6 +31,7 @@ void msg_unref(struct sip_msg *m)
 	mem_free(m);
 }
 
+/* Notes what is wrong with the message. The first fault counts: later ones may follow from it. */
 static void defect(struct sip_msg *m, unsigned code, const char *reason)
 {
 	if (m->defect_code == 0) {
@@ -36,7 +46,10 @@ void msg_refuse(struct sip_msg *m, unsigned code, const char *reason)
 	m->defect = reason;
 }
 
-/* No control characters but TAB, folds and what a quoted-pair escapes (RFC 4475 3.1.1.2 has a NUL there). */
+/*
+ * value_is_clean: no control characters but TAB, folds, and what a quoted-pair escapes (RFC 4475 3.1.1.2 has a NUL
+ * there).
+ */
 static bool value_is_clean(struct slice v)
 {
 	for (size_t i = 0; i < v.n; i++) {
@@ -61,7 +74,7 @@ static enum err parse_request_line(struct sip_msg *m, struct slice line)
 	struct slice rest, version;
 	size_t last;
 
-	/* RFC 4475 3.1.2.10: blanks at the end are wrong, but plainly meant to be nothing. */
+	/* RFC 4475 3.1.2.10: blanks at the end are a fault, but leave no doubt about the rest. */
 	for (; slice_ends(line, S(" ")); line.n--)
 		defect(m, 400, "Blanks at the End of the Request Line");
 	last = slice_rchr(line, ' ');
@@ -86,7 +99,7 @@ static enum err parse_request_line(struct sip_msg *m, struct slice line)
 	default:
 		defect(m, 400, "Bad Request-URI");
 	}
-	/* RFC 3261 19.1.1: not allowed there, RFC 4475 3.1.2.11: and not to be passed on. */
+	/* RFC 3261 19.1.1: not allowed there. RFC 4475 3.1.2.11: must not be passed on either. */
 	if (m->uri.headers.p != NULL)
 		defect(m, 400, "Header Fields in the Request-URI");
 	return ERR_OK;
@@ -97,6 +110,7 @@ static enum err parse_status_line(struct sip_msg *m, struct slice line)
 {
 	uint32_t code;
 
+	/* "SIP/2.0 200 " is the shortest: the blank before an empty reason must be there. */
 	if (line.n < 12 || !slice_istarts(line, S("SIP/2.0 ")) || line.p[11] != ' ' ||
 	    !slice_u32(slice_sub(line, 8, 11), 699, &code) || code < 100)
 		return ERR_SYNTAX;
@@ -108,8 +122,8 @@ static enum err parse_status_line(struct sip_msg *m, struct slice line)
 }
 
 /*
- * End of the field that starts raw: the CR LF that no blank follows. raw.n when it does not end. A lone CR or LF, which
- * another parser might take for a line end, ends up in the value and is found there.
+ * field_end: where the field that starts raw ends: at the CR LF that no blank follows. raw.n when it does not end. A
+ * lone CR or LF stays in the value and is found by value_is_clean.
  */
 static size_t field_end(struct slice raw)
 {
@@ -122,6 +136,10 @@ static size_t field_end(struct slice raw)
 	return raw.n;
 }
 
+/*
+ * parse_field: takes one field apart; line has its CR LF. Returns NULL or the defect. h->name is absent when there is
+ * no usable name.
+ */
 static const char *parse_field(struct sip_header *h, struct slice line)
 {
 	struct slice name;
@@ -142,7 +160,6 @@ static const char *parse_field(struct sip_header *h, struct slice line)
 	return value_is_clean(h->value) ? NULL : "Control Character in Header Field";
 }
 
-/* Behind the last one. */
 static void add_field(struct sip_msg *m, const struct sip_header *h)
 {
 	if (m->header_count % FIELDS == 0)
@@ -150,7 +167,7 @@ static void add_field(struct sip_msg *m, const struct sip_header *h)
 	m->headers[m->header_count++] = *h;
 }
 
-/* All fields of the block; *at goes from the first to behind the empty line. */
+/* parse_fields: all fields of the block. *at goes from the first field to behind the empty line. */
 static enum err parse_fields(struct sip_msg *m, struct slice raw, size_t *at, const char **why)
 {
 	for (;;) {
@@ -171,6 +188,7 @@ static enum err parse_fields(struct sip_msg *m, struct slice raw, size_t *at, co
 		bad = parse_field(&h, slice_sub(rest, 0, end + 2));
 		if (bad != NULL)
 			defect(m, 400, bad);
+		/* Fields beyond the cap are not kept; the message is refused anyway. */
 		if (m->header_count == SIP_HEADERS_MAX)
 			defect(m, 400, "Too Many Header Fields");
 		else if (h.name.p != NULL)
@@ -182,6 +200,7 @@ static enum err parse_fields(struct sip_msg *m, struct slice raw, size_t *at, co
 	return ERR_OK;
 }
 
+/* RFC 3261 7.3.1: two From, Call-ID ... fields let two readers see two messages, so they are refused. */
 static void index_fields(struct sip_msg *m)
 {
 	for (unsigned i = 0; i < m->header_count; i++) {
@@ -262,7 +281,10 @@ enum err msg_contact(const struct sip_msg *m, struct addr *out)
 	return addr_parse(item, out);
 }
 
-/* tag-param is "tag" EQUAL token: an empty one would hide the tag that an answer or a dialog puts behind it. */
+/*
+ * tag_is_fine: tag-param is "tag" EQUAL token (RFC 3261 25.1). An empty tag would hide the one that an answer or a
+ * dialog appends.
+ */
 static bool tag_is_fine(const struct addr *a)
 {
 	struct param p;
@@ -270,7 +292,10 @@ static bool tag_is_fine(const struct addr *a)
 	return !scan_param_find(a->params, S("tag"), &p) || p.value.n > 0;
 }
 
-/* What an answer copies (RFC 3261 8.2.6.2) must be readable, or there is no answer. */
+/*
+ * parse_routing: reads what an answer copies (RFC 3261 8.2.6.2). Returns why no answer is possible, or NULL; other
+ * faults are defects.
+ */
 static const char *parse_routing(struct sip_msg *m)
 {
 	struct slice vias = msg_value(m, HDR_VIA), top, method;
@@ -303,7 +328,10 @@ static const char *parse_routing(struct sip_msg *m)
 	if (m->call_id.n > SIP_CALLID_MAX || m->from_tag.n > SIP_CALLID_MAX || m->to_tag.n > SIP_CALLID_MAX ||
 	    m->via.branch.n > SIP_CALLID_MAX)
 		defect(m, 400, "Call-ID, Tag or Branch Too Long");
-	/* No character of word; RFC 4474 9 needs "|" as a mark, and nothing escapes control characters here. */
+	/*
+	 * RFC 3261 25.1: none of these is a character of word. "|" separates the fields of RFC 4474 9, and control
+	 * characters have no escape here.
+	 */
 	for (size_t i = 0; i < m->call_id.n; i++)
 		if ((unsigned char)m->call_id.p[i] <= 0x20 || m->call_id.p[i] == 0x7f || m->call_id.p[i] == '|')
 			defect(m, 400, "Bad Call-ID Header Field");
@@ -321,6 +349,7 @@ static void parse_body(struct sip_msg *m, size_t at)
 	struct slice length = msg_value(m, HDR_CONTENT_LENGTH);
 	uint64_t n;
 
+	/* RFC 3261 18.3: Content-Length ends the body; without it a datagram ends it. */
 	m->body = slice_sub(m->raw, at, m->raw.n);
 	if (length.p == NULL)
 		return;
@@ -336,6 +365,7 @@ static void parse_body(struct sip_msg *m, size_t at)
 
 enum err msg_parse(struct slice raw, struct sip_msg **out, const char **why)
 {
+	/* One allocation for the message and its octets; only the list of fields is apart. */
 	struct sip_msg *m = mem_alloc(sizeof(*m) + raw.n + 1);
 	size_t line_end, at;
 	enum err e = ERR_SYNTAX;

@@ -2,8 +2,11 @@
 
 #include <stddef.h>
 
+/* Tables. Look-ups walk them: they are short, and most names are found by their first letter and length. */
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
+/* METHOD_UNKNOWN must be first: method_of begins behind it. */
 static const char *const method_names[] = {
 	[METHOD_UNKNOWN] = "?",         [METHOD_ACK] = "ACK",
 	[METHOD_BYE] = "BYE",           [METHOD_CANCEL] = "CANCEL",
@@ -28,7 +31,7 @@ const char *method_name(enum method m)
 	return method_names[m];
 }
 
-/* In the order of their first letters, on which header_of relies. Compact forms: RFC 3261 7.3.3, 3265, 4474, 6665. */
+/* Sorted by the first letter, on which header_of relies. Compact forms: RFC 3261 7.3.3, RFC 6665, RFC 4474. */
 #define T(lit) \
 	{ \
 		lit, sizeof(lit) - 1 \
@@ -107,6 +110,7 @@ enum header header_of(struct slice name)
 
 bool header_is_single(enum header h)
 {
+	/* Identity is not among them: RFC 8224 allows several, which a proxy must pass on (T-36). */
 	switch (h) {
 	case HDR_CALL_ID:
 	case HDR_CONTENT_DISPOSITION:

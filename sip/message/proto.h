@@ -73,7 +73,10 @@ enum header {
 	HDR_COUNT
 };
 
-/* header_of: by the whole name without case, or its compact form. header_is_single: may be in a message once only. */
+/*
+ * header_of: the kind of a name, compared whole and without case, or of a compact form (RFC 3261 7.3.3). Never by a
+ * hash: two names must not count as one. header_is_single: may the field be in a message once only?
+ */
 enum header header_of(struct slice name);
 bool header_is_single(enum header h);
 

@@ -5,7 +5,12 @@
 
 #include "sip/message/limits.h"
 
-/* The letters of the table below. */
+/*
+ * Classes of octets and the scanners over them. One table look-up answers what an octet may be; octets from 0x80 on are
+ * UTF-8 of display names and the like.
+ */
+
+/* One letter for each combination of classes in the table. */
 #define B (CHAR_LWS | CHAR_PLAIN)
 #define E CHAR_LWS
 #define A (CHAR_ALNUM | CHAR_TOKEN | CHAR_VALUE | CHAR_UNRESERVED | CHAR_PLAIN)
@@ -54,7 +59,10 @@ bool scan_is_ipv6(struct slice s)
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
-	/* RFC 5118 4.10: the ABNF of RFC 3261 has a third colon before an IPv4 address; it must be tolerated. */
+	/*
+	 * RFC 5118 4.10: the ABNF of RFC 3261 puts a third colon before an embedded IPv4 address, and senders that
+	 * follow it must be tolerated.
+	 */
 	extra = slice_find(s, S(":::"), 0);
 	if (extra + 2 == slice_rchr(s, ':') && slice_chr(s, '.') < s.n)
 		memmove(text + extra, text + extra + 1, s.n - extra);
@@ -68,7 +76,7 @@ bool scan_is_host(struct slice s)
 	if (s.n == 0 || s.n > 255 || s.p[0] == '.' || s.p[0] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		/* Underscores are no host names, but peers have them. */
+		/* Underscores are not allowed in host names, but peers use them. */
 		if (!char_is(s.p[i], CHAR_ALNUM) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != '_')
 			return false;
 		if (s.p[i] == '.' && i > 0 && s.p[i - 1] == '.')
@@ -98,6 +106,7 @@ struct slice scan_token(struct slice *s)
 	return token;
 }
 
+/* An escape hides the octet behind it, so that \" does not end the string. */
 bool scan_quoted(struct slice *s, struct slice *inner)
 {
 	for (size_t i = 1; i < s->n; i++) {
@@ -133,6 +142,7 @@ bool scan_list(struct slice *rest, struct slice *item, bool *bad)
 				*bad = true;
 				return false;
 			}
+			/* Go on at the closing quote. */
 			i = s.n - from.n - 1;
 		} else if (c == '<') {
 			angle = true;
@@ -144,7 +154,10 @@ bool scan_list(struct slice *rest, struct slice *item, bool *bad)
 	}
 	*item = slice_trim(slice_sub(s, 0, i));
 	*rest = slice_sub(s, i + 1, s.n);
-	/* An empty element, or a comma with nothing behind it. */
+	/*
+	 * An empty element, or a comma with nothing behind it, is a fault: readers differ about how many elements there
+	 * are.
+	 */
 	if (item->n == 0 || (i < s.n && scan_skip(*rest).n == 0))
 		*bad = true;
 	return !*bad;

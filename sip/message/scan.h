@@ -4,18 +4,22 @@
 #include "core/slice.h"
 
 /*
- * The smallest pieces of the grammar, RFC 3261 25.1. White space inside a header value is SP, TAB and the CR LF of a
- * fold: msg_parse has checked that every CR LF in a value is a fold, so here both count as blanks.
+ * The smallest pieces of the grammar, RFC 3261 25.1. White space within a value is SP, TAB, and the CR LF of a fold.
+ * msg_parse has checked that each CR LF in a value is a fold, so CR and LF count as blanks here.
+ *
+ * Functions that take a pointer to a slice cut off its front what they have read. Nothing is copied; results point into
+ * the input.
  */
 
-/* What an octet may be part of. */
+/* What an octet may be part of; bits of char_class. */
 enum {
 	CHAR_LWS = 1,
 	CHAR_ALNUM = 2,
 	CHAR_TOKEN = 4,
-	CHAR_VALUE = 8, /* without quotes: token, host (with colons and brackets), and what else peers send */
+	CHAR_VALUE = 8, /* a parameter value without quotes: token, host (with colons and brackets), and what peers send
+			   beyond the grammar */
 	CHAR_UNRESERVED = 16,
-	CHAR_PLAIN = 32 /* nothing that could end a header value, or has no place in one */
+	CHAR_PLAIN = 32 /* may stand in any header value: does not end it and is no control character */
 };
 
 extern const unsigned char char_class[256];
@@ -34,18 +38,19 @@ struct slice scan_skip(struct slice s);
 struct slice scan_token(struct slice *s);
 
 /*
- * scan_quoted: s begins with a quote; *inner is what stands between the quotes (escapes left in) and *s goes on behind.
- * false when there is no closing quote.
+ * scan_quoted: s begins with a quote. *inner is what stands between the quotes, escapes left in; *s goes on behind the
+ * closing quote. false, with both untouched, when there is none.
  */
 MUST_USE bool scan_quoted(struct slice *s, struct slice *inner);
 
 /*
- * scan_list: the next element of a comma-separated list, blanks trimmed; commas inside quotes and <> do not split.
- * false at the end. *bad is set (and false returned) for an open quote, or an empty element where others follow.
+ * scan_list: cuts the next element off a comma-separated list, blanks trimmed. Commas inside quotes and <> do not split
+ * (RFC 3261 7.3.1). false at the end. *bad: the list is malformed (an open quote, an empty element, a comma at the
+ * end); false is returned then, too.
  */
 MUST_USE bool scan_list(struct slice *rest, struct slice *item, bool *bad);
 
-/* scan_list_has: does the comma-separated list of tokens have this one (without case)? */
+/* scan_list_has: does the comma-separated list of tokens have this one, without case? */
 bool scan_list_has(struct slice list, struct slice token);
 
 struct param {
@@ -55,12 +60,15 @@ struct param {
 };
 
 /*
- * scan_param: the next ";name[=value]" of *rest, which begins with ";" or is empty (blanks aside). false at the end;
- * *bad is set when what follows is no parameter.
+ * scan_param: cuts the next ";name[=value]" off *rest, which is empty or begins with ";", blanks aside. false at the
+ * end; *bad is set when what follows is no parameter.
  */
 MUST_USE bool scan_param(struct slice *rest, struct param *out, bool *bad);
 
-/* scan_params_check: all of them well-formed and at most SIP_PARAMS_MAX. */
+/*
+ * scan_params_check: are all parameters well-formed and at most SIP_PARAMS_MAX? Checked once when a value is parsed;
+ * the look-ups below rely on it.
+ */
 bool scan_params_check(struct slice params);
 
 /* scan_param_find: the first parameter of this name (without case) in checked params. */

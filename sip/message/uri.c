@@ -5,6 +5,11 @@
 #include "sip/message/limits.h"
 #include "sip/message/scan.h"
 
+/*
+ * URIs are cut from left to right. "@" is looked for first, because the user part may have ";" and "?" unescaped (RFC
+ * 3261 25.1), and what stands behind the first "@" is never a user part.
+ */
+
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -13,7 +18,7 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 2396 2.2 "reserved". */
+/* RFC 2396 2.2 "reserved": an escaped one is not the same as the character. */
 static bool is_reserved(char c)
 {
 	return c != '\0' && strchr(";/?:@&=+$,", c) != NULL;
@@ -24,7 +29,10 @@ static bool is_user_char(char c)
 	return char_is(c, CHAR_UNRESERVED) || (c != '\0' && strchr("&=+$,;?/", c) != NULL);
 }
 
-/* One octet at *i, an escape resolved; *i goes behind it. -1 for an escape that is none. */
+/*
+ * octet_at: the octet at *i, with an escape resolved; *i goes behind it. -1, and *i stays, for "%" without two digits.
+ * Parsed URIs have no such escapes.
+ */
 static int octet_at(struct slice s, size_t *i)
 {
 	int hi, lo;
@@ -41,6 +49,7 @@ static int octet_at(struct slice s, size_t *i)
 	return hi * 16 + lo;
 }
 
+/* Are all characters unreserved, escaped, or among more? */
 static bool chars_ok(struct slice s, const char *more)
 {
 	for (size_t i = 0; i < s.n;) {
@@ -58,7 +67,10 @@ static bool chars_ok(struct slice s, const char *more)
 	return true;
 }
 
-/* scheme ":" and no octet that a URI cannot have: enough for URIs that are only passed on. */
+/*
+ * parse_other: a scheme, ":" and no octet that could end a header value or an addr-spec: enough for a URI that is only
+ * passed on.
+ */
 static enum err parse_other(struct slice s)
 {
 	size_t colon = slice_chr(s, ':');
@@ -143,7 +155,7 @@ enum err uri_parse(struct slice s, struct uri *out)
 	return e;
 }
 
-/* The next ";name=value" or "&name=value" of *rest. */
+/* next_pair: cuts the next ";name=value" or "&name=value" off *rest. false at the end. */
 static bool next_pair(struct slice *rest, char sep, struct slice *name, struct slice *value)
 {
 	struct slice s = *rest;
@@ -176,7 +188,10 @@ bool uri_param(const struct uri *u, struct slice name, struct slice *value)
 	return false;
 }
 
-/* Equal once escapes are resolved; RFC 3261 19.1.4: "%HH" equals the character, if that is not reserved. */
+/*
+ * text_equal: equal once escapes are resolved. RFC 3261 19.1.4: "%HH" equals the character, unless that is reserved.
+ * fold: without case.
+ */
 static bool text_equal(struct slice a, struct slice b, bool fold)
 {
 	size_t i = 0, j = 0;
@@ -197,7 +212,10 @@ static bool text_equal(struct slice a, struct slice b, bool fold)
 	return i == a.n && j == b.n;
 }
 
-/* These must be in both or in neither; any other parameter in only one of the two is ignored. */
+/*
+ * must_be_in_both: these parameters count even if only one of the two URIs has them (RFC 3261 19.1.4). Any other one is
+ * ignored then.
+ */
 static bool must_be_in_both(struct slice name)
 {
 	return slice_ieq(name, S("user")) || slice_ieq(name, S("ttl")) || slice_ieq(name, S("method")) ||
@@ -239,7 +257,7 @@ bool uri_equal(const struct uri *a, const struct uri *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
-	/* Also where a parameter is there twice, which RFC 3261 19.1.1 forbids. */
+	/* Equal octets are equal URIs, also where a parameter is there twice, which RFC 3261 19.1.1 forbids. */
 	if (slice_eq(a->text, b->text))
 		return true;
 	if (a->scheme == URI_OTHER)
@@ -277,6 +295,10 @@ enum err uri_aor(const struct uri *u, struct buf *out)
 	for (size_t i = 0; i < u->user.n;) {
 		int c = octet_at(u->user, &i);
 
+		/*
+		 * One spelling for each user: characters that need no escape have none, all others have %XX in upper
+		 * case.
+		 */
 		if (is_user_char((char)c)) {
 			buf_addc(out, (char)c);
 		} else {

@@ -3,7 +3,7 @@
 
 #include "core/buf.h"
 
-/* SIP and SIPS URIs, RFC 3261 19.1. Other schemes are kept as text. */
+/* SIP and SIPS URIs, RFC 3261 19.1. Other schemes are kept as text, since a proxy passes them on. */
 
 enum uri_scheme { URI_OTHER, URI_SIP, URI_SIPS };
 
@@ -18,26 +18,33 @@ struct uri {
 	struct slice headers; /* behind "?", or SLICE_NONE */
 };
 
-/* uri_parse: s is exactly one absolute URI, no blanks. ERR_SYNTAX, ERR_LIMIT (SIP_URI_MAX). Slices point into s. */
+/*
+ * uri_parse: s is exactly one absolute URI without blanks. Slices point into s. ERR_SYNTAX, ERR_LIMIT (SIP_URI_MAX);
+ * *out untouched.
+ */
 MUST_USE enum err uri_parse(struct slice s, struct uri *out);
 
-/* uri_equal: RFC 3261 19.1.4. Other schemes: octet by octet. */
+/*
+ * uri_equal: RFC 3261 19.1.4: escapes, case of the host and parameters as the section says. sip and sips are never
+ * equal. Other schemes: octet by octet.
+ */
 bool uri_equal(const struct uri *a, const struct uri *b);
 
 /* uri_param: the value of a URI parameter (SLICE_NONE when it has none); false when absent. */
 bool uri_param(const struct uri *u, struct slice name, struct slice *value);
 
-/* uri_domain: the host, without the dot that a DNS name may end in: "example.com." is "example.com". */
+/* uri_domain: the host without the dot that a DNS name may end in: "example.com." is "example.com". */
 struct slice uri_domain(const struct uri *u);
 
-/* uri_target: the text without header fields, which have no place in a Request-URI (RFC 3261 19.1.1). */
+/* uri_target: the text without header fields, which are not allowed in a Request-URI (RFC 3261 19.1.1). */
 struct slice uri_target(const struct uri *u);
 
 /*
- * uri_aor: appends the AOR key used to store, authorize and compare: "sip:user@host", scheme sip/sips folded, host in
- * lower case, port, parameters, password and headers dropped, the user part with the fewest escapes possible (RFC
- * 3261 10.3 step 5, RFC 5630). Printable without blanks. ERR_UNSUPPORTED for other schemes, ERR_NOTFOUND without a user
- * part, ERR_LIMIT over SIP_AOR_MAX; out as before.
+ * uri_aor: appends the AOR key, by which users are stored, authorized and compared (T-29): "sip:user@host", with sips
+ * as sip, the host in lower case, without port, parameters, password and headers, and the user part with as few escapes
+ * as possible (RFC 3261 10.3 step 5, RFC 5630 5.2). It is printable without blanks. Never used for what is signed.
+ *
+ * ERR_UNSUPPORTED: another scheme. ERR_NOTFOUND: no user part. ERR_LIMIT: over SIP_AOR_MAX. out is as before then.
  */
 MUST_USE enum err uri_aor(const struct uri *u, struct buf *out);
 

@@ -2,7 +2,9 @@
 
 #include "sip/message/scan.h"
 
-/* "SIP" SLASH "2.0" SLASH transport LWS; blanks may stand around the slashes. */
+/* A Via tells where answers go, so it is read strictly; only the comments of RFC 2543 are skipped. */
+
+/* parse_protocol: "SIP" SLASH "2.0" SLASH transport LWS (RFC 3261 25.1); blanks may stand around the slashes. */
 static enum err parse_protocol(struct slice *s, struct slice *transport)
 {
 	struct slice name, version;
@@ -24,7 +26,7 @@ static enum err parse_protocol(struct slice *s, struct slice *transport)
 	return slice_ieq(name, S("SIP")) && slice_eq(version, S("2.0")) ? ERR_OK : ERR_UNSUPPORTED;
 }
 
-/* sent-by: host [ COLON port ], blanks allowed around the colon. s goes on at the parameters. */
+/* parse_sent_by: host [ COLON port ], with blanks allowed around the colon. *s goes on at the parameters. */
 static enum err parse_sent_by(struct slice *s, struct via *v)
 {
 	size_t n = 0;
@@ -52,7 +54,9 @@ static enum err parse_sent_by(struct slice *s, struct via *v)
 	return ERR_OK;
 }
 
-/* A comment in parentheses may follow the parameters of old implementations (RFC 2543); it says nothing. */
+/*
+ * without_comment: old implementations (RFC 2543) put a comment in parentheses behind the parameters. It means nothing.
+ */
 static struct slice without_comment(struct slice s)
 {
 	bool quoted = false;
@@ -85,7 +89,7 @@ enum err via_parse(struct slice s, struct via *out)
 		return ERR_SYNTAX;
 	rest = v.params;
 	while (scan_param(&rest, &p, &bad)) {
-		/* Of those that are there twice the first one that has a value counts. */
+		/* Of a parameter that is there twice the first one with a value counts. */
 		if (v.branch.p == NULL && slice_ieq(p.name, S("branch")))
 			v.branch = p.value;
 		else if (v.received.p == NULL && slice_ieq(p.name, S("received")))

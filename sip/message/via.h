@@ -15,11 +15,16 @@ struct via {
 	bool rport;            /* present, with or without a value */
 };
 
-/* via_parse: s is one element of the list. ERR_SYNTAX; ERR_UNSUPPORTED for another protocol than SIP/2.0, with *out
- * filled all the same, for the answer that says so. */
+/*
+ * via_parse: s is one element of the list; slices point into s. ERR_SYNTAX. ERR_UNSUPPORTED: another protocol than
+ * SIP/2.0; *out is filled all the same, for the answer (505).
+ */
 MUST_USE enum err via_parse(struct slice s, struct via *out);
 
-/* via_is_rfc3261: the branch begins with the magic cookie, so it identifies the transaction. */
+/*
+ * via_is_rfc3261: does the branch begin with the magic cookie, so that it identifies the transaction (RFC 3261
+ * 8.1.1.7)?
+ */
 bool via_is_rfc3261(const struct via *v);
 
 #endif
