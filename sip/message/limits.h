@@ -8,8 +8,7 @@
 
 #define SIP_MSG_MAX 65536          /* octets of one message unless limits.message says otherwise; beyond: 413 */
 #define SIP_SKIP_MAX (4u << 20)    /* octets of an oversized body that a stream skips to stay usable; beyond: close */
-#define SIP_HEADER_BLOCK_MAX 16384 /* start line to empty line: long Via and Route lists; beyond: 400, streams: close \
-				    */
+#define SIP_HEADER_BLOCK_MAX 16384 /* start line to empty line: long Via lists; beyond: 400, a stream is closed */
 #define SIP_HEADERS_MAX 128        /* header fields: RFC 4475's largest has 40; beyond: 400 */
 #define SIP_HEADER_MAX 8192        /* octets of one header value: Identity of RSA-4096 is 700; beyond: 400 */
 #define SIP_URI_MAX 1024           /* octets of a URI; beyond: 414 in the Request-URI, else 400 */

@@ -2,9 +2,14 @@
 
 #include <string.h>
 
-/* In the first octet beside the protocol: */
-#define V6 0x80     /* addresses of 16 octets */
-#define REMOTE 0x40 /* of flow_pack_remote */
+/*
+ * Packed flows: one octet with the protocol and two bits of form, then addresses and ports in network order, or the id
+ * of a connection. Lengths are exact, so that one flow has one packed form.
+ */
+
+/* Bits of the first octet, beside the protocol. */
+#define V6 0x80     /* the addresses have 16 octets, else 4 */
+#define REMOTE 0x40 /* written by flow_pack_remote */
 
 const char *flow_proto_name(enum proto p)
 {

@@ -4,7 +4,15 @@
 #include "sip/message/proto.h"
 #include "sip/message/scan.h"
 
-/* Content-Length of the head (start line to empty line). false when missing, not a number, or there with two values. */
+/*
+ * Content-Length alone ends a message on a stream (RFC 3261 18.3). If two readers disagree about it, an attacker can
+ * hide a message in the body of another; so whatever is doubtful about it ends the connection.
+ */
+
+/*
+ * content_length: Content-Length of the head (start line to empty line). false when it is missing, not a number, or
+ * there with two different values.
+ */
 static bool content_length(struct slice head, uint64_t *out)
 {
 	size_t at = slice_find(head, S("\r\n"), 0) + 2;
@@ -15,6 +23,9 @@ static bool content_length(struct slice head, uint64_t *out)
 		struct slice line, name, value;
 		uint64_t v;
 
+		/*
+		 * A folded line belongs to the field before it, so that a fold cannot hide or forge a Content-Length.
+		 */
 		while (end + 2 < head.n && (head.p[end + 2] == ' ' || head.p[end + 2] == '\t'))
 			end = slice_find(head, S("\r\n"), end + 2);
 		line = slice_sub(head, at, end);
@@ -29,6 +40,10 @@ static bool content_length(struct slice head, uint64_t *out)
 	return found;
 }
 
+/*
+ * RFC 3261 7.5: line ends before a message are ignored. RFC 5626 3.5.1: two of them are a keep-alive. Fewer than four
+ * octets may still become one.
+ */
 static enum frame_found blanks(struct slice s, size_t *n)
 {
 	if (slice_starts(s, S("\r\n\r\n"))) {
@@ -41,7 +56,10 @@ static enum frame_found blanks(struct slice s, size_t *n)
 	return FRAME_BLANK;
 }
 
-/* The header block is complete: how long is the message? */
+/*
+ * measure: the header block is complete; how long is the message? length is compared alone first, so that the sum
+ * cannot overflow.
+ */
 static enum frame_found measure(struct frame *f, struct slice s, size_t head, size_t max, size_t *n, uint64_t *body)
 {
 	uint64_t length = 0;
@@ -60,13 +78,14 @@ static enum frame_found measure(struct frame *f, struct slice s, size_t head, si
 static enum frame_found find(struct frame *f, struct slice s, size_t max, size_t *n, uint64_t *body)
 {
 	if (f->total == 0) {
+		/* The end mark has four octets, three of which may have been there before. */
 		size_t from = f->scanned > 3 ? f->scanned - 3 : 0, end;
 		enum frame_found found;
 
 		if (s.n > 0 && f->scanned == 0 && (s.p[0] == '\r' || s.p[0] == '\n'))
 			return blanks(s, n);
 		end = slice_find(s, S("\r\n\r\n"), from);
-		/* Too long a head is refused whether its end is there already or cannot come in time any more. */
+		/* A head that is too long is refused, whether its end is there already or not. */
 		*n = 0;
 		if (end == s.n ? s.n >= SIP_HEADER_BLOCK_MAX : end + 4 > SIP_HEADER_BLOCK_MAX)
 			return FRAME_BAD;

@@ -16,6 +16,7 @@ bool peer_of(struct slice host, uint16_t port, struct peer *out)
 		return false;
 	memcpy(text, host.p, host.n);
 	text[host.n] = '\0';
+	/* A NUL in the text would end it early for inet_pton. */
 	if (strlen(text) != host.n)
 		return false;
 	if (inet_pton(AF_INET, text, &p.u.in.sin_addr) == 1) {
@@ -38,7 +39,7 @@ bool peer_parse(struct slice text, struct peer *out)
 
 	if (colon == text.n || !slice_u32(slice_sub(text, colon + 1, text.n), 65535, &port))
 		return false;
-	/* An IPv6 address needs its brackets, or the port could be a part of it. */
+	/* An IPv6 address needs brackets, or its last group could be taken for the port. */
 	if (slice_chr(host, ':') < host.n && host.p[0] != '[')
 		return false;
 	return peer_of(host, (uint16_t)port, out);
@@ -74,7 +75,10 @@ static bool is_mapped(const struct peer *p)
 	return p->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&p->u.in6.sin6_addr);
 }
 
-/* The octets of the address, an IPv4-mapped one as IPv4. */
+/*
+ * octets: the octets of the address. An IPv4-mapped IPv6 address counts as IPv4, so that one host is one source by
+ * either socket.
+ */
 static struct slice octets(const struct peer *p)
 {
 	if (p->u.sa.sa_family == AF_INET)

@@ -6,7 +6,7 @@
 
 #include "core/slice.h"
 
-/* An IPv4 or IPv6 address with a port. */
+/* An IPv4 or IPv6 address with a port, as the system takes it. A value; {0} has no family and is no address. */
 struct peer {
 	union {
 		struct sockaddr sa;
@@ -17,8 +17,10 @@ struct peer {
 
 #define PEER_TEXT 64 /* "[ipv6]:port" with the NUL */
 
-/* peer_parse: "1.2.3.4:5060", "[::1]:5060"; port 0 allowed. peer_of: a bare address in text (brackets allowed) and a
- * port. */
+/*
+ * peer_parse: reads "1.2.3.4:5060" or "[::1]:5060"; port 0 is allowed. peer_of: an address in text (brackets allowed,
+ * no names) and a port. false: *out is untouched.
+ */
 MUST_USE bool peer_parse(struct slice text, struct peer *out);
 MUST_USE bool peer_of(struct slice host, uint16_t port, struct peer *out);
 
@@ -31,7 +33,10 @@ bool peer_is_any(const struct peer *p); /* 0.0.0.0 or :: */
 bool peer_same_host(const struct peer *a, const struct peer *b);
 bool peer_same(const struct peer *a, const struct peer *b);
 
-/* peer_ip: the bare address; peer_host: as in a URI, IPv6 in brackets; peer_text: host and port. */
+/*
+ * peer_ip: the address; peer_host: the same with brackets around IPv6, as in a URI; peer_text: host and port. For use
+ * as peer_text(p).text within one expression.
+ */
 struct peer_text {
 	char text[PEER_TEXT];
 };
@@ -39,7 +44,10 @@ struct peer_text peer_ip(const struct peer *p);
 struct peer_text peer_host(const struct peer *p);
 struct peer_text peer_text(const struct peer *p);
 
-/* peer_prefix: the octets that stand for one source: an IPv4 address, or the /64 of an IPv6 one. Points into p. */
+/*
+ * peer_prefix: the octets that stand for one source in limits and rates: an IPv4 address, or the /64 of an IPv6
+ * address, since whoever has one address there has all of it. Points into p.
+ */
 struct slice peer_prefix(const struct peer *p);
 
 #endif

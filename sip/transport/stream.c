@@ -10,6 +10,21 @@
 #include "core/mem.h"
 #include "sip/transport/stream_private.h"
 
+/*
+ * The life of a connection, its output and its input.
+ *
+ *   stream_connect   CONNECTING -> (TLS) HANDSHAKE -> OPEN -> CLOSING -> OVER
+ *   accept                         (TLS) HANDSHAKE -> OPEN -> CLOSING -> OVER
+ *
+ * From every state an error, a time limit or stream_close leads to CLOSING.
+ *
+ * - In HANDSHAKE each step runs in a worker, which owns s->tls while busy is set.
+ * - opened() is called when OPEN begins, closed() when OVER begins; each at most once.
+ * - CLOSING reads nothing. It ends when all output is sent or after CLOSE_LINGER_MS.
+ * - Nothing frees a connection within its own handlers: stream_finish is deferred to the end of the turn, or runs last
+ *   in its timer. If a worker has the TLS state then, step_done (stream_tls.c) frees it.
+ */
+
 struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, const struct stream_limits *limits)
 {
 	struct streams *all = mem_alloc(sizeof(*all));
@@ -30,6 +45,7 @@ struct streams *streams_new(struct loop *l, struct work *w, unsigned tls_slots, 
 
 /* --- end of life --- */
 
+/* The connection does not count for its source any more; the last one frees the entry. */
 static void leave_source(struct stream *s)
 {
 	if (s->source == NULL)
@@ -50,7 +66,10 @@ void stream_destroy(struct stream *s)
 	mem_free(s);
 }
 
-/* Takes the connection out of the world; a worker that still holds its TLS state is waited for. */
+/*
+ * detach: takes the connection out of all tables and closes its socket. The memory stays while a worker has the TLS
+ * state.
+ */
 static void detach(struct stream *s)
 {
 	io_free(s->io);
@@ -101,7 +120,10 @@ void streams_free(struct streams *all)
 
 /* --- output --- */
 
-/* Who asks without reading the answers is asked to wait: TCP does that when nothing is read here. */
+/*
+ * may_read: while much output waits, nothing is read that would be answered. TCP then slows the peer down, which asks
+ * without reading the answers.
+ */
 static bool may_read(const struct stream *s)
 {
 	return !s->busy && (s->state == STREAM_OPEN || s->state == STREAM_HANDSHAKE) && s->out.n <= OUT_HIGH;
@@ -128,7 +150,7 @@ void stream_flush(struct stream *s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-			/* The peer is gone: what waits has nowhere to go. */
+			/* The peer is gone: drop what waits for it. */
 			sent = s->out.n;
 			snprintf(s->why, sizeof(s->why), "%s", strerror(errno));
 			s->state = STREAM_CLOSING;
@@ -143,13 +165,13 @@ void stream_flush(struct stream *s)
 	else if (sent > 0)
 		buf_drop(&s->out, sent);
 	if (s->state == STREAM_CLOSING && s->out.n == 0 && !s->ending) {
-		s->ending = true; /* put off once only: the second call would find freed memory */
+		s->ending = true; /* deferred only once: a second call would find freed memory */
 		loop_defer(s->all->loop, stream_finish, s);
 	}
 	stream_want(s);
 }
 
-/* Moves the records that TLS made into the socket's buffer. */
+/* Moves the records that TLS has made into the buffer of the socket; takes the memory over where it can. */
 void stream_take_records(struct stream *s)
 {
 	struct buf *records = tls_output(s->tls);
@@ -175,6 +197,7 @@ enum err stream_send(struct stream *s, struct slice octets)
 		return ERR_LIMIT;
 	}
 	stream_touch(s);
+	/* Before the handshake is done there is nothing to encrypt with. */
 	if (s->state != STREAM_OPEN) {
 		buf_add(&s->early, octets);
 		return ERR_OK;
@@ -192,8 +215,9 @@ enum err stream_send(struct stream *s, struct slice octets)
 }
 
 /*
- * The one line about a handshake that came to nothing, whoever found out: a wrong certificate, the peer's alert, a time
- * limit. Clients that only look whether somebody listens are none of the operator's business.
+ * log_handshake: the one line about a failed handshake, whoever noticed it: a wrong certificate, the alert of the peer,
+ * a time limit. A client that connects and says nothing is only logged for debugging: port scans are no business of the
+ * operator.
  */
 static void log_handshake(const struct stream *s, const char *why)
 {
@@ -216,6 +240,7 @@ void stream_close(struct stream *s, const char *why)
 	s->state = STREAM_CLOSING;
 	s->active_ms = loop_now_ms(s->all->loop);
 	stream_flush(s);
+	/* The linger time begins now: the timer ran for another limit before. */
 	if (s->out.n > 0) {
 		timer_stop(s->timer);
 		stream_arm(s);
@@ -224,6 +249,7 @@ void stream_close(struct stream *s, const char *why)
 
 /* --- input --- */
 
+/* Gives the user what is buffered, and sets the time limit of the message that is only partly there. */
 static void deliver(struct stream *s)
 {
 	size_t used;
@@ -235,17 +261,18 @@ static void deliver(struct stream *s)
 		buf_free(&s->in);
 		s->begun_ms = 0;
 		if (s->state == STREAM_OPEN)
-			stream_arm(s); /* being idle may have a shorter limit than what was waited for */
+			stream_arm(s); /* the idle limit may be shorter than the one that ran */
 		return;
 	}
 	buf_drop(&s->in, used);
+	/* The rest belongs to a new message, which began with the octets that came last. */
 	if (s->begun_ms == 0 || used > 0)
 		s->begun_ms = s->active_ms;
 	if (s->state == STREAM_OPEN)
 		stream_arm(s);
 }
 
-/* Decrypts what came. false when the connection is over. */
+/* pump_tls: decrypts what came. false: the connection is over; octets before the error were delivered. */
 static bool pump_tls(struct stream *s)
 {
 	for (;;) {
@@ -270,6 +297,7 @@ static void on_octets(struct stream *s, struct slice octets)
 		buf_add(&s->in, octets);
 	} else {
 		tls_input(s->tls, octets);
+		/* The worker reads these records; may_read keeps others away until it is done. */
 		if (s->state == STREAM_HANDSHAKE) {
 			stream_handshake(s);
 			return;
@@ -280,6 +308,7 @@ static void on_octets(struct stream *s, struct slice octets)
 	deliver(s);
 }
 
+/* At most READS_A_TURN reads, so that a fast peer does not keep the others waiting. */
 static void on_readable(struct stream *s)
 {
 	for (int i = 0; i < READS_A_TURN && may_read(s); i++) {
@@ -305,9 +334,11 @@ void stream_opened(struct stream *s)
 	s->early = (struct buf){0};
 	stream_touch(s);
 	s->user->opened(s->arg, s);
+	/* What was sent before comes first. opened() may have closed the connection. */
 	if (s->state == STREAM_OPEN && early.n > 0 && stream_send(s, buf_slice(&early)) != ERR_OK)
 		log_line(LOG_DEBUG, "event=early_lost peer=%s", peer_text(&s->remote).text);
 	buf_wipe(&early);
+	/* The peer may have sent octets right behind its last handshake message; they are in the TLS state already. */
 	if (s->state == STREAM_OPEN && s->tls != NULL && pump_tls(s))
 		deliver(s);
 	if (s->state == STREAM_OPEN) {
@@ -319,6 +350,7 @@ void stream_opened(struct stream *s)
 
 static void on_connected(struct stream *s)
 {
+	/* A socket becomes writable when connecting has ended, one way or the other; SO_ERROR tells which. */
 	int error = 0;
 	socklen_t n = sizeof(error);
 
@@ -370,7 +402,7 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 	s->io = io_new(all->loop, fd, on_io, s);
 	map_add(&all->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
 	list_add(&all->by_activity, &s->by_activity);
-	/* Messages are written whole: waiting for more would only add delay. */
+	/* Messages are written whole, so waiting for more octets (Nagle) would only add delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return s;
 }

@@ -7,8 +7,13 @@
 #include "core/mem.h"
 #include "sip/transport/stream_private.h"
 
-/* Listeners, outgoing connections, and the caps on both. */
+/*
+ * Listeners, outgoing connections, and the caps on both. Order of checks for an accepted connection: rates of TLS
+ * handshakes, room in the table, connections of its source. What is refused is closed without a word, since an answer
+ * would cost a handshake.
+ */
 
+/* Counts one more connection of this source. NULL: it has max already. */
 static struct stream_source *enter_source(struct streams *all, const struct peer *remote, unsigned max)
 {
 	struct slice prefix = peer_prefix(remote);
@@ -28,7 +33,7 @@ static struct stream_source *enter_source(struct streams *all, const struct peer
 	return src;
 }
 
-/* How many connections there are with this address, in either direction. */
+/* count_of: how many connections there are with this source, in either direction. */
 static unsigned count_of(const struct streams *all, const struct peer *remote)
 {
 	struct map_node *node = map_find(&all->sources, peer_prefix(remote));
@@ -36,7 +41,10 @@ static unsigned count_of(const struct streams *all, const struct peer *remote)
 	return node == NULL ? 0 : MAP_ENTRY(node, struct stream_source, node)->count;
 }
 
-/* At the cap (S-47): who was idle longest and carries nothing, else who carries nothing of a user. */
+/*
+ * dispensable: which connection makes way at the cap (S-47): the one idle longest without a task; else the one idle
+ * longest whose tasks are all of strangers; else none. One whose TLS state a worker has cannot be closed at once.
+ */
 static struct stream *dispensable(const struct streams *all)
 {
 	struct stream *of_stranger = NULL;
@@ -64,10 +72,17 @@ static bool make_room(struct streams *all)
 	if (s == NULL)
 		return false;
 	stream_close(s, "made way for a new connection");
+	/*
+	 * The closed connection counts until the end of the turn, so as many as one turn accepts may be above the cap
+	 * meanwhile.
+	 */
 	return all->by_id.count < all->limits.connections + ACCEPTS_A_TURN;
 }
 
-/* Why there is to be no TLS with this peer now, or NULL. What one source is refused is not taken from the others. */
+/*
+ * tls_refusal: why there is to be no TLS with this peer now, or NULL. The rate of the source is asked before the one of
+ * all, so that a refused source takes no tokens from others.
+ */
 static const char *tls_refusal(struct streams *all, const struct peer *remote)
 {
 	struct slice source = peer_prefix(remote);
@@ -110,6 +125,7 @@ static void accept_one(struct stream_listener *l, int fd, const struct peer *rem
 		stream_opened(s);
 		return;
 	}
+	/* Many failed RSA handshakes from everywhere: offer the suites without static RSA only. */
 	s->tls = tls_new(rate_ok(all->rsa_failures_all, STREAM_EVERYBODY, loop_now_ms(all->loop))
 				 ? l->config
 				 : tls_config_forward(l->config),
@@ -144,7 +160,10 @@ static void on_accept(void *arg, int events)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			/* Out of descriptors or memory: level-triggered readiness would spin. */
+			/*
+			 * Out of descriptors or memory. The socket stays readable, and level-triggered events would
+			 * spin: pause.
+			 */
 			log_line(LOG_ERROR, "event=accept_failed reason=%s", log_esc(slice_str(strerror(errno))).text);
 			io_want(l->io, 0);
 			timer_start(l->pause, ACCEPT_PAUSE_MS);
@@ -232,7 +251,7 @@ enum err stream_connect(struct streams *all, const struct peer *to, struct tls_c
 	}
 	s = stream_add(all, fd, to, user, arg);
 	s->source = enter_source(all, to, all->limits.per_source);
-	/* The port is bound already, so a Via can name it before the connection is there. */
+	/* The local port is bound already, so that a Via can name it before the connection stands. */
 	if (getsockname(fd, &s->local.u.sa, &n) != 0)
 		s->local = *to;
 	if (config != NULL)

@@ -1,12 +1,16 @@
 #include "core/log.h"
 #include "sip/transport/stream_private.h"
 
-/* TLS handshakes, a step at a time in a worker: while one is there the connection's TLS state is the worker's alone. */
+/*
+ * Handshakes cost milliseconds of RSA, so each step runs in a worker. While busy is set, s->tls belongs to the worker
+ * and the loop neither reads nor writes it. The connection may end meanwhile (STREAM_OVER); step_done then frees it.
+ */
 
 static void handshake_failed(struct stream *s)
 {
 	struct streams *all = s->all;
 
+	/* An attacker on static RSA makes handshakes that fail: count them, see stream_limits. */
 	if (s->server && tls_is_static_rsa(s->tls)) {
 		rate_take(all->rsa_failures, peer_prefix(&s->remote), loop_now_ms(all->loop));
 		rate_take(all->rsa_failures_all, STREAM_EVERYBODY, loop_now_ms(all->loop));
@@ -23,6 +27,7 @@ static void step_done(struct work_job *job)
 		stream_destroy(s);
 		return;
 	}
+	/* Its end is under way; alerts that TLS made now are not sent. */
 	if (s->state == STREAM_CLOSING)
 		return;
 	stream_take_records(s);

@@ -1,8 +1,13 @@
 #include "sip/transport/stun.h"
 
+/*
+ * A STUN message is a head of 20 octets (type, length, cookie, transaction id) and attributes (type, length, value
+ * padded to four octets), RFC 5389 6 and 15.
+ */
+
 #define HEAD 20
 #define COOKIE 0x2112a442u
-#define UNKNOWN_MAX 16 /* attributes that a 420 lists */
+#define UNKNOWN_MAX 16 /* attributes that a 420 lists at most */
 #define FINGERPRINT_SIZE 8
 #define FINGERPRINT_XOR 0x5354554eu
 
@@ -17,7 +22,7 @@ enum {
 	ATTR_REALM = 0x0014,
 	ATTR_NONCE = 0x0015,
 	ATTR_XOR_MAPPED_ADDRESS = 0x0020,
-	ATTR_OPTIONAL = 0x8000, /* from here on nobody has to understand them */
+	ATTR_OPTIONAL = 0x8000, /* attributes from here on are optional to understand, RFC 5389 15 */
 	ATTR_FINGERPRINT = 0x8028,
 };
 
@@ -50,7 +55,7 @@ static void put32(struct buf *out, uint32_t v)
 	put16(out, v & 0xffff);
 }
 
-/* RFC 5389 15.5: the CRC-32 of ITU V.42. Bit by bit: there are 600 octets at most. */
+/* RFC 5389 15.5: the CRC-32 of ITU V.42. Bit by bit, because a request has less than 600 octets. */
 static uint32_t crc32(struct slice s)
 {
 	uint32_t crc = 0xffffffff;
@@ -68,7 +73,7 @@ bool stun_is(struct slice datagram)
 	return datagram.n >= HEAD && (datagram.p[0] & 0xc0) == 0 && get32(datagram, 4) == COOKIE;
 }
 
-/* RFC 5389 7.3: attributes that are known, but mean nothing in this request, are passed over. */
+/* is_known: RFC 5389 7.3: attributes that are known but mean nothing in this request are ignored. */
 static bool is_known(unsigned type)
 {
 	switch (type) {
@@ -85,7 +90,7 @@ static bool is_known(unsigned type)
 	return type >= ATTR_OPTIONAL;
 }
 
-/* Lists an attribute once. */
+/* note_unknown: lists an attribute once, and no more than UNKNOWN_MAX. */
 static void note_unknown(struct wish *w, unsigned type)
 {
 	for (unsigned i = 0; i < w->unknown_count; i++)
@@ -95,6 +100,7 @@ static void note_unknown(struct wish *w, unsigned type)
 		w->unknown[w->unknown_count++] = (uint16_t)type;
 }
 
+/* false: an attribute does not fit, or FINGERPRINT is wrong; then this is not STUN after all. */
 static bool read_attributes(struct slice m, struct wish *out)
 {
 	size_t at = HEAD;
@@ -120,7 +126,10 @@ static bool read_attributes(struct slice m, struct wish *out)
 	return true;
 }
 
-/* RFC 5389 15.2: port and address, mixed with the cookie and the transaction, so that no NAT rewrites them. */
+/*
+ * put_address: RFC 5389 15.2: port and address are xored with cookie and transaction id, because some NATs rewrite
+ * addresses that they find in payloads.
+ */
 static void put_address(struct buf *out, struct slice request, const struct peer *p)
 {
 	bool v4 = p->u.sa.sa_family == AF_INET;
@@ -134,7 +143,7 @@ static void put_address(struct buf *out, struct slice request, const struct peer
 		buf_addc(out, (char)(address.p[i] ^ request.p[4 + i]));
 }
 
-/* RFC 5389 15.6, 15.9. The reason phrase is for people only, and would be more than came. */
+/* put_error: RFC 5389 15.6, 15.9. Without a reason phrase, which would make the answer longer than the request. */
 static void put_error(struct buf *out, const struct wish *w)
 {
 	put16(out, ATTR_ERROR_CODE);
@@ -148,7 +157,10 @@ static void put_error(struct buf *out, const struct wish *w)
 		put16(out, 0);
 }
 
-/* With the heads of IP and UDP: a bare request over IPv6 has 20 octets and its answer 44, in packets of 68 and 92. */
+/*
+ * is_twice: would the answer be more than twice the request? Heads of IP and UDP count: a bare request over IPv6 has 20
+ * octets and its answer 44, in packets of 68 and 92.
+ */
 static bool is_twice(const struct peer *remote, size_t came, size_t goes)
 {
 	size_t heads = 8 + (remote->u.sa.sa_family == AF_INET ? 20 : 40);

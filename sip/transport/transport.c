@@ -10,6 +10,11 @@
 #include "sip/transport/frame.h"
 #include "sip/transport/stun.h"
 
+/*
+ * Ties sockets to messages: datagrams are parsed as they are, streams are cut by frame.c. Connections that were made
+ * from here are kept by "protocol address name", to be used again.
+ */
+
 #define LISTENERS_MAX 12 /* three kinds of four addresses each */
 
 struct listener {
@@ -21,11 +26,12 @@ struct listener {
 
 /* What a SIP connection needs beyond the stream. */
 struct connection {
-	struct connection *next, **link; /* in the transport's list: streams_free says nothing more about them */
-	uint64_t id;
+	struct connection *next,
+		**link; /* all connections of the transport, because streams_free does not call closed() */
+	uint64_t id;    /* set with key */
 	struct frame frame;
 	uint64_t skip;         /* octets of an oversized body still to be dropped */
-	struct map_node named; /* in outbound, when key is set */
+	struct map_node named; /* in outbound, for connections made from here */
 	char *key;
 };
 
@@ -37,7 +43,7 @@ struct transport {
 	void *arg;
 	struct listener listeners[LISTENERS_MAX];
 	unsigned listener_count;
-	struct map outbound; /* connections that were made from here, by what they reach */
+	struct map outbound; /* connections made from here, by protocol, address and name */
 	transport_trace_fn trace;
 	void *trace_arg;
 	struct connection *connections;
@@ -84,7 +90,10 @@ void transport_free(struct transport *t)
 	mem_free(t);
 }
 
-/* Parses and hands up; refuse != 0 replaces whatever defect was found. false: not even an answer is possible. */
+/*
+ * parse_up: parses raw and hands it up. refuse != 0 replaces whatever defect was found. false: the message cannot even
+ * be answered.
+ */
 static bool parse_up(struct transport *t, const struct flow *from, struct slice raw, unsigned refuse,
 		     const char *reason)
 {
@@ -106,7 +115,7 @@ static bool parse_up(struct transport *t, const struct flow *from, struct slice 
 	return true;
 }
 
-/* Whole messages, and those too large. */
+/* hand_up: asks for admission first. large: only the head is there; it is parsed for its answer, 413. */
 static bool hand_up(struct transport *t, const struct flow *from, struct slice raw, bool large, uint32_t waited_ms)
 {
 	enum transport_admit admit = t->user->admit(t->arg, raw, waited_ms);
@@ -128,7 +137,10 @@ static struct listener *listener_for(struct transport *t, enum proto proto, cons
 	return NULL;
 }
 
-/* The socket that the flow's local address belongs to: answers leave by the port that was asked. */
+/*
+ * udp_listener: the socket that the local address of the flow belongs to, because answers must leave by the port that
+ * was asked.
+ */
 static struct listener *udp_listener(struct transport *t, const struct flow *f)
 {
 	for (unsigned i = 0; i < t->listener_count; i++)
@@ -138,7 +150,7 @@ static struct listener *udp_listener(struct transport *t, const struct flow *f)
 	return listener_for(t, PROTO_UDP, &f->remote);
 }
 
-/* RFC 5626 4.4.2: keep-alives of UDP flows. */
+/* on_stun: keep-alives of UDP flows, RFC 5626 4.4.2. */
 static void on_stun(struct transport *t, const struct flow *from, struct slice octets)
 {
 	struct listener *l = udp_listener(t, from);
@@ -160,7 +172,10 @@ static void on_datagram(void *arg, const struct peer *remote, const struct peer 
 		on_stun(t, &from, octets);
 		return;
 	}
-	/* Keep-alives (RFC 5626, CR LF or one octet) and line ends before a message. */
+	/*
+	 * Keep-alives (RFC 5626: CR LF; others send single octets) and line ends before a message. Twelve octets are
+	 * the shortest start line.
+	 */
 	while (octets.n > 0 && (octets.p[0] == '\r' || octets.p[0] == '\n'))
 		octets = slice_sub(octets, 1, octets.n);
 	if (octets.n < 12)
@@ -199,7 +214,9 @@ static struct connection *connection_of(struct transport *t, struct stream *s)
 	return c;
 }
 
-/* A head whose body is too long, or of unknown length: answered as far as it can be. false: the connection is to end.
+/*
+ * refuse_head: a head whose body is too long or of unknown length: answered as far as possible. false: the connection
+ * has to end, because the next message cannot be found, or is too far away.
  */
 static bool refuse_head(struct transport *t, struct connection *c, const struct flow *from, struct slice head,
 			enum frame_found found, uint64_t body)
@@ -213,7 +230,7 @@ static bool refuse_head(struct transport *t, struct connection *c, const struct 
 	return false;
 }
 
-/* One step over the octets of s. Returns how many were used, 0 when more are needed. */
+/* step: one step over the octets of s. Returns how many were used, 0 when more are needed. */
 static size_t step(struct transport *t, struct stream *s, struct connection *c, struct slice in)
 {
 	struct flow from = flow_of(s);
@@ -346,7 +363,7 @@ enum err transport_udp(struct transport *t, const struct peer *remote, struct fl
 	return ERR_OK;
 }
 
-/* An open connection that was made to the same place under the same name. */
+/* reusable: an open connection to the same place under the same name. */
 static struct stream *reusable(struct transport *t, struct slice key)
 {
 	for (struct map_node *n = map_find(&t->outbound, key); n != NULL; n = map_find_next(n)) {

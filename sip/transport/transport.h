@@ -7,75 +7,93 @@
 #include "sip/transport/udp.h"
 
 /*
- * SIP messages over UDP, TCP and TLS, RFC 3261 18. Whole messages go up; octets go down to a flow. Tests put a fake
- * with the same functions in place of transport.c.
+ * SIP messages over UDP, TCP and TLS, RFC 3261 18. Whole messages go up by callbacks; octets go down to a flow.
+ * Scenario tests link another file with the same functions in place of transport.c.
  */
 struct transport;
 
 enum transport_admit {
 	TRANSPORT_ADMIT,
-	TRANSPORT_REFUSE, /* a request, to be answered 503 */
-	TRANSPORT_DROP    /* not even that: on a connection the same as TRANSPORT_REFUSE */
+	TRANSPORT_REFUSE, /* answer it with 503 */
+	TRANSPORT_DROP /* send not even an answer; on a connection the same as TRANSPORT_REFUSE, because the peer waits
+			*/
 };
 
 struct transport_user {
 	/*
-	 * Is there time for this message? Asked before it is parsed. waited_ms: how long a datagram lay in the system's
-	 * queue; UINT32_MAX: nobody knows.
+	 * Is there time for this message? Asked before it is parsed, since parsing is what an overloaded server saves.
+	 * waited_ms: how long a datagram lay in the queue of the system; UINT32_MAX: unknown (a connection).
 	 */
 	enum transport_admit (*admit)(void *arg, struct slice octets, uint32_t waited_ms);
-	/* One message; the reference stays the transport's: msg_ref to keep it. */
+	/* One message. The reference is dropped behind the call: msg_ref to keep the message. */
 	void (*on_message)(void *arg, const struct flow *from, struct sip_msg *m);
-	/* A datagram reached nobody; remote and sent as udp_refused_fn has them. */
+	/* A datagram reached nobody, as udp_refused_fn says. */
 	void (*on_refused)(void *arg, const struct peer *remote, struct slice sent);
-	/* A connection is gone, or could not be made. */
+	/* A connection is over, or could not be made. */
 	void (*on_closed)(void *arg, uint64_t flow_id, const char *why);
 };
 
-/* max_message: octets (limits.message). The streams are the caller's and shared with other users. */
+/*
+ * transport_new: max_message is limits.message. streams are borrowed and shared with other users; user must outlive the
+ * transport.
+ */
 struct transport *transport_new(struct loop *l, struct streams *streams, size_t max_message,
 				const struct transport_user *user, void *arg);
 void transport_free(struct transport *t);
 
-/* transport_trace: fn sees every message as it is on the wire, both ways, secrets and all. */
+/* transport_trace: fn sees every message as it is on the wire, both ways, with all secrets in it. */
 typedef void (*transport_trace_fn)(void *arg, const struct flow *f, bool sent, struct slice octets);
 void transport_trace(struct transport *t, transport_trace_fn fn, void *arg);
 
-/* transport_listen: *at gets the real port. config for PROTO_TLS only. ERR_IO: errno. ERR_LIMIT: too many. */
+/*
+ * transport_listen: listens on *at (port 0: any; *at gets the real one). config is for PROTO_TLS only. ERR_LIMIT: too
+ * many listeners. ERR_IO, errno is set.
+ */
 MUST_USE enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config);
 
-/* transport_tls: TLS listeners use this configuration for new connections. */
+/* transport_tls: TLS connections accepted from now on use this configuration. */
 void transport_tls(struct transport *t, struct tls_config *config);
 
-/* transport_send: ERR_CLOSED when the connection is gone; ERR_IO; ERR_LIMIT. */
+/*
+ * transport_send: sends octets to a flow. ERR_CLOSED: the connection is gone. ERR_NOTFOUND: no UDP listener of the
+ * family. ERR_IO, ERR_LIMIT, ERR_CRYPTO as udp_send and stream_send.
+ */
 MUST_USE enum err transport_send(struct transport *t, const struct flow *to, struct slice octets);
 
-/* transport_udp: the flow that reaches remote from a listening socket. ERR_NOTFOUND: no UDP listener of its family. */
+/*
+ * transport_udp: the flow by which a listening socket reaches remote. ERR_NOTFOUND: there is no UDP listener of its
+ * family.
+ */
 MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out);
 
 /*
- * transport_connect: a connection to remote that serves name (TLS: its certificate must have it), an open one when
- * there is one. Octets may be sent at once; failure is told by on_closed.
+ * transport_connect: a connection to remote that serves name (for TLS its certificate must have it): an open one that
+ * was made from here to the same place under the same name, or a new one. Never a connection for another name, because
+ * its certificate was not checked for this one. Octets may be sent at once; a failure is told by on_closed. Errors of
+ * stream_connect.
  */
 MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const struct peer *remote,
 				    struct tls_config *config, struct slice name, struct flow *out);
 
 /*
- * transport_flow: completes a flow of flow_unpack with the addresses of its connection. ERR_CLOSED: it is gone. UDP: as
- * it is.
+ * transport_flow: completes a flow of flow_unpack by the addresses of its connection. ERR_CLOSED: the connection is
+ * gone. A UDP flow is complete already.
  */
 MUST_USE enum err transport_flow(struct transport *t, struct flow *f);
 
-bool transport_alive(struct transport *t, const struct flow *f);                       /* UDP: always */
+bool transport_alive(struct transport *t, const struct flow *f);                       /* a UDP flow always is */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
-/* transport_is_own: does a listener have this port (0: the default of its kind) at the address of local? */
+/*
+ * transport_is_own: does a listener of ours have this port (0: the default of its protocol) at the address of local? To
+ * notice requests that would come back.
+ */
 bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port);
 
 /*
- * transport_sent_by: "host:port" under which peers of this flow reach our listener of the same protocol, for Via and
- * Contact. Without a listener: the local end of the flow.
+ * transport_sent_by: "host:port" by which the peer of this flow reaches our listener of the same protocol, for Via and
+ * Contact. Without such a listener: the local end of the flow.
  */
 struct peer_text transport_sent_by(struct transport *t, const struct flow *f);
 

@@ -14,11 +14,16 @@
 
 #include "core/mem.h"
 
-#define BATCH 16 /* datagrams that one call to the system reads */
+/*
+ * Datagrams are read and errors drained in batches, because a call to the system for each would be the larger part of
+ * the work. Control data tell the local address and the time of arrival.
+ */
+
+#define BATCH 16 /* datagrams that one recvmmsg reads */
 #define BATCHES_A_TURN 4
 #define ERRORS_A_TURN 64
-#define QUOTED_MAX 1024   /* octets of a datagram that come back with an error */
-#define WAIT_MAX_MS 60000 /* longer waits are a clock that was set */
+#define QUOTED_MAX 1024   /* octets of our datagram that an error brings back */
+#define WAIT_MAX_MS 60000 /* a longer wait can only be a clock that was set */
 
 struct udp {
 	struct loop *loop;
@@ -36,7 +41,10 @@ union control {
 	struct cmsghdr align;
 };
 
-/* Since the system's time of arrival. A clock that is set meanwhile says nothing. */
+/*
+ * waited_since: milliseconds since the time of arrival, which the system tells in wall time. 0 when the clock was set
+ * meanwhile.
+ */
 static uint32_t waited_since(const struct timespec *then)
 {
 	struct timespec now;
@@ -47,7 +55,7 @@ static uint32_t waited_since(const struct timespec *then)
 	return ms < 0 || ms > WAIT_MAX_MS ? 0 : (uint32_t)ms;
 }
 
-/* What a datagram's control data say: the address it came to (the port is the socket's), and how long it waited. */
+/* read_control: the address that the datagram came to (the port is that of the socket), and how long it waited. */
 static void read_control(struct msghdr *m, struct peer *local, uint32_t *waited_ms)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
@@ -70,7 +78,7 @@ static void read_control(struct msghdr *m, struct peer *local, uint32_t *waited_
 	}
 }
 
-/* Room for what one call to the system brings. */
+/* What one recvmmsg fills; kept, because it has a megabyte. */
 struct batch {
 	struct mmsghdr headers[BATCH];
 	struct iovec iov[BATCH];
@@ -115,8 +123,8 @@ union error_control {
 };
 
 /*
- * RFC 3261 18.4: unreachable and parameter problem are failures. That a fragment was needed is none: the system sends
- * smaller ones from then on.
+ * is_failure: RFC 3261 18.4: unreachable and parameter problem are failures. "Fragmentation needed" is none: the system
+ * sends smaller packets from then on.
  */
 static bool is_failure(const struct sock_extended_err *e)
 {
@@ -141,7 +149,7 @@ static bool is_refusal(struct msghdr *m)
 	return false;
 }
 
-/* Empties the queue of errors, or the socket would be readable for ever. */
+/* drain_errors: empties the queue of errors; otherwise the socket would stay readable and the loop spin. */
 static void drain_errors(struct udp *u)
 {
 	for (unsigned i = 0; i < ERRORS_A_TURN; i++) {
@@ -203,7 +211,7 @@ static void on_readable(void *arg, int events)
 			read_control(h, &local, &waited_ms);
 			u->fn(u->arg, &b->remote[i], &local, slice_of(b->octets[i], b->headers[i].msg_len), waited_ms);
 		}
-		/* An error is of an earlier datagram, and told once: behind it may be more. */
+		/* An error belongs to an earlier datagram and is told once; datagrams may lie behind it. */
 		if (n < BATCH && (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 	}
@@ -226,9 +234,9 @@ enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct u
 	if (bind(fd, &at->u.sa, peer_len(at)) != 0 || getsockname(fd, &at->u.sa, &n) != 0)
 		goto fail;
 	ask_for_errors(fd, v6);
-	/* Without it nothing is known of overload, and nothing refused for it. */
+	/* Without time stamps overload cannot be noticed, and nothing is refused for it (G13). */
 	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-	/* A burst must not be lost while the loop is elsewhere; less is what the system grants. */
+	/* A burst must not be lost while the loop is busy. The system may grant less. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	u = mem_alloc(sizeof(*u));
 	u->loop = l;
@@ -268,7 +276,9 @@ const struct peer *udp_local(const struct udp *u)
 	return &u->at;
 }
 
-/* Puts the source address into the control data, so that an answer comes from where the request went. */
+/*
+ * set_source: puts the source address into the control data, so that the answer comes from the address that was asked.
+ */
 static void set_source(struct msghdr *m, union control *control, const struct peer *local)
 {
 	struct cmsghdr *c;
@@ -305,7 +315,10 @@ enum err udp_send(struct udp *u, const struct peer *to, const struct peer *local
 
 	if (local != NULL && peer_is_any(&u->at))
 		set_source(&m, &control, local);
-	/* What an earlier datagram met (ICMP) is told instead, once for each: what fails by itself fails again. */
+	/*
+	 * An error that an earlier datagram met (ICMP) is told by this call in place of sending, once for each. Try
+	 * again; what is wrong with this datagram itself fails each time.
+	 */
 	for (int i = 0; i < 4; i++)
 		if (sendmsg(u->fd, &m, 0) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
 			return ERR_OK;
