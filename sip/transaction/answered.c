@@ -8,10 +8,11 @@
 #include "core/mem.h"
 #include "sip/transaction/transaction.h"
 
+/* Kept small: on a busy registrar there are a hundred thousand of these. */
 struct answer {
 	struct map_node by_key, by_merge;
 	struct list_node node; /* in answered.all */
-	uint64_t key, merge;   /* SipHash of them; merge only when it is in by_merge */
+	uint64_t key, merge;   /* their SipHash; merge only when it is in by_merge */
 	int64_t until_ms;      /* Timer J */
 	uint32_t n;            /* of octets */
 	uint8_t method, flow_n;
@@ -21,9 +22,9 @@ struct answer {
 
 struct answered {
 	struct loop *loop;
-	struct timer *timer_j;       /* of the oldest */
+	struct timer *timer_j;       /* runs until the end of the oldest one */
 	struct map by_key, by_merge; /* their keys are the hashes */
-	struct list all;             /* in the order of their ends, because Timer J is as long for all of them */
+	struct list all; /* in the order of their ends, which is that of adding, because Timer J is the same for all */
 	size_t octets, max;
 };
 
@@ -123,8 +124,10 @@ void answered_add(struct answered *a, struct slice key, enum method method, stru
 	}
 	list_add(&a->all, &x->node);
 	a->octets += cost(x);
+	/* May drop the new one, too, if it is larger than the budget. */
 	while (a->octets > a->max)
 		drop_oldest(a);
+	/* A timer that runs for one that was dropped only looks too early. */
 	if (list_is_empty(&a->all) || !timer_running(a->timer_j))
 		wait(a);
 }

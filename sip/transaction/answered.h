@@ -6,29 +6,35 @@
 #include "sip/transport/flow.h"
 
 /*
- * What is left of a non-INVITE server transaction in its Completed state (RFC 3261 Figure 8): the final response, to be
- * sent again until Timer J. Most transactions of a registrar are in this state, so it is kept small: one piece of
- * memory each, one timer for all, and when they come to have too many octets the oldest are over before their time.
- * Keys are compared by their SipHash under a key of the table only.
+ * What is left of a non-INVITE server transaction in its Completed state (RFC 3261 Figure 8): the final response, which
+ * is sent again for each retransmission until Timer J. Most transactions of a registrar are in this state, so it is
+ * kept small: one allocation for each, one timer for all, and a budget of octets. Over the budget the oldest answers
+ * are dropped before their time, and a retransmission then counts as a new request.
+ *
+ * Keys are stored as their SipHash only. Two keys have the same one by chance in 2^64, and nobody can choose such keys.
  */
 struct answered;
 
-/* answered_new: octets: what all of them may have together. */
+/* answered_new: octets is the budget of all of them together. */
 struct answered *answered_new(struct loop *l, size_t octets);
 void answered_free(struct answered *a);
 
 /*
- * answered_add: key and method name the transaction as in server_key; merge is what tx_merged compares, SLICE_NONE when
- * nobody asked; to: where the response went.
+ * answered_add: key and method name the transaction as in server_key. merge is what tx_merged compares, SLICE_NONE when
+ * it was not asked. to is where the response went. All is copied.
  */
 void answered_add(struct answered *a, struct slice key, enum method method, struct slice merge, const struct flow *to,
 		  struct slice response);
 
-/* answered_find: NULL: none of this method; METHOD_UNKNOWN is one method here, its name is in the key. */
+/*
+ * answered_find: the answer to a request of this key and method, or NULL; valid until the loop goes on. All unknown
+ * methods are METHOD_UNKNOWN here, and their names are part of the key. answered_octets: the response and where it
+ * goes; lies in x.
+ */
 struct answer *answered_find(const struct answered *a, struct slice key, enum method method);
 struct slice answered_octets(const struct answer *x, struct flow *to);
 
-/* answered_cancellable: one that a CANCEL with this key is for. */
+/* answered_cancellable: is there one that a CANCEL with this key is for? answered_merged: one with this merge key? */
 bool answered_cancellable(const struct answered *a, struct slice key);
 bool answered_merged(const struct answered *a, struct slice merge);
 unsigned answered_count(const struct answered *a);

@@ -3,8 +3,9 @@
 #include "crypto/rng.h"
 #include "sip/transaction/transaction_private.h"
 
-/* Client transactions: which one a response belongs to, ACK and CANCEL, and what users ask of them. */
+/* Client transactions: which one a response belongs to, ACK and CANCEL, and the functions for users. */
 
+/* The last response is reported once: heard is cleared before the call, since the callee may do anything. */
 void client_tell(struct tx *tx, struct sip_msg *m, enum err why)
 {
 	tx_heard_fn heard = tx->heard;
@@ -17,8 +18,9 @@ void client_tell(struct tx *tx, struct sip_msg *m, enum err why)
 }
 
 /*
- * ACK and CANCEL of an INVITE (RFC 3261 17.1.1.3, 9.1): its Request-URI, topmost Via, Route, From, Call-ID and CSeq
- * number; To of the response that an ACK is for, else of the INVITE.
+ * make_companion: the ACK or CANCEL of an INVITE (RFC 3261 17.1.1.3, 9.1). Request-URI, topmost Via, Route, From,
+ * Call-ID and CSeq number are those of the INVITE; To is that of the response which the ACK is for (response != NULL),
+ * else that of the INVITE.
  */
 static void make_companion(struct tx *tx, const char *method, const struct sip_msg *response, struct buf *out)
 {
@@ -26,7 +28,7 @@ static void make_companion(struct tx *tx, const char *method, const struct sip_m
 	const char *why;
 
 	if (msg_parse(buf_slice(&tx->octets), &invite, &why) != ERR_OK)
-		return; /* it was made here */
+		return; /* cannot be: it was written here */
 	buf_adds(out, method);
 	buf_addc(out, ' ');
 	buf_add(out, invite->uri_text);
@@ -59,7 +61,10 @@ void client_cancel(struct tx *tx)
 	tx_send(tx->layer, &tx->flow, &cancel, slice_str(tx->key), METHOD_CANCEL, NULL, NULL);
 }
 
-/* RFC 3261 17.1.3: the branch, and the method of CSeq, since a CANCEL has the branch of its INVITE. */
+/*
+ * RFC 3261 17.1.3: a response belongs to the client transaction with its branch and the method of its CSeq: a CANCEL
+ * has the branch of its INVITE.
+ */
 void client_response(struct tx_layer *t, struct sip_msg *m)
 {
 	struct tx *tx = NULL;
@@ -79,16 +84,19 @@ void client_response(struct tx_layer *t, struct sip_msg *m)
 }
 
 /*
- * RFC 3261 18.4, ICMP: the request reached nobody, so it is tried elsewhere at once and not in 32 s. Who forges an
- * error would have to know the branch; and what has been answered was there.
+ * client_refused: RFC 3261 18.4: ICMP says that the request reached nobody, so the user can try another hop at once and
+ * not after 32 s. A forged ICMP message would have to know the branch. A transaction that has had any response is left
+ * alone, because its peer was there.
  */
 void client_refused(struct tx_layer *t, const struct peer *remote, struct slice sent)
 {
-	size_t at = slice_find(sent, S(";branch="), slice_find(sent, S("\nVia: "), 0)); /* a URI may have one, too */
+	size_t at = slice_find(
+		sent, S(";branch="),
+		slice_find(sent, S("\nVia: "), 0)); /* behind Via, because a URI may have such a parameter, too */
 	struct slice branch = slice_sub(sent, at + 8, sent.n);
 	struct map_node *next;
 
-	/* Cut short it is nobody's. */
+	/* ICMP brings back the first octets only. A branch that was cut short matches nothing. */
 	branch = slice_sub(branch, 0,
 			   slice_chr(branch, ';') < slice_chr(branch, '\r') ? slice_chr(branch, ';')
 									    : slice_chr(branch, '\r'));
@@ -131,7 +139,10 @@ uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, 
 		ict_start(tx);
 	else
 		nict_start(tx);
-	/* A connection that went away before: its on_closed has been and will not come again. */
+	/*
+	 * The connection was gone before this call, so on_closed has been called and will not be again. Report it from
+	 * the loop.
+	 */
 	if (!transport_alive(t->transport, to)) {
 		tx->lost = true;
 		timer_start(tx->end, 0);

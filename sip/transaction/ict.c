@@ -1,6 +1,25 @@
 #include "sip/transaction/transaction_private.h"
 
-/* The INVITE client transaction, RFC 3261 Figure 5 as RFC 6026 7.2 corrects it, and CANCEL (9.1). */
+/*
+ * The INVITE client transaction, RFC 3261 Figure 5 as RFC 6026 7.2 corrects it, with CANCEL (9.1).
+ *
+ *   Calling     1xx: report                                       -> Proceeding
+ *               2xx: report                                       -> Accepted
+ *               300-699: ACK, report                              -> Completed
+ *               Timer A (UDP): send again, twice as late each time
+ *               Timer B (32 s) or transport error: report         -> end
+ *   Proceeding  1xx: report
+ *               2xx: report                                       -> Accepted
+ *               300-699: ACK, report                              -> Completed
+ *               CANCEL sent 32 s ago or transport error: report   -> end
+ *   Accepted    2xx: report each one
+ *               Timer M (32 s)                                    -> end
+ *   Completed   300-699: ACK again
+ *               Timer D (32 s; TCP and TLS: at once)              -> end
+ *
+ * Calling is TX_TRYING here. In Proceeding no timer runs: a phone may ring for long, and Timer C belongs to the proxy.
+ * A CANCEL is held back until a provisional response is there, and from then on 64*T1 is the limit.
+ */
 
 #define TIMER_D_MS 32000 /* 17.1.1.2: at least 32 s */
 
@@ -41,13 +60,20 @@ static void enter(struct tx *tx, enum tx_state state)
 	}
 }
 
-/* A CANCEL goes out now that somebody is there to read it; 9.1: who then says nothing has 64*T1. */
+/*
+ * cancel: a provisional response is there, so the peer can match a CANCEL. RFC 3261 9.1: the final response must come
+ * within 64*T1.
+ */
 static void cancel(struct tx *tx)
 {
 	client_cancel(tx);
 	timer_start(tx->end, 64 * TX_T1_MS);
 }
 
+/*
+ * over: a final response, or the end without one. The ACK to a failure comes first, then the state, then the user, who
+ * may do anything.
+ */
 static void over(struct tx *tx, enum tx_state state, struct sip_msg *m, enum err why)
 {
 	if (m != NULL && m->status >= 300)
@@ -56,6 +82,7 @@ static void over(struct tx *tx, enum tx_state state, struct sip_msg *m, enum err
 	client_tell(tx, m, why);
 }
 
+/* Each event of Figure 5 has a case, also those that cannot come: the compiler names one that is forgotten. */
 static void in_calling(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 {
 	switch (ev) {
@@ -104,7 +131,7 @@ static void in_proceeding(struct tx *tx, enum event ev, struct sip_msg *m, enum 
 			cancel(tx);
 		tx->cancelled = true;
 		break;
-	case EV_TIMER_B: /* that of cancel() */
+	case EV_TIMER_B: /* started by cancel() */
 	case EV_TRANSPORT:
 		over(tx, TX_TERMINATED, NULL, why);
 		break;
@@ -142,7 +169,7 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 		break;
 	case TX_ACCEPTED:
 		switch (ev) {
-		case EV_2XX: /* of this or another branch downstream: each is passed on */
+		case EV_2XX: /* from the same or another branch downstream; each is passed on */
 			client_tell(tx, m, ERR_OK);
 			break;
 		case EV_TIMER_D_M:
@@ -168,7 +195,7 @@ static void timer_a(void *arg)
 	event(arg, EV_TIMER_A, NULL, ERR_OK);
 }
 
-/* One timer serves B, D and M: they never run together. */
+/* One timer serves as B, D and M, which never run together. lost: the connection was gone from the start. */
 static void timer_b_d_m(void *arg)
 {
 	struct tx *tx = arg;

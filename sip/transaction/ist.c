@@ -1,8 +1,31 @@
 #include "sip/transaction/transaction_private.h"
 
-/* The INVITE server transaction, RFC 3261 Figure 7 as RFC 6026 7.1 corrects it. */
+/*
+ * The INVITE server transaction, RFC 3261 Figure 7 as RFC 6026 7.1 corrects it.
+ *
+ *     INVITE: hand up
+ *          v
+ *    +------------+  INVITE again: send the last provisional response again
+ *    | Proceeding |  200 ms without an answer: send 100
+ *    +------------+
+ *     |         | 2xx: send
+ *     |         v
+ *     |    +----------+  INVITE again: absorbed; further 2xx are sent; the ACK goes up
+ *     |    | Accepted |  Timer L (32 s): end
+ *     |    +----------+
+ *     | 300-699: send
+ *     v
+ *    +-----------+  INVITE again, Timer G (UDP): send the response again
+ *    | Completed |  Timer H (32 s) without an ACK: end
+ *    +-----------+
+ *          | ACK
+ *          v
+ *    +-----------+  absorbs further ACKs
+ *    | Confirmed |  Timer I (5 s; TCP, TLS: 0): end
+ *    +-----------+
+ */
 
-#define TRYING_AFTER_MS 200 /* 17.2.1: a 100 unless something better comes before */
+#define TRYING_AFTER_MS 200 /* 17.2.1: 100 goes out unless another response comes before */
 
 enum event { EV_INVITE, EV_PROVISIONAL, EV_2XX, EV_FAILURE, EV_ACK, EV_TIMER_100, EV_TIMER_G, EV_TIMER_H_I_L };
 
@@ -40,13 +63,14 @@ static void enter(struct tx *tx, enum tx_state state)
 	}
 }
 
+/* The state and its timers come before sending, so that nothing that a failed send leads to meets the old state. */
 static void final(struct tx *tx, enum tx_state state)
 {
 	enter(tx, state);
 	tx_send_octets(tx, &tx->octets);
 	msg_unref(tx->request);
 	tx->request = NULL;
-	/* RFC 6026 7.1: a 2xx is repeated by who made it, not from here. */
+	/* RFC 6026 7.1: a 2xx is sent again by the UAS that made it, not from here. */
 	if (state == TX_ACCEPTED)
 		buf_free(&tx->octets);
 }
@@ -103,7 +127,7 @@ static void event(struct tx *tx, enum event ev)
 			break;
 		case EV_PROVISIONAL:
 		case EV_2XX:
-		case EV_FAILURE: /* the first final response stands */
+		case EV_FAILURE: /* the first final response counts */
 		case EV_TIMER_100:
 			break;
 		}
@@ -135,7 +159,7 @@ static void event(struct tx *tx, enum event ev)
 	}
 }
 
-/* One timer for the 100 and Timer G, one for H, I and L: no two of each group run together. */
+/* One timer serves the 100 and as Timer G, one as H, I and L. No two of a group run together. */
 static void timer_100_or_g(void *arg)
 {
 	struct tx *tx = arg;

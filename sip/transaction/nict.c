@@ -1,6 +1,26 @@
 #include "sip/transaction/transaction_private.h"
 
-/* The non-INVITE client transaction, RFC 3261 Figure 6. */
+/*
+ * The non-INVITE client transaction, RFC 3261 Figure 6.
+ *
+ *       request sent
+ *            v
+ *       +--------+  Timer E: send again, at most T2 apart (UDP)
+ *       | Trying |  Timer F (32 s) or transport error: report, end
+ *       +--------+
+ *    1xx |     | 200-699: report
+ *        v     |
+ *   +------------+  Timer E: send again every T2
+ *   | Proceeding |  Timer F or transport error: report, end
+ *   +------------+
+ *        | 200-699: report
+ *        v     v
+ *      +-----------+  absorbs further responses
+ *      | Completed |  Timer K (5 s; TCP, TLS: 0): end
+ *      +-----------+
+ *
+ * A provisional response is not reported: RFC 4320 leaves only 100, which says nothing.
+ */
 
 enum event { EV_PROVISIONAL, EV_FINAL, EV_TIMER_E, EV_TIMER_F, EV_TIMER_K, EV_TRANSPORT };
 
@@ -25,6 +45,10 @@ static void enter(struct tx *tx, enum tx_state state)
 			enter(tx, TX_TERMINATED);
 			break;
 		}
+		/*
+		 * The request is never sent again. settled: not counted against limits.transactions, since it only
+		 * absorbs copies.
+		 */
 		buf_free(&tx->octets);
 		tx->layer->settled++;
 		timer_start(tx->end, TX_T4_MS);
@@ -74,7 +98,7 @@ static void event(struct tx *tx, enum event ev, struct sip_msg *m, enum err why)
 		case EV_FINAL:
 			over(tx, m, ERR_OK);
 			break;
-		case EV_TIMER_E: /* 17.1.2.2: in Proceeding always T2 */
+		case EV_TIMER_E: /* 17.1.2.2: always T2 in Proceeding */
 			tx->interval_ms = TX_T2_MS;
 			tx_backoff(tx, TX_T2_MS);
 			tx_send_octets(tx, &tx->octets);
@@ -113,7 +137,7 @@ static void timer_e(void *arg)
 	event(arg, EV_TIMER_E, NULL, ERR_OK);
 }
 
-/* One timer serves F and K: they never run together. */
+/* One timer serves as F and K, which never run together. lost: the connection was gone from the start. */
 static void timer_f_or_k(void *arg)
 {
 	struct tx *tx = arg;

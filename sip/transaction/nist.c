@@ -1,9 +1,20 @@
 #include "sip/transaction/transaction_private.h"
 
 /*
- * The non-INVITE server transaction, RFC 3261 Figure 8 with RFC 4320: nothing is sent before the final response. In
- * Completed nothing but that response is of any more use: answered.c keeps it, sends it again and has Timer J, which is
- * zero on a reliable transport.
+ * The non-INVITE server transaction, RFC 3261 Figure 8 with RFC 4320: no provisional response is sent.
+ *
+ *   request: hand up
+ *         v
+ *    +--------+  request again: discarded
+ *    | Trying |
+ *    +--------+
+ *         | final response: send
+ *         v
+ *    +-----------+  request again: send the response again
+ *    | Completed |  Timer J (32 s; TCP, TLS: 0): end
+ *    +-----------+
+ *
+ * Completed needs only the response. answered.c keeps that, sends it again and has Timer J, and this transaction ends.
  */
 
 enum event { EV_REQUEST, EV_FINAL };
@@ -37,7 +48,7 @@ static void event(struct tx *tx, enum event ev)
 	case TX_TRYING:
 	case TX_PROCEEDING:
 		switch (ev) {
-		case EV_REQUEST: /* the service is still at it: "discarded" */
+		case EV_REQUEST: /* the service is still working on it; 17.2.2: "discarded" */
 			break;
 		case EV_FINAL:
 			tx_send_octets(tx, &tx->octets);

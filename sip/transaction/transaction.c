@@ -4,6 +4,12 @@
 #include "core/mem.h"
 #include "sip/transaction/transaction_private.h"
 
+/*
+ * The tables of transactions, and the way of a message from the transport to its machine. A transaction is in by_id, in
+ * servers or clients by its key, and perhaps in merges and by_flow; tx_new and unlink_tx are the only places that enter
+ * and leave the tables (but for merges and by_flow, which are entered later).
+ */
+
 struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user *user, void *arg)
 {
 	struct tx_layer *t = mem_alloc(sizeof(*t));
@@ -55,6 +61,7 @@ static void unlink_tx(struct tx *tx)
 	t->kept -= tx->kept;
 }
 
+/* Called within handlers of the transaction itself, so the memory is freed at the end of the turn. */
 void tx_end(struct tx *tx)
 {
 	tx->state = TX_TERMINATED;
@@ -117,9 +124,10 @@ struct tx *tx_by_id(struct tx_layer *t, uint64_t id)
 }
 
 /*
- * RFC 3261 18.2.2: the connection that the request came by is gone, so a response goes to the port of sent-by, over a
- * new one: to the address that the request came from and to no other, whatever its Via says. Not over TLS: nothing
- * would prove who is there. Ports of the system's services are nobody's sent-by.
+ * reconnect: RFC 3261 18.2.2: the connection of the request is gone, so the response goes over a new one to the port of
+ * sent-by. Only to the address that the request came from, whatever Via says, or a stranger could make us connect
+ * anywhere. Not over TLS, because nothing would prove who is there. Not to ports below 1024, which belong to other
+ * services.
  */
 static bool reconnect(struct tx *tx)
 {
@@ -128,7 +136,7 @@ static bool reconnect(struct tx *tx)
 	if (!tx_is_server(tx) || tx->flow.proto != PROTO_TCP || tx->sent_by_port < 1024)
 		return false;
 	peer_set_port(&at, tx->sent_by_port);
-	tx->sent_by_port = 0; /* once: if that fails, too, there is no other way */
+	tx->sent_by_port = 0; /* only once: if this fails as well, there is no other way */
 	return transport_connect(tx->layer->transport, PROTO_TCP, &at, NULL, SLICE_NONE, &tx->flow) == ERR_OK;
 }
 
@@ -158,6 +166,7 @@ void tx_backoff(struct tx *tx, uint32_t max_ms)
 	timer_start(tx->retransmit, tx->interval_ms);
 }
 
+/* Overload is decided before parsing, from a glance at the octets: see overload.h. */
 static enum transport_admit admit(void *arg, struct slice octets, uint32_t waited_ms)
 {
 	struct tx_layer *t = arg;
@@ -187,6 +196,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	struct tx_layer *t = arg;
 	struct map_node *n;
 
+	/* Each handler may send and end others, so the map is asked anew for the first one that is left. */
 	while ((n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
 		struct tx *tx = MAP_ENTRY(n, struct tx, by_flow);
 
