@@ -11,10 +11,15 @@
 #include "core/mem.h"
 #include "crypto/rng.h"
 
-#define DATAGRAM_MAX 4096 /* we announce no more than the 512 of RFC 1035; some send more */
+/*
+ * Sockets of the DNS client. Each question to one server: UDP first; TCP when the answer is truncated, or when so many
+ * wrong datagrams came that somebody may be guessing.
+ */
+
+#define DATAGRAM_MAX 4096 /* we announce no more than the 512 octets of RFC 1035; some servers send more */
 #define STREAM_MAX 65535
-#define WRONG_MAX 32  /* datagrams that do not fit the question: somebody guesses, so TCP decides (RFC 5452 9.2) */
-#define LOOK_MS 200   /* how often it is seen that all is over */
+#define WRONG_MAX 32  /* wrong datagrams after which TCP is used, because somebody may be guessing (RFC 5452 9.2) */
+#define LOOK_MS 200   /* milliseconds between two looks at over */
 #define LINES_MAX 200 /* of resolv.conf */
 
 int64_t dns_now_ms(void)
@@ -27,7 +32,7 @@ int64_t dns_now_ms(void)
 
 /* --- the servers --- */
 
-/* A numeric address with its scope, as in "fe80::1%eth0". */
+/* server_of: a numeric address, with a scope as in "fe80::1%eth0". */
 static bool server_of(const char *text, struct peer *out)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
@@ -107,7 +112,7 @@ bool dns_servers_list(struct slice text, struct dns_servers *out)
 
 /* --- one question to one server --- */
 
-/* A connection to a server, for as long as one answer may take. */
+/* A socket to a server, for as long as one answer may take. */
 struct link {
 	int fd;
 	int64_t deadline_ms;
@@ -119,7 +124,7 @@ static bool is_over(const atomic_bool *over)
 	return over != NULL && atomic_load(over);
 }
 
-/* false at the deadline, when all is over, or when there is nothing to wait for. */
+/* wait_for: waits for events. false at the deadline, when all is over, or when poll fails. */
 static bool wait_for(const struct link *l, short events)
 {
 	struct pollfd p = {.fd = l->fd, .events = events};
@@ -178,7 +183,7 @@ static bool read_all(const struct link *l, char *p, size_t size)
 	return true;
 }
 
-/* RFC 1035 4.2.2: each message behind its length in two octets. */
+/* over_tcp: RFC 1035 4.2.2: each message stands behind its length in two octets. */
 static enum dns_found over_tcp(const struct peer *server, struct link l, struct slice question, struct dns_answer *out)
 {
 	unsigned char head[2] = {(unsigned char)(question.n >> 8), (unsigned char)question.n};
@@ -216,7 +221,7 @@ static enum dns_found over_udp(const struct peer *server, struct link l, struct 
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
-			break; /* nobody listens there */
+			break; /* ICMP: nothing listens there */
 		found = n > DATAGRAM_MAX ? DNS_TRUNCATED
 					 : dns_message_read(slice_of(message, (size_t)n), question, out);
 		if (found != DNS_OTHER)
@@ -247,7 +252,10 @@ static enum dns_found ask_one(const struct peer *server, struct link l, struct s
 	return found;
 }
 
-/* Until one of the servers knows. */
+/*
+ * ask_all: asks until one of the servers has an answer. A failure of one is kept as the result if no other one does
+ * better.
+ */
 static enum dns_found ask_all(const struct dns_servers *servers, int64_t deadline_ms, struct slice name,
 			      enum dns_type type, struct dns_answer *out)
 {
@@ -275,6 +283,7 @@ enum dns_found dns_ask(const struct dns_servers *servers, int64_t deadline_ms, s
 	char alias[DNS_NAME_MAX];
 	enum dns_found found;
 
+	/* A chain of aliases over several answers lives as long as its shortest link. */
 	for (unsigned links = 0; links <= DNS_ALIASES_MAX; links++) {
 		found = ask_all(servers, deadline_ms, name, type, out);
 		if (found != DNS_RECORDS && found != DNS_ALIAS)

@@ -2,10 +2,15 @@
 
 #include <string.h>
 
+/*
+ * Reading DNS messages, which anybody may have written: every offset is checked against the message, pointers in names
+ * only lead back, and the number of records and pointers is bounded.
+ */
+
 #define HEAD 12         /* octets before the question */
 #define WIRE_NAME 255   /* octets of a name, RFC 1035 2.3.4 */
 #define ITEMS_MAX 512   /* records of a message that are looked at */
-#define POINTERS_MAX 32 /* of one name; each leads back, so this is more than names need */
+#define POINTERS_MAX 32 /* pointers in one name; each leads back, so names need few */
 
 #define FLAG_ANSWER 0x8000u
 #define FLAG_TRUNCATED 0x0200u
@@ -50,8 +55,8 @@ static bool is_name_octet(char c)
 }
 
 /*
- * The name at *at into out, "" for the root; *at is then behind it. false when it does not end or is too long. A label
- * with an octet that no host or service has makes *odd true: a dot inside would read as another name.
+ * read_name: reads the name at *at into out, "" for the root; *at goes behind it. false: it does not end, or is too
+ * long. *odd: a label has an octet that no host or service name has; a dot in a label would read as another name.
  */
 static bool read_name(struct slice m, size_t *at, char out[DNS_NAME_MAX], bool *odd)
 {
@@ -73,7 +78,7 @@ static bool read_name(struct slice m, size_t *at, char out[DNS_NAME_MAX], bool *
 			to = get16(m, from) & 0x3fff;
 			if (pointers == 1)
 				*at = from + 2;
-			/* RFC 1035 4.1.4: a prior occurrence. Only back, so there is an end. */
+			/* RFC 1035 4.1.4: a pointer leads to a prior name. Leading back only, the walk must end. */
 			if (to >= start)
 				return false;
 			from = start = to;
@@ -99,7 +104,7 @@ static bool read_name(struct slice m, size_t *at, char out[DNS_NAME_MAX], bool *
 	return true;
 }
 
-/* The next record; false at the end, or with *broken when it is cut. */
+/* next_item: reads the next record. false at the end, or with *broken when it is cut. */
 static bool next_item(struct walk *w, struct item *out, bool *broken)
 {
 	size_t n;
@@ -111,12 +116,13 @@ static bool next_item(struct walk *w, struct item *out, bool *broken)
 	*broken = true;
 	if (!read_name(w->m, &w->at, out->owner, &odd) || w->m.n - w->at < 10)
 		return false;
+	/* Such an owner matches no name that was asked for. */
 	if (odd)
 		out->owner[0] = '\0';
 	out->type = get16(w->m, w->at);
 	out->class = get16(w->m, w->at + 2);
 	out->ttl_s = get32(w->m, w->at + 4);
-	/* RFC 2181 8: with the highest bit it counts as 0. */
+	/* RFC 2181 8: a TTL with the highest bit set counts as 0. */
 	if (out->ttl_s > 0x7fffffff)
 		out->ttl_s = 0;
 	n = get16(w->m, w->at + 8);
@@ -128,7 +134,7 @@ static bool next_item(struct walk *w, struct item *out, bool *broken)
 	return true;
 }
 
-/* The character string at *at; SLICE_NONE when it is cut. */
+/* char_string: the character string at *at, which goes behind it; SLICE_NONE when it is cut. */
 static struct slice char_string(struct slice m, size_t *at, size_t end)
 {
 	size_t n;
@@ -142,7 +148,7 @@ static struct slice char_string(struct slice m, size_t *at, size_t end)
 	return slice_sub(m, *at - n, *at);
 }
 
-/* A name that is all that is left of the record. */
+/* last_name: a name that fills the rest of the record. */
 static bool last_name(struct slice m, size_t at, size_t end, char out[DNS_NAME_MAX])
 {
 	bool odd;
@@ -205,7 +211,7 @@ static bool read_data(struct slice m, const struct item *it, struct dns_record *
 	return false;
 }
 
-/* Of more than there is room for those of the best rank stay; servers send them in any order. */
+/* keep: when there is no room the record with the worst rank goes; servers send them in any order. */
 static void keep(struct dns_answer *out, const struct dns_record *r)
 {
 	struct dns_record *worst = &out->records[0];
@@ -228,8 +234,8 @@ static void shorten(uint32_t *ttl_s, uint32_t other)
 }
 
 /*
- * All records of that type at name, or else the CNAME there, whose name goes to next. *any: there was a record of that
- * type, if of no use. false: broken.
+ * collect: all records of that type at name, or else the CNAME there, whose target goes to next. *any: there was a
+ * record of that type, even an unusable one. false: the message is broken.
  */
 static bool collect(struct walk w, const char *name, unsigned type, struct dns_answer *out, char next[DNS_NAME_MAX],
 		    bool *any)
@@ -258,7 +264,10 @@ static bool collect(struct walk w, const char *name, unsigned type, struct dns_a
 	return !broken;
 }
 
-/* RFC 2308 5: how long it may be remembered that there is nothing: the SOA's TTL or its MINIMUM, whatever is less. */
+/*
+ * find_soa: RFC 2308 5: how long "there is nothing" may be remembered: the TTL of the SOA or its MINIMUM, whichever is
+ * less.
+ */
 static bool find_soa(struct walk w, unsigned authorities, uint32_t *ttl_s)
 {
 	bool broken = false;
@@ -310,6 +319,7 @@ enum dns_found dns_message_read(struct slice message, struct slice question, str
 		return DNS_FAILED;
 	out->count = 0;
 	out->ttl_s = UINT32_MAX;
+	/* Follow CNAMEs within this message; a longer chain goes on in the next question. */
 	for (unsigned links = 0;; links++) {
 		if (!collect(w, name, type, out, next, &any))
 			return DNS_BROKEN;
@@ -319,7 +329,7 @@ enum dns_found dns_message_read(struct slice message, struct slice question, str
 	}
 	if (out->count > 0)
 		return DNS_RECORDS;
-	/* RFC 6604 3: behind an alias the code, like the SOA, is about the last name of the chain. */
+	/* RFC 6604 3: behind an alias the response code, like the SOA, is about the last name of the chain. */
 	aliased = out->ttl_s != UINT32_MAX && !any && next[0] == '\0' && (flags & 0xf) == 0;
 	if (find_soa(w, bounded(get16(message, 8)), &ttl_s) || !aliased) {
 		out->ttl_s = ttl_s;

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An IPv4-mapped address is the IPv4 address; no request goes to "any" (this host), multicast, broadcast or port 0. */
+/*
+ * usable: can a request go to this address? An IPv4-mapped one is turned into IPv4. Never to port 0, "any" (which means
+ * this host), multicast or broadcast.
+ */
 static bool usable(struct peer *p)
 {
 	if (p->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&p->u.in6.sin6_addr)) {
@@ -20,7 +23,7 @@ static bool usable(struct peer *p)
 		return false;
 	if (p->u.sa.sa_family == AF_INET6)
 		return !IN6_IS_ADDR_MULTICAST(&p->u.in6.sin6_addr);
-	/* 0.0.0.0/8, and everything from 224.0.0.0 on but what may become ordinary addresses one day. */
+	/* 0.0.0.0/8, multicast and broadcast. 240.0.0.0/4 may become ordinary addresses one day and is let through. */
 	return ntohl(p->u.in.sin_addr.s_addr) >> 24 != 0 && ntohl(p->u.in.sin_addr.s_addr) >> 28 != 14 &&
 	       p->u.in.sin_addr.s_addr != htonl(INADDR_BROADCAST);
 }
@@ -59,7 +62,9 @@ static int by_rank(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* RFC 2782: among those of one priority each comes first as often as its weight says; weight 0 seldom, but not never.
+/*
+ * draw_weights: RFC 2782: among places of one group and priority each comes first as often as its weight says. Weight 0
+ * comes seldom, but not never: it stands in front, and below(sum + 1) may be 0.
  */
 static void draw_weights(struct place *at, unsigned count, uint32_t (*below)(uint32_t n))
 {
@@ -71,7 +76,7 @@ static void draw_weights(struct place *at, unsigned count, uint32_t (*below)(uin
 
 		for (; end < count && at[end].group == at[i].group && at[end].priority == at[i].priority; end++)
 			sum += at[end].weight;
-		if (end == i + 1) /* there is no choice */
+		if (end == i + 1) /* one place: nothing to draw */
 			continue;
 		drawn = below(sum + 1);
 		while (running < drawn && pick + 1 < end)
@@ -92,7 +97,9 @@ static void add_hop(struct hops *out, enum proto proto, const struct peer *at)
 	out->hops[out->count++] = (struct hop){.proto = proto, .at = *at};
 }
 
-/* The hops of all places whose transport is one of those. tcp_first: TCP to the same place before each. */
+/*
+ * add_places: the hops of all places whose transport is in protos. tcp_first: TCP to the same address before each one.
+ */
 static void add_places(const struct places *p, const struct place *order, unsigned protos, bool tcp_first,
 		       struct hops *out)
 {
@@ -124,9 +131,9 @@ void hops_draw(const struct places *p, unsigned protos, bool large, struct slice
 	memcpy(order, p->at, p->count * sizeof(order[0]));
 	draw_weights(order, p->count, below);
 	/*
-	 * NAPTR processing finds the one transport that the domain likes best (RFC 3263 4.1); the others are for when
-	 * that leads nowhere. A domain that likes TLS best gets nothing in the clear, or whoever can break a handshake
-	 * could read what follows.
+	 * NAPTR finds the one transport that the domain prefers (RFC 3263 4.1); the other ones are for when that leads
+	 * nowhere. If the domain prefers TLS, nothing goes in the clear: otherwise whoever can break a handshake could
+	 * read the request that follows.
 	 */
 	if (p->count > 0 && order[0].proto == PROTO_TLS && !p->demanded)
 		protos = PROTO_BIT(PROTO_TLS);
@@ -134,7 +141,7 @@ void hops_draw(const struct places *p, unsigned protos, bool large, struct slice
 		add_places(p, order, protos, false, out);
 		return;
 	}
-	/* RFC 3261 18.1.1: over TCP, and UDP for those that have none. */
+	/* RFC 3261 18.1.1: a large request goes over TCP, and over UDP only to those that have nothing else. */
 	add_places(p, order, protos & ~udp, false, out);
 	add_places(p, order, protos & udp, out->count == 0 && (protos & PROTO_BIT(PROTO_TCP)) != 0, out);
 }

@@ -5,8 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOLLOWED_MAX 8 /* NAPTR or SRV records of one answer */
-#define HOSTS_MAX 16   /* whose addresses are kept for the other records that name them */
+/*
+ * RFC 3263 4.1 and 4.2 as a walk: NAPTR, SRV, addresses, each only if the step before found nothing. Everything that is
+ * found becomes a place; out->why keeps the last reason why something was not found. The least TTL of all answers, also
+ * of negative ones, is that of the result.
+ */
+
+#define FOLLOWED_MAX 8 /* NAPTR or SRV records of one answer that are followed */
+#define HOSTS_MAX 16   /* hosts whose addresses are kept, since several records may name one */
 #define HOST_PEERS_MAX 8
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
@@ -24,11 +30,11 @@ struct finder {
 	int64_t deadline_ms;
 	unsigned queries;
 	uint16_t group;
-	bool silent; /* no server answers: the rest would only take longer */
-	bool failed; /* the last query, which is another thing than that there are no records */
+	bool silent; /* no server answers: further queries would only take longer */
+	bool failed; /* the last query failed, which is not the same as "no records" */
 	unsigned host_count;
 	struct host hosts[HOSTS_MAX];
-	struct dns_answer answer; /* of the last query */
+	struct dns_answer answer; /* answer of the last query */
 };
 
 static void shorten(struct finder *f, uint32_t ttl_s)
@@ -60,7 +66,7 @@ static void explain(struct finder *f, const char *name, const char *what)
 	snprintf(f->out->why, sizeof(f->out->why), "%.*s %s", DNS_NAME_MAX - 1, name, what);
 }
 
-/* true: there are records, in f->answer. */
+/* query: true when there are records, in f->answer; else explains why not. */
 static bool query(struct finder *f, const char *name, enum dns_type type)
 {
 	enum dns_found found;
@@ -138,8 +144,8 @@ static void addresses_of_system(struct finder *f, struct host *h)
 }
 
 /*
- * AAAA behind A: over UDP an address that cannot be reached costs the whole of Timer F before the next is tried, and
- * IPv4 is still what fewer servers lack. With the system's resolver it is the order of RFC 6724.
+ * addresses_of_dns: AAAA behind A. Over UDP an unreachable address costs the whole Timer F (32 s) before the next one
+ * is tried, and more servers lack IPv6 than IPv4. With the resolver of the system the order is that of RFC 6724.
  */
 static void addresses_of_dns(struct finder *f, struct host *h)
 {
@@ -171,6 +177,7 @@ static const struct host *addresses(struct finder *f, const char *name)
 	for (unsigned i = 0; i < f->host_count; i++)
 		if (strcmp(f->hosts[i].name, name) == 0)
 			return &f->hosts[i];
+	/* When all places are taken the last one is used again: its addresses have been copied by then. */
 	h = &f->hosts[f->host_count < HOSTS_MAX ? f->host_count++ : HOSTS_MAX - 1];
 	memset(h, 0, sizeof(*h));
 	snprintf(h->name, sizeof(h->name), "%s", name);
@@ -212,7 +219,10 @@ static int by_priority(const void *a, const void *b)
 	return (x->weight < y->weight) - (x->weight > y->weight);
 }
 
-/* The SRV records at name as places of the next group. true: there are some, even if none leads anywhere. */
+/*
+ * follow_srv: the SRV records at name become places of the next group. true: there are some, even if none leads
+ * anywhere.
+ */
 static bool follow_srv(struct finder *f, const char *name, enum proto proto)
 {
 	struct dns_record srv[FOLLOWED_MAX];
@@ -220,7 +230,7 @@ static bool follow_srv(struct finder *f, const char *name, enum proto proto)
 
 	if (!query(f, name, DNS_SRV))
 		return false;
-	/* Of more than can be followed those of the best priority, and of these the heaviest, count. */
+	/* Of more than can be followed, those of the best priority count, and of these the heaviest. */
 	qsort(f->answer.records, f->answer.count, sizeof(srv[0]), by_priority);
 	count = f->answer.count < FOLLOWED_MAX ? f->answer.count : FOLLOWED_MAX;
 	memcpy(srv, f->answer.records, count * sizeof(srv[0]));
@@ -228,7 +238,7 @@ static bool follow_srv(struct finder *f, const char *name, enum proto proto)
 		const struct place place = {
 			.group = f->group, .priority = srv[i].rank, .weight = srv[i].weight, .proto = proto};
 
-		/* RFC 2782: a target of "." says that the service is not there. */
+		/* RFC 2782: a target of "." says that the domain does not have this service. */
 		if (srv[i].name[0] != '\0')
 			add_host(f, srv[i].name, srv[i].port, place);
 		else
@@ -248,7 +258,7 @@ static bool follow_service(struct finder *f, const char *domain, enum proto prot
 	return follow_srv(f, name, proto);
 }
 
-/* RFC 3263 4.1: which transport a NAPTR record is about; false: none that can be used here. */
+/* is_service: RFC 3263 4.1: which transport is a NAPTR record about? false: none that can be used here. */
 static bool is_service(const struct dns_record *r, unsigned protos, enum proto *proto)
 {
 	static const struct {
@@ -286,8 +296,9 @@ static bool follow_naptr(struct finder *f, const char *domain, unsigned protos)
 }
 
 /*
- * RFC 3263 4.1: "a client resolving a SIPS URI MUST discard any services that do not contain SIPS". Who has nothing but
- * TLS asks for it for sip URIs too: "the client MAY use any transport protocol it desires".
+ * follow_domain: RFC 3263 4.1: "a client resolving a SIPS URI MUST discard any services that do not contain SIPS". A
+ * server with TLS listeners only asks for TLS for sip URIs, too: "the client MAY use any transport protocol it
+ * desires".
  */
 static void follow_domain(struct finder *f, const char *domain)
 {

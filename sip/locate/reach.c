@@ -5,9 +5,14 @@
 
 #include "core/buf.h"
 
+/*
+ * Addresses are compared in their IPv6 form of 16 octets, so that "::ffff:127.0.0.1" and 127.0.0.1 are one. NAT64 and
+ * 6to4 addresses are judged by the IPv4 address in them.
+ */
+
 #define MAPPED 96 /* bits in front of an IPv4 address in its IPv6 form */
 
-/* What is not the public Internet: RFC 6890 and what came later; IPv4 in ::ffff:0:0/96. */
+/* Prefixes that are not the public Internet: RFC 6890 and later ones; IPv4 in ::ffff:0:0/96. */
 static const struct {
 	uint8_t octets[16];
 	unsigned bits;
@@ -53,7 +58,7 @@ static void octets_of(const struct sockaddr *sa, uint8_t out[16])
 	memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
 }
 
-/* NAT64 and 6to4 lead to the IPv4 address that is in them. */
+/* unwrap: NAT64 (64:ff9b::/96) and 6to4 (2002::/16) lead to the IPv4 address in them. */
 static void unwrap(uint8_t a[16])
 {
 	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, sixtofour[2] = {0x20, 0x02};
@@ -76,7 +81,7 @@ static bool is_own(const uint8_t a[16])
 	bool own = false;
 
 	if (getifaddrs(&all) != 0)
-		return true; /* for all that is known */
+		return true; /* cannot be ruled out, so refuse */
 	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
 		uint8_t b[16];
 
@@ -133,6 +138,7 @@ bool reach_allows(const struct reach *r, const struct peer *p)
 	for (unsigned i = 0; i < r->count; i++)
 		if (in_prefix(a, r->allowed[i].octets, r->allowed[i].bits))
 			return true;
+	/* The list of the administrator is asked first and with the address as it is: it may allow any of these. */
 	unwrap(a);
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
 		if (in_prefix(a, special[i].octets, special[i].bits))

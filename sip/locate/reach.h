@@ -5,13 +5,13 @@
 
 /*
  * Which addresses this server connects to when a stranger has named the place (Identity-Info, RFC 4474 9): those of the
- * public Internet, and what the administrator allows besides. It is asked about the address that a name has led to,
- * never about the name.
+ * public Internet, and those that the administrator allows besides (G44). Ask about the address that a name has led to,
+ * never about the name, and connect to that address: a name could lead elsewhere at the second look.
  */
 #define REACH_MAX 32
 
 struct reach {
-	bool everywhere; /* for the verbs of a user, who has named the place; never set by reach_read */
+	bool everywhere; /* everything is allowed: for the verbs of a user; never set by reach_read */
 	unsigned count;
 	struct {
 		uint8_t octets[16]; /* IPv4 as its mapped IPv6 address */
@@ -19,10 +19,13 @@ struct reach {
 	} allowed[REACH_MAX];
 };
 
-/* reach_read: "10.0.0.0/8, ::1": addresses and prefixes, also none. false: it is no such list; *bad is the element. */
+/*
+ * reach_read: reads "10.0.0.0/8, ::1": addresses and prefixes, perhaps none. false: *bad is the element that is
+ * neither, or one too many.
+ */
 MUST_USE bool reach_read(struct slice list, struct reach *out, struct slice *bad);
 
-/* reach_allows: public (RFC 6890) and not of this machine, or allowed. */
+/* reach_allows: is the address public (RFC 6890) and not one of this machine, or allowed by the list? */
 bool reach_allows(const struct reach *r, const struct peer *p);
 
 #endif

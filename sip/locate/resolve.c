@@ -6,6 +6,8 @@
 #include "crypto/rng.h"
 #include "sip/locate/locate.h"
 
+/* A question is one job: locate_run in a worker, hops drawn from the result in the loop. */
+
 struct job {
 	struct work_job job;
 	resolve_fn done;

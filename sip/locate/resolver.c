@@ -8,6 +8,17 @@
 #include "core/mem.h"
 #include "crypto/rng.h"
 
+/*
+ * The cache of next hops, for the loop thread.
+ *
+ *   resolver_ask -> make_plan: what does the URI ask for?
+ *                -> is_literal: answered at once, nothing to look up
+ *                -> known, not too old: answered at once
+ *                -> else a waiter; the first one starts a job (locate_run in a worker); done() tells all
+ *
+ * What is cached are places. Each request draws its own hops from them.
+ */
+
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
 
@@ -21,13 +32,13 @@ struct waiter {
 	char name[DNS_NAME_MAX];
 };
 
-/* What was asked, and the answer once it is there. */
+/* A question, and its answer once that is there. */
 struct known {
 	struct map_node node;
 	struct list_node by_use;
 	struct list waiters;
-	bool asking; /* a job is under way, which keeps this here */
-	bool stale;  /* asked under options of before */
+	bool asking; /* a job is under way and has a pointer to this, so it must stay */
+	bool stale;  /* asked under older options: its answer is told, but not kept */
 	int64_t until_ms;
 	char *key;
 	struct located found;
@@ -44,10 +55,10 @@ struct job {
 struct resolver {
 	struct loop *loop;
 	struct work *names;
-	struct resolver_options o; /* o.dns is &dns */
+	struct resolver_options o; /* o.dns points to dns below */
 	struct dns_servers dns;
 	struct map known;
-	struct list by_use; /* all of known, the one that was not used for longest first */
+	struct list by_use; /* all of known, the one longest unused first */
 	unsigned waiting;
 	char why[DNS_NAME_MAX + 96];
 };
@@ -55,7 +66,7 @@ struct resolver {
 /* What a URI asks for. */
 struct plan {
 	struct locate ask;
-	unsigned protos;         /* that may be in the answer */
+	unsigned protos;         /* transports that may be in the answer */
 	char name[DNS_NAME_MAX]; /* for TLS */
 };
 
@@ -115,7 +126,7 @@ void resolver_reload(struct resolver *r, const struct resolver_options *o)
 	}
 }
 
-/* Forgets the answer that was not used for longest. An entry whose job is under way stays, because the job holds it. */
+/* make_room: forgets the answer longest unused. false: each entry has a job under way. */
 static bool make_room(struct resolver *r)
 {
 	for (struct list_node *n = list_first(&r->by_use); n != NULL; n = list_next(&r->by_use, n)) {
@@ -129,7 +140,7 @@ static bool make_room(struct resolver *r)
 	return false;
 }
 
-/* The entry under key, which counts as used now; a new one when there is none. NULL: no room. */
+/* recall: the entry under key, which counts as used now; a new one when there is none. NULL: no room. */
 static struct known *recall(struct resolver *r, struct slice key)
 {
 	struct map_node *node = map_find(&r->known, key);
@@ -153,6 +164,7 @@ static struct known *recall(struct resolver *r, struct slice key)
 
 /* --- what a URI asks for --- */
 
+/* Writes the clause "what clause" to r->why and returns e. */
 static enum err refuse(struct resolver *r, enum err e, const char **why, struct slice what, const char *clause)
 {
 	snprintf(r->why, sizeof(r->why), "%.*s%s%s", what.n > 255 ? 255 : (int)what.n, what.n > 0 ? what.p : "",
@@ -161,7 +173,7 @@ static enum err refuse(struct resolver *r, enum err e, const char **why, struct 
 	return e;
 }
 
-/* RFC 3263 4.1: UDP for sip, TLS for sips, and what there is when that cannot be used. */
+/* default_proto: RFC 3263 4.1: UDP for sip and TLS for sips; the next best one when there is no such listener. */
 static enum proto default_proto(const struct plan *p)
 {
 	if (p->protos & PROTO_BIT(PROTO_UDP))
@@ -169,7 +181,10 @@ static enum proto default_proto(const struct plan *p)
 	return p->protos & PROTO_BIT(PROTO_TCP) ? PROTO_TCP : PROTO_TLS;
 }
 
-/* The transport parameter. RFC 3261 26.2.2: in a sips URI "tcp" is TLS over TCP; "tls" is what many write. */
+/*
+ * demanded_proto: what the transport parameter demands. RFC 3261 26.2.2: in a sips URI "tcp" means TLS over TCP. "tls"
+ * is deprecated, but many write it.
+ */
 static bool demanded_proto(const struct uri *u, struct slice value, enum proto *proto)
 {
 	if (slice_ieq(value, S("tls")) || (u->scheme == URI_SIPS && slice_ieq(value, S("tcp"))))
@@ -183,7 +198,9 @@ static bool demanded_proto(const struct uri *u, struct slice value, enum proto *
 	return true;
 }
 
-/* The targets of a route that can be used; a sips URI does not come down to the clear there either. */
+/*
+ * plan_route: the targets of a route that can be used. A sips URI is not sent in the clear by a route either (TLS-09).
+ */
 static enum err plan_route(struct resolver *r, const struct route *route, struct plan *p, const char *target,
 			   const char **why)
 {
@@ -213,6 +230,7 @@ static enum err plan_step(struct resolver *r, const struct uri *u, struct plan *
 		return refuse(r, ERR_UNSUPPORTED, why, slice_str(flow_proto_name(step->proto)),
 			      "is a transport without a listener here");
 	snprintf(step->host, sizeof(step->host), "%s", target);
+	/* RFC 3263 4.1, 4.2: with a port or an address there is no NAPTR and no SRV. */
 	if (u->port != 0 || peer_of(slice_str(target), 0, &literal)) {
 		step->kind = LOCATE_HOST;
 		step->port = u->port != 0 ? (uint16_t)u->port : step->proto == PROTO_TLS ? SIPS_PORT : SIP_PORT;
@@ -230,7 +248,9 @@ static enum err make_plan(struct resolver *r, const struct uri *u, struct plan *
 
 	if (u->scheme == URI_OTHER)
 		return refuse(r, ERR_UNSUPPORTED, why, SLICE_NONE, "only sip and sips URIs lead to a next hop");
-	/* RFC 3263 4: TARGET. RFC 5922 7.3: the certificate is for the domain of the URI nevertheless. */
+	/*
+	 * RFC 3263 4: maddr is the target. RFC 5922 7.3: the certificate must be of the domain of the URI nevertheless.
+	 */
 	if (uri_param(u, S("maddr"), &maddr))
 		host = maddr;
 	memset(p, 0, sizeof(*p));
@@ -244,7 +264,7 @@ static enum err make_plan(struct resolver *r, const struct uri *u, struct plan *
 	return route != NULL ? plan_route(r, route, p, target, why) : plan_step(r, u, p, target, why);
 }
 
-/* The same question has the same key; answers differ by host, and by what else the steps say. */
+/* write_key: the same question has the same key. Everything that the answer depends on is in it. */
 static void write_key(const struct plan *p, struct buf *out)
 {
 	buf_addf(out, "%d%d%u", p->ask.secure, p->ask.demanded, p->ask.protos);
@@ -253,7 +273,7 @@ static void write_key(const struct plan *p, struct buf *out)
 			 p->ask.steps[i].port, p->ask.steps[i].host);
 }
 
-/* true: nothing has to be looked up. */
+/* is_literal: true when all steps are addresses: nothing has to be looked up, and *out is the answer. */
 static bool is_literal(const struct locate *ask, struct places *out)
 {
 	struct peer at;
@@ -266,7 +286,7 @@ static bool is_literal(const struct locate *ask, struct places *out)
 	for (unsigned i = 0; i < ask->count; i++) {
 		const struct place place = {.group = (uint16_t)i, .proto = ask->steps[i].proto};
 
-		/* An address that no request goes to is left out; the others of a route stand. */
+		/* An address that no request goes to is left out; the other targets of a route stay. */
 		if (peer_of(slice_str(ask->steps[i].host), 0, &at))
 			hops_place_add(out, place, &at, 1, ask->steps[i].port);
 	}
@@ -300,7 +320,7 @@ static void done(struct work_job *job)
 	k->until_ms = k->stale ? 0 : loop_now_ms(r->loop) + (int64_t)j->found.ttl_s * 1000;
 	k->asking = k->stale = false;
 	list_move(&k->waiters, &told);
-	/* From here on k may be forgotten, because a waiter that is told may ask for something else. */
+	/* From here on k may be gone: a waiter that is told may ask for something else, which makes room. */
 	while ((n = list_take(&told)) != NULL) {
 		struct waiter *w = LIST_ENTRY(n, struct waiter, node);
 		struct hops hops;

@@ -29,7 +29,7 @@ static bool parse_one(struct slice text, struct locate_step *out)
 	if (colon == text.n || !slice_u32(slice_sub(text, colon + 1, text.n), 65535, &port) || port == 0 ||
 	    !slice_cut(slice_sub(text, 0, colon), ':', &kind, &host))
 		return false;
-	/* An IPv6 address needs its brackets, or the port could be a part of it. */
+	/* An IPv6 address needs brackets, or its last group could be taken for the port. */
 	if ((slice_chr(host, ':') < host.n && host.p[0] != '[') || !locate_name(host, s.host))
 		return false;
 	s.port = (uint16_t)port;

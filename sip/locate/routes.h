@@ -4,8 +4,8 @@
 #include "sip/locate/locate.h"
 
 /*
- * Where requests for a domain go because the configuration says so, whatever the DNS says: "tls:host:port, ...", in the
- * order in which they are to be tried.
+ * Routes of the configuration: where requests for a domain go, whatever the DNS says. A value is "tls:host:port, ...",
+ * in the order to try the targets.
  */
 struct routes;
 
@@ -18,18 +18,20 @@ struct route {
 
 /*
  * route_parse: adds the comma-separated targets to *out: tls:, tcp: or udp:, a host name or address (IPv6 in brackets),
- * a port. ERR_SYNTAX; ERR_LIMIT: more than LOCATE_STEPS_MAX in all. *out is as before then.
+ * a port. ERR_SYNTAX. ERR_LIMIT: more than LOCATE_STEPS_MAX in all. *out is as before then.
  */
 MUST_USE enum err route_parse(struct slice targets, struct route *out);
 
 struct routes *routes_new(void);
-void routes_free(struct routes *r); /* NULL is ignored */
+void routes_free(struct routes *r);
 
-/* routes_add: domain is a host name or an address; for one that is there already the targets go behind its own. Errors
- * as route_parse. */
+/*
+ * routes_add: domain is a host name or an address. If it is there already, the targets are added behind its own. Errors
+ * of route_parse; ERR_LIMIT also for more than ROUTES_MAX domains. routes_free ignores NULL.
+ */
 MUST_USE enum err routes_add(struct routes *r, struct slice domain, struct slice targets);
 
-/* routes_find: name as locate_name makes it; NULL: no route. */
+/* routes_find: the route of a name as locate_name writes it, or NULL. */
 const struct route *routes_find(const struct routes *r, const char *name);
 
 #endif
