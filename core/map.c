@@ -6,6 +6,18 @@
 #include "core/mem.h"
 #include "core/siphash.h"
 
+/*
+ * Chained hashing. A slot leads to the newest node of its first key, "next" from there to the newest node of the next
+ * key, "older" from a node to the older ones of its key:
+ *
+ *   slot -> A3 -next-> B1 -next-> NULL
+ *           |older
+ *           A2 -older-> A1
+ *
+ * "at" of each node is the address of the one pointer that leads to it, so a node can be taken out without a search.
+ * The table doubles when it has more nodes than slots, and never shrinks.
+ */
+
 #define FIRST_SLOTS 16
 
 uint64_t map_hash(const struct map *m, struct slice s)
@@ -29,7 +41,7 @@ void map_free(struct map *m)
 	*m = (struct map){0};
 }
 
-/* Puts the newest node of a key, with the older ones behind it, in front of what *at led to. */
+/* chain: puts the newest node of a key, with the older ones behind it, in front of what *at led to. */
 static void chain(struct map_node **at, struct map_node *node)
 {
 	node->next = *at;
@@ -98,8 +110,10 @@ void map_remove(struct map *m, struct map_node *node)
 
 	if (node->at == NULL || *node->at != node)
 		abort();
-	/* The next older node takes the place; an older one of a newer node has no next, and there is nothing to hand
-	 * on. */
+	/*
+	 * The next older node takes the place of this one, or else the next key does. A node that is not the newest of
+	 * its key has no next.
+	 */
 	*node->at = heir;
 	if (heir != NULL)
 		heir->at = node->at;

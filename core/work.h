@@ -13,8 +13,7 @@
 struct work;
 
 struct work_job {
-	void (*run)(struct work_job *job, unsigned worker); /* in a worker thread; worker < the number of threads, for
-							       state of which each thread has its own */
+	void (*run)(struct work_job *job, unsigned worker); /* in a worker thread; worker < the number of threads */
 	void (*done)(struct work_job *job); /* in the loop thread, in a later turn; the job is the caller's again */
 	struct list_node node;              /* the pool's while the job is submitted */
 };
