@@ -18,8 +18,7 @@ enum frame_found {
 	FRAME_PING,    /* *n octets are CR LF CR LF: answer with CR LF */
 	FRAME_BLANK,   /* *n octets are line ends before a message: drop them */
 	FRAME_LARGE,   /* *n octets are a head whose body of *body octets is too long: answer 413, skip both */
-	FRAME_BAD, /* *n octets are a head without a usable Content-Length (0: no end of a head in SIP_HEADER_BLOCK_MAX
-		      octets): close */
+	FRAME_BAD,     /* *n octets are a head without a usable Content-Length, or 0: no head ends in time; close */
 };
 
 /*

@@ -33,8 +33,7 @@ struct stream_user {
 };
 
 struct stream_limits {
-	unsigned connections;  /* in all; beyond it an idle one makes way: first one without a task, then one of
-				  strangers only */
+	unsigned connections;  /* in all; beyond it one without a task makes way, else one of strangers */
 	unsigned per_source;   /* with one source (peer_prefix), in either direction; beyond it new ones are refused */
 	uint32_t handshake_ms; /* connect and TLS handshake */
 	uint32_t first_ms;     /* until the first complete message on an accepted connection */

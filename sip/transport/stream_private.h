@@ -8,24 +8,24 @@
 
 /*
  * What stream.c (life, input, output), stream_time.c (limits), stream_tls.c (handshakes) and stream_listen.c (new
- * connections) share. Nobody else includes this.
+ * connections) share; nobody else includes it.
  */
 
 #define SCRATCH 16384     /* octets of one read */
-#define OUT_HIGH 65536    /* octets that wait for the peer; with more nothing is read that would be answered */
-#define READS_A_TURN 4    /* reads of one connection before the others get their turn */
-#define ACCEPTS_A_TURN 64 /* the same for a listener */
+#define OUT_HIGH 65536    /* octets that wait for the peer; beyond it nothing more is read from it */
+#define READS_A_TURN 4    /* reads of one connection before the others have their turn */
+#define ACCEPTS_A_TURN 64 /* connections that a listener accepts before others have their turn */
 #define LISTENERS_MAX 16
-#define CLOSE_LINGER_MS 5000    /* for the last octets of a connection that is being closed */
-#define STREAM_EVERYBODY S("*") /* the one key of rates that count all sources together */
-#define ACCEPT_PAUSE_MS 1000    /* when the process is out of file descriptors */
+#define CLOSE_LINGER_MS 5000    /* milliseconds for the last octets of a connection that is being closed */
+#define STREAM_EVERYBODY S("*") /* the key of rates that count all sources together */
+#define ACCEPT_PAUSE_MS 1000    /* milliseconds without accepting when the process is out of descriptors */
 
 enum stream_state {
-	STREAM_CONNECTING, /* TCP is not there yet */
-	STREAM_HANDSHAKE,  /* TLS is not there yet */
+	STREAM_CONNECTING, /* connect has not ended */
+	STREAM_HANDSHAKE,  /* the TLS handshake is going on */
 	STREAM_OPEN,
-	STREAM_CLOSING, /* what waits is sent, nothing is read */
-	STREAM_OVER,    /* closed() was called; only a worker may still hold tls */
+	STREAM_CLOSING, /* what waits is sent; nothing is read */
+	STREAM_OVER,    /* closed() was called and the socket is closed; only a worker may still hold tls */
 };
 
 struct stream_source {
@@ -35,7 +35,8 @@ struct stream_source {
 };
 
 struct stream {
-	struct work_job job; /* the handshake step; while busy it and tls are a worker's */
+	struct work_job
+		job; /* the step of the handshake; must be first. While busy is set, it and tls belong to a worker */
 	struct map_node by_id;
 	uint64_t id;
 	struct streams *all;
@@ -46,16 +47,16 @@ struct stream {
 	struct io *io;
 	struct timer *timer;
 	struct tls *tls;  /* NULL on plain TCP */
-	struct buf in;    /* plain octets not used up */
+	struct buf in;    /* plain octets that the user has not used up */
 	struct buf out;   /* octets for the socket */
-	struct buf early; /* plain octets given before the handshake was done */
+	struct buf early; /* plain octets that were sent before the handshake was done */
 	struct peer remote, local;
-	int64_t created_ms, active_ms, begun_ms; /* begun: when the message that is coming in began */
-	int64_t armed_ms;                        /* when the timer will look */
+	int64_t created_ms, active_ms, begun_ms; /* begun: when the message that is coming in began; 0 = none is */
+	int64_t armed_ms;                        /* the time for which the timer runs */
 	enum err result;                         /* of the handshake step */
 	enum stream_state state;
 	int fd;
-	int kept, kept_for_users; /* the second is part of the first */
+	int kept, kept_for_users; /* tasks (stream_keep); the second counts those of users and is part of the first */
 	bool server, busy, had_message, ending;
 	bool heard; /* the peer has sent something */
 	char why[96];
@@ -76,7 +77,7 @@ struct streams {
 	struct work *work;
 	struct stream_limits limits;
 	struct map by_id, sources;
-	struct list by_activity; /* all connections, the one that was silent longest first */
+	struct list by_activity; /* all connections, the one silent longest first */
 	struct stream_listener listeners[LISTENERS_MAX];
 	unsigned listener_count, tls_slots, next_slot;
 	uint64_t next_id;
@@ -86,25 +87,25 @@ struct streams {
 	char scratch[SCRATCH];
 };
 
-/* stream.c: a new connection in the tables, its state STREAM_CONNECTING; its first octets or its end come by the loop.
- */
+/* stream.c. stream_add: a new connection in the tables, CONNECTING; its first octets or its end come by the loop. */
 struct stream *stream_add(struct streams *all, int fd, const struct peer *remote, const struct stream_user *user,
 			  void *arg);
-void stream_destroy(struct stream *s); /* frees it; no worker may hold it */
-void stream_opened(struct stream *s);  /* usable from now on */
-void stream_want(struct stream *s);    /* watches for what the state needs */
+void stream_destroy(struct stream *s); /* frees the memory; no worker may hold it */
+void stream_opened(struct stream *s);  /* the connection is usable from now on */
+void stream_want(struct stream *s);    /* watches the socket for what the state needs */
 void stream_flush(struct stream *s);
-void stream_take_records(struct stream *s); /* what TLS made goes to the socket's buffer */
+void stream_take_records(struct stream *s); /* moves the records that TLS has made to out */
 unsigned stream_next_slot(struct streams *all);
 
-void stream_finish(void *arg); /* tells the user that it is over, if nobody did; frees it unless a worker holds it */
+void stream_finish(
+	void *arg); /* tells the user that it is over, unless that was done; frees it, unless a worker holds it */
 
-/* stream_time.c: the order of by_activity, and the timer, which looks no later than the deadline of the state. */
-void stream_touch(struct stream *s); /* the peer did something */
+/* stream_time.c. The order of by_activity, and the timer, which fires no later than the deadline of the state. */
+void stream_touch(struct stream *s); /* something was received or sent: moves s to the end of by_activity */
 void stream_arm(struct stream *s);
 void stream_on_timer(void *arg);
 
-/* stream_tls.c: the next step of the handshake goes to a worker. */
+/* stream_tls.c. Gives the next step of the handshake to a worker. */
 void stream_handshake(struct stream *s);
 
 #endif

@@ -1,6 +1,14 @@
 #include "sip/transport/stream_private.h"
 
-/* How long connections may be silent or slow, and which one was silent longest. */
+/*
+ * How long connections may be silent or slow, and which one was silent longest.
+ *
+ *   CONNECTING, HANDSHAKE   handshake_ms from the beginning
+ *   OPEN                    message_ms from the first octet of a message that is not complete;
+ *                           else first_ms from the beginning (accepted connections before their first message);
+ *                           else idle_ms, or kept_idle_ms with a task, from the last octet in or out
+ *   CLOSING                 CLOSE_LINGER_MS from stream_close
+ */
 
 void stream_touch(struct stream *s)
 {
@@ -10,8 +18,6 @@ void stream_touch(struct stream *s)
 		list_add(&s->all->by_activity, &s->by_activity);
 	}
 }
-
-/* --- time limits --- */
 
 static int64_t deadline(const struct stream *s)
 {
@@ -34,7 +40,10 @@ static int64_t deadline(const struct stream *s)
 	return s->active_ms + (s->kept > 0 ? l->kept_idle_ms : l->idle_ms);
 }
 
-/* The timer is moved only when it would look too late; when it looks too early it arms itself again. */
+/*
+ * stream_arm: moves the timer only when it would fire too late. When it fires too early it arms itself again. So a busy
+ * connection does not restart its timer with every octet.
+ */
 void stream_arm(struct stream *s)
 {
 	int64_t at = deadline(s), now = loop_now_ms(s->all->loop);

@@ -15,8 +15,7 @@ struct transport;
 enum transport_admit {
 	TRANSPORT_ADMIT,
 	TRANSPORT_REFUSE, /* answer it with 503 */
-	TRANSPORT_DROP /* send not even an answer; on a connection the same as TRANSPORT_REFUSE, because the peer waits
-			*/
+	TRANSPORT_DROP    /* not even an answer; on a connection the same as TRANSPORT_REFUSE */
 };
 
 struct transport_user {
