@@ -1,10 +1,15 @@
 #include "sip/transaction/overload.h"
 
-#define STEP_MIN 10       /* thousandths of a class */
-#define WAITS_MAX 4       /* targets: longer waits make no larger steps */
-#define INTERVALS_MAX 128 /* after which all is over */
+/*
+ * "level" is one number for all classes: the shares refused of strangers, of new work, of known work and of dialogs,
+ * laid end to end. It rises with each bad interval and falls with each good one.
+ */
 
-/* How much of a class may be refused, and the level at which that begins. */
+#define STEP_MIN 10       /* smallest step, in thousandths of a class */
+#define WAITS_MAX 4       /* a wait of more targets than this makes no larger step */
+#define INTERVALS_MAX 128 /* after so many intervals without messages nothing is left of an overload */
+
+/* most_of: how much of a class may be refused. before: the level at which its refusal begins. */
 static unsigned most_of(enum overload_class c)
 {
 	return c == OVERLOAD_STRANGERS ? OVERLOAD_FULL : OVERLOAD_USERS;
@@ -15,7 +20,7 @@ static unsigned before(enum overload_class c)
 	return c == OVERLOAD_STRANGERS ? 0 : OVERLOAD_FULL + ((unsigned)c - 1) * OVERLOAD_USERS;
 }
 
-/* How many of OVERLOAD_FULL are refused now. */
+/* share: how many thousandths of the class are refused now. */
 static unsigned share(const struct overload *o, enum overload_class c)
 {
 	if (o->level <= before(c))
@@ -24,8 +29,7 @@ static unsigned share(const struct overload *o, enum overload_class c)
 }
 
 /*
- * A step is an eighth of what is let in of the class in question, so that ten times too much settles as well as twice
- * too much does.
+ * step: an eighth of what is admitted of the class, so that ten times too much load settles as well as twice too much.
  */
 static unsigned step(const struct overload *o, enum overload_class c)
 {
@@ -34,7 +38,10 @@ static unsigned step(const struct overload *o, enum overload_class c)
 	return admitted / 8 > STEP_MIN ? admitted / 8 : STEP_MIN;
 }
 
-/* The longer the wait the larger the step, for the queue must not overflow meanwhile: responses are in it, too. */
+/*
+ * level_up: the longer the wait, the larger the step, because the queue must not overflow meanwhile: responses are in
+ * it, too.
+ */
 static void level_up(struct overload *o)
 {
 	uint32_t waits = o->least_ms / OVERLOAD_TARGET_MS;
@@ -69,7 +76,7 @@ bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 		else if (over > INTERVALS_MAX)
 			o->level = 0;
 		else
-			for (int64_t i = 0; i < over; i++) /* intervals in which nothing came count, too */
+			for (int64_t i = 0; i < over; i++) /* intervals without messages count, too */
 				level_down(o);
 		o->since_ms = now_ms;
 		o->least_ms = UINT32_MAX;
@@ -81,7 +88,7 @@ bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 	return was_over != (o->level > 0);
 }
 
-/* The To field of a request has a tag: the first line that begins with To, or its compact form. */
+/* has_to_tag: has the To field a tag? Looks at the first line that begins with To or its compact form. */
 static bool has_to_tag(struct slice octets)
 {
 	size_t at = slice_find(octets, S("\nTo:"), 0), compact = slice_find(octets, S("\nt:"), 0);

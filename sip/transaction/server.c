@@ -4,22 +4,24 @@
 #include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
-#define RETRY_MIN_S 5 /* and up to so much later, so that not all come at once */
+#define RETRY_MIN_S 5 /* and up to so many seconds later, so that not all come back at once */
 #define RETRY_SPREAD_S 16
 
-/* Server transactions: which one a request belongs to, and what services ask of them. */
+/* Server transactions: which one a request belongs to, answers, and the functions for services. */
 
 /*
- * RFC 3261 17.2.3: branch and sent-by name the transaction when the branch has the magic cookie; the method is compared
- * by the caller, so that a CANCEL and an ACK find their INVITE. Else what RFC 2543 says: Request-URI, tags, Call-ID,
- * CSeq, topmost Via; without the To tag for INVITE, ACK and CANCEL, since the ACK has one that the INVITE had not.
+ * server_key: RFC 3261 17.2.3: branch and sent-by name the transaction when the branch has the magic cookie. The caller
+ * compares the method, so that CANCEL and ACK find their INVITE.
+ *
+ * Without the cookie the rules of RFC 2543: Request-URI, tags, Call-ID, CSeq and topmost Via; for INVITE, ACK and
+ * CANCEL without the To tag, because the ACK has one that the INVITE did not have.
  */
 static void server_key(const struct sip_msg *m, struct buf *key)
 {
 	const struct via *v = &m->via;
 	bool of_invite = m->method == METHOD_INVITE || m->method == METHOD_ACK || m->method == METHOD_CANCEL;
 
-	/* enum method does not tell unknown ones apart; no CANCEL is for them. */
+	/* All unknown methods are one value of enum method, so their name is part of the key. No CANCEL is for them. */
 	if (m->method == METHOD_UNKNOWN) {
 		buf_add(key, m->method_name);
 		buf_addc(key, ' ');
@@ -36,7 +38,7 @@ static void server_key(const struct sip_msg *m, struct buf *key)
 		 SLICE_ARG(of_invite ? SLICE_NONE : m->to_tag), SLICE_ARG(m->call_id), m->cseq, SLICE_ARG(v->text));
 }
 
-/* The transaction with this key that a request of this method belongs to. */
+/* find: the transaction with this key that a request of this method belongs to. An ACK belongs to its INVITE. */
 static struct tx *find(struct tx_layer *t, struct slice key, enum method method)
 {
 	for (struct map_node *n = map_find(&t->servers, key); n != NULL; n = map_find_next(n)) {
@@ -48,7 +50,7 @@ static struct tx *find(struct tx_layer *t, struct slice key, enum method method)
 	return NULL;
 }
 
-/* What a CANCEL with this key would end. */
+/* find_cancelled: the transaction that a CANCEL with this key would end. */
 static struct tx *find_cancelled(struct tx_layer *t, struct slice key)
 {
 	for (struct map_node *n = map_find(&t->servers, key); n != NULL; n = map_find_next(n)) {
@@ -60,8 +62,10 @@ static struct tx *find_cancelled(struct tx_layer *t, struct slice key)
 	return NULL;
 }
 
-/* RFC 3261 18.2.2: without rport the answer goes to the source address, but to the port of sent-by. maddr is not
- * followed. */
+/*
+ * answer_flow: RFC 3261 18.2.2: without rport an answer goes to the source address, but to the port of sent-by. maddr
+ * is not followed, since it would let a stranger aim answers at others (G14).
+ */
 static struct flow answer_flow(const struct flow *from, const struct via *v)
 {
 	struct flow f = *from;
@@ -80,7 +84,7 @@ bool server_keep(struct tx *tx)
 {
 	struct tx_layer *t = tx->layer;
 
-	/* Answers echo what strangers write: half a minute of large ones would take all memory there is. */
+	/* Answers echo what strangers write. Half a minute of large ones could take all memory. */
 	if (t->kept + tx->octets.n > server_keep_max(t))
 		return false;
 	tx->kept = tx->octets.n;
@@ -90,7 +94,10 @@ bool server_keep(struct tx *tx)
 
 /* --- answers --- */
 
-/* RFC 3261 8.2.7: of an answer that is not remembered the tag can be made again, and its ACK be known by it. */
+/*
+ * stateless_tag: RFC 3261 8.2.7: the To tag of an answer that is not remembered. It can be computed again from the ACK,
+ * which is recognised by it.
+ */
 static void stateless_tag(const struct tx_layer *t, const struct sip_msg *m, struct buf *out)
 {
 	struct buf parts = {0};
@@ -140,8 +147,8 @@ static void send_reply(struct tx *tx, unsigned code)
 void tx_reply(struct tx *tx, const struct build_reply *r)
 {
 	/*
-	 * An INVITE that was told nothing yet is sent again until it is: there is no need to repeat a refusal from
-	 * here, to an address that may be a lie.
+	 * The client repeats an INVITE until it has an answer. So a refusal that is the first answer need not be
+	 * repeated from here, to an address that may be forged.
 	 */
 	if (tx->kind == TX_IST && r->code >= 300 && tx->octets.n == 0) {
 		tx_reply_once(tx, r);
@@ -213,7 +220,7 @@ bool tx_merged(struct tx *tx)
 	buf_addc(&key, ' ');
 	buf_add(&key, m->method_name);
 	merged = map_find(&t->merges, buf_slice(&key)) != NULL || answered_merged(t->answered, buf_slice(&key));
-	if (merged) { /* the first of them is enough to know the others by */
+	if (merged) { /* the first one is enough to recognise others by */
 		buf_free(&key);
 		return true;
 	}
@@ -222,7 +229,7 @@ bool tx_merged(struct tx *tx)
 	return false;
 }
 
-/* RFC 3261 9.2: 200 says that the CANCEL was understood, not that it has an effect. */
+/* on_cancel: RFC 3261 9.2: the 200 says that the CANCEL was understood, not that it has an effect. */
 static void on_cancel(struct tx_layer *t, struct tx *tx)
 {
 	struct tx *target = find_cancelled(t, slice_str(tx->key));
@@ -237,8 +244,8 @@ static void on_cancel(struct tx_layer *t, struct tx *tx)
 }
 
 /*
- * RFC 3261 21.5.4. When to come again is said to who asked directly: a proxy would keep all others away from here until
- * then (RFC 7339 5.10.2).
+ * refuse_for_now: RFC 3261 21.5.4: 503. Retry-After is only for a client that asked directly: a proxy would keep all
+ * its other users away from here until then (RFC 7339 5.10.2).
  */
 static void refuse_for_now(struct tx *tx)
 {
@@ -253,7 +260,10 @@ static void refuse_for_now(struct tx *tx)
 	buf_free(&lines);
 }
 
-/* New work makes way for what belongs to a dialog or ends work: there is a reserve for that. */
+/*
+ * is_crowded: is there no room for m? Requests of a dialog and CANCEL have a reserve of a quarter, because they end
+ * work.
+ */
 static bool is_crowded(const struct tx_layer *t, const struct sip_msg *m)
 {
 	size_t room = m->to_tag.n > 0 || m->method == METHOD_CANCEL ? t->max + t->max / 4 : t->max;
@@ -282,6 +292,10 @@ static void on_ack(struct tx_layer *t, const struct flow *from, struct tx *tx, s
 
 	if (m->defect_code != 0)
 		return;
+	/*
+	 * An ACK to a failure belongs to its transaction. The ACK to a 2xx goes up (RFC 6026 7.1), and so does one of
+	 * no transaction, unless its tag shows that it acknowledges an answer of tx_reply_once.
+	 */
 	if (tx != NULL && tx->state != TX_ACCEPTED) {
 		ist_ack(tx);
 		return;
@@ -293,7 +307,7 @@ static void on_ack(struct tx_layer *t, const struct flow *from, struct tx *tx, s
 		t->user->on_ack(t->arg, from, m);
 }
 
-/* A retransmission of a request that has its final response. false: it is none. */
+/* answer_again: sends the kept answer for a retransmission. false: none is kept. */
 static bool answer_again(struct tx_layer *t, struct slice key, enum method method)
 {
 	struct answer *x = answered_find(t->answered, key, method);

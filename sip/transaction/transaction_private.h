@@ -7,18 +7,18 @@
 #include "sip/transaction/transaction.h"
 
 /*
- * What transaction.c (tables), server.c and client.c (matching, what users ask) and the machines ist.c, nist.c, ict.c
- * and nict.c share. Nobody else includes this.
+ * What transaction.c (tables), server.c and client.c (matching, functions for users) and the machines ist.c, nist.c,
+ * ict.c and nict.c share; nobody else includes it.
  */
 
 enum tx_kind { TX_IST, TX_NIST, TX_ICT, TX_NICT };
 
-/* The states of the four machines, RFC 3261 Figures 5 to 8; TX_TRYING is Calling of INVITE clients. */
+/* The states of the four machines, RFC 3261 Figures 5 to 8. TX_TRYING is Calling of INVITE clients. */
 enum tx_state {
 	TX_TRYING,
 	TX_PROCEEDING,
 	TX_COMPLETED,
-	TX_CONFIRMED, /* INVITE servers: the ACK is there */
+	TX_CONFIRMED, /* INVITE servers: the ACK has come */
 	TX_ACCEPTED,  /* INVITE, RFC 6026: a 2xx was sent or has come */
 	TX_TERMINATED
 };
@@ -34,18 +34,19 @@ struct tx {
 	struct map_node by_flow; /* clients on a connection, key: flow.id */
 	char *key, *merge_key;   /* merge_key: NULL when not in layer->merges */
 	bool on_flow;            /* in layer->by_flow */
-	bool lost;               /* client: the connection was gone from the start */
-	bool cancelled;          /* INVITE client: a CANCEL is wanted, or was sent */
+	bool lost;               /* client: the connection was gone before tx_send */
+	bool cancelled;          /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
 	struct flow flow;
-	uint16_t source_port;  /* server: of the request; flow has that of the answer */
-	uint16_t sent_by_port; /* server: where the answer goes when the connection is gone; 0: nowhere */
+	uint16_t
+		source_port; /* server: the port that the request came from; flow has the one that the answer goes to */
+	uint16_t sent_by_port; /* server: the port of sent-by, for when the connection is gone; 0: no such way */
 	enum method method;
 	struct sip_msg *request;  /* server: one reference until the final answer was sent */
-	struct buf octets;        /* server: the last response; client: the request */
-	struct buf ack;           /* INVITE client: the ACK to a failure, to be repeated */
-	size_t kept;              /* server: what octets count in layer->kept */
-	struct timer *retransmit; /* Timers A, E, G; INVITE servers: the time until a 100 is due */
-	struct timer *end;        /* Timers B, D, M; F, K; H, I, L */
+	struct buf octets;        /* server: the last response; client: the request, for retransmissions */
+	struct buf ack;           /* INVITE client: the ACK to a failure, sent again for each copy of it */
+	size_t kept;              /* server: how many octets count in layer->kept */
+	struct timer *retransmit; /* Timers A, E, G; INVITE servers: until a 100 is due */
+	struct timer *end;        /* Timers B, D, M; F, K; H, I, L. A state needs at most one of them */
 	uint32_t interval_ms;     /* the current length of Timer A, E or G */
 	tx_heard_fn heard;
 	void *arg;
@@ -57,9 +58,9 @@ struct tx_layer {
 	const struct tx_user *user;
 	void *arg;
 	struct map by_id, servers, clients, merges, by_flow;
-	struct answered *answered;  /* what is left of non-INVITE ones */
-	unsigned max, server_count; /* the others of by_id are clients */
-	unsigned settled;           /* clients that only absorb copies of their final response (Timer K) */
+	struct answered *answered;  /* what is left of answered non-INVITE server transactions */
+	unsigned max, server_count; /* server_count: servers in by_id; the others there are clients */
+	unsigned settled;           /* clients in Timer K: they only absorb copies and do not count for max */
 	size_t kept;                /* octets of answers to INVITE that wait for retransmissions or the ACK */
 	struct overload overload;
 	uint64_t next_id;
@@ -70,26 +71,33 @@ static inline bool tx_is_server(const struct tx *tx)
 	return tx->kind == TX_IST || tx->kind == TX_NIST;
 }
 
-/* transaction.c: key is taken. tx_end takes tx out of all tables and frees it at the end of the turn. */
+/*
+ * transaction.c. tx_new: makes a transaction and enters it in the tables; key is taken over. tx_end: takes tx out of
+ * all tables and frees it at the end of the turn.
+ */
 struct tx *tx_new(struct tx_layer *t, enum tx_kind kind, const struct flow *flow, enum method method, char *key);
 void tx_end(struct tx *tx);
 struct tx *tx_by_id(struct tx_layer *t, uint64_t id);
 bool tx_reliable(const struct tx *tx);
-void tx_send_octets(struct tx *tx, const struct buf *octets); /* a failure shows as silence, or by on_closed */
+void tx_send_octets(struct tx *tx,
+		    const struct buf *octets); /* sends on the flow; a failure shows as silence or by on_closed */
 void tx_log_state(const struct tx *tx, const char *machine, enum tx_state next);
-void tx_backoff(struct tx *tx, uint32_t max_ms); /* the retransmission timer, its interval doubled up to max_ms */
+void tx_backoff(struct tx *tx,
+		uint32_t max_ms); /* starts the retransmission timer with twice its interval, at most max_ms */
 
-/* server.c */
+/* server.c. server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c. */
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);
 size_t server_keep_max(const struct tx_layer *t);
-bool server_keep(struct tx *tx); /* INVITE: is there room to keep the final response? */
+bool server_keep(struct tx *tx);
 
 /* client.c */
 void client_response(struct tx_layer *t, struct sip_msg *m);
 void client_refused(struct tx_layer *t, const struct peer *remote, struct slice sent);
-void client_tell(struct tx *tx, struct sip_msg *m, enum err why); /* the last thing in every handler */
-void client_ack(struct tx *tx, const struct sip_msg *m);          /* makes and sends the ACK to a failure */
-void client_cancel(struct tx *tx);                                /* sends the CANCEL */
+void client_tell(
+	struct tx *tx, struct sip_msg *m,
+	enum err why); /* reports to the user; the last thing in every handler, since the user may do anything */
+void client_ack(struct tx *tx, const struct sip_msg *m); /* makes, keeps and sends the ACK to a failure */
+void client_cancel(struct tx *tx);                       /* sends the CANCEL */
 
 /* ist.c, RFC 3261 17.2.1 with RFC 6026 7.1 */
 void ist_start(struct tx *tx);
