@@ -153,8 +153,11 @@ static enum err extension(struct cert *c, struct slice oid, bool critical, struc
 	else if (slice_eq(oid, OID_EXT_KEY_ID) && !critical)
 		ok = der_take(&value, DER_OCTETS, &c->key_id) && value.n == 0;
 	else if (critical || slice_eq(oid, OID_EXT_NAME_CONSTRAINTS))
-		return ERR_UNSUPPORTED; /* RFC 5280 4.2: a critical extension that is not known must be refused. Name
-					   constraints bind even when they are wrongly marked as not critical. */
+		/*
+		 * RFC 5280 4.2: a critical extension that is not known must be refused. Name constraints bind even when
+		 * they are wrongly marked as not critical.
+		 */
+		return ERR_UNSUPPORTED;
 	return ok ? ERR_OK : ERR_SYNTAX;
 }
 

@@ -36,8 +36,7 @@ struct bindings_deps {
 	struct loop *loop;
 	struct commit *commit;
 	int dirfd;          /* of the store */
-	uint32_t longest_s; /* the longest interval that is granted; a clock that went back prolongs no binding of the
-			       journal beyond it */
+	uint32_t longest_s; /* the longest interval granted: a clock that went back prolongs nothing beyond it */
 	/* b is over and is removed behind this call; fn must not change the table */
 	void (*expired)(void *arg, const struct binding *b);
 	void *arg;

@@ -36,8 +36,7 @@ enum dns_found {
 };
 
 struct dns_answer {
-	uint32_t ttl_s; /* seconds: the least TTL of the chain; for DNS_NOTHING that of the SOA (RFC 2308 5), 0 without
-			   one */
+	uint32_t ttl_s; /* the least of the chain; DNS_NOTHING: of the SOA (RFC 2308 5), 0 without one */
 	unsigned count;
 	char alias[DNS_NAME_MAX];
 	struct dns_record records[DNS_RECORDS_MAX];

@@ -41,8 +41,7 @@ struct hop {
 
 struct hops {
 	unsigned count;
-	char name[254]; /* the name that the certificate of a TLS hop must have: the domain that was asked for, not the
-			   SRV target (RFC 5922 7.3) */
+	char name[254]; /* that the certificate of a TLS hop must have: the domain asked for (RFC 5922 7.3) */
 	struct hop hops[HOPS_MAX];
 };
 

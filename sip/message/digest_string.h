@@ -12,8 +12,7 @@
 #define DIGEST_STRING_PARTS 13
 
 struct digest_string {
-	struct slice parts[DIGEST_STRING_PARTS]; /* hashed one after the other; they point into the message and into
-						    this struct */
+	struct slice parts[DIGEST_STRING_PARTS]; /* hashed in this order; in the message or in this struct */
 	char cseq[64];
 	char date[DATE_SIZE];
 	int64_t date_s; /* the Date header, seconds since 1970 */

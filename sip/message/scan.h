@@ -16,8 +16,7 @@ enum {
 	CHAR_LWS = 1,
 	CHAR_ALNUM = 2,
 	CHAR_TOKEN = 4,
-	CHAR_VALUE = 8, /* a parameter value without quotes: token, host (with colons and brackets), and what peers send
-			   beyond the grammar */
+	CHAR_VALUE = 8, /* a value without quotes: token, host with colons and brackets, what peers send */
 	CHAR_UNRESERVED = 16,
 	CHAR_PLAIN = 32 /* may stand in any header value: does not end it and is no control character */
 };
