@@ -1,5 +1,7 @@
 #include "core/err.h"
 
+/* The phrases of the error list, for log lines and messages to people. */
+
 const char *err_str(enum err e)
 {
 	/* No default: the compiler names an error that is added and has no phrase here. */

@@ -8,6 +8,11 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 
+/*
+ * Random octets. The generators of the library are not used: Debian's 2.28 mixes in HAVEGE, and state of ours could be
+ * copied by a fork.
+ */
+
 void rng_fill(void *p, size_t n)
 {
 	uint8_t *at = p;

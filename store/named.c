@@ -8,6 +8,8 @@
 
 #include "store/file.h"
 
+/* Files that people name. Every failure ends in one sentence for them, with the name of the file and what to do. */
+
 void named_beside(const char *file, const char *value, struct buf *out)
 {
 	struct slice name = slice_str(file);

@@ -5,6 +5,8 @@
 #include "core/map.h"
 #include "core/mem.h"
 
+/* A map from domain to targets. Built once from the configuration and replaced as a whole by a reload. */
+
 struct entry {
 	struct map_node node;
 	char domain[DNS_NAME_MAX];

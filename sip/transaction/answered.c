@@ -8,6 +8,8 @@
 #include "core/mem.h"
 #include "sip/transaction/transaction.h"
 
+/* The kept answers: a list in the order of their ends, two maps over hashes of keys, and one timer for the oldest. */
+
 /* Kept small: on a busy registrar there are a hundred thousand of these. */
 struct answer {
 	struct map_node by_key, by_merge;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Addresses as values. Text is read by inet_pton, never by the resolver, so that no name can be meant. */
+
 bool peer_of(struct slice host, uint16_t port, struct peer *out)
 {
 	char text[INET6_ADDRSTRLEN];
