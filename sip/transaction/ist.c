@@ -70,9 +70,15 @@ static void final(struct tx *tx, enum tx_state state)
 	tx_send_octets(tx, &tx->octets);
 	msg_unref(tx->request);
 	tx->request = NULL;
-	/* RFC 6026 7.1: a 2xx is sent again by the UAS that made it, not from here. */
-	if (state == TX_ACCEPTED)
+	/*
+	 * RFC 6026 7.1: a 2xx is repeated by the core that made it, not from here. Over a connection nothing is
+	 * repeated (17.2.1). Only a failure over UDP is kept for Timer G, and without room for it there is nothing left
+	 * to do.
+	 */
+	if (state == TX_ACCEPTED || tx_reliable(tx))
 		buf_free(&tx->octets);
+	else if (!server_keep(tx))
+		enter(tx, TX_TERMINATED);
 }
 
 static void in_proceeding(struct tx *tx, enum event ev)
@@ -113,7 +119,8 @@ static void event(struct tx *tx, enum event ev)
 	case TX_COMPLETED:
 		switch (ev) {
 		case EV_INVITE:
-			tx_send_octets(tx, &tx->octets);
+			if (tx->octets.n > 0)
+				tx_send_octets(tx, &tx->octets);
 			break;
 		case EV_TIMER_G:
 			tx_backoff(tx, TX_T2_MS);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "sip/message/limits.h"
 #include "tests/scenario/tx_world.h"
 
 /* The INVITE server transaction, arrow by arrow (RFC 3261 Figure 7 with RFC 6026 7.1), CANCEL and ACK. */
@@ -166,6 +167,67 @@ static void on_a_connection_nothing_is_repeated_and_the_ack_ends_it(void **state
 	assert_int_equal(w->acks, 0);
 }
 
+/*
+ * What is kept for Timer G is bounded in octets for all transactions together. Once the cap of sip/message/limits.h was
+ * promised and asked by nobody: answers of 7 kB were all kept.
+ */
+static void completed_keeps_no_more_than_the_cap(void **state)
+{
+	enum { COUNT = 40, LARGE = 700 };
+	struct world *w = *state;
+	struct flow from = udp(), to;
+	struct sip_msg *m;
+	size_t kept = 0;
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < COUNT; i++) {
+			char branch[32], call_id[32];
+			struct ask a = invite;
+			struct buf out = {0};
+
+			snprintf(branch, sizeof(branch), "z9hG4bKk%u.%u", round, i);
+			snprintf(call_id, sizeof(call_id), "kept-%u.%u", round, i);
+			a.branch = branch;
+			a.call_id = call_id;
+			inject(w, &from, a);
+			tx_reply_code(tx_find(w->layer, w->last), 180, NULL);
+			buf_addf(&out,
+				 "SIP/2.0 486 X\r\nVia: SIP/2.0/UDP 192.0.2.4:5070;branch=%s\r\nFrom: "
+				 "<sip:a@example.org>;tag=f1\r\nTo: <sip:b@example.com>;tag=t\r\nCall-ID: %s\r\n"
+				 "CSeq: 1 INVITE\r\nX-Large: %0*d\r\nContent-Length: 0\r\n\r\n",
+				 branch, call_id, LARGE, 0);
+			tx_pass(tx_find(w->layer, w->last), 486, &out);
+		}
+		fake_settle(w->loop);
+		while ((m = fake_next(w->transport, &to)) != NULL)
+			msg_unref(m);
+		fake_advance(w->loop, TX_T1_MS); /* Timer G of all that are kept */
+		for (kept = 0; (m = fake_next(w->transport, &to)) != NULL; msg_unref(m))
+			kept += m->raw.n;
+		assert_in_range(kept, LARGE, LIMIT * SIP_ANSWER_KEPT);
+		assert_in_range(tx_count(w->layer), 1, LIMIT * SIP_ANSWER_KEPT / LARGE);
+		/* Timer H gives the room back: the second round is as the first. */
+		fake_advance(w->loop, 64 * TX_T1_MS);
+		assert_int_equal(tx_count(w->layer), 0);
+		while ((m = fake_next(w->transport, &to)) != NULL)
+			msg_unref(m);
+	}
+}
+
+/* Over a connection nothing is repeated, so nothing is kept: the cap is not for these. */
+static void completed_over_a_connection_keeps_nothing(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_stream(w->transport, PROTO_TCP, "192.0.2.4:40000");
+
+	inject(w, &from, invite);
+	pass(w, 486);
+	assert_int_equal(answer(w, NULL, NULL), 486);
+	inject(w, &from, invite); /* nobody sends this; it is absorbed */
+	assert_silence(w);
+	assert_int_equal(w->requests, 1);
+}
+
 /* --- Accepted, RFC 6026 --- */
 
 static void accepted_absorbs_invites_and_passes_acks_and_2xx(void **state)
@@ -321,6 +383,8 @@ int main(void)
 		T(proceeding_absorbs_a_retransmission_before_any_answer),
 		T(completed_repeats_until_the_ack),
 		T(completed_ends_without_ack_by_timer_h),
+		T(completed_keeps_no_more_than_the_cap),
+		T(completed_over_a_connection_keeps_nothing),
 		T(on_a_connection_nothing_is_repeated_and_the_ack_ends_it),
 		T(accepted_absorbs_invites_and_passes_acks_and_2xx),
 		T(an_ack_of_nothing_goes_up),
