@@ -68,9 +68,7 @@ static bool check_user(const struct access *a, struct tx *tx, enum header which,
 	case AUTH_BUSY:
 		break;
 	}
-	tx_reply_once(tx, &(struct build_reply){.code = 503,
-						.reason = "Too Many Wrong Answers",
-						.headers = S("Retry-After: 30\r\n")});
+	tx_reply_busy(tx, 30, "Too Many Wrong Answers");
 	return false;
 }
 

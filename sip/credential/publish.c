@@ -29,7 +29,7 @@ static void write_it(struct publication *p, struct credential_change *change, en
 	t->tx = tx_id(p->tx);
 	t->granted = granted;
 	if (turn_write(t, change) != ERR_OK)
-		tx_reply(p->tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 5\r\n")});
+		tx_reply_busy(p->tx, 5, NULL);
 }
 
 /* Nothing changes, but the answer has its entity-tag (ESC-12). */
@@ -215,7 +215,7 @@ void publish_run(struct credentials *all, struct tx *tx, struct slice aor)
 	if (t == NULL)
 		process(all, tx, aor);
 	else if (!turn_park(t, tx))
-		tx_reply(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 1\r\n")});
+		tx_reply_busy(tx, 1, NULL);
 }
 
 void credentials_publish(struct credentials *all, struct tx *tx, struct slice aor)

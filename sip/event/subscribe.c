@@ -6,6 +6,8 @@
 #include "sip/message/limits.h"
 #include "sip/event/notifier_private.h"
 
+#define FULL_S 60 /* Retry-After when there is no room for a subscription */
+
 /* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of T-15. */
 
 /* CRT-04: no body is defined for SUBSCRIBE; one that may be ignored is. */
@@ -83,11 +85,6 @@ static void accept_it(struct tx *tx, const struct sub *s, uint32_t expires)
 	tx_reply(tx, &(struct build_reply){
 			     .code = 200, .to_tag = slice_str(s->dialog.local_tag), .headers = buf_slice(&lines)});
 	buf_free(&lines);
-}
-
-static void busy(struct tx *tx)
-{
-	tx_reply(tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 60\r\n")});
 }
 
 /* After the 200: what the duration means, and the NOTIFY that must follow at once. */
@@ -193,7 +190,7 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 		return;
 	}
 	if (!room_for(n, tx, aor, anonymous)) {
-		busy(tx);
+		tx_reply_busy(tx, FULL_S, NULL);
 		return;
 	}
 	rng_hex(&tag, 12);

@@ -13,6 +13,7 @@
  */
 
 #define DATE_OFF_S 600 /* RFC 4474 5 step 3: ten minutes */
+#define RETRY_S 2      /* the least Retry-After when too much is to be signed or verified */
 
 static void answer(struct fork *f, unsigned code, const char *reason)
 {
@@ -21,6 +22,15 @@ static void answer(struct fork *f, unsigned code, const char *reason)
 	fork_end(f);
 	if (tx != NULL)
 		tx_reply_code(tx, code, reason);
+}
+
+static void answer_busy(struct fork *f)
+{
+	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
+
+	fork_end(f);
+	if (tx != NULL)
+		tx_reply_busy(tx, RETRY_S, NULL);
 }
 
 static bool claims_ours(const struct fork *f)
@@ -113,7 +123,7 @@ static void sign(struct fork *f)
 	if (e == ERR_OK)
 		p->signing++;
 	else if (e == ERR_BUSY)
-		answer(f, 503, NULL);
+		answer_busy(f);
 	else if (e == ERR_LIMIT)
 		answer(f, 513, NULL);
 	else
@@ -229,6 +239,8 @@ static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 	if (f->vouched || (v->replayed && is_other_branch(f)) ||
 	    (p->d.access.settings->config.identity_verify_inbound != VERIFY_REJECT && !is_required(f)))
 		fork_go(f);
+	else if (v->code == 503)
+		answer_busy(f);
 	else
 		answer(f, v->code, v->reason);
 }

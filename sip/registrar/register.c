@@ -184,7 +184,7 @@ static bool there_is_room(struct plan *p)
 	if (bindings_count(p->r->bindings) + added <= config->limit_bindings)
 		return true;
 	log_line(LOG_WARN, "event=bindings_full aor=%s", log_esc(p->aor).text);
-	tx_reply(p->tx, &(struct build_reply){.code = 503, .headers = S("Retry-After: 60\r\n")});
+	tx_reply_busy(p->tx, 60, NULL);
 	return false;
 }
 

@@ -76,7 +76,7 @@ bool overload_note(struct overload *o, uint32_t waited_ms, int64_t now_ms)
 		else if (over > INTERVALS_MAX)
 			o->level = 0;
 		else
-			for (int64_t i = 0; i < over; i++) /* intervals without messages count, too */
+			for (int64_t i = 0; i < over && o->level > 0; i++) /* empty intervals count, too */
 				level_down(o);
 		o->since_ms = now_ms;
 		o->least_ms = UINT32_MAX;

@@ -4,8 +4,7 @@
 #include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
-#define RETRY_MIN_S 5 /* and up to so many seconds later, so that not all come back at once */
-#define RETRY_SPREAD_S 16
+#define RETRY_S 5 /* the least Retry-After of a layer that has too much to do */
 
 /* Server transactions: which one a request belongs to, answers, and the functions for services. */
 
@@ -170,6 +169,19 @@ void tx_reply_code(struct tx *tx, unsigned code, const char *reason)
 	tx_reply(tx, &(struct build_reply){.code = code, .reason = reason});
 }
 
+void tx_reply_busy(struct tx *tx, unsigned least_s, const char *reason)
+{
+	struct buf lines = {0};
+
+	if (msg_vias(tx->request) == 1) {
+		buf_add(&lines, S("Retry-After: "));
+		buf_addu(&lines, least_s + rng_below(2 * least_s + 1));
+		buf_add(&lines, S("\r\n"));
+	}
+	tx_reply_once(tx, &(struct build_reply){.code = 503, .reason = reason, .headers = buf_slice(&lines)});
+	buf_free(&lines);
+}
+
 static void take_octets(struct tx *tx, struct buf *octets)
 {
 	buf_free(&tx->octets);
@@ -244,23 +256,6 @@ static void on_cancel(struct tx_layer *t, struct tx *tx)
 }
 
 /*
- * refuse_for_now: RFC 3261 21.5.4: 503. Retry-After is only for a client that asked directly: a proxy would keep all
- * its other users away from here until then (RFC 7339 5.10.2).
- */
-static void refuse_for_now(struct tx *tx)
-{
-	struct buf lines = {0};
-
-	if (msg_vias(tx->request) == 1) {
-		buf_add(&lines, S("Retry-After: "));
-		buf_addu(&lines, RETRY_MIN_S + rng_below(RETRY_SPREAD_S));
-		buf_add(&lines, S("\r\n"));
-	}
-	tx_reply_once(tx, &(struct build_reply){.code = 503, .headers = buf_slice(&lines)});
-	buf_free(&lines);
-}
-
-/*
  * is_crowded: is there no room for m? Requests of a dialog and CANCEL have a reserve of a quarter, because they end
  * work.
  */
@@ -276,7 +271,7 @@ static void begin(struct tx_layer *t, struct tx *tx)
 	struct sip_msg *m = tx->request;
 
 	if (is_crowded(t, m) || m->defect_code == 503) /* see transport_user.admit */
-		refuse_for_now(tx);
+		tx_reply_busy(tx, RETRY_S, NULL);
 	else if (m->defect_code != 0)
 		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
 	else if (m->method == METHOD_CANCEL)

@@ -91,6 +91,14 @@ void tx_reply_once(struct tx *tx, const struct build_reply *r);
 void tx_reply_code(struct tx *tx, unsigned code, const char *reason);
 
 /*
+ * tx_reply_busy: 503, not remembered: there is no room, or too much to do. Retry-After says least_s seconds or up to
+ * three times as many, drawn at random so that not everybody comes again at once; only to a request that came straight
+ * from its UA, because a proxy would keep all its other users away from here, too (RFC 7339 5.10.2). reason NULL: the
+ * default phrase. The only place that decides about Retry-After.
+ */
+void tx_reply_busy(struct tx *tx, unsigned least_s, const char *reason);
+
+/*
  * tx_pass: sends an answer that somebody else made, its topmost Via taken off; takes over the memory of octets.
  * Otherwise like tx_reply. tx_pass_more: a later 2xx to an INVITE that has had one (RFC 6026 7.1); false: the
  * transaction is gone, and the response is dropped.
