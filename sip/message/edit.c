@@ -53,7 +53,16 @@ enum err edit_insert(struct edit_list *l, const struct sip_header *before, struc
 	return add(l, at, at, line);
 }
 
-void edit_apply(struct edit_list *l, struct buf *out)
+size_t edit_size(const struct edit_list *l)
+{
+	size_t n = l->msg->raw.n;
+
+	for (unsigned i = 0; i < l->count; i++)
+		n += l->edits[i].text.n - (l->edits[i].to - l->edits[i].from);
+	return n;
+}
+
+void edit_apply(const struct edit_list *l, struct buf *out)
 {
 	struct slice raw = l->msg->raw;
 	size_t at = 0;

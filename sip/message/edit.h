@@ -31,7 +31,9 @@ MUST_USE enum err edit_replace(struct edit_list *l, const struct sip_header *h, 
 MUST_USE enum err edit_value(struct edit_list *l, struct slice old, struct slice text);
 MUST_USE enum err edit_insert(struct edit_list *l, const struct sip_header *before, struct slice line);
 
-/* edit_apply: appends the changed message. Several inserts at one place keep the order in which they were made. */
-void edit_apply(struct edit_list *l, struct buf *out);
+/* edit_size: of the changed message. edit_apply: appends the changed message. Several inserts at one place keep the
+ * order in which they were made. */
+size_t edit_size(const struct edit_list *l);
+void edit_apply(const struct edit_list *l, struct buf *out);
 
 #endif

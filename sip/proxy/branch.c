@@ -11,52 +11,14 @@
 #include "sip/locate/locate.h"
 
 /* What is added here, at most. */
-#define OWN_HEADERS 7  /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
-#define OWN_OCTETS 300 /* of Via, its parameters, Max-Forwards and Max-Breadth */
-#define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* of two Record-Routes, but for the domain in them */
+#define OWN_HEADERS 7    /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
+#define BRANCH_RANDOM 16 /* characters of a branch behind its loop mark */
 
 /* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
 
 static bool is_invite(const struct branch *b)
 {
 	return b->fork->request->method == METHOD_INVITE;
-}
-
-/*
- * RFC 5393 4.2.2: the part of our branch that tells a loop from a spiral is a hash, under a key of ours, of all that
- * decides where a request goes.
- */
-static void loop_mark(const struct fork *f, struct buf *out)
-{
-	const struct sip_msg *m = f->request;
-	struct buf parts = {0};
-
-	buf_add(&parts, m->uri_text);
-	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h))
-		buf_add(&parts, h->value);
-	buf_add(&parts, m->call_id);
-	buf_add(&parts, m->from_tag);
-	buf_addc(&parts, ' ');
-	buf_addu(&parts, m->cseq);
-	buf_addc(&parts, ' ');
-	buf_add(&parts, m->to_tag);
-	buf_add(out, S("z9hG4bK"));
-	buf_addx(out, map_hash(&f->proxy->by_own, buf_slice(&parts)));
-	buf_addc(out, '.');
-	buf_free(&parts);
-}
-
-bool fork_is_loop(const struct fork *f)
-{
-	struct buf mark = {0};
-	bool found = false;
-
-	loop_mark(f, &mark);
-	for (const struct sip_header *h = msg_each(f->request, HDR_VIA, NULL); h != NULL && !found;
-	     h = msg_each(f->request, HDR_VIA, h))
-		found = slice_find(h->value, buf_slice(&mark), 0) < h->value.n;
-	buf_free(&mark);
-	return found;
 }
 
 /* --- Record-Route --- */
@@ -104,7 +66,7 @@ static bool is_recorded(const struct sip_msg *m)
 }
 
 /* RFC 3261 16.6 4, RFC 5658: two when the sides see different addresses of ours. */
-static void add_record_route(const struct branch *b, struct buf *out)
+static void add_record_route(const struct branch *b, bool measured, struct buf *out)
 {
 	const struct fork *f = b->fork;
 	const struct sip_msg *m = f->request;
@@ -115,7 +77,10 @@ static void add_record_route(const struct branch *b, struct buf *out)
 
 	if (!is_recorded(m))
 		return;
-	record_route_token(&f->proxy->d.keys, &ends, m, &token);
+	if (measured)
+		buf_addf(&token, "%*s", (int)record_route_size(&ends), "");
+	else
+		record_route_token(&f->proxy->d.keys, &ends, m, &token);
 	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
@@ -141,36 +106,54 @@ static unsigned hops_left(const struct sip_msg *m)
 	return n - 1;
 }
 
-static enum err make_request(const struct branch *b, struct slice id, struct buf *out)
+/* How the request goes on by b->flow. The texts that how points to are in *h, or live as long as b. */
+struct how_texts {
+	struct peer_text source, sent_by;
+	struct buf record_route, asserted;
+};
+
+static struct forward how_of(const struct branch *b, struct slice id, bool measured, struct how_texts *h)
 {
 	const struct fork *f = b->fork;
-	struct peer_text source = peer_ip(&f->source.remote),
-			 sent_by = transport_sent_by(f->proxy->d.transport, &b->flow);
-	struct buf record_route = {0};
 	struct forward how = {.uri = b->uri != NULL ? slice_str(b->uri) : SLICE_NONE,
-			      .received = slice_str(source.text),
 			      .rport = peer_port(&f->source.remote),
 			      .proto = flow_proto_name(b->flow.proto),
-			      .sent_by = sent_by.text,
 			      .branch = id,
 			      .new_routes = true,
 			      .routes = b->routes != NULL ? slice_str(b->routes) : SLICE_NONE,
 			      .max_forwards = hops_left(f->request),
 			      .max_breadth = b->breadth,
 			      .realm = f->proxy->d.access.settings->config.domain};
-	struct buf asserted = {0};
+
+	*h = (struct how_texts){.source = peer_ip(&f->source.remote),
+				.sent_by = transport_sent_by(f->proxy->d.transport, &b->flow)};
+	add_record_route(b, measured, &h->record_route);
+	how.asserts = fork_asserts(f, &h->asserted);
+	how.received = slice_str(h->source.text);
+	how.sent_by = h->sent_by.text;
+	how.record_route = buf_slice(&h->record_route);
+	how.asserted = buf_slice(&h->asserted);
+	return how;
+}
+
+static void how_free(struct how_texts *h)
+{
+	buf_free(&h->record_route);
+	buf_free(&h->asserted);
+}
+
+static enum err make_request(const struct branch *b, struct slice id, struct buf *out)
+{
+	struct how_texts texts;
+	struct forward how;
 	enum err e;
 
 	/* CANCEL and ACK are made out of it: it must not be more than is read. */
-	if (f->request->header_count + OWN_HEADERS > SIP_HEADERS_MAX)
+	if (b->fork->request->header_count + OWN_HEADERS > SIP_HEADERS_MAX)
 		return ERR_LIMIT;
-	add_record_route(b, &record_route);
-	how.record_route = buf_slice(&record_route);
-	how.asserts = fork_asserts(f, &asserted);
-	how.asserted = buf_slice(&asserted);
-	e = forward_request(f->request, &how, out);
-	buf_free(&record_route);
-	buf_free(&asserted);
+	how = how_of(b, id, false, &texts);
+	e = forward_request(b->fork->request, &how, out);
+	how_free(&texts);
 	return e;
 }
 
@@ -188,8 +171,8 @@ static void send_on_flow(struct branch *b)
 	struct fork *f = b->fork;
 	struct buf octets = {0}, id = {0};
 
-	loop_mark(f, &id);
-	rng_hex(&id, 8);
+	fork_mark(f, &id);
+	rng_hex(&id, BRANCH_RANDOM / 2);
 	if (make_request(b, buf_slice(&id), &octets) != ERR_OK) {
 		buf_free(&octets);
 		buf_free(&id);
@@ -321,28 +304,23 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 }
 
 /*
- * RFC 3261 18.1.1: is what goes on too large for UDP? Digest credentials and Routes that stay here do not count. What
- * is far from it need not be written for that.
+ * RFC 3261 18.1.1: is what goes on too large for UDP? The flow is not known yet, so its addresses are taken to be as
+ * long as those of the flow that the request came by. Only sizes are added up: the request is written once, for the
+ * flow that it takes then.
  */
-static bool is_large(struct branch *b)
+static bool is_large(const struct branch *b)
 {
-	const struct fork *f = b->fork;
-	size_t domain = strlen(f->proxy->d.access.settings->config.domain);
-	size_t most = f->request->raw.n + f->request->from.spec.n + OWN_OCTETS +
-		      (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
-		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
-	struct flow before = b->flow;
-	struct buf octets = {0}, id = {0};
+	struct branch by_udp = *b;
+	struct how_texts texts;
+	struct buf id = {0};
+	struct forward how;
 	bool large;
 
-	if (most <= SIP_UDP_SAFE)
-		return false;
-	b->flow = (struct flow){.remote = f->source.remote, .local = f->source.local}; /* as good as any by UDP */
-	loop_mark(f, &id);
-	rng_hex(&id, 8);
-	large = make_request(b, buf_slice(&id), &octets) == ERR_OK && octets.n > SIP_UDP_SAFE;
-	b->flow = before;
-	buf_free(&octets);
+	by_udp.flow = (struct flow){.remote = b->fork->source.remote, .local = b->fork->source.local};
+	fork_mark(b->fork, &id);
+	how = how_of(&by_udp, buf_slice(&id), true, &texts);
+	large = forward_size(b->fork->request, &how) + BRANCH_RANDOM > SIP_UDP_SAFE;
+	how_free(&texts);
 	buf_free(&id);
 	return large;
 }

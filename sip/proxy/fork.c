@@ -1,9 +1,20 @@
 #include "core/log.h"
 #include "core/mem.h"
+#include "sip/message/header.h"
 #include "sip/proxy/forward.h"
 #include "sip/proxy/proxy_private.h"
 
 /* Response contexts, RFC 3261 16.7: one request, its branches, and which of their responses goes back. */
+
+void fork_set_request(struct fork *f, struct sip_msg *m)
+{
+	/* The key of the table points into the request. */
+	if (f->request != NULL)
+		map_remove(&f->proxy->by_call, &f->by_call);
+	msg_unref(f->request);
+	f->request = m;
+	map_add(&f->proxy->by_call, &f->by_call, m->call_id);
+}
 
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room)
 {
@@ -11,11 +22,11 @@ struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const s
 
 	f->proxy = p;
 	f->own = ++p->next;
-	f->request = msg_ref(m);
 	f->source = *source;
 	f->room = room;
 	f->max_breadth = MAX_BREADTH;
 	map_add(&p->by_own, &f->by_own, slice_of(&f->own, sizeof(f->own)));
+	fork_set_request(f, msg_ref(m));
 	if (tx != NULL) {
 		f->id = tx_id(tx);
 		map_add(&p->forks, &f->node, slice_of(&f->id, sizeof(f->id)));
@@ -28,6 +39,21 @@ struct fork *fork_find(const struct proxy *p, uint64_t own)
 	struct map_node *n = map_find(&p->by_own, slice_of(&own, sizeof(own)));
 
 	return n == NULL ? NULL : MAP_ENTRY(n, struct fork, by_own);
+}
+
+static struct fork *of_call(struct map_node *n)
+{
+	return n == NULL ? NULL : MAP_ENTRY(n, struct fork, by_call);
+}
+
+struct fork *fork_of_call(const struct proxy *p, struct slice call_id)
+{
+	return of_call(map_find(&p->by_call, call_id));
+}
+
+struct fork *fork_next_of_call(const struct fork *f)
+{
+	return of_call(map_find_next(&f->by_call));
 }
 
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next)
@@ -63,6 +89,7 @@ void fork_end(struct fork *f)
 		return;
 	f->over = true;
 	map_remove(&f->proxy->by_own, &f->by_own);
+	map_remove(&f->proxy->by_call, &f->by_call);
 	if (f->id != 0)
 		map_remove(&f->proxy->forks, &f->node);
 	for (unsigned i = 0; i < f->count; i++) {
@@ -151,6 +178,71 @@ static void give_up(struct fork *f)
 	else if (tx != NULL)
 		tx_reply_code(tx, code != 0 ? code : 480, NULL);
 	fork_end(f);
+}
+
+/* --- what goes into each request of it --- */
+
+/*
+ * RFC 5393 4.2.2: the part of our branch that tells a loop from a spiral is a hash, under a key of ours, of all that
+ * decides where a request goes.
+ */
+void fork_mark(const struct fork *f, struct buf *out)
+{
+	const struct sip_msg *m = f->request;
+	struct buf parts = {0};
+
+	buf_add(&parts, m->uri_text);
+	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h))
+		buf_add(&parts, h->value);
+	buf_add(&parts, m->call_id);
+	buf_add(&parts, m->from_tag);
+	buf_addc(&parts, ' ');
+	buf_addu(&parts, m->cseq);
+	buf_addc(&parts, ' ');
+	buf_add(&parts, m->to_tag);
+	buf_add(out, S("z9hG4bK"));
+	buf_addx(out, map_hash(&f->proxy->by_own, buf_slice(&parts)));
+	buf_addc(out, '.');
+	buf_free(&parts);
+}
+
+bool fork_is_loop(const struct fork *f)
+{
+	struct buf mark = {0};
+	bool found = false;
+
+	fork_mark(f, &mark);
+	for (const struct sip_header *h = msg_each(f->request, HDR_VIA, NULL); h != NULL && !found;
+	     h = msg_each(f->request, HDR_VIA, h))
+		found = slice_find(h->value, buf_slice(&mark), 0) < h->value.n;
+	buf_free(&mark);
+	return found;
+}
+
+static bool wants_privacy(const struct sip_msg *m)
+{
+	for (const struct sip_header *h = msg_each(m, HDR_PRIVACY, NULL); h != NULL; h = msg_each(m, HDR_PRIVACY, h)) {
+		struct slice rest = h->value;
+
+		while (rest.n > 0) {
+			size_t end = slice_chr(rest, ';');
+
+			if (slice_ieq(slice_trim(slice_sub(rest, 0, end)), S("id")))
+				return true;
+			rest = slice_sub(rest, end + 1, rest.n);
+		}
+	}
+	return false;
+}
+
+bool fork_asserts(const struct fork *f, struct buf *line)
+{
+	if (f->proxy->d.access.settings->config.identity_verify_inbound == VERIFY_OFF)
+		return false;
+	/* To others Identity says it; what a user asserts of himself is not for us to hand on. */
+	if (f->to_local && f->vouched && !wants_privacy(f->request))
+		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
+	return true;
 }
 
 /* --- groups of equal q, one after another (16.6) --- */

@@ -36,52 +36,85 @@ static enum err set(struct edit_list *l, enum header id, struct slice line)
 	return old != NULL ? edit_replace(l, old, line) : edit_insert(l, msg_each(l->msg, HDR_IDENTITY, NULL), line);
 }
 
-enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out)
+/* The changes of one request, and the texts that they bring. */
+struct plan {
+	struct edit_list edits;
+	struct buf start, top, lines, hops, breadth;
+};
+
+static void plan_free(struct plan *p)
+{
+	buf_free(&p->start);
+	buf_free(&p->top);
+	buf_free(&p->lines);
+	buf_free(&p->hops);
+	buf_free(&p->breadth);
+}
+
+static void plan_texts(struct plan *p, const struct sip_msg *m, const struct forward *f)
+{
+	if (f->uri.p != NULL)
+		buf_addf(&p->start, "%.*s %.*s SIP/2.0\r\n", SLICE_ARG(m->method_name), SLICE_ARG(f->uri));
+	buf_addf(&p->lines, "Via: SIP/2.0/%s %s;branch=%.*s;rport\r\n", f->proto, f->sent_by, SLICE_ARG(f->branch));
+	if (f->new_routes && f->routes.n > 0)
+		build_header(&p->lines, "Route", f->routes);
+	build_top_via(&p->top, m, f->received, f->rport);
+	buf_addf(&p->hops, "Max-Forwards: %u\r\n", f->max_forwards);
+	buf_addf(&p->breadth, "Max-Breadth: %u\r\n", f->max_breadth);
+}
+
+/* RFC 3261 16.6, all changes. *p is to be freed in any case. */
+static enum err plan(struct plan *p, const struct sip_msg *m, const struct forward *f)
 {
 	const struct sip_header *first = msg_each(m, HDR_VIA, NULL), *recorded = msg_each(m, HDR_RECORD_ROUTE, NULL);
-	struct buf start = {0}, top = {0}, lines = {0}, hops = {0}, breadth = {0};
-	struct edit_list l;
+	struct edit_list *l = &p->edits;
 	enum err e = ERR_OK;
 
-	edit_start(&l, m);
-	if (f->uri.p != NULL) {
-		buf_addf(&start, "%.*s %.*s SIP/2.0\r\n", SLICE_ARG(m->method_name), SLICE_ARG(f->uri));
-		e = edit_start_line(&l, buf_slice(&start));
-	}
-	buf_addf(&lines, "Via: SIP/2.0/%s %s;branch=%.*s;rport\r\n", f->proto, f->sent_by, SLICE_ARG(f->branch));
-	if (f->new_routes && f->routes.n > 0)
-		build_header(&lines, "Route", f->routes);
-	build_top_via(&top, m, f->received, f->rport);
-	buf_addf(&hops, "Max-Forwards: %u\r\n", f->max_forwards);
-	buf_addf(&breadth, "Max-Breadth: %u\r\n", f->max_breadth);
-	/* Edits at one place keep their order: what comes before the Via that came, then its own change. */
+	edit_start(l, m);
+	plan_texts(p, m, f);
+	if (f->uri.p != NULL)
+		e = edit_start_line(l, buf_slice(&p->start));
+	/* Edits at one place keep their order: our Via comes before the one that came, and before its own change. */
 	if (e == ERR_OK)
-		e = edit_insert(&l, first, buf_slice(&lines));
-	/* RFC 3261 16.6 4: above those that are there, wherever they are. */
+		e = edit_insert(l, first, buf_slice(&p->lines));
+	/* 16.6 4: above the Record-Routes that are there, wherever they are. */
 	if (e == ERR_OK && f->record_route.n > 0)
-		e = edit_insert(&l, recorded != NULL ? recorded : first, f->record_route);
+		e = edit_insert(l, recorded != NULL ? recorded : first, f->record_route);
 	if (e == ERR_OK)
-		e = edit_value(&l, m->via.text, buf_slice(&top));
+		e = edit_value(l, m->via.text, buf_slice(&p->top));
 	if (e == ERR_OK)
-		e = set(&l, HDR_MAX_FORWARDS, buf_slice(&hops));
+		e = set(l, HDR_MAX_FORWARDS, buf_slice(&p->hops));
 	if (e == ERR_OK && f->max_breadth != 0)
-		e = set(&l, HDR_MAX_BREADTH, buf_slice(&breadth));
+		e = set(l, HDR_MAX_BREADTH, buf_slice(&p->breadth));
 	if (e == ERR_OK && f->new_routes)
-		e = drop_all(&l, HDR_ROUTE);
+		e = drop_all(l, HDR_ROUTE);
 	if (e == ERR_OK && f->asserts)
-		e = drop_all(&l, HDR_P_ASSERTED_IDENTITY);
+		e = drop_all(l, HDR_P_ASSERTED_IDENTITY);
 	if (e == ERR_OK && f->asserted.n > 0)
-		e = edit_insert(&l, msg_each(m, HDR_IDENTITY, NULL), f->asserted);
+		e = edit_insert(l, msg_each(m, HDR_IDENTITY, NULL), f->asserted);
 	if (e == ERR_OK)
-		e = drop_credentials(&l, slice_str(f->realm));
-	if (e == ERR_OK)
-		edit_apply(&l, out);
-	buf_free(&start);
-	buf_free(&top);
-	buf_free(&lines);
-	buf_free(&hops);
-	buf_free(&breadth);
+		e = drop_credentials(l, slice_str(f->realm));
 	return e;
+}
+
+enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out)
+{
+	struct plan p = {0};
+	enum err e = plan(&p, m, f);
+
+	if (e == ERR_OK)
+		edit_apply(&p.edits, out);
+	plan_free(&p);
+	return e;
+}
+
+size_t forward_size(const struct sip_msg *m, const struct forward *f)
+{
+	struct plan p = {0};
+	size_t n = plan(&p, m, f) == ERR_OK ? edit_size(&p.edits) : 0;
+
+	plan_free(&p);
+	return n;
 }
 
 enum err forward_response(const struct sip_msg *m, struct slice lines, struct buf *out)

@@ -26,6 +26,9 @@ struct forward {
 /* forward_request: appends m as it goes on. ERR_LIMIT: too many changes. */
 MUST_USE enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out);
 
+/* forward_size: how many octets forward_request would append, without writing them; 0: it would not. */
+size_t forward_size(const struct sip_msg *m, const struct forward *f);
+
 /* forward_response: appends m without its topmost Via, with more header lines. ERR_NOTFOUND: it had no other Via. */
 MUST_USE enum err forward_response(const struct sip_msg *m, struct slice lines, struct buf *out);
 

@@ -3,16 +3,19 @@
 
 /* Route information, RFC 3261 16.4 and 16.6 6. */
 
+bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
+{
+	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain));
+}
+
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
 	struct peer at;
 
 	if (u->scheme == URI_OTHER)
 		return false;
-	if (slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain)))
-		return true;
-	return peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
-	       transport_is_own(p->d.transport, &source->local, u->port);
+	return itinerary_is_of_domain(p, u) || (peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
+						transport_is_own(p->d.transport, &source->local, u->port));
 }
 
 struct values {

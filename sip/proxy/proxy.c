@@ -14,6 +14,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	p->d = *deps;
 	map_init(&p->forks);
 	map_init(&p->by_own);
+	map_init(&p->by_call);
 	return p;
 }
 
@@ -27,6 +28,7 @@ void proxy_free(struct proxy *p)
 		fork_end(MAP_ENTRY(n, struct fork, by_own));
 	map_free(&p->forks);
 	map_free(&p->by_own);
+	map_free(&p->by_call);
 	mem_free(p);
 }
 
@@ -56,11 +58,6 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 {
 	if (a->tx != NULL)
 		tx_reply_code(a->tx, code, reason);
-}
-
-bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
-{
-	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain));
 }
 
 /* 16.3 3 to 5. false: answered. */
@@ -321,14 +318,13 @@ static void send_in_dialog(struct asking *a)
 	start(a, f);
 }
 
-static void route(struct asking *a)
+/* bad_route: why Route cannot be read, or NULL. */
+static void route(struct asking *a, const char *bad_route)
 {
-	const char *why;
-
 	if (!check_request(a))
 		return;
-	if (!itinerary_read(a->p, a->m, &a->source, &a->it, &why)) {
-		refuse(a, 400, why);
+	if (bad_route != NULL) {
+		refuse(a, 400, bad_route);
 	} else if (a->it.in_dialog) {
 		send_in_dialog(a);
 	} else if (a->it.routed || !itinerary_is_of_domain(a->p, &a->m->uri)) {
@@ -337,39 +333,41 @@ static void route(struct asking *a)
 	} else if (a->tx != NULL && check_sender(a, false)) {
 		send_to_user(a);
 	}
-	itinerary_drop(&a->it);
 }
 
-bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+/*
+ * RFC 3261 16.4: Route is read once, and says both whether the request is for this proxy and where it goes. for_user:
+ * it is for a user of ours in any case. false: neither; nothing was done.
+ */
+static bool take(struct asking *a, bool for_user)
 {
-	struct itinerary it;
-	const char *why;
-	bool concerns;
+	bool own = itinerary_is_own_uri(a->p, &a->m->uri, &a->source), readable, concerns;
+	const char *why = NULL;
 
-	if (m->uri.scheme == URI_OTHER)
+	if (a->m->uri.scheme == URI_OTHER || (own && !for_user && msg_value(a->m, HDR_ROUTE).p == NULL))
 		return false;
-	if (!itinerary_is_own_uri(p, &m->uri, source))
-		return true;
-	if (msg_value(m, HDR_ROUTE).p == NULL)
-		return false;
-	concerns = !itinerary_read(p, m, source, &it, &why) || it.in_dialog || it.routed;
-	itinerary_drop(&it);
+	readable = itinerary_read(a->p, a->m, &a->source, &a->it, &why);
+	concerns = for_user || !own || !readable || a->it.in_dialog || a->it.routed;
+	if (concerns)
+		route(a, readable ? NULL : why);
+	itinerary_drop(&a->it);
 	return concerns;
 }
 
-void proxy_request(struct proxy *p, struct tx *tx)
+bool proxy_request(struct proxy *p, struct tx *tx, bool for_user)
 {
 	struct asking a = {.p = p, .tx = tx, .m = msg_ref(tx_request(tx)), .source = tx_source(tx)};
+	bool taken = take(&a, for_user);
 
-	route(&a);
 	msg_unref(a.m);
+	return taken;
 }
 
 void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack)
 {
 	struct asking a = {.p = p, .m = ack, .source = *source};
 
-	route(&a);
+	take(&a, false);
 }
 
 void proxy_cancel(struct proxy *p, struct tx *tx)

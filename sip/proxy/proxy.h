@@ -35,13 +35,13 @@ struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
 void proxy_free(struct proxy *p);                       /* before the transactions, which it forgets */
 
 /*
- * proxy_concerns: is m on its way to somewhere else? By its Route, or a Request-URI that is neither of our domain nor
- * an address of ours.
+ * proxy_request: forwards the request or answers it, when it is on its way to somewhere else: by its Route, or because
+ * its Request-URI is neither of our domain nor an address of ours. for_user: also when it is for a user of ours. false:
+ * it is for this server itself, and nothing was done.
  */
-bool proxy_concerns(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
+bool proxy_request(struct proxy *p, struct tx *tx, bool for_user);
 
-/* proxy_request: forwards the request, or answers it. proxy_ack: the ACK to a 2xx, by the same rules, or not at all. */
-void proxy_request(struct proxy *p, struct tx *tx);
+/* proxy_ack: the ACK to a 2xx, by the same rules. It is dropped where a request would be answered. */
 void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 
 /* proxy_cancel: this INVITE is not wanted any more. */

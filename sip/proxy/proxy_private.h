@@ -49,7 +49,8 @@ struct fork {
 	uint64_t id;          /* of the server transaction; of an ACK: 0, and not in the table */
 	uint64_t own;         /* of this object, for who waits for the resolver; never used again */
 	struct map_node by_own;
-	struct sip_msg *request;
+	struct map_node by_call; /* key: call_id of request */
+	struct sip_msg *request; /* set by fork_set_request only */
 	struct flow source;
 	bool caller_local; /* the sender is an end of ours */
 	bool vouched;      /* From is proven: by digest, or by Identity */
@@ -68,7 +69,7 @@ struct fork {
 
 struct proxy {
 	struct proxy_deps d;
-	struct map forks, by_own;
+	struct map forks, by_own, by_call;
 	uint64_t next;
 	unsigned signing; /* requests under way */
 	struct proxy_identities identities;
@@ -91,20 +92,34 @@ void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u,
 			  const struct flow *source); /* domain, or address of ours */
 
-/* proxy.c: is it a URI of our domain? */
-bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
+bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u); /* domain alone */
 
 /* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
  */
 void vetting_start(struct fork *f);
 bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m); /* is it what we have signed, on its way? */
-bool fork_asserts(const struct fork *f, struct buf *line); /* is P-Asserted-Identity ours to say, and what? */
 
 /* fork.c. room: of how many branches, at most BRANCHES_MAX. */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
 struct fork *fork_find(const struct proxy *p, uint64_t own); /* NULL: it is over */
-void fork_go(struct fork *f);                                /* the first group; f may be gone afterwards */
+
+/* fork_set_request: m, whose reference is taken, goes out from now on in place of what came. */
+void fork_set_request(struct fork *f, struct sip_msg *m);
+
+/* fork_of_call, fork_next_of_call: the requests under way with this Call-ID, the newest first. NULL: no more. */
+struct fork *fork_of_call(const struct proxy *p, struct slice call_id);
+struct fork *fork_next_of_call(const struct fork *f);
+
+/* fork_mark: appends the part of our branch that tells a loop from a spiral. fork_is_loop: has it been here (RFC 5393)?
+ */
+void fork_mark(const struct fork *f, struct buf *out);
+bool fork_is_loop(const struct fork *f);
+
+/* fork_asserts: is P-Asserted-Identity ours to say to the receiver, and what: appends the line, if any (RFC 3325). */
+bool fork_asserts(const struct fork *f, struct buf *line);
+
+void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
 void fork_cancel(struct fork *f);
 uint32_t fork_ring_ms(const struct branch *b); /* how long it may ring; 0: until Timer C */
 void fork_end(struct fork *f);
@@ -113,8 +128,7 @@ void fork_success(struct branch *b, struct sip_msg *m);
 /* A branch has come to its end without success; m NULL: with this code, made here. */
 void fork_failure(struct branch *b, unsigned code, struct sip_msg *m);
 
-/* branch.c. fork_is_loop: RFC 5393: has the request been here and would go the same way again? */
-bool fork_is_loop(const struct fork *f);
+/* branch.c */
 void branch_start(struct branch *b);
 void branch_cancel(struct branch *b);
 void branch_drop(struct branch *b); /* frees what it owns */

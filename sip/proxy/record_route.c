@@ -112,6 +112,18 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 	buf_free(&octets);
 }
 
+size_t record_route_size(const struct dialog_ends *ends)
+{
+	struct buf octets = {0};
+	size_t n;
+
+	pack_end(&ends->caller, &octets);
+	pack_end(&ends->callee, &octets);
+	n = octets.n + NAMES + MAC;
+	buf_free(&octets);
+	return PREFIX.n + n / 3 * 4 + (n % 3 == 0 ? 0 : n % 3 + 1); /* base64url without padding */
+}
+
 static bool mac_fits(const struct record_route_keys *k, struct slice octets, const struct dialog_ends *ends,
 		     struct slice call_id, struct slice caller_tag)
 {

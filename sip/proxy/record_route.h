@@ -38,6 +38,7 @@ void record_route_keys_drop(struct record_route_keys *k);
  * unreserved characters.
  */
 #define RECORD_ROUTE_TOKEN 140
+size_t record_route_size(const struct dialog_ends *ends); /* of that token, without making it */
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
 			struct buf *out);
 

@@ -79,8 +79,7 @@ static bool take_signed(struct fork *f, const struct buf *octets)
 		msg_unref(m);
 		return false;
 	}
-	msg_unref(f->request);
-	f->request = m;
+	fork_set_request(f, m);
 	return true;
 }
 
@@ -173,12 +172,12 @@ static bool is_other_branch(const struct fork *f)
 {
 	const struct sip_msg *m = f->request;
 
-	for (struct map_node *n = map_first(&f->proxy->by_own); n != NULL; n = map_next(&f->proxy->by_own, n)) {
-		const struct fork *first = MAP_ENTRY(n, struct fork, by_own);
+	for (const struct fork *first = fork_of_call(f->proxy, m->call_id); first != NULL;
+	     first = fork_next_of_call(first)) {
 		const struct sip_msg *o = first->request;
 
-		if (first != f && first->vouched && o->cseq == m->cseq && slice_eq(o->call_id, m->call_id) &&
-		    slice_eq(o->method_name, m->method_name) && slice_eq(o->from.spec, m->from.spec))
+		if (first != f && first->vouched && o->cseq == m->cseq && slice_eq(o->method_name, m->method_name) &&
+		    slice_eq(o->from.spec, m->from.spec))
 			return !uri_equal(&o->uri, &m->uri) && is_first_there(f->proxy, m);
 	}
 	return false;
@@ -201,13 +200,9 @@ bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m)
 {
 	if (msg_count(m, HDR_IDENTITY) != 1)
 		return false;
-	for (struct map_node *n = map_first(&p->by_own); n != NULL; n = map_next(&p->by_own, n)) {
-		const struct fork *first = MAP_ENTRY(n, struct fork, by_own);
-
-		if (first->proven && slice_eq(first->request->call_id, m->call_id) &&
-		    identity_is_there(first->request) && same_signature(first->request, m))
+	for (const struct fork *first = fork_of_call(p, m->call_id); first != NULL; first = fork_next_of_call(first))
+		if (first->proven && identity_is_there(first->request) && same_signature(first->request, m))
 			return is_first_there(p, m);
-	}
 	return false;
 }
 
@@ -243,34 +238,6 @@ static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 		answer_busy(f);
 	else
 		answer(f, v->code, v->reason);
-}
-
-/* --- what is said to phones --- */
-
-static bool wants_privacy(const struct sip_msg *m)
-{
-	for (const struct sip_header *h = msg_each(m, HDR_PRIVACY, NULL); h != NULL; h = msg_each(m, HDR_PRIVACY, h)) {
-		struct slice rest = h->value;
-
-		while (rest.n > 0) {
-			size_t end = slice_chr(rest, ';');
-
-			if (slice_ieq(slice_trim(slice_sub(rest, 0, end)), S("id")))
-				return true;
-			rest = slice_sub(rest, end + 1, rest.n);
-		}
-	}
-	return false;
-}
-
-bool fork_asserts(const struct fork *f, struct buf *line)
-{
-	if (f->proxy->d.access.settings->config.identity_verify_inbound == VERIFY_OFF)
-		return false;
-	/* To others Identity says it; what a user asserts of himself is not for us to hand on. */
-	if (f->to_local && f->vouched && !wants_privacy(f->request))
-		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
-	return true;
 }
 
 /* Does it have a signature that could be taken for ours, or half of one? An ACK is not answered. */

@@ -110,8 +110,7 @@ static bool is_for_user(const struct router *r, const struct sip_msg *m)
 
 void router_ack(const struct router *r, const struct flow *source, struct sip_msg *ack)
 {
-	if (proxy_concerns(r->proxy, ack, source))
-		proxy_ack(r->proxy, source, ack);
+	proxy_ack(r->proxy, source, ack);
 }
 
 void router_cancel(const struct router *r, struct tx *tx)
@@ -122,17 +121,14 @@ void router_cancel(const struct router *r, struct tx *tx)
 void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
-	const struct flow source = tx_source(tx);
 
 	/* RFC 3261 16.3 2, 8.2.2.1: there is no way to anything but sip and sips from here. */
 	if (m->uri.scheme == URI_OTHER) {
 		tx_reply_code(tx, 416, NULL);
 		return;
 	}
-	if (proxy_concerns(r->proxy, m, &source) || is_for_user(r, m)) {
-		proxy_request(r->proxy, tx);
+	if (proxy_request(r->proxy, tx, is_for_user(r, m)))
 		return;
-	}
 	if (tx_merged(tx)) {
 		tx_reply_code(tx, 482, NULL);
 		return;

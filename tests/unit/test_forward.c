@@ -1,0 +1,103 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sip/proxy/forward.h"
+#include "sip/proxy/record_route.h"
+
+/* What a proxy writes has the size that it has measured before (RFC 3261 18.1.1 is decided by that). */
+
+static struct sip_msg *message(const char *headers)
+{
+	struct buf out = {0};
+	struct sip_msg *m;
+	const char *why;
+
+	buf_addf(&out,
+		 "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK1\r\n%s"
+		 "From: <sip:a@example.org>;tag=f\r\nTo: <sip:bob@example.com>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+		 "Content-Length: 2\r\n\r\nhi",
+		 headers);
+	assert_int_equal(msg_parse(buf_slice(&out), &m, &why), ERR_OK);
+	buf_free(&out);
+	return m;
+}
+
+static void the_measured_size_is_that_of_what_is_written(void **state)
+{
+	static const char *const headers[] = {
+		"",
+		"Max-Forwards: 7\r\n",
+		"Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:r;lr>\r\nMax-Breadth: 3\r\nMax-Forwards: 70\r\n",
+		"Proxy-Authorization: Digest realm=\"example.com\"\r\nProxy-Authorization: Digest realm=\"other\"\r\n",
+		"P-Asserted-Identity: <sip:x@y>\r\nIdentity: \"abc\"\r\nIdentity-Info: <http://x>;alg=rsa-sha1\r\n",
+	};
+	struct forward how = {.received = S("192.0.2.9"),
+			      .rport = 5070,
+			      .proto = "TCP",
+			      .sent_by = "192.0.2.1:5060",
+			      .branch = S("z9hG4bKabc"),
+			      .new_routes = true,
+			      .max_forwards = 69,
+			      .realm = "example.com"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		struct sip_msg *m = message(headers[i]);
+
+		for (unsigned k = 0; k < 16; k++) {
+			struct buf out = {0};
+
+			how.uri = k & 1 ? S("sip:bob@192.0.2.10:5070") : SLICE_NONE;
+			how.routes = k & 2 ? S("<sip:q;lr>") : SLICE_NONE;
+			how.record_route = k & 4 ? S("Record-Route: <sip:t@192.0.2.1;lr>\r\n") : SLICE_NONE;
+			how.asserts = (k & 8) != 0;
+			how.asserted = k & 8 ? S("P-Asserted-Identity: <sip:a@example.org>\r\n") : SLICE_NONE;
+			how.max_breadth = k;
+			assert_int_equal(forward_request(m, &how, &out), ERR_OK);
+			assert_int_equal(forward_size(m, &how), out.n);
+			buf_free(&out);
+		}
+		msg_unref(m);
+	}
+}
+
+static void a_token_has_its_size(void **state)
+{
+	static const char *const peers[] = {"192.0.2.4:5060", "[2001:db8::4]:5060"};
+	struct record_route_keys keys;
+	struct sip_msg *m = message("");
+
+	(void)state;
+	record_route_keys(S("master"), &keys);
+	for (unsigned k = 0; k < 2 * 3 * 8; k++) {
+		struct dialog_ends ends = {.caller = {.local = (k & 1) != 0, .by_address = (k & 2) != 0},
+					   .callee = {.local = (k & 4) != 0}};
+		struct buf token = {0};
+
+		ends.caller.flow.proto = ends.callee.flow.proto = (enum proto)(k / 16);
+		ends.caller.flow.id = ends.callee.flow.id = k / 16 * 77;
+		assert_true(peer_parse(slice_str(peers[k / 8 % 2]), &ends.caller.flow.remote));
+		ends.caller.flow.local = ends.callee.flow.remote = ends.callee.flow.local = ends.caller.flow.remote;
+		record_route_token(&keys, &ends, m, &token);
+		assert_int_equal(record_route_size(&ends), token.n);
+		assert_in_range(token.n, 1, RECORD_ROUTE_TOKEN);
+		buf_free(&token);
+	}
+	record_route_keys_drop(&keys);
+	msg_unref(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_measured_size_is_that_of_what_is_written),
+		cmocka_unit_test(a_token_has_its_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
