@@ -154,3 +154,45 @@ void slice_drop(struct slice *s)
 	mem_free((void *)(uintptr_t)s->p);
 	*s = SLICE_NONE;
 }
+
+int ascii_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool slice_hex(struct slice s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int digit = ascii_hex(s.p[i]);
+
+		if (digit < 0)
+			return false;
+		v = v << 4 | (uint64_t)digit;
+	}
+	*out = v;
+	return true;
+}
+
+struct slice slice_list(struct slice text)
+{
+	return slice_trim(text).n == 0 ? SLICE_NONE : text;
+}
+
+bool slice_item(struct slice *rest, struct slice *item)
+{
+	struct slice head = *rest, tail = SLICE_NONE;
+
+	if (rest->p == NULL)
+		return false;
+	slice_cut(*rest, ',', &head, &tail);
+	*item = slice_trim(head);
+	*rest = tail;
+	return true;
+}

@@ -95,6 +95,21 @@ char *slice_dup(struct slice s);
 struct slice slice_copy(struct slice s);
 void slice_drop(struct slice *s);
 
+/* slice_hex: s is 1 to 16 hexadecimal digits, in either case, and nothing else; *out is their value. */
+MUST_USE bool slice_hex(struct slice s, uint64_t *out);
+
+/*
+ * slice_list, slice_item: the elements of a comma-separated text, blanks around them taken off:
+ *     for (struct slice rest = slice_list(text), item; slice_item(&rest, &item);)
+ * A blank text has none. An element may be empty, as the second of "a,,b", and it is the caller's to refuse it. For
+ * lists of SIP header fields, whose quotes and brackets hide commas, see scan_list.
+ */
+struct slice slice_list(struct slice text);
+bool slice_item(struct slice *rest, struct slice *item);
+
+/* ascii_hex: the value of a hexadecimal digit in either case, or -1. */
+int ascii_hex(char c);
+
 /* ascii_lower: c, or its lower-case form when it is one of A..Z. Never looks at the locale. */
 static inline char ascii_lower(char c)
 {

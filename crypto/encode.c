@@ -142,14 +142,6 @@ void hex_encode(struct buf *out, struct slice in)
 	buf_commit(out, 2 * in.n);
 }
 
-static int nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 enum err hex_decode(struct buf *out, struct slice in)
 {
 	char *at = buf_reserve(out, in.n / 2);
@@ -157,7 +149,7 @@ enum err hex_decode(struct buf *out, struct slice in)
 	if (in.n % 2 != 0)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < in.n; i += 2) {
-		int high = nibble(in.p[i]), low = nibble(in.p[i + 1]);
+		int high = ascii_hex(in.p[i]), low = ascii_hex(in.p[i + 1]);
 
 		if (high < 0 || low < 0) {
 			*at = '\0';

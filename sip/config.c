@@ -280,22 +280,6 @@ void config_path(const struct config *c, const char *value, struct buf *out)
 	named_beside(c->file, value, out);
 }
 
-bool config_list(const char *value, unsigned i, struct slice *out)
-{
-	struct slice rest = slice_str(value);
-
-	for (;; i--) {
-		size_t end = slice_chr(rest, ',');
-
-		*out = slice_trim(slice_sub(rest, 0, end));
-		if (i == 0)
-			return out->n > 0;
-		if (end == rest.n)
-			return false;
-		rest = slice_sub(rest, end + 1, rest.n);
-	}
-}
-
 void config_dump(const struct config *c, struct buf *out)
 {
 	for (size_t i = 0; i < ENTRIES; i++) {

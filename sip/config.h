@@ -105,9 +105,6 @@ void config_keep(struct config *next, const struct config *running);
 /* config_path: appends value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);
 
-/* config_list: the i-th element of a comma-separated value; false when there are fewer. */
-bool config_list(const char *value, unsigned i, struct slice *out);
-
 /* config_dump: every key with its value and help, as an INI file that config_load reads. */
 void config_dump(const struct config *c, struct buf *out);
 

@@ -43,16 +43,13 @@ static void *field(struct config *c, const struct entry *e)
 
 static bool are_addresses(struct slice value)
 {
-	char *text = slice_dup(value);
-	struct slice one;
 	struct peer p;
 	unsigned n = 0;
-	bool ok = true;
 
-	while (ok && config_list(text, n, &one))
-		ok = n++ < CONFIG_ADDRESSES && peer_parse(one, &p);
-	mem_free(text);
-	return ok;
+	for (struct slice rest = slice_list(value), one; slice_item(&rest, &one);)
+		if (n++ == CONFIG_ADDRESSES || !peer_parse(one, &p))
+			return false;
+	return true;
 }
 
 /* -o wins over the file: the first one for a domain takes the place of what is there, others go behind it. */

@@ -353,19 +353,7 @@ static void replay_put(struct bindings *t, struct binding *b, uint64_t id, const
 
 static bool read_id(struct slice key, uint64_t *out)
 {
-	uint64_t v = 0;
-
-	if (key.n == 0 || key.n > 15)
-		return false;
-	for (size_t i = 0; i < key.n; i++) {
-		char c = key.p[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-			return false;
-		v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	*out = v;
-	return v != 0;
+	return key.n <= 15 && slice_hex(key, out) && *out != 0;
 }
 
 static void on_replay(void *arg, struct slice key, struct slice value)

@@ -139,21 +139,11 @@ static struct auth_result find_answer(const struct auth *a, const struct sip_msg
 /* Eight hexadecimal digits, RFC 7616 3.4. */
 static bool parse_nc(struct slice s, uint32_t *out)
 {
-	uint32_t v = 0;
+	uint64_t v;
 
-	if (s.n != 8)
+	if (s.n != 8 || !slice_hex(s, &v))
 		return false;
-	for (size_t i = 0; i < 8; i++) {
-		char c = ascii_lower(s.p[i]);
-
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (uint32_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (uint32_t)(c - 'a' + 10);
-		else
-			return false;
-	}
-	*out = v;
+	*out = (uint32_t)v;
 	return true;
 }
 

@@ -94,13 +94,8 @@ bool dns_servers_list(struct slice text, struct dns_servers *out)
 {
 	struct dns_servers s = {.timeout_ms = 2000, .attempts = 2};
 
-	for (struct slice rest = text; rest.p != NULL;) {
-		struct slice one = rest;
-
-		if (!slice_cut(rest, ',', &one, &rest))
-			rest = SLICE_NONE;
-		if (s.count == DNS_SERVERS_MAX || !peer_parse(slice_trim(one), &s.at[s.count]) ||
-		    peer_port(&s.at[s.count]) == 0)
+	for (struct slice rest = slice_list(text), one; slice_item(&rest, &one);) {
+		if (s.count == DNS_SERVERS_MAX || !peer_parse(one, &s.at[s.count]) || peer_port(&s.at[s.count]) == 0)
 			return false;
 		s.count++;
 	}

@@ -114,17 +114,10 @@ static bool read_one(struct slice text, struct reach *out)
 
 bool reach_read(struct slice list, struct reach *out, struct slice *bad)
 {
-	struct slice rest = list;
-
 	*out = (struct reach){0};
-	while (slice_trim(rest).n > 0) {
-		size_t comma = slice_chr(rest, ',');
-
-		*bad = slice_trim(slice_sub(rest, 0, comma));
+	for (struct slice rest = slice_list(list); slice_item(&rest, bad);)
 		if (!read_one(*bad, out))
 			return false;
-		rest = slice_sub(rest, comma + 1, rest.n);
-	}
 	return true;
 }
 

@@ -50,13 +50,10 @@ enum err route_parse(struct slice targets, struct route *out)
 	struct locate_step steps[LOCATE_STEPS_MAX];
 	unsigned count = 0;
 
-	for (struct slice rest = targets, one; rest.p != NULL; count++) {
-		one = rest;
-		if (!slice_cut(rest, ',', &one, &rest))
-			rest = SLICE_NONE;
+	for (struct slice rest = slice_list(targets), one; slice_item(&rest, &one); count++) {
 		if (out->count + count == LOCATE_STEPS_MAX)
 			return ERR_LIMIT;
-		if (!parse_one(slice_trim(one), &steps[count]))
+		if (!parse_one(one, &steps[count]))
 			return ERR_SYNTAX;
 	}
 	if (count == 0)

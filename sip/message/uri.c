@@ -10,14 +10,6 @@
  * 3261 25.1), and what stands behind the first "@" is never a user part.
  */
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 2396 2.2 "reserved": an escaped one is not the same as the character. */
 static bool is_reserved(char c)
 {
@@ -41,8 +33,8 @@ static int octet_at(struct slice s, size_t *i)
 		return (unsigned char)s.p[(*i)++];
 	if (s.n - *i < 3)
 		return -1;
-	hi = hex_value(s.p[*i + 1]);
-	lo = hex_value(s.p[*i + 2]);
+	hi = ascii_hex(s.p[*i + 1]);
+	lo = ascii_hex(s.p[*i + 2]);
 	if (hi < 0 || lo < 0)
 		return -1;
 	*i += 3;

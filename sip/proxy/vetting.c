@@ -134,10 +134,9 @@ static void sign(struct fork *f)
 
 static bool is_required(const struct fork *f)
 {
-	const char *list = f->proxy->d.access.settings->config.identity_require;
-	struct slice domain;
+	struct slice list = slice_str(f->proxy->d.access.settings->config.identity_require);
 
-	for (unsigned i = 0; config_list(list, i, &domain); i++)
+	for (struct slice rest = slice_list(list), domain; slice_item(&rest, &domain);)
 		if (slice_eq(domain, S("*")) || slice_ieq(domain, uri_domain(&f->request->from.uri)))
 			return true;
 	return false;

@@ -34,9 +34,7 @@ static bool read_file(const struct config *c, const char *value, bool secret, st
 static struct slice bad_domain(const char *list)
 {
 	char name[DNS_NAME_MAX];
-	struct slice one;
-
-	for (unsigned i = 0; config_list(list, i, &one); i++)
+	for (struct slice rest = slice_list(slice_str(list)), one; slice_item(&rest, &one);)
 		if (!slice_eq(one, S("*")) && !locate_name(one, name))
 			return one;
 	return SLICE_NONE;
@@ -191,6 +189,17 @@ static bool key_is_separate(const struct config *c, const struct key *key, struc
 	return !same;
 }
 
+/* The i-th element of a list; false when there are fewer. */
+static bool nth(const char *list, unsigned i, struct slice *out)
+{
+	struct slice rest = slice_list(slice_str(list));
+
+	while (slice_item(&rest, out))
+		if (i-- == 0)
+			return true;
+	return false;
+}
+
 /* One certificate and its key. The PEM text stays in *chain for the configuration. */
 static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct buf *chain, struct key **key,
 			struct buf *why)
@@ -201,7 +210,7 @@ static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct 
 	char *cert_file = NULL, *key_file = NULL;
 	bool ok = false;
 
-	if (!config_list(c->tls_certificate, i, &cert_name) || !config_list(c->tls_key, i, &key_name)) {
+	if (!nth(c->tls_certificate, i, &cert_name) || !nth(c->tls_key, i, &key_name)) {
 		buf_adds(why, "tls.certificate and tls.key must name as many files as each other, at least one");
 		return false;
 	}
@@ -242,7 +251,7 @@ static bool tls_files_load(const struct config *c, int64_t now, struct tls_files
 {
 	struct slice name;
 
-	for (unsigned i = 0; i < TLS_IDS_MAX && (i == 0 || config_list(c->tls_certificate, i, &name)); i++) {
+	for (unsigned i = 0; i < TLS_IDS_MAX && (i == 0 || nth(c->tls_certificate, i, &name)); i++) {
 		if (!load_tls_id(c, i, now, &f->chains[i], &f->keys[i], why))
 			return false;
 		f->ids[i] = (struct tls_identity){buf_slice(&f->chains[i]), f->keys[i]};
@@ -304,7 +313,7 @@ static void identity_base(const struct config *c, struct buf *out)
 		return;
 	}
 	buf_addf(out, "%s://%s", https ? "https" : "http", c->domain);
-	if (config_list(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
+	if (nth(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
 	    peer_port(&p) != (https ? 443 : 80))
 		buf_addf(out, ":%u", peer_port(&p));
 }

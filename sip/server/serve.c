@@ -56,19 +56,19 @@ static bool cannot_listen(const char *key, struct slice at, struct buf *why)
 	return false;
 }
 
-/* The i-th address of a listen key; the configuration has checked them. */
-static bool next_address(const char *value, unsigned i, struct slice *at, struct peer *p)
+/* The next address of a listen key, whose list the configuration has checked. */
+static bool next_address(struct slice *rest, struct slice *at, struct peer *p)
 {
-	return config_list(value, i, at) && peer_parse(*at, p);
+	return slice_item(rest, at) && peer_parse(*at, p);
 }
 
 static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct peer *first,
 		       struct buf *why)
 {
-	struct slice at;
+	struct slice rest = slice_list(slice_str(value)), at;
 	struct peer p;
 
-	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
+	for (unsigned i = 0; next_address(&rest, &at, &p); i++) {
 		if (proto == PROTO_TLS && s->settings.server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
@@ -84,10 +84,10 @@ static bool listen_sip(struct serve *s, enum proto proto, const char *key, const
 static bool listen_web(struct serve *s, const char *key, const char *value, bool tls, struct buf *why)
 {
 	struct stream_listener *l;
-	struct slice at;
+	struct slice rest = slice_list(slice_str(value)), at;
 	struct peer p;
 
-	for (unsigned i = 0; next_address(value, i, &at, &p); i++) {
+	for (unsigned i = 0; next_address(&rest, &at, &p); i++) {
 		if (tls && s->settings.server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;

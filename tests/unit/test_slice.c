@@ -180,11 +180,56 @@ static void copies(void **state)
 	slice_drop(&copy);
 }
 
+static void lists(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *items[4];
+	} rows[] = {
+		{"", {NULL}},
+		{" \t ", {NULL}},
+		{"a", {"a"}},
+		{" a , b,c ", {"a", "b", "c"}},
+		{"a,,b", {"a", "", "b"}},
+		{"a,", {"a", ""}},
+		{",", {"", ""}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned n = 0;
+
+		for (struct slice rest = slice_list(slice_str(rows[i].text)), item; slice_item(&rest, &item); n++)
+			assert_true(rows[i].items[n] != NULL && slice_eq(item, slice_str(rows[i].items[n])));
+		assert_null(rows[i].items[n]);
+	}
+}
+
+static void hexadecimal(void **state)
+{
+	uint64_t v = 7;
+
+	(void)state;
+	assert_true(slice_hex(S("0"), &v) && v == 0);
+	assert_true(slice_hex(S("00fF"), &v) && v == 255);
+	assert_true(slice_hex(S("ffffffffffffffff"), &v) && v == UINT64_MAX);
+	assert_false(slice_hex(S(""), &v));
+	assert_false(slice_hex(S("10000000000000000"), &v));
+	assert_false(slice_hex(S("0x1"), &v));
+	assert_false(slice_hex(S("g"), &v));
+	assert_false(slice_hex(S(" 1"), &v));
+	assert_int_equal(ascii_hex('A'), 10);
+	assert_int_equal(ascii_hex('f'), 15);
+	assert_int_equal(ascii_hex('@'), -1);
+	assert_int_equal(ascii_hex('\0'), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(absent_and_empty), cmocka_unit_test(parts),   cmocka_unit_test(comparing),
-		cmocka_unit_test(searching),        cmocka_unit_test(numbers), cmocka_unit_test(copies),
+		cmocka_unit_test(lists),   cmocka_unit_test(hexadecimal), cmocka_unit_test(absent_and_empty),
+		cmocka_unit_test(parts),   cmocka_unit_test(comparing),   cmocka_unit_test(searching),
+		cmocka_unit_test(numbers), cmocka_unit_test(copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
