@@ -27,17 +27,6 @@ void log_set(enum log_level level)
 	state.level = level;
 }
 
-bool log_set_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (strcmp(name, level_names[i]) == 0) {
-			state.level = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool log_on(enum log_level level)
 {
 	return level <= state.level;

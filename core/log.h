@@ -19,12 +19,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 #define LOG_WARN_RATE 50
 
-/*
- * log_set: lines up to this level are written from now on; the default is LOG_WARN. log_set_name: the same by name,
- * "error" ... "debug"; false for any other word, and nothing changes.
- */
+/* log_set: lines up to this level are written from now on; the default is LOG_WARN. */
 void log_set(enum log_level level);
-bool log_set_name(const char *name);
 
 /* log_on: would a line of this level be written? Asked before work that only makes a line. */
 bool log_on(enum log_level level);

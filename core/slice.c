@@ -32,29 +32,6 @@ bool slice_ieq(struct slice a, struct slice b)
 	return true;
 }
 
-int slice_cmp(struct slice a, struct slice b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int d = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	if (d != 0)
-		return d;
-	return a.n < b.n ? -1 : a.n > b.n;
-}
-
-int slice_icmp(struct slice a, struct slice b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-
-	for (size_t i = 0; i < n; i++) {
-		int d = (unsigned char)ascii_lower(a.p[i]) - (unsigned char)ascii_lower(b.p[i]);
-
-		if (d != 0)
-			return d;
-	}
-	return a.n < b.n ? -1 : a.n > b.n;
-}
-
 bool slice_starts(struct slice s, struct slice prefix)
 {
 	return s.n >= prefix.n && slice_eq(slice_sub(s, 0, prefix.n), prefix);

@@ -46,18 +46,13 @@ static inline struct slice slice_sub(struct slice s, size_t from, size_t to)
 /* slice_trim: s without blanks, tabs, CR and LF at both ends. */
 struct slice slice_trim(struct slice s);
 
-/*
- * slice_eq: octet by octet; absent equals empty. slice_ieq: ASCII letters compare without case. slice_cmp, slice_icmp:
- * <0, 0 or >0 in memcmp order, a prefix before the longer one; icmp compares ASCII letters without case.
- */
+/* slice_eq: octet by octet; absent equals empty. slice_ieq: ASCII letters compare without case. */
 static inline bool slice_eq(struct slice a, struct slice b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
 bool slice_ieq(struct slice a, struct slice b);
-int slice_cmp(struct slice a, struct slice b);
-int slice_icmp(struct slice a, struct slice b);
 
 /* slice_starts, slice_istarts, slice_ends: does s begin (end) with prefix (suffix)? */
 bool slice_starts(struct slice s, struct slice prefix);

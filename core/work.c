@@ -34,7 +34,6 @@ struct work {
 	int eventfd;
 	int niceness;
 	unsigned queue_max;
-	unsigned pending; /* submitted and not done; loop thread only */
 	unsigned thread_count;
 	bool started;
 	struct worker *workers;
@@ -108,7 +107,6 @@ static void collect(struct work *w)
 	list_move(&w->finished, &finished);
 	pthread_mutex_unlock(&w->lock);
 	while ((job = take(&finished)) != NULL) {
-		w->pending--;
 		job->done(job);
 	}
 }
@@ -184,14 +182,7 @@ enum err work_submit(struct work *w, struct work_job *job)
 		pthread_cond_signal(&w->wake);
 	}
 	pthread_mutex_unlock(&w->lock);
-	if (e == ERR_OK)
-		w->pending++;
 	return e;
-}
-
-unsigned work_pending(const struct work *w)
-{
-	return w->pending;
 }
 
 void work_stop(struct work *w)

@@ -31,9 +31,6 @@ struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int nice
  */
 MUST_USE enum err work_submit(struct work *w, struct work_job *job);
 
-/* work_pending: how many jobs were submitted and have not had their done() yet. */
-unsigned work_pending(const struct work *w);
-
 /*
  * work_stop: takes no more jobs (ERR_BUSY), runs the queued ones, joins the threads, and calls every done() before it
  * returns. It blocks the loop for at most the queue times the length of a job over the threads. With several pools stop

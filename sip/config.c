@@ -254,7 +254,8 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 	bool ok;
 
 	for (size_t i = 0; i < ENTRIES; i++)
-		ok = config_value_read(&c, &table[i], slice_str(table[i].standard)); /* no routes */
+		if (table[i].type != TYPE_ROUTES && !config_value_read(&c, &table[i], slice_str(table[i].standard)))
+			abort(); /* the default of a key is a value of it */
 	ok = load_file(file, &l);
 	for (; ok && overrides != NULL && *overrides != NULL; overrides++)
 		ok = load_override(*overrides, &l);

@@ -435,8 +435,3 @@ void credential_each(const struct credential_store *s, credential_fn fn, void *a
 	for (struct map_node *n = map_first(&s->by_aor); n != NULL; n = map_next(&s->by_aor, n))
 		fn(arg, MAP_ENTRY(n, struct credential, node));
 }
-
-size_t credential_count(const struct credential_store *s)
-{
-	return s->by_aor.count;
-}

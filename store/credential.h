@@ -71,7 +71,6 @@ MUST_USE enum err credential_put(struct credential_store *s, const struct creden
 /* credential_each: in no order. */
 typedef void (*credential_fn)(void *arg, const struct credential *c);
 void credential_each(const struct credential_store *s, credential_fn fn, void *arg);
-size_t credential_count(const struct credential_store *s);
 
 /*
  * credential_record_read: reads the text of one record; for the store itself and for tests of damaged files. out->aor

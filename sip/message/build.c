@@ -20,7 +20,8 @@ void build_end(struct buf *out, struct slice body)
 	buf_add(out, body);
 }
 
-bool build_same_host(struct slice a, struct slice b)
+/* The same text, brackets and case aside; no name is resolved. */
+static bool same_host(struct slice a, struct slice b)
 {
 	if (a.n > 2 && a.p[0] == '[')
 		a = slice_sub(a, 1, a.n - 1);
@@ -61,7 +62,7 @@ void build_top_via(struct buf *out, const struct sip_msg *req, struct slice rece
 		if (p.quoted)
 			buf_addc(out, '"');
 	}
-	if (v->rport || !build_same_host(v->host, received)) {
+	if (v->rport || !same_host(v->host, received)) {
 		buf_add(out, S(";received="));
 		buf_add(out, received);
 	}

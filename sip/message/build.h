@@ -36,7 +36,4 @@ void build_header(struct buf *out, const char *name, struct slice value);
 /* build_end: appends Content-Length, the empty line and the body. */
 void build_end(struct buf *out, struct slice body);
 
-/* build_same_host: are two hosts the same text, brackets and case aside? No name is resolved. */
-bool build_same_host(struct slice a, struct slice b);
-
 #endif

@@ -309,10 +309,3 @@ enum err uri_aor(const struct uri *u, struct buf *out)
 	}
 	return ERR_OK;
 }
-
-struct slice uri_aor_host(struct slice aor)
-{
-	size_t at = slice_rchr(aor, '@');
-
-	return slice_sub(aor, at + 1, aor.n);
-}

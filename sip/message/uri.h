@@ -48,7 +48,4 @@ struct slice uri_target(const struct uri *u);
  */
 MUST_USE enum err uri_aor(const struct uri *u, struct buf *out);
 
-/* uri_aor_host: the host of an AOR key. */
-struct slice uri_aor_host(struct slice aor);
-
 #endif

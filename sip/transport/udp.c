@@ -271,11 +271,6 @@ void udp_on_refused(struct udp *u, udp_refused_fn fn)
 	u->refused = fn;
 }
 
-const struct peer *udp_local(const struct udp *u)
-{
-	return &u->at;
-}
-
 /*
  * set_source: puts the source address into the control data, so that the answer comes from the address that was asked.
  */

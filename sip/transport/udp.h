@@ -33,7 +33,6 @@ typedef void (*udp_refused_fn)(void *arg, const struct peer *remote, struct slic
 MUST_USE enum err udp_new(struct loop *l, struct peer *at, udp_fn fn, void *arg, struct udp **out);
 void udp_free(struct udp *u);
 void udp_on_refused(struct udp *u, udp_refused_fn fn); /* fn is called with the arg of udp_new */
-const struct peer *udp_local(const struct udp *u);
 
 /*
  * udp_send: sends from local (its port aside; NULL: the system chooses). A full socket buffer counts as a lost datagram

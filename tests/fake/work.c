@@ -51,11 +51,6 @@ enum err work_submit(struct work *w, struct work_job *job)
 	return ERR_OK;
 }
 
-unsigned work_pending(const struct work *w)
-{
-	return w->queued;
-}
-
 void work_stop(struct work *w)
 {
 	if (w == NULL)

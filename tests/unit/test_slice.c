@@ -23,7 +23,7 @@ static void absent_and_empty(void **state)
 	assert_true(none.p == NULL && none.n == 0 && empty.p != NULL && empty.n == 0);
 	assert_null(slice_str(NULL).p);
 	assert_true(is(slice_str(""), ""));
-	assert_true(slice_eq(none, empty) && slice_ieq(none, empty) && slice_cmp(none, empty) == 0);
+	assert_true(slice_eq(none, empty) && slice_ieq(none, empty));
 	assert_null(slice_sub(none, 0, 5).p);
 	assert_null(slice_trim(none).p);
 	assert_non_null(slice_sub(S("abc"), 3, 3).p);
@@ -60,12 +60,6 @@ static void comparing(void **state)
 	assert_false(slice_ieq(S("@"), S("`")) || slice_ieq(S("["), S("{")) || slice_ieq(S("\xc1"), S("\xe1")));
 	for (int c = 0; c < 256; c++)
 		assert_int_equal((unsigned char)ascii_lower((char)c), c >= 'A' && c <= 'Z' ? c + 32 : c);
-	assert_true(slice_cmp(S("a"), S("b")) < 0 && slice_cmp(S("b"), S("a")) > 0 && slice_cmp(S("ab"), S("ab")) == 0);
-	assert_true(slice_cmp(S("a"), S("ab")) < 0 && slice_cmp(S("ab"), S("a")) > 0 &&
-		    slice_cmp(S("\x7f"), S("\x80")) < 0);
-	assert_true(slice_icmp(S("A"), S("b")) < 0 && slice_icmp(S("a"), S("B")) < 0 &&
-		    slice_icmp(S("AB"), S("a")) > 0);
-	assert_true(slice_icmp(S("\x7f"), S("\x80")) < 0);
 	assert_true(slice_starts(S("abc"), S("ab")) && !slice_starts(S("abc"), S("AB")) &&
 		    !slice_starts(S("a"), S("ab")));
 	assert_true(slice_istarts(S("abc"), S("AB")) && !slice_istarts(S("abc"), S("bc")));

@@ -97,9 +97,8 @@ static void in_order(void **state)
 		assert_int_equal(work_submit(pool, &jobs[i].job), ERR_OK);
 	/* However fast the workers are, done() is not called from here. */
 	assert_int_equal(done_count, 0);
-	assert_int_equal(work_pending(pool), MANY);
 	loop_run(loop);
-	assert_int_equal(work_pending(pool), 0);
+	assert_int_equal(done_count, MANY);
 	for (unsigned i = 0; i < MANY; i++) {
 		assert_int_equal(run_order[i], i);
 		assert_int_equal(done_order[i], i);
@@ -126,7 +125,6 @@ static void bound(void **state)
 	assert_int_equal(read(started[0], &c, 1), 1);
 	for (unsigned i = 1; i < 7; i++)
 		assert_int_equal(work_submit(pool, &jobs[i].job), i <= 4 ? ERR_OK : ERR_BUSY);
-	assert_int_equal(work_pending(pool), 5);
 	wanted = 5;
 	assert_int_equal(write(gate[1], "x", 1), 1);
 	loop_run(loop);
