@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/mem.h"
+
+#define BLOCK 8192 /* octets of one read */
 
 /*
  * A growing buffer. Invariant: p is NULL and n, cap are 0, or n < cap and p[n] is NUL. Capacity doubles, so that
@@ -122,17 +125,18 @@ char *buf_take(struct buf *b)
 	return p;
 }
 
-enum err buf_read_file(struct buf *b, const char *path, size_t max)
+enum err buf_read_fd(struct buf *b, int fd, size_t max)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t start = b->n;
 	enum err e = ERR_OK;
+	struct stat st;
 
-	if (fd < 0)
-		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	/* All of a file at once, because growing would leave copies behind, and the file may be a key. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size <= max)
+		buf_reserve(b, (size_t)st.st_size + BLOCK);
 	for (;;) {
-		char *at = buf_reserve(b, 4096);
-		ssize_t n = read(fd, at, 4096);
+		char *at = buf_reserve(b, BLOCK);
+		ssize_t n = read(fd, at, BLOCK);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -150,14 +154,27 @@ enum err buf_read_file(struct buf *b, const char *path, size_t max)
 			break;
 		}
 	}
-	/* The file may be a key: half of one must not stay behind the end of the buffer. */
-	if (e != ERR_OK && b->p != NULL) {
+	if (e != ERR_OK) {
 		int saved = errno;
 
 		mem_wipe(b->p + start, b->n - start);
 		b->n = start;
+		b->p[start] = '\0';
 		errno = saved;
 	}
+	return e;
+}
+
+enum err buf_read_file(struct buf *b, const char *path, size_t max)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), saved;
+	enum err e;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	e = buf_read_fd(b, fd, max);
+	saved = errno;
 	close(fd);
+	errno = saved;
 	return e;
 }

@@ -78,9 +78,11 @@ void buf_drop(struct buf *b, size_t n);
 char *buf_take(struct buf *b);
 
 /*
- * buf_read_file: appends the whole file at path, at most max octets. ERR_NOTFOUND, ERR_LIMIT, ERR_IO (errno is set). On
- * an error b has what it had before, and the octets read are overwritten.
+ * buf_read_fd: appends what fd has up to its end, at most max octets. buf_read_file: the same of the file at path.
+ * ERR_NOTFOUND, ERR_LIMIT, ERR_IO (errno is set). On an error b has what it had before, and the octets read are
+ * overwritten. A regular file is read into one piece of memory that does not move, so buf_wipe leaves nothing of a key.
  */
+MUST_USE enum err buf_read_fd(struct buf *b, int fd, size_t max);
 MUST_USE enum err buf_read_file(struct buf *b, const char *path, size_t max);
 
 #endif

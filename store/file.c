@@ -61,37 +61,15 @@ enum err file_lock(int dirfd, const char *name, int *fd)
 
 enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	size_t start = out->n;
-	enum err e = ERR_OK;
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), saved;
+	enum err e;
 
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
-	for (;;) {
-		char *at = buf_reserve(out, 8192);
-		ssize_t n = read(fd, at, 8192);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			e = ERR_IO;
-		if (n <= 0)
-			break;
-		buf_commit(out, (size_t)n);
-		if (out->n - start > max) {
-			e = ERR_LIMIT;
-			break;
-		}
-	}
-	if (e != ERR_OK) {
-		int saved = errno;
-
-		/* What was read may be a part of a secret. */
-		mem_wipe(out->p + start, out->n - start);
-		out->n = start;
-		errno = saved;
-	}
+	e = buf_read_fd(out, fd, max);
+	saved = errno;
 	close(fd);
+	errno = saved;
 	return e;
 }
 

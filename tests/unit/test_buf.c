@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "core/buf.h"
 #include "core/mem.h"
 
@@ -227,12 +230,47 @@ static void error_names(void **state)
 	}
 }
 
+/* A regular file of many blocks is read without moving: a copy of a key would stay where the memory was before. */
+static void a_file_is_read_in_place(void **state)
+{
+	int fd = memfd_create("key", 0);
+	char block[1000];
+	struct buf b = {0};
+	size_t cap;
+
+	(void)state;
+	memset(block, 'k', sizeof(block));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(buf_read_fd(&b, fd, 200000), ERR_OK);
+	assert_int_equal(b.n, 100 * sizeof(block));
+	/* Growing doubles: what was reserved for the whole file at once is less than what 13 doublings come to. */
+	cap = b.cap;
+	buf_reserve(&b, 1);
+	assert_int_equal(b.cap, cap);
+	assert_in_range(cap, b.n, b.n + 2 * 8192);
+	buf_free(&b);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(buf_read_fd(&b, fd, 99999), ERR_LIMIT);
+	assert_int_equal(b.n, 0);
+	buf_free(&b);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appending), cmocka_unit_test(growth),      cmocka_unit_test(reserving),
-		cmocka_unit_test(dropping),  cmocka_unit_test(taking),      cmocka_unit_test(files),
-		cmocka_unit_test(memory),    cmocka_unit_test(error_names), cmocka_unit_test(too_much_memory),
+		cmocka_unit_test(a_file_is_read_in_place),
+		cmocka_unit_test(appending),
+		cmocka_unit_test(growth),
+		cmocka_unit_test(reserving),
+		cmocka_unit_test(dropping),
+		cmocka_unit_test(taking),
+		cmocka_unit_test(files),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(error_names),
+		cmocka_unit_test(too_much_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
