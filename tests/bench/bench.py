@@ -222,6 +222,29 @@ def bench_signed(fresh_copy, seconds, users):
              f"p50 {got['p50-ms']:.0f} ms, p99 {got['p99-ms']:.0f} ms")
 
 
+def bench_one_connection(fresh_copy, users):
+    """REGISTER of each of many users over the one TCP connection that all of them share, as behind an edge proxy."""
+    cost = {}
+    for count in (users // 100, users):
+        server = Server(fresh_copy())
+        server.start()
+        tool = subprocess.Popen([TOOLS / "load", "register-all", str(server.port), str(count), str(users // count), "-",
+                                 PASSWORD],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        tool.stdout.readline()
+        before = server.cpu()
+        tool.stdin.write("\n")
+        tool.stdin.flush()
+        if not tool.stdout.readline().startswith("registered"):
+            sys.exit("REGISTER failed")
+        cost[count] = 1e6 * (server.cpu() - before) / users
+        tool.stdin.close()
+        tool.wait(30)
+        server.stop()
+    show(f"REGISTER again, {users} users on one TCP connection", f"{cost[users]:.0f}", "us of CPU",
+         f"with {users // 100} users {cost[users // 100]:.0f}")
+
+
 def bench_registrations(directory, users):
     """Resident memory, once the answers to retransmissions are over."""
     server = Server(directory)
@@ -277,6 +300,7 @@ def main():
         import_users(template, options.credentials)
         bench_signed(lambda: fresh(base, template), options.seconds, options.credentials)
         bench_calls(lambda: fresh(base, template), options.seconds, options.credentials)
+        bench_one_connection(lambda: fresh(base, template), options.credentials)
         bench_registrations(fresh(base, template), options.credentials)
         bench_fetches(fresh(base, template), options.seconds)
         bench_publish(fresh(base, template), options.seconds)

@@ -8,7 +8,7 @@
 #include "tests/bench/client.h"
 
 /*
- * Load for bench.py: load MODE PORT CONNECTIONS SECONDS [CA [PASSWORD]]. Each mode prints "name value" lines.
+ * Load for bench.py: load MODE PORT CONNECTIONS SECONDS [CA|- [PASSWORD]]. Each mode prints "name value" lines.
  * Users are u0, u1 ... of example.com with one password.
  */
 
@@ -223,6 +223,56 @@ static void publish_once(struct shared *s)
 	conn_close(&w.c);
 }
 
+/* REGISTER of the worker's user, once more when the nonce is stale. Several users may answer one nonce. */
+static void register_user(struct worker *w)
+{
+	for (bool again = true; again;) {
+		char user[24];
+		struct buf out = {0};
+
+		snprintf(user, sizeof(user), "u%u", w->index);
+		w->cseq++;
+		buf_addf(
+			&out,
+			"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK%u.%d;rport\r\n"
+			"Max-Forwards: 70\r\nFrom: <sip:%s@example.com>;tag=1\r\nTo: <sip:%s@example.com>\r\n"
+			"Call-ID: %s-%d\r\nCSeq: %u REGISTER\r\nContact: <sip:%s@127.0.0.1:9;transport=tcp>\r\n"
+			"Expires: 3600\r\n",
+			w->cseq, (int)getpid(), user, user, user, (int)getpid(), w->cseq, user);
+		if (w->answer.nonce != NULL) {
+			const struct answer_request r = {.user = slice_str(user),
+							 .password = slice_str(w->s->password),
+							 .method = S("REGISTER"),
+							 .uri = S("sip:example.com")};
+
+			answer_make(&w->answer, &r, &out);
+		}
+		buf_adds(&out, "Content-Length: 0\r\n\r\n");
+		conn_send(&w->c, buf_slice(&out));
+		buf_free(&out);
+		again = challenged(w, conn_next(&w->c));
+	}
+}
+
+/* All users over one connection, as behind a proxy; then, when a line comes on standard input, SECONDS times more. */
+static void register_all(struct shared *s)
+{
+	struct worker w = {.s = s};
+
+	conn_open(&w.c, s->port, NULL, NULL);
+	for (double rounds = 0; rounds <= s->seconds; rounds++) {
+		for (w.index = 0; w.index < s->count; w.index++)
+			register_user(&w);
+		if (rounds == 0) {
+			printf("registered %u\n", s->count);
+			fflush(stdout);
+			getchar();
+		}
+	}
+	printf("registered %u\n", s->count);
+	conn_close(&w.c);
+}
+
 static void *run_handshake(void *arg, bool resume)
 {
 	struct worker *w = arg;
@@ -319,7 +369,7 @@ int main(int argc, char **argv)
 		s.count = (unsigned)strtoul(argv[3], NULL, 10);
 		s.seconds = strtod(argv[4], NULL);
 	}
-	if (argc > 5)
+	if (argc > 5 && strcmp(argv[5], "-") != 0)
 		s.tls = client_config(argv[5]);
 	if (argc > 6)
 		s.password = argv[6];
@@ -329,6 +379,8 @@ int main(int argc, char **argv)
 		run_threads(&s, run_publish, false);
 	else if (strcmp(mode, "publish-once") == 0)
 		publish_once(&s);
+	else if (strcmp(mode, "register-all") == 0)
+		register_all(&s);
 	else if (strcmp(mode, "full") == 0)
 		run_threads(&s, run_full, false);
 	else if (strcmp(mode, "resumed") == 0)
