@@ -33,7 +33,7 @@ UNIT  = encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls
         scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
         flow dns_message hops resolver stun udp stream frame peer reach file commit user subscription binding journal seen credential \
         slice buf map list ini rate log loop work ber \
-        overload forward replay fetch identity answer account named report
+        overload forward judge replay fetch identity answer account named report
 SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy route fork failover identity inbound cert_cache
 BENCH = load ceiling calls parse
 FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
