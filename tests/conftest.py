@@ -4,13 +4,14 @@ The program is ./vouch of the repository, or the file named by the environment v
 
 import os
 
-import certs
-import lab as program
 import pytest
-from abroad import Abroad, Border, both_authorities
-from identity import Judge
-from sipclient import Net
-from stub import Domain, Stub
+from peer import certs
+from peer import lab as program
+from peer.abroad import Abroad, Border, both_authorities
+from peer.identity import Judge
+from peer.lab import running
+from peer.sipclient import Net
+from peer.stub import Domain, Stub
 
 
 @pytest.fixture(scope="session")
@@ -18,13 +19,6 @@ def labs(tmp_path_factory):
     """The generated lab and its copies."""
     assert os.access(program.BINARY, os.X_OK), f"no program {program.BINARY}: build it, or set VOUCH"
     return program.Labs(tmp_path_factory.mktemp("v"))
-
-
-def running(labs, *options):
-    """The life of one server: for fixtures."""
-    started = labs.server(*options).start()
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,13 @@
 """The tests' own tools, checked against published examples: they need no program under test."""
 
-import pathlib
-
-import certs
-import digest
-import identity
-import multipart
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from sipclient import Message, addr_spec, split
+from peer import certs, digest, identity, multipart
+from peer.lab import DATA
+from peer.sipclient import Message, addr_spec, split
 
-DATA = pathlib.Path(__file__).parent / "data"
 INVITES = sorted((DATA / "rfc4474").glob("*.sip"))
 
 

@@ -3,14 +3,14 @@
 import glob
 import re
 
-import certs
 import pytest
-from abroad import ASSERTED, Abroad, Border, both_authorities
-from lab import free_ports, until
-from others import Program, needs, serves
-from phone import Phone
-from relay import ChangingRelay
-from sipclient import Agent, UdpPeer, addr_spec
+from others.program import Program, needs, serves
+from others.relay import ChangingRelay
+from peer import certs
+from peer.abroad import ASSERTED, Abroad, Border, both_authorities
+from peer.lab import free_ports, until
+from peer.phone import Phone
+from peer.sipclient import Agent, UdpPeer, addr_spec
 
 MODULE = glob.glob("/usr/lib/*/kamailio/modules/auth_identity.so") + glob.glob("/usr/lib*/kamailio/modules/auth_identity.so")
 pytestmark = [needs("kamailio", "kamailio"),

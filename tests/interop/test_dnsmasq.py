@@ -3,14 +3,13 @@
 import itertools
 import re
 
-import lab as program
 import pytest
-from conftest import running
-from lab import free_ports
-from others import Program, needs
-from phone import Dialog, End, Phone
-from sipclient import UdpPeer
-from stub import Stub
+from others.program import Program, needs
+from peer import lab as program
+from peer.lab import free_ports, running
+from peer.phone import Dialog, End, Phone
+from peer.sipclient import UdpPeer
+from peer.stub import Stub
 
 pytestmark = needs("dnsmasq-base", "dnsmasq")
 

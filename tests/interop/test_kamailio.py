@@ -1,13 +1,13 @@
 """Kamailio as the proxy of another domain, and as one between two domains of vouch."""
 
-import certs
 import pytest
-from identity import Judge
-from kamailio import TLS, Kamailio
-from lab import Process, Server, User, until
-from others import needs, serves
-from phone import Dialog, Phone
-from sipclient import Agent, StreamPeer, UdpPeer, addr_spec, certificate_of, tls_connect, tls_context, token
+from others.kamailio import TLS, Kamailio
+from others.program import needs, serves
+from peer import certs
+from peer.identity import Judge
+from peer.lab import Process, Server, User, until
+from peer.phone import Dialog, Phone
+from peer.sipclient import Agent, StreamPeer, UdpPeer, addr_spec, certificate_of, tls_connect, tls_context, token
 
 pytestmark = [needs("kamailio", "kamailio"),
               pytest.mark.skipif(not TLS, reason="the TLS module of Kamailio is not found (kamailio-tls-modules)")]

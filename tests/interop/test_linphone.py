@@ -4,14 +4,13 @@ It takes the SHA-256 challenge. It checks the chain of our certificate; the name
 not find among the names of a certificate. Where a server asks for a TLS client certificate linphonec asks its user for a
 password and waits, so this server does not ask."""
 
-import certs
 import pytest
-from baresip import MODULES, Baresip
-from conftest import running
-from lab import until
-from linphone import Linphone
-from others import find, needs
-from phone import registered
+from others.baresip import MODULES, Baresip
+from others.linphone import Linphone
+from others.program import find, needs
+from peer import certs
+from peer.lab import running, until
+from peer.phone import registered
 
 pytestmark = needs("linphone-cli", "linphonec")
 

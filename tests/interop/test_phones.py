@@ -7,11 +7,10 @@ there gets its 200, for which it has no ACK, and is given up without BYE. A call
 import re
 
 import pytest
-from baresip import MODULES, Baresip
-from conftest import running
-from lab import until
-from others import needs
-from phone import Dialog, Phone, registered
+from others.baresip import MODULES, Baresip
+from others.program import needs
+from peer.lab import running, until
+from peer.phone import Dialog, Phone, registered
 
 pytestmark = [needs("baresip-core", "baresip"), pytest.mark.skipif(not MODULES, reason="the modules of baresip are not found")]
 

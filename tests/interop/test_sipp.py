@@ -1,10 +1,9 @@
 """SIPp as both ends of everything: registrations, calls through the proxy, forks, lost packets."""
 
 import pytest
-from conftest import running
-from lab import until
-from relay import LossyRelay
-from sipp import Sipp, available, listening, recv, reply, request, send
+from others.relay import LossyRelay
+from others.sipp import Sipp, available, listening, recv, reply, request, send
+from peer.lab import running, until
 
 pytestmark = available
 

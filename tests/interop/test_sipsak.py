@@ -4,9 +4,9 @@ Its message and invite modes, -M and -I, are not used: those of sipsak 0.9.8.1 e
 sent, whoever the server is."""
 
 import pytest
-from conftest import running
-from others import needs, run
-from phone import Phone, registered
+from others.program import needs, run
+from peer.lab import running
+from peer.phone import Phone, registered
 
 pytestmark = needs("sipsak", "sipsak")
 

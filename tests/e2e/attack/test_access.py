@@ -3,10 +3,9 @@ owner (G24), and users whom nobody can find out (G18). The ids are rows of REQUI
 
 import re
 
-import certs
-import digest
 import pytest
-from sipclient import Timeout, parameters, split, token
+from peer import certs, digest
+from peer.sipclient import Timeout, parameters, split, token
 
 REALM = "example.com"
 UNRESERVED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/")

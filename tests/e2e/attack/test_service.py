@@ -5,11 +5,11 @@ import ssl
 import threading
 import urllib.request
 
-import certs
 import pytest
 from cryptography import x509
-from lab import domain_certificate
-from sipclient import Net, Subscription, addr_spec, certificate_of, tls_connect, tls_context, token
+from peer import certs
+from peer.lab import domain_certificate
+from peer.sipclient import Net, Subscription, addr_spec, certificate_of, tls_connect, tls_context, token
 
 
 @pytest.mark.parametrize("fields, size", [

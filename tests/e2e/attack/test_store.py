@@ -11,11 +11,10 @@ import stat
 import subprocess
 import time
 
-import certs
-import multipart
 import pytest
-from lab import BINARY, User, until
-from sipclient import Net, certificate_of, credential_of, token
+from peer import certs, multipart
+from peer.lab import BINARY, User, until
+from peer.sipclient import Net, certificate_of, credential_of, token
 
 RECORD = re.compile(r"[0-9a-f]{64}\.rec")
 

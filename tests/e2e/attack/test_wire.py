@@ -9,10 +9,10 @@ import ssl
 import struct
 import time
 
-import certs
 import pytest
-from lab import BINARY, until
-from sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
+from peer import certs
+from peer.lab import BINARY, until
+from peer.sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
            "UPDATE", "REFER", "INFO", "FROBNICATE")

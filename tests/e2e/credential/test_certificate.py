@@ -1,8 +1,8 @@
 """The event package "certificate" (rows CRT)."""
 
-import certs
 import pytest
-from sipclient import Timeout, addr_spec, certificate_of, tag
+from peer import certs
+from peer.sipclient import Timeout, addr_spec, certificate_of, tag
 
 LARGE = 1300
 

@@ -1,10 +1,8 @@
 """The event package "credential" (rows CRD)."""
 
-import certs
-import digest
-import multipart
 import pytest
-from sipclient import Timeout, UdpPeer, addr_spec, certificate_of, credential_of, tag
+from peer import certs, digest, multipart
+from peer.sipclient import Timeout, UdpPeer, addr_spec, certificate_of, credential_of, tag
 
 CREDENTIAL = {"Event": "credential"}
 

@@ -1,8 +1,8 @@
 """What was acknowledged is kept: after a restart, and after kill -9 (PUB-22, ESC-12, G31)."""
 
-import certs
 import pytest
-from sipclient import addr_spec, certificate_of
+from peer import certs
+from peer.sipclient import addr_spec, certificate_of
 
 
 def restart(server, crash=True):

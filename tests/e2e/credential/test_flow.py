@@ -1,10 +1,10 @@
 """The flow of the figure in section 3 of the draft (EXM-06), up to the encrypted message."""
 
-import certs
-import lab as program
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
-from sipclient import addr_spec, certificate_of, credential_of
+from peer import certs
+from peer import lab as program
+from peer.sipclient import addr_spec, certificate_of, credential_of
 
 
 def test_EXM_05_EXM_06_bob_publishes_and_fetches_and_alice_writes_to_him(lab, net, judge):

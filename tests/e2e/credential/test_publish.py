@@ -1,16 +1,15 @@
 """PUBLISH: the draft's rules (rows PUB), RFC 3903 (rows ESC), formats (FMT, IAN) and the order of checks (T-15)."""
 
 import base64
-import pathlib
 
-import certs
-import multipart
 import pytest
-from sipclient import certificate_of, credential_of
+from peer import certs, multipart
+from peer.lab import DATA
+from peer.sipclient import certificate_of, credential_of
 
 CREDENTIAL = {"Event": "credential"}
 HOUR = 3600
-SMALL = pathlib.Path(__file__).parent / "data" / "rsa512.cer"
+SMALL = DATA / "rsa512.cer"
 SAN = "SubjectAltName Mismatch"
 MIXED = "multipart/mixed;boundary=boundary"
 

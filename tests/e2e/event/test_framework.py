@@ -1,8 +1,8 @@
 """The event framework, RFC 6665 (rows EVT)."""
 
-import certs
 import pytest
-from sipclient import Timeout, addr_spec, certificate_of, credential_of, parameters, tag
+from peer import certs
+from peer.sipclient import Timeout, addr_spec, certificate_of, credential_of, parameters, tag
 
 REMOVING = (404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604)
 KEEPING = (400, 403, 428, 436, 437, 438, 500, 503, 600)

@@ -6,16 +6,15 @@ Identity-Info."""
 import random
 import re
 
-import digest
-import identity
-import lab as program
 import pytest
-from abroad import ASSERTED
 from cryptography import x509
-from lab import until
-from phone import HOP, Dialog, Far, Phone, Sender, about, came_to, lines
-from sipclient import addr_spec
-from stub import sip_date
+from peer import digest, identity
+from peer import lab as program
+from peer.abroad import ASSERTED
+from peer.lab import until
+from peer.phone import HOP, Dialog, Far, Phone, Sender, about, came_to, lines
+from peer.sipclient import addr_spec
+from peer.stub import sip_date
 
 ADDED = HOP + (b"date", b"content-length", b"l", b"identity", b"identity-info", b"p-asserted-identity")
 SDP = (b"v=0\r\no=alice 2890844526 2890844526 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"

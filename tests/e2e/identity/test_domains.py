@@ -1,12 +1,12 @@
 """Two domains of vouch that demand signatures of each other: what their users do works, and is proven at each step."""
 
-import certs
 import pytest
-from abroad import ASSERTED
-from identity import Judge
-from lab import OrgServer
-from phone import Dialog, Phone
-from sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tls_connect, tls_context
+from peer import certs
+from peer.abroad import ASSERTED
+from peer.identity import Judge
+from peer.lab import OrgServer
+from peer.phone import Dialog, Phone
+from peer.sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tls_connect, tls_context
 
 SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 

@@ -7,10 +7,10 @@ import threading
 import time
 
 import pytest
-from abroad import Abroad, Border, both_authorities, next_host
-from phone import Phone
-from sipclient import token
-from stub import RawWeb
+from peer.abroad import Abroad, Border, both_authorities, next_host
+from peer.phone import Phone
+from peer.sipclient import token
+from peer.stub import RawWeb
 
 URIS, OTHERS, GROWTH = 1000, 60, 64 * 1024
 

@@ -3,13 +3,13 @@
 import json
 import re
 
-import certs
 import pytest
-from abroad import ASSERTED, DAVE, Border, change_after
-from lab import until
-from phone import Dialog, Phone
-from sipclient import addr_spec, token
-from stub import sip_date
+from peer import certs
+from peer.abroad import ASSERTED, DAVE, Border, change_after
+from peer.lab import until
+from peer.phone import Dialog, Phone
+from peer.sipclient import addr_spec, token
+from peer.stub import sip_date
 
 
 @pytest.fixture(scope="module")

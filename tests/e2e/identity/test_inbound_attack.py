@@ -5,13 +5,13 @@ import hashlib
 import random
 import time
 
-import identity
 import pytest
-from abroad import ASSERTED, DAVE, Border, Gate, both_authorities, raw_web, response
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from phone import Far, Sender
-from sipclient import Message, token
-from stub import sip_date
+from peer import identity
+from peer.abroad import ASSERTED, DAVE, Border, Gate, both_authorities, raw_web, response
+from peer.phone import Far, Sender
+from peer.sipclient import Message, token
+from peer.stub import sip_date
 
 SHA1_INFO = bytes.fromhex("3021300906052b0e03021a05000414")
 SHA1_INFO_NO_NULL = bytes.fromhex("301f300706052b0e03021a0414")

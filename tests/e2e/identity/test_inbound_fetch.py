@@ -6,11 +6,11 @@ import ssl
 import struct
 import time
 
-import certs
 import pytest
-from abroad import Border, Gate, change_after, listener, raw_web, redirect, response
-from sipclient import token
-from stub import Web
+from peer import certs
+from peer.abroad import Border, Gate, change_after, listener, raw_web, redirect, response
+from peer.sipclient import token
+from peer.stub import Web
 
 
 def test_VER_03_the_certificate_is_fetched_once(reject):

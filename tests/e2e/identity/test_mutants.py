@@ -11,14 +11,13 @@ import random
 import re
 import time
 
-import certs
-import identity
 import pytest
-from abroad import ASSERTED, Abroad, both_authorities
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from phone import Phone
-from sipclient import Agent, Message, Request, addr_spec, parameters, split
+from peer import certs, identity
+from peer.abroad import ASSERTED, Abroad, both_authorities
+from peer.phone import Phone
+from peer.sipclient import Agent, Message, Request, addr_spec, parameters, split
 
 COUNT, SEED, WINDOW = int(os.environ.get("MUTANTS", 1000)), 4474, 48
 MARKED, UNMARKED = "marked", "unmarked"

@@ -4,13 +4,12 @@ import email.utils
 import re
 import time
 
-import certs
-import identity
-import lab as program
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from sipclient import Message, addr_spec, certificate_of
+from peer import certs, identity
+from peer import lab as program
+from peer.sipclient import Message, addr_spec, certificate_of
 
 
 @pytest.fixture

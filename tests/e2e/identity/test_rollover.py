@@ -2,15 +2,14 @@
 
 import threading
 
-import certs
-import identity
-import lab as program
 import pytest
-from abroad import ASSERTED
 from cryptography import x509
-from lab import OrgServer
-from phone import Far, Phone, Sender
-from sipclient import addr_spec
+from peer import certs, identity
+from peer import lab as program
+from peer.abroad import ASSERTED
+from peer.lab import OrgServer
+from peer.phone import Far, Phone, Sender
+from peer.sipclient import addr_spec
 
 MESSAGES, ROLLS = 240, (60, 140)
 

@@ -7,11 +7,10 @@ import socket
 import threading
 import time
 
-import certs
-import identity
-from phone import Phone
-from sipclient import Agent, StreamPeer, addr_spec, token
-from stub import RawWeb, sip_date
+from peer import certs, identity
+from peer.phone import Phone
+from peer.sipclient import Agent, StreamPeer, addr_spec, token
+from peer.stub import RawWeb, sip_date
 
 DAVE = "sip:dave@example.org"
 PHRASES = {428: "Use Identity Header", 436: "Bad Identity-Info", 437: "Unsupported Certificate",

@@ -9,9 +9,8 @@ import urllib.parse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-
-import certs
-from sipclient import Message, addr_spec
+from peer import certs
+from peer.sipclient import Message, addr_spec
 
 HASHES = {"rsa-sha1": hashes.SHA1, "rsa-sha256": hashes.SHA256}
 SIP_DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "

@@ -14,10 +14,11 @@ import subprocess
 import threading
 import time
 
-import certs
-from sipclient import Agent, StreamPeer, UdpPeer, tls_connect, tls_context
+from peer import certs
+from peer.sipclient import Agent, StreamPeer, UdpPeer, tls_connect, tls_context
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+DATA = ROOT / "tests/e2e/data"
 BINARY = os.path.abspath(os.environ.get("VOUCH", ROOT / "vouch"))
 START_TIMEOUT = 30
 
@@ -46,6 +47,14 @@ def free_ports(count=3):
         if all(bindable(port, kind) for port in range(first, first + count)
                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
             return first
+
+
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def until(ready, timeout, what):
@@ -241,6 +250,13 @@ class Labs:
     def server(self, *options, directory=None, **more):
         """A server that is not started yet."""
         return Server(directory or self.directory(), options, **more)
+
+
+def running(labs, *options):
+    """The life of one server: for fixtures."""
+    started = labs.server(*options).start()
+    yield started
+    started.stop()
 
 
 def domain_certificate(directory, name, *names, key=None, **options):

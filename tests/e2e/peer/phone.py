@@ -2,8 +2,8 @@
 
 import re
 
-import digest
-from sipclient import Agent, Request, UdpPeer, addr_spec, tag, token
+from peer import digest
+from peer.sipclient import Agent, Request, UdpPeer, addr_spec, tag, token
 
 HOP = (b"via", b"v", b"route", b"record-route", b"max-forwards", b"max-breadth", b"proxy-authorization")
 

@@ -8,9 +8,7 @@ import socket
 import ssl
 import time
 
-import certs
-import digest
-import multipart
+from peer import certs, digest, multipart
 
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "c": "content-type", "e":
            "content-encoding", "l": "content-length", "s": "subject", "k": "supported", "o": "event", "u":

@@ -13,11 +13,8 @@ import threading
 import time
 import zlib
 
-import certs
-import digest
-import identity
-import multipart
-from sipclient import LENGTH, Message, Request, addr_spec, tag, token
+from peer import certs, digest, identity, multipart
+from peer.sipclient import LENGTH, Message, Request, addr_spec, tag, token
 
 
 class Connection:

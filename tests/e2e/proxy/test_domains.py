@@ -1,11 +1,10 @@
 """Two domains of vouch with TLS between them: calls, messages and certificates of one for users of the other."""
 
-import certs
-import digest
 import pytest
-from identity import Judge
-from lab import Process, Server, until
-from sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tag, tls_connect, tls_context
+from peer import certs, digest
+from peer.identity import Judge
+from peer.lab import Process, Server, until
+from peer.sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tag, tls_connect, tls_context
 
 
 class Other(Server):

@@ -4,9 +4,9 @@ of every kind, in dialogs and without, with header fields that nobody has heard 
 import itertools
 
 import pytest
-from conftest import running
-from phone import Dialog, Phone, lines
-from sipclient import UdpPeer, addr_spec
+from peer.lab import running
+from peer.phone import Dialog, Phone, lines
+from peer.sipclient import UdpPeer, addr_spec
 
 EVERY_OCTET = bytes(range(256)) + b"\r\n\r\nSIP/2.0 200 OK\r\n\r\n"
 ODD = [("X-Blanks", "  two  blanks,\tone tab \t"), ("X-Fold", "a\r\n\t b\r\n   c"), ("X-Empty", ""), ("x-TwIcE", "1"),

@@ -6,8 +6,8 @@ import re
 import time
 
 import pytest
-from lab import ROOT, until
-from sipclient import Agent, Request, addr_spec, parameters, token
+from peer.lab import ROOT, until
+from peer.sipclient import Agent, Request, addr_spec, parameters, token
 
 URI = "sip:example.com"
 VECTORS = pathlib.Path(ROOT, "tests/vectors/rfc4475")

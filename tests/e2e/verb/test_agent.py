@@ -4,19 +4,17 @@ import datetime
 import json
 import re
 import signal
-import socket
 import stat
 import subprocess
 import time
 
-import certs
-import digest
-import lab as program
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from sipclient import addr_spec, tag
-from stub import PASSWORD, CredentialService, Stub, account, read_credential
+from peer import certs, digest
+from peer import lab as program
+from peer.sipclient import addr_spec, tag
+from peer.stub import PASSWORD, CredentialService, Stub, account, read_credential
 
 BOB, BOB_SIPS = "sip:bob@example.com", "sips:bob@example.com"
 PHRASE = "p\u00e4ssw\u00f6rt of bob"

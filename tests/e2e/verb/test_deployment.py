@@ -6,11 +6,10 @@ import hashlib
 import json
 import stat
 
-import certs
-import digest
-import lab as program
 from cryptography import x509
-from sipclient import certificate_of, credential_of
+from peer import certs, digest
+from peer import lab as program
+from peer.sipclient import certificate_of, credential_of
 
 
 def files(directory):

@@ -4,10 +4,10 @@ import itertools
 import ssl
 import threading
 
-import certs
-import lab as program
 import pytest
-from stub import CertificateService, RawWeb, Web, account
+from peer import certs
+from peer import lab as program
+from peer.stub import CertificateService, RawWeb, Web, account
 
 BOB = "sip:bob@example.com"
 NOT_TRUSTED = 4

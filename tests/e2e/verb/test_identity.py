@@ -9,14 +9,13 @@ import re
 import subprocess
 import threading
 
-import certs
-import identity
-import lab as program
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
-from sipclient import Message
+from peer import certs, identity
+from peer import lab as program
+from peer.sipclient import Message
 
 USAGE, LOCAL, UNTRUSTED = 2, 3, 4
 VECTORS = pathlib.Path(program.ROOT, "tests/vectors/rfc4474")

@@ -5,11 +5,11 @@ import pty
 import signal
 import termios
 
-import certs
-import lab as program
 import pytest
-from sipclient import tag
-from stub import CredentialService, account
+from peer import certs
+from peer import lab as program
+from peer.sipclient import tag
+from peer.stub import CredentialService, account
 
 BOB = "sip:bob@example.com"
 PHRASE = "a phrase of bob"

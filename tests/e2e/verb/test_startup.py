@@ -3,9 +3,9 @@
 import re
 import socket
 
-import certs
-import lab as program
 import pytest
+from peer import certs
+from peer import lab as program
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import socket
 import ssl
 import warnings
 
-import certs
-import digest
-import lab as program
 import pytest
-from sipclient import addr_spec, tag
-from stub import CertificateService, CredentialService, RawWeb, Stub, account, asked_expires
+from peer import certs, digest
+from peer import lab as program
+from peer.sipclient import addr_spec, tag
+from peer.stub import CertificateService, CredentialService, RawWeb, Stub, account, asked_expires
 
 BOB = "sip:bob@example.com"
 REFUSED, USAGE, LOCAL, NOT_TRUSTED, NO_CERTIFICATE = 1, 2, 3, 4, 5

@@ -8,11 +8,11 @@ import socket
 import ssl
 import time
 
-import certs
-import lab as program
 import pytest
-from sipclient import addr_spec, parameters, tag
-from stub import CertificateService, Stub, Web, account, asked_expires, sip_date
+from peer import certs
+from peer import lab as program
+from peer.sipclient import addr_spec, parameters, tag
+from peer.stub import CertificateService, Stub, Web, account, asked_expires, sip_date
 
 BOB = "sip:bob@example.com"
 NOT_TRUSTED = 4

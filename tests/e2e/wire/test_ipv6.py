@@ -3,20 +3,12 @@
 import socket
 import ssl
 
-import certs
-import lab as program
 import pytest
-from sipclient import Agent, StreamPeer, UdpPeer, certificate_of, tls_context
-from stub import account
-
-
-def has_ipv6():
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
+from peer import certs
+from peer import lab as program
+from peer.lab import has_ipv6
+from peer.sipclient import Agent, StreamPeer, UdpPeer, certificate_of, tls_context
+from peer.stub import account
 
 pytestmark = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on the loopback interface")
 

@@ -5,8 +5,7 @@ import socket
 import struct
 
 import pytest
-from lab import until
-from test_ipv6 import has_ipv6
+from peer.lab import has_ipv6, until
 
 COOKIE = 0x2112A442
 

@@ -3,9 +3,9 @@
 import socket
 import time
 
-import certs
 import pytest
-from sipclient import Request, StreamPeer, Subscription, certificate_of, token
+from peer import certs
+from peer.sipclient import Request, StreamPeer, Subscription, certificate_of, token
 
 
 def connection(server, net):

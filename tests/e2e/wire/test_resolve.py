@@ -7,10 +7,10 @@ import socket
 import struct
 import subprocess
 
-import lab as program
 import pytest
-from dnsstub import NAPTR, SRV, A, NameServer, address, naptr, srv
-from stub import PASSWORD, CredentialService
+from peer import lab as program
+from peer.dnsstub import NAPTR, SRV, A, NameServer, address, naptr, srv
+from peer.stub import PASSWORD, CredentialService
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,

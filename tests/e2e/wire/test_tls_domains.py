@@ -5,11 +5,11 @@ import socket
 import ssl
 import threading
 
-import certs
-import lab as program
 import pytest
-from lab import until
-from sipclient import tls_context
+from peer import certs
+from peer import lab as program
+from peer.lab import until
+from peer.sipclient import tls_context
 
 
 class TlsServer:

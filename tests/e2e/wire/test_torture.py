@@ -11,7 +11,7 @@ import socket
 import ssl
 
 import pytest
-from lab import ROOT
+from peer.lab import ROOT
 
 VECTORS = pathlib.Path(ROOT, "tests/vectors")
 THROUGH = {401, 403, 404, 407}

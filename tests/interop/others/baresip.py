@@ -6,8 +6,8 @@ import socket
 import threading
 import wave
 
-from lab import free_ports, until
-from others import Program
+from others.program import Program
+from peer.lab import free_ports, until
 
 MODULES = [path for path in ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules",
                              "/usr/lib/x86_64-linux-gnu/baresip/modules") if pathlib.Path(path).is_dir()]

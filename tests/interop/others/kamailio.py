@@ -2,9 +2,9 @@
 
 import glob
 
-import lab as program
-from lab import free_ports
-from others import Program
+from others.program import Program
+from peer import lab as program
+from peer.lab import free_ports
 
 TLS = glob.glob("/usr/lib/*/kamailio/modules/tls.so") + glob.glob("/usr/lib*/kamailio/modules/tls.so")
 CONFIGURATION = """#!KAMAILIO

@@ -3,8 +3,8 @@
 import os
 import subprocess
 
-from lab import free_ports, until
-from others import Program
+from others.program import Program
+from peer.lab import free_ports, until
 
 CONFIGURATION = """[sip]
 sip_port={udp}

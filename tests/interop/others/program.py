@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import pytest
-from lab import until
+from peer.lab import until
 
 PLACES = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
 

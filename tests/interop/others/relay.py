@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 
-from stub import Connection
+from peer.stub import Connection
 
 
 class LossyRelay:

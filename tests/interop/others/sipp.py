@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from lab import bindable, free_ports
+from peer.lab import bindable, free_ports
 
 available = pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (sip-tester)")
 

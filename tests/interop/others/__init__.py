@@ -1,0 +1,1 @@
+"""Programs of others, and relays in front of them."""
