@@ -1,11 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
+#include "tests/test.h"
 
 #include "core/mem.h"
 #include "sip/identity/cert_cache.h"

@@ -1,10 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/test.h"
 
 #include <dirent.h>
-
-#include <cmocka.h>
 
 #include "tests/scenario/scene.h"
 

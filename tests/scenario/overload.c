@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
+#include "tests/test.h"
 
 #include "sip/transaction/overload.h"
 #include "tests/scenario/tx_world.h"

@@ -1,19 +1,17 @@
 #ifndef TESTS_SCENARIO_PROXY_SCENE_H
 #define TESTS_SCENARIO_PROXY_SCENE_H
 
-#include <stdio.h>
-#include <string.h>
+#include "tests/test.h"
 
 #include "core/mem.h"
 #include "tests/scenario/world.h"
 
-/* The proxy of example.com, Alice and Bob of it, Eve who is a stranger, and Bob's phones. Include after cmocka.h. */
+/* The proxy of example.com, Alice and Bob of it, Eve who is a stranger, and Bob's phones. */
 
 #define EVE "<sip:eve@example.org>;tag=e"
 #define ALICE "<sip:alice@example.com>;tag=a"
 #define PHONE1 "sip:bob@192.0.2.10:5070"
 #define PHONE2 "sip:bob@192.0.2.11:5070"
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 struct scene {
 	struct world *w;

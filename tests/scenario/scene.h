@@ -1,12 +1,11 @@
 #ifndef TESTS_SCENARIO_SCENE_H
 #define TESTS_SCENARIO_SCENE_H
 
-#include <stdio.h>
-#include <string.h>
+#include "tests/test.h"
 
 #include "tests/scenario/world.h"
 
-/* alice, who publishes, and those who watch her. Include after cmocka.h. */
+/* alice, who publishes, and those who watch her. */
 
 #define DAY_S 86400
 #define SECONDS(n) ((n)*INT64_C(1000))

@@ -1,11 +1,13 @@
 #ifndef TESTS_SCENARIO_TX_WORLD_H
 #define TESTS_SCENARIO_TX_WORLD_H
 
+#include "tests/test.h"
+
 #include "core/mem.h"
 #include "sip/transaction/transaction.h"
 #include "tests/fake/fake.h"
 
-/* The transaction layer over the fakes, and messages for it. Include after cmocka.h. */
+/* The transaction layer over the fakes, and messages for it. */
 
 #define LIMIT 64
 

@@ -1,11 +1,12 @@
 #ifndef TESTS_UNIT_FOLDER_H
 #define TESTS_UNIT_FOLDER_H
 
-/* A private folder for one test, and the way to the disk that the stores use. Include after cmocka.h. */
+/* A private folder for one test, and the way to the disk that the stores use. */
+
+#include "tests/test.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,6 +116,15 @@ static inline struct buf folder_get(struct folder *f, const char *name)
 	if (buf_read_file(&b, path, 64u << 20) != ERR_OK)
 		fail_msg("%s cannot be read", path);
 	return b;
+}
+
+/* folder_path: where the file of that name is; the caller's, free. */
+static inline char *folder_path(const struct folder *f, const char *name)
+{
+	struct buf b = {0};
+
+	buf_addf(&b, "%s/%s", f->path, name);
+	return buf_take(&b);
 }
 
 static inline bool folder_has(struct folder *f, const char *name)

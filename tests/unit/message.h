@@ -1,7 +1,9 @@
 #ifndef TESTS_UNIT_MESSAGE_H
 #define TESTS_UNIT_MESSAGE_H
 
-/* Messages to parse, whole or with something odd about them. Include after cmocka.h. */
+/* Messages to parse, whole or with something odd about them. */
+
+#include "tests/test.h"
 
 #include "core/buf.h"
 #include "sip/message/msg.h"

@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "core/mem.h"
 #include "sip/ua/account.h"
@@ -30,18 +24,10 @@ static int end(void **state)
 	return 0;
 }
 
-static char *path_of(const char *name)
-{
-	struct buf b = {0};
-
-	buf_addf(&b, "%s/%s", f.path, name);
-	return buf_take(&b);
-}
-
 /* Loads text as an account file. */
 static bool load(const char *text, struct account *a, struct buf *why)
 {
-	char *path = path_of(NAME);
+	char *path = folder_path(&f, NAME);
 	bool ok;
 
 	folder_put(&f, NAME, slice_str(text));
@@ -202,7 +188,7 @@ static void files(void **state)
 {
 	struct buf why = {0}, large = {0};
 	struct account a;
-	char *missing = path_of("missing"), *path = path_of(NAME);
+	char *missing = folder_path(&f, "missing"), *path = folder_path(&f, NAME);
 
 	(void)state;
 	assert_false(account_load(missing, &a, &why));

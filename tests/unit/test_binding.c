@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -64,11 +58,6 @@ static void end(struct desk *d)
 	stop(d);
 	folder_remove(&d->f);
 }
-
-#define TEXT(lit) \
-	{ \
-		"" lit, sizeof(lit) - 1 \
-	}
 
 static const struct binding_record plain = {
 	.aor = TEXT("sip:alice@example.com"),

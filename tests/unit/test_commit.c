@@ -1,12 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/syscall.h>
+#include "tests/test.h"
 
-#include <cmocka.h>
+#include <errno.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/folder.h"
 

@@ -1,12 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
+#include "tests/test.h"
 
-#include <cmocka.h>
+#include <time.h>
 
 #include "sip/message/date.h"
 #include "tests/unit/prefix.h"

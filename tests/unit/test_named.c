@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "core/mem.h"
 #include "store/named.h"
@@ -25,14 +19,6 @@ static int end(void **state)
 	(void)state;
 	folder_remove(&f);
 	return 0;
-}
-
-static char *path_of(const char *name)
-{
-	struct buf b = {0};
-
-	buf_addf(&b, "%s/%s", f.path, name);
-	return buf_take(&b);
 }
 
 static unsigned mode_of(const char *name)
@@ -76,7 +62,7 @@ static void beside(void **state)
 
 static void reading(void **state)
 {
-	char *path = path_of("x"), *missing = path_of("missing"), *folder = path_of("folder");
+	char *path = folder_path(&f, "x"), *missing = folder_path(&f, "missing"), *folder = folder_path(&f, "folder");
 	struct buf b = {0}, why = {0};
 
 	(void)state;
@@ -105,7 +91,7 @@ static void reading(void **state)
 static void secrets_are_for_their_owner(void **state)
 {
 	static const unsigned closed[] = {0600, 0400, 0700}, open[] = {0640, 0604, 0610, 0601, 0620, 0602, 0660, 0644};
-	char *path = path_of("x");
+	char *path = folder_path(&f, "x");
 	struct buf b = {0}, why = {0};
 
 	(void)state;
@@ -130,7 +116,7 @@ static void secrets_are_for_their_owner(void **state)
 
 static void replacing(void **state)
 {
-	char *path = path_of("x"), *nowhere = path_of("nowhere/x");
+	char *path = folder_path(&f, "x"), *nowhere = folder_path(&f, "nowhere/x");
 	struct buf why = {0}, name = {0};
 
 	(void)state;
@@ -162,7 +148,7 @@ static void replacing(void **state)
 
 static void removing(void **state)
 {
-	char *path = path_of("x");
+	char *path = folder_path(&f, "x");
 	struct buf why = {0};
 	bool gone = true;
 
@@ -189,7 +175,7 @@ static void only_regular_files_are_replaced_or_removed(void **state)
 	assert_int_equal(mkfifoat(f.fd, "pipe", 0600), 0);
 	assert_int_equal(mkdirat(f.fd, "folder", 0700), 0);
 	for (size_t i = 0; i < COUNT(names); i++) {
-		char *path = path_of(names[i]);
+		char *path = folder_path(&f, names[i]);
 		bool gone = true;
 
 		assert_false(named_replace(path, S("new"), &why));

@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "store/subscription.h"
 #include "tests/unit/prefix.h"
@@ -18,11 +12,6 @@ static bool same(const struct subscription *a, const struct subscription *b)
 	       slice_eq(a->routes, b->routes) && slice_eq(a->peer, b->peer) && a->proto == b->proto &&
 	       a->local_cseq == b->local_cseq && a->remote_cseq == b->remote_cseq && a->expires == b->expires;
 }
-
-#define TEXT(lit) \
-	{ \
-		"" lit, sizeof(lit) - 1 \
-	}
 
 static const struct subscription plain = {
 	.aor = TEXT("sip:alice@example.com"),

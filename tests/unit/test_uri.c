@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "sip/message/limits.h"
 #include "sip/message/uri.h"
@@ -114,11 +108,6 @@ static const char *const bad[] = {
 	"x:a\x7f",
 };
 
-static bool same(struct slice s, const char *text)
-{
-	return text == NULL ? s.p == NULL : s.p != NULL && slice_eq(s, slice_str(text));
-}
-
 static void parse_good(void **state)
 {
 	(void)state;
@@ -131,8 +120,8 @@ static void parse_good(void **state)
 			fail_msg("%s", r->text);
 		assert_true(slice_eq(u.text, in));
 		assert_int_equal(u.scheme, r->scheme);
-		if (!same(u.user, r->user) || !same(u.password, r->password) || !same(u.host, r->host) ||
-		    u.port != r->port || !slice_eq(u.params, slice_str(r->params)) || !same(u.headers, r->headers))
+		if (!is_text(u.user, r->user) || !is_text(u.password, r->password) || !is_text(u.host, r->host) ||
+		    u.port != r->port || !slice_eq(u.params, slice_str(r->params)) || !is_text(u.headers, r->headers))
 			fail_msg("the parts of %s", r->text);
 		guard_free(in);
 	}

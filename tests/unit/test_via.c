@@ -1,10 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "core/buf.h"
 #include "sip/message/limits.h"
@@ -82,11 +76,6 @@ static const char *const bad[] = {
 	"SIP/2.0/UDP a,SIP/2.0/UDP b",
 };
 
-static bool same(struct slice s, const char *text)
-{
-	return text == NULL ? s.p == NULL : s.p != NULL && slice_eq(s, slice_str(text));
-}
-
 static void parse_good(void **state)
 {
 	(void)state;
@@ -97,8 +86,8 @@ static void parse_good(void **state)
 
 		if (via_parse(in, &v) != ERR_OK)
 			fail_msg("%s", r->text);
-		if (!same(v.transport, r->transport) || !same(v.host, r->host) || v.port != r->port ||
-		    !same(v.branch, r->branch) || !same(v.received, r->received) || v.rport != r->rport ||
+		if (!is_text(v.transport, r->transport) || !is_text(v.host, r->host) || v.port != r->port ||
+		    !is_text(v.branch, r->branch) || !is_text(v.received, r->received) || v.rport != r->rport ||
 		    via_is_rfc3261(&v) != r->magic)
 			fail_msg("the parts of %s", r->text);
 		assert_true(slice_eq(v.text, in));

@@ -3,13 +3,7 @@
 
 /* For the tests of tls.h: certificates for a fixed clock, and a client and a server joined by their buffers. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include "core/mem.h"
 #include "crypto/cert.h"

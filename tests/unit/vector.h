@@ -1,9 +1,9 @@
 #ifndef TESTS_UNIT_VECTOR_H
 #define TESTS_UNIT_VECTOR_H
 
-/* Files of tests/vectors, for programs that run in the root of the repository. Include after cmocka.h. */
+/* Files of tests/vectors, for programs that run in the root of the repository. */
 
-#include <stdio.h>
+#include "tests/test.h"
 
 #include "core/buf.h"
 #include "crypto/encode.h"
