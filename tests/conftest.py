@@ -3,6 +3,7 @@
 The program is ./vouch of the repository, or the file named by the environment variable VOUCH."""
 
 import os
+import signal
 
 import pytest
 from peer import certs
@@ -12,6 +13,38 @@ from peer.identity import Judge
 from peer.lab import running
 from peer.sipclient import Net
 from peer.stub import Domain, Stub
+
+
+LIMIT_S = 300  # of one test, and of its fixtures; the longest takes 11 s
+
+
+def limited(item):
+    """Fails the test when it takes too long. When it goes on regardless, it is told again."""
+    mark = item.get_closest_marker("limit")
+    seconds = mark.args[0] if mark else LIMIT_S
+
+    def too_long(*_):
+        pytest.fail(f"not at its end after {seconds} s")
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item):
+    yield from limited(item)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    yield from limited(item)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield from limited(item)
 
 
 @pytest.fixture(scope="session")

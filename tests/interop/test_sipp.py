@@ -78,6 +78,7 @@ def test_register_with_digest(lab, sipp, transport):
     sipp("register", steps, "-auth_uri", "example.com", "-m", 200, "-r", 100, "-l", 20, transport=transport, users=rows).finish()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", ["u1", "t1"])
 @pytest.mark.parametrize("answers", ["u1", "t1"])
 def test_calls_with_record_route(lab, net, user, sipp, calls, answers):
@@ -86,6 +87,7 @@ def test_calls_with_record_route(lab, net, user, sipp, calls, answers):
     callee.finish()
 
 
+@pytest.mark.slow
 def test_calls_with_lost_packets(lab, net, user, sipp):
     """Of what goes between the proxy and the callee one packet in ten is lost, both ways; every call comes to its end.
 
@@ -104,6 +106,7 @@ def test_calls_with_lost_packets(lab, net, user, sipp):
     assert relay.lost > 10, f"{relay.lost} lost of {relay.lost + relay.passed}"
 
 
+@pytest.mark.slow
 def test_fork_where_one_is_busy(lab, net, user, sipp):
     phone(lab, net, user, sipp, "busy", BUSY, "-m", 50)
     callee = phone(lab, net, user, sipp, "callee", CALLEE, "-m", 50)
@@ -111,6 +114,7 @@ def test_fork_where_one_is_busy(lab, net, user, sipp):
     callee.finish()
 
 
+@pytest.mark.slow
 def test_fork_in_order_of_q(lab, net, user, sipp):
     phone(lab, net, user, sipp, "busy", BUSY, "-m", 50, parameters=";q=0.9")
     callee = phone(lab, net, user, sipp, "callee", CALLEE, "-m", 50, parameters=";q=0.1")

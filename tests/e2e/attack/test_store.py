@@ -163,6 +163,7 @@ class Client:
         self.agent.peer.inbox.clear()
 
 
+@pytest.mark.slow
 def test_G31_nothing_acknowledged_is_lost_in_twenty_crashes(server):
     dice = random.Random(31)
     other = server("notify.interval=0")
@@ -309,6 +310,7 @@ def damage(dice, content):
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_G35_damaged_records_are_set_aside_and_all_others_served(server, net, tmp_path):
     """200 wounds, ten at each start."""
     dice = random.Random(35)

@@ -82,6 +82,7 @@ def test_CRT_06_administrator_caps_the_duration(server, net):
         assert watcher.subscribe("sip:alice@example.com", expires=asked).response.expires == granted
 
 
+@pytest.mark.slow
 def test_CRT_07_CRT_25_validity_ends_the_certificate_but_not_the_subscription(quick, net):
     user = quick.user()
     owner, watcher = quick.agent(net, user), quick.agent(net, transport="tcp")
@@ -256,6 +257,7 @@ def test_CRT_19_CRT_20_every_watcher_sees_change_and_revocation(lab, net, owner,
         judge.check(watcher.notify)
 
 
+@pytest.mark.slow
 def test_CRT_21_changes_are_coalesced(paced, net):
     user = paced.user()
     owner, watcher = paced.agent(net, user), paced.agent(net, transport="tcp")

@@ -139,6 +139,7 @@ def test_CRD_15_administrator_caps_the_duration(server, net):
         assert agent.subscribe(event="credential", expires=asked).response.expires == granted
 
 
+@pytest.mark.slow
 def test_CRD_16_CRD_17_subscription_ends_with_the_certificate(quick, net):
     user = quick.user()
     owner = quick.agent(net, user)
@@ -260,6 +261,7 @@ def test_CRD_28_no_forks(owner):
     assert len(notifies) == 1
 
 
+@pytest.mark.slow
 def test_CRD_29_changes_are_coalesced(paced, net):
     user = paced.user()
     owner, device = paced.agent(net, user), paced.agent(net, user)

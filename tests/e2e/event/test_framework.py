@@ -86,6 +86,7 @@ def test_EVT_06_end_without_refresh(quick, net, event):
     assert subscription.refresh().code == 481
 
 
+@pytest.mark.slow
 def test_EVT_06_refresh_prolongs(quick, net):
     watcher = quick.agent(net, transport="tcp")
     subscription = watcher.subscribe("sip:alice@example.com", expires=2)
@@ -232,6 +233,7 @@ def test_EVT_19_one_notify_at_a_time(owner, watcher, user):
     subscription.silent(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_EVT_19_cseq_grows_by_one(lab, net, owner, user, transport):
     """RFC 3261 section 12.2.1.1: contiguous, also when time passes or a NOTIFY is too large for UDP."""

@@ -136,6 +136,7 @@ def test_AUT_06_two_dates(alice, far):
     alice.refused(far, 400, "MESSAGE", {"Date": f"Date: {sip_date()}\r\nDate: {sip_date()}"})
 
 
+@pytest.mark.slow
 def test_AUT_07_date_outside_the_life_of_the_certificate(labs, server, net, judge):
     """Before notBefore and after notAfter requests go unsigned; in between they are signed."""
     directory = labs.directory()

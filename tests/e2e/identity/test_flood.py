@@ -64,6 +64,7 @@ def border(labs, domain, net, tmp_path):
     abroad.close()
 
 
+@pytest.mark.slow
 def test_VER_18_G44_a_thousand_uris(border, net):
     """Every request is answered; those of others pass all the while; few connections are made to the slow servers."""
     slow = [Slow(True), Slow(False)]
@@ -95,6 +96,7 @@ def test_VER_18_G44_a_thousand_uris(border, net):
             one.close()
 
 
+@pytest.mark.slow
 def test_VER_18_a_new_domain_gets_through_when_the_flood_is_over(border, net):
     """A certificate that was never fetched before; nothing of the flood stays behind."""
     slow = Slow(False)
@@ -117,6 +119,7 @@ def test_VER_18_a_new_domain_gets_through_when_the_flood_is_over(border, net):
         net.idle(0.5)
 
 
+@pytest.mark.slow
 def test_VER_18_names_that_nobody_answers_for(labs, domain, net, tmp_path):
     """Strangers whose names lead to a silent name server hold up themselves: certificates of others are fetched, and the
     server ends when it is told to."""

@@ -164,6 +164,7 @@ def test_VER_10_two_that_wait_for_one_certificate(border, net):
         gate.web.close()
 
 
+@pytest.mark.slow
 def test_VER_03_VER_05_a_cached_certificate_expires(reject, net):
     """It was good when it was fetched; what comes behind its end is refused."""
     url = reject.abroad.publish("sip:example.org", until=4)

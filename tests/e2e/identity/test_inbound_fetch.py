@@ -115,6 +115,7 @@ def test_VER_18_redirects(reject):
                 web.close()
 
 
+@pytest.mark.slow
 def test_VER_18_too_slow_and_too_much(border, net):
     """A server that never answers, one that drips, one that sends for ever: each is given up within the time, and whoever
     needs none of them is served meanwhile. A server that only marks waits no longer, and passes the request unmarked."""

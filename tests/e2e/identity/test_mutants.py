@@ -514,6 +514,8 @@ def field(field_server, net, domain):
     abroad.close()
 
 
+@pytest.mark.slow
+@pytest.mark.limit(300 + COUNT // 10)
 def test_VER_02_to_VER_12_mutants(field):
     """No false accept, no false reject, the right status; and what was accepted is refused the second time."""
     breeder = field.breeder

@@ -26,6 +26,7 @@ def rewritten(message, name, value):
     return Message(b"\r\n".join(lines + ([f"{name}: {value}".encode()] if value else [])) + b"\r\n\r\n" + body)
 
 
+@pytest.mark.slow
 def test_AUT_07_AUT_06_date_lies_in_the_life_of_the_domain_certificate(labs, server, net):
     directory = labs.directory()
     certificate, key = program.domain_certificate(directory, "brief", "sip:example.com", "DNS:example.com", until=4)

@@ -155,6 +155,7 @@ def test_cap_of_all(server, net):
     assert uris(one) == ["sip:a@h", "sip:b@h"] and uris(two) == ["sip:a@h"]
 
 
+@pytest.mark.slow
 def test_expiry(server, net):
     other = server("registrar.min-expires=1", "log.level=info")
     agent = other.agent(net, other.user())

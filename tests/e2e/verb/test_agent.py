@@ -496,6 +496,7 @@ def test_UAK_22_watch_answers_deactivated_with_a_new_dialog(device, domain, seal
         process.kill()
 
 
+@pytest.mark.slow
 def test_UAK_04_UAK_05_refresh_and_new_connection(device, domain, sealed):
     service = CredentialService(domain, *sealed, granted=4)
     process = device.start("credential", service, "--watch", "--passphrase-file", device.phrase_file)

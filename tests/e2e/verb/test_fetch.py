@@ -221,6 +221,7 @@ def test_VER_18_endless_answer(fetch, raw, start):
     assert len(sent) < 10000, "the client went away"
 
 
+@pytest.mark.slow
 def test_VER_18_dripping_answer(fetch, raw, signer):
     """One octet now and then is no progress: the whole answer has one limit."""
     gone = threading.Event()

@@ -128,6 +128,7 @@ def test_EVT_23_reasons_to_subscribe_at_once(watch, body, reason):
     assert watch.out.read_bytes() == certs.pem(body) and process.child.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["probation", "giveup", "unheard-of", None])
 def test_EVT_23_retry_after(watch, body, reason):
     service = CertificateService(watch.domain, body)
@@ -138,6 +139,7 @@ def test_EVT_23_retry_after(watch, body, reason):
     assert first.code == 200 and watch.dialogs()[1].time - first.time >= 1.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [4294968, 4294967295, 99999999999])
 def test_EVT_23_retry_after_of_years(watch, body, seconds):
     """More milliseconds than 32 bits have: no reason to ask at once, and again and again."""
@@ -179,6 +181,7 @@ def test_EVT_25_final_notify_with_state(watch, body, newer):
     program.until(lambda: watch.out.read_bytes() == certs.pem(newer), 5, "the certificate in the last NOTIFY")
 
 
+@pytest.mark.slow
 def test_EVT_25_later_notify_does_not_prolong(watch, body):
     """200 granted 3 s: a NOTIFY that says more does not change when to refresh."""
     service = CertificateService(watch.domain, body, granted=3, state="active;expires=4000")
@@ -187,6 +190,7 @@ def test_EVT_25_later_notify_does_not_prolong(watch, body):
     assert tag(watch.stub.requests[1].one("To"))
 
 
+@pytest.mark.slow
 def test_EVT_25_nothing_granted_is_no_circle(watch, body):
     """A server that grants 0 seconds to a subscription is asked again later and later, not as fast as it answers."""
     service = CertificateService(watch.domain, body, granted=0, state="active;expires=0")
@@ -197,6 +201,7 @@ def test_EVT_25_nothing_granted_is_no_circle(watch, body):
     assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_UAK_22_T_21_backing_off(watch, body):
     """The first new subscription comes at once, the second not before 2 s, the third not before 4 s."""
     service = CertificateService(watch.domain, body, state="terminated;reason=deactivated")
@@ -235,6 +240,7 @@ def test_EVT_24_481_is_followed_by_a_new_subscription(watch, body):
     program.until(lambda: len(watch.dialogs()) == 2, 10, "the new subscription")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [403, 503])
 def test_EVT_24_other_refusals_leave_it_alive(watch, body, newer, code):
     service = RefusesRefresh(watch.domain, body, code, granted=4)
@@ -249,6 +255,7 @@ def test_EVT_24_other_refusals_leave_it_alive(watch, body, newer, code):
 # connections
 
 
+@pytest.mark.slow
 def test_EVT_26_authorization_at_once(domain, stubs, tmp_path):
     """Digest data is kept between the requests of one connection: one challenge in all."""
     service = CredentialService(domain, *certs.pair(BOB), granted=4)
@@ -508,6 +515,7 @@ def test_json_of_a_watch(watch, body, newer):
 # validity
 
 
+@pytest.mark.slow
 def test_SEC_06_certificate_that_expires_while_watched(watch):
     """It is not left where a program would find it, and the watcher is told."""
     service = CertificateService(watch.domain, certs.certificate(BOB, until=4))

@@ -164,6 +164,7 @@ def test_VER_04_VER_18_what_is_fetched_is_no_certificate(fetch, body, page):
     fetch.refused(436, body, url=fetch.domain.web.url(path))
 
 
+@pytest.mark.slow
 def test_VER_18_endless_fetch_ends(fetch, body, server_that_hangs):
     begin = time.monotonic()
     fetch.refused(436, body, url=f"http://127.0.0.1:{server_that_hangs}/example.cer")
@@ -388,6 +389,7 @@ def watching(fetch, body):
         process.kill()
 
 
+@pytest.mark.slow
 def test_UAC_02_refresh_in_the_dialog(fetch, body):
     process = fetch.start(CertificateService(fetch.domain, body, granted=4), "--watch")
     try:
@@ -401,6 +403,7 @@ def test_UAC_02_refresh_in_the_dialog(fetch, body):
         process.kill()
 
 
+@pytest.mark.slow
 def test_EVT_25_expires_of_notify_is_authoritative(fetch, body):
     process = fetch.start(CertificateService(fetch.domain, body, state="active;expires=3"), "--watch")
     try:
@@ -433,6 +436,7 @@ def test_EVT_23_reasons_that_forbid_another_try(fetch, body, reason):
         process.kill()
 
 
+@pytest.mark.slow
 def test_UAC_17_EVT_23_probation(fetch, body):
     """The certificate is used meanwhile; the next SUBSCRIBE comes after retry-after."""
     service = CertificateService(fetch.domain, body, state="terminated;reason=probation;retry-after=2")
@@ -520,6 +524,7 @@ def test_VER_11_retransmission_is_no_replay(fetch, watching):
     assert first.code == second.code == 200 or second.code in (403, 500)
 
 
+@pytest.mark.slow
 def test_UAC_20_200_without_notify(unanswered):
     """64*T1 after the SUBSCRIBE the verb gives up."""
     stub, process = unanswered

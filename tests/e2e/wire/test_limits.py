@@ -155,6 +155,7 @@ def test_EVT_02_CRT_19_a_crowd_of_watchers_is_told_with_a_short_queue(server, ne
         assert certificate_of(subscription.next(timeout=10)) == body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 def test_a_response_outlives_its_connection(lab, net, secure):
     """RFC 3261 18.2.2: to the port of sent-by at the address that asked, over a new TCP connection; over TLS to nobody."""
