@@ -29,14 +29,39 @@ ua          = account agent answer trace subscriber command fetcher capture fetc
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt config config_value settings report
 
-UNIT  = encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile \
-        scan uri addr via date header proto msg msg_strict torture mime edit build digest_string \
-        flow dns_message hops resolver stun udp stream frame peer reach file commit user subscription binding journal seen credential \
-        slice buf map list ini rate log loop work ber \
-        overload forward judge replay fetch identity answer account named report
-SCENARIO = ist nist ict nict overload notifier subscription credential creation digest verifier registrar proxy route fork failover identity inbound cert_cache
+# The tests of each room: programs of tests/unit, tests/scenario and fuzz, each in one list, and what pytest runs in
+# tests/e2e and tests/interop. `make check T=room` runs those of one room, but for what is marked slow.
+check_core        = $(addprefix unit/,slice list buf map ini rate log loop work)
+check_crypto      = $(addprefix unit/,encode ber hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile) \
+                    $(addprefix fuzz/,pkcs8 cert encode) e2e/wire/test_tls.py
+check_store       = $(addprefix unit/,file named commit user subscription binding journal seen credential) fuzz/record \
+                    e2e/credential/test_durability.py e2e/attack/test_store.py
+check_message     = $(addprefix unit/,scan uri addr via date header proto msg msg_strict torture mime edit build digest_string) \
+                    $(addprefix fuzz/,msg mime uri) e2e/wire/test_torture.py
+check_transport   = $(addprefix unit/,flow frame peer stream stun udp) fuzz/stream e2e/wire
+check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overload) \
+                    e2e/wire/test_limits.py e2e/proxy/test_methods.py
+check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns e2e/wire/test_resolve.py interop/test_dnsmasq.py
+check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py
+check_identity    = $(addprefix unit/,replay fetch identity) $(addprefix scenario/,verifier cert_cache identity inbound) e2e/identity
+check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py
+check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event
+check_registrar   = scenario/registrar e2e/registrar
+check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
+check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) e2e/proxy e2e/identity/test_authservice.py
+check_server      = fuzz/server $(addprefix e2e/,attack/test_service.py attack/test_wire.py wire/test_limits.py)
+check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)
+check_ua          = $(addprefix unit/,answer account) \
+                    $(addprefix e2e/verb/test_,agent.py fetch.py identity.py subscriber.py trust.py user.py)
+check_interop     = interop
+check_lint        = lint
+
+TESTED   = core crypto store config $(filter-out config,$(ROOMS)) interop lint
+TESTS    = $(foreach r,$(TESTED),$(check_$r))
+UNIT     = $(patsubst unit/%,%,$(filter unit/%,$(TESTS)))
+SCENARIO = $(patsubst scenario/%,%,$(filter scenario/%,$(TESTS)))
+FUZZ     = $(patsubst fuzz/%,%,$(filter fuzz/%,$(TESTS)))
 BENCH = load ceiling calls parse
-FUZZ  = msg dns stream mime uri pkcs8 cert config record digest dialog publish encode server
 
 WARN  = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wcast-qual -Wformat=2
 # Each flag only where the compiler has it (clang 14 lacks one, small targets another).
@@ -123,11 +148,20 @@ lab:
 	@$(MAKE) --no-print-directory $(JOBS) $(OUT)
 	$(if $(filter /%,$(OUT)),,./)$(OUT) lab
 
+# Without T: every program, then the lint, then all of e2e and interop.
+RUN  = $(if $(T),$(foreach t,$(T),$(check_$t)),$(filter unit/% scenario/% fuzz/%,$(TESTS)) lint e2e interop)
+LOST = $(filter-out $(UNIT:%=tests/unit/test_%.c) $(SCENARIO:%=tests/scenario/%.c) tests/scenario/world.c, \
+                    $(wildcard tests/unit/*.c tests/scenario/*.c))
 check:
+	$(if $(filter-out $(TESTED),$(T)),$(error T=$(T) is no room. The rooms are: $(TESTED)))
+	$(if $(LOST),$(error in the list of no room: $(LOST)))
 	@tests/deps $(DEPS_CHECK)
-	@$(MAKE) --no-print-directory $(JOBS) $(OUT) unit scenario replay
-	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) SCENARIO="$(SCENARIO)" FUZZ="$(FUZZ)" \
-	    tests/run $(UNIT)
+	@$(MAKE) --no-print-directory $(JOBS) tested
+	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) MARK="$(if $(T),not slow)" tests/run $(RUN)
+
+tested: $(if $(filter e2e% interop% lint,$(RUN)),$(OUT)) \
+        $(patsubst fuzz/%,$(BUILD)/replay/%,$(patsubst %,$(BUILD)/%,$(filter unit/% scenario/%,$(RUN))) $(filter fuzz/%,$(RUN)))
+	@:
 
 # Figures of speed and memory; see tests/bench/bench.py.
 bench:
@@ -168,5 +202,5 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all unit scenario replay deps lab check bench fuzz fuzz-all asan tsan install clean
+.PHONY: all unit scenario replay deps lab check tested bench fuzz fuzz-all asan tsan install clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
