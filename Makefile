@@ -32,24 +32,28 @@ SIP         = prompt config config_value settings report
 # The tests of each room: programs of tests/unit, tests/scenario and fuzz, each in one list, and what pytest runs in
 # tests/e2e and tests/interop. `make check T=room` runs those of one room, but for what is marked slow.
 check_core        = $(addprefix unit/,slice list buf map ini rate log loop work)
-check_crypto      = $(addprefix unit/,encode ber hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls tls_hostile) \
-                    $(addprefix fuzz/,pkcs8 cert encode) e2e/wire/test_tls.py
+check_crypto      = $(addprefix unit/,encode ber hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls) \
+                    unit/tls_hostile $(addprefix fuzz/,pkcs8 cert encode) e2e/wire/test_tls.py
 check_store       = $(addprefix unit/,file named commit user subscription binding journal seen credential) fuzz/record \
                     e2e/credential/test_durability.py e2e/attack/test_store.py
-check_message     = $(addprefix unit/,scan uri addr via date header proto msg msg_strict torture mime edit build digest_string) \
-                    $(addprefix fuzz/,msg mime uri) e2e/wire/test_torture.py
+check_message     = $(addprefix unit/,scan uri addr via date header proto msg msg_strict torture mime edit build) \
+                    unit/digest_string $(addprefix fuzz/,msg mime uri) e2e/wire/test_torture.py
 check_transport   = $(addprefix unit/,flow frame peer stream stun udp) fuzz/stream e2e/wire
 check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overload) \
                     e2e/wire/test_limits.py e2e/proxy/test_methods.py
-check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns e2e/wire/test_resolve.py interop/test_dnsmasq.py
+check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns \
+                    e2e/wire/test_resolve.py interop/test_dnsmasq.py
 check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py
-check_identity    = $(addprefix unit/,replay fetch identity) $(addprefix scenario/,verifier cert_cache identity inbound) e2e/identity
+check_identity    = $(addprefix unit/,replay fetch identity) $(addprefix scenario/,verifier cert_cache identity inbound) \
+                    e2e/identity
 check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py
 check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event
 check_registrar   = scenario/registrar e2e/registrar
 check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
-check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) e2e/proxy e2e/identity/test_authservice.py
-check_server      = fuzz/server $(addprefix e2e/,attack/test_service.py attack/test_wire.py wire/test_limits.py)
+check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) \
+                    e2e/proxy e2e/identity/test_authservice.py
+check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/wire/test_limits.py \
+                    e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)
 check_ua          = $(addprefix unit/,answer account) \
                     $(addprefix e2e/verb/test_,agent.py fetch.py identity.py subscriber.py trust.py user.py)
@@ -160,7 +164,7 @@ check:
 	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) MARK="$(if $(T),not slow)" tests/run $(RUN)
 
 tested: $(if $(filter e2e% interop% lint,$(RUN)),$(OUT)) \
-        $(patsubst fuzz/%,$(BUILD)/replay/%,$(patsubst %,$(BUILD)/%,$(filter unit/% scenario/%,$(RUN))) $(filter fuzz/%,$(RUN)))
+        $(addprefix $(BUILD)/,$(patsubst fuzz/%,replay/%,$(filter unit/% scenario/% fuzz/%,$(RUN))))
 	@:
 
 # Figures of speed and memory; see tests/bench/bench.py.

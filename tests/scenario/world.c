@@ -1,12 +1,4 @@
-#include "tests/scenario/world.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/test.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +12,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/message/mime.h"
+#include "tests/scenario/world.h"
 #include "tests/unit/vector.h"
 
 #define DAY_S 86400
