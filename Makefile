@@ -44,8 +44,8 @@ check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overlo
 check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns \
                     e2e/wire/test_resolve.py interop/test_dnsmasq.py
 check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py
-check_identity    = $(addprefix unit/,replay fetch identity) $(addprefix scenario/,verifier cert_cache identity inbound) \
-                    e2e/identity
+check_identity    = $(addprefix unit/,replay fetch identity) \
+                    $(addprefix scenario/,verifier cert_cache identity inbound) e2e/identity
 check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py
 check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event
 check_registrar   = scenario/registrar e2e/registrar
@@ -56,7 +56,7 @@ check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.
                     e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)
 check_ua          = $(addprefix unit/,answer account) \
-                    $(addprefix e2e/verb/test_,agent.py fetch.py identity.py subscriber.py trust.py user.py)
+                    $(addprefix e2e/verb/test_,agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
 check_interop     = interop
 check_lint        = lint
 
