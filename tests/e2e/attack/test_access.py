@@ -375,7 +375,7 @@ def masked(raw, *names):
     for name in names:
         text = text.replace(name, "NAME")
     for pattern in (r'nonce="[^"]*"', r"tag=[\w.-]+", r"branch=[\w.-]+", r"(?m)^Call-ID: .*$", r'(?m)^Identity: .*$',
-                    r"(?m)^Date: .*$", r"cred-\w+", r"(?m)^CSeq: \d+", r"127\.0\.0\.1:\d+", r"rport=\d+"):
+                    r"(?m)^Date: .*$", r"cred-\w+", r"(?m)^CSeq: \d+", r"127\.0\.0\.1:\d+", r"rport=\d+", r"(?m)^Retry-After: \d+"):
         text = re.sub(pattern, "-", text)
     return text
 
