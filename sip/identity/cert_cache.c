@@ -6,6 +6,15 @@
 #include "core/mem.h"
 #include "core/rate.h"
 
+/*
+ * The states of an entry, by its fields:
+ *
+ *   fetching   fetch is set, waiting has those who asked meanwhile
+ *   fresh      until_ms is ahead: der is given out, or, when der is empty, why
+ *   stale      until_ms is over: the next request fetches again; a proved der is used when limits forbid that
+ */
+
+/* Keys and sizes of the token buckets for fetches (core/rate.h). */
 #define EVERYBODY S("*")
 #define BY_UDP S("udp")
 #define ALL_A_MINUTE 600
@@ -15,23 +24,23 @@
 #define SOURCE_A_MINUTE 60
 #define SOURCE_AT_ONCE 10
 
-/* A domain certificate, or the failure to get one. */
+/* What is known about one URL: a domain certificate, or the failure to get one. */
 struct entry {
 	struct map_node node;
 	struct cert_cache *cache;
 	char *url;
-	struct buf der; /* empty: it failed, see why */
-	char why[200];  /* a clause */
-	bool proved;
-	int64_t until_ms;    /* monotonic, as the others */
+	struct buf der;      /* empty: it failed, see why */
+	char why[200];       /* why the last fetch failed, a clause */
+	bool proved;         /* der has verified a signature */
+	int64_t until_ms;    /* when it stops being fresh; monotonic, like the two below */
 	int64_t got_ms;      /* when der came */
 	int64_t asked_ms;    /* when the last answer came, whatever it was */
-	struct fetch *fetch; /* under way */
+	struct fetch *fetch; /* NULL: none is under way */
 	struct list waiting;
 	unsigned waiters;
 };
 
-/* A fetch that has not let go of everything; its URL may have been answered for already. */
+/* Room for one fetch, until it holds no connection and no thread. Its URL may have been answered long before. */
 struct slot {
 	bool held;
 	struct flow source;
@@ -102,6 +111,10 @@ void cert_cache_free(struct cert_cache *c)
 
 /* --- fetching --- */
 
+/*
+ * on_fetched: a success replaces der, which has to prove itself unless it is the same as before. A failure leaves der
+ * and proved alone, so that the waiters still get the older certificate.
+ */
 static void on_fetched(void *arg, struct slice body, const char *why)
 {
 	struct entry *e = arg;
@@ -131,7 +144,7 @@ static bool same_source(const struct flow *a, const struct flow *b)
 	return is_udp(a) == is_udp(b) && (is_udp(a) || slice_eq(peer_prefix(&a->remote), peer_prefix(&b->remote)));
 }
 
-/* A slot for a fetch of this source, NULL: it has too many, or there are too many. */
+/* find_slot: room for a fetch of this source. NULL: the source has too many under way, or all together have. */
 static struct slot *find_slot(struct cert_cache *c, const struct flow *source)
 {
 	struct slot *free_one = NULL;
@@ -146,7 +159,7 @@ static struct slot *find_slot(struct cert_cache *c, const struct flow *source)
 	return of < (is_udp(source) ? CACHE_FETCHES_UDP : CACHE_FETCHES_OF) ? free_one : NULL;
 }
 
-/* What one source is refused is not taken from the others. */
+/* may_ask: the bucket of the source comes first, so that what is refused to it takes nothing from the others. */
 static bool may_ask(struct cert_cache *c, const struct flow *source)
 {
 	int64_t now = loop_now_ms(c->d.loop);
@@ -156,7 +169,7 @@ static bool may_ask(struct cert_cache *c, const struct flow *source)
 	       rate_take(c->all, EVERYBODY, now);
 }
 
-/* false: not now. */
+/* fetch: begins one. false: the limits forbid it now. */
 static bool fetch(struct entry *e, const struct flow *source)
 {
 	struct cert_cache *c = e->cache;
@@ -190,7 +203,10 @@ static struct entry *find(const struct cert_cache *c, struct slice url)
 	return n == NULL ? NULL : MAP_ENTRY(n, struct entry, node);
 }
 
-/* Room for one more: what is over goes, else the one that would go first. What is not proved lives short. */
+/*
+ * make_room: drops all stale entries, and if that is not enough, the one that would become stale first. Entries that
+ * never proved anything live shortest, so strangers push out each other first. false: all entries are being fetched.
+ */
 static bool make_room(struct cert_cache *c)
 {
 	int64_t now = loop_now_ms(c->d.loop);
@@ -231,11 +247,12 @@ enum err cert_cache_ask(struct cert_cache *c, struct slice url, const struct flo
 	struct entry *e = find(c, url);
 	bool fresh = e != NULL && e->until_ms > loop_now_ms(c->d.loop);
 
-	*why = "too many certificates are being fetched";
+	*why = "too many certificates are being fetched"; /* for each ERR_BUSY below */
 	if (e == NULL && !make_room(c))
 		return ERR_BUSY;
 	if (e == NULL)
 		e = add(c, url);
+	/* Nobody waits for an entry without a fetch, so it may be dropped. */
 	if (e->fetch == NULL && !fresh && !fetch(e, source) && !e->proved) {
 		drop(e);
 		return ERR_BUSY;
@@ -258,7 +275,7 @@ enum err cert_cache_again(struct cert_cache *c, struct slice url, struct slice u
 		*der = buf_slice(&e->der);
 		return ERR_OK;
 	}
-	/* A forger can make us ask only once in a while. */
+	/* A forged request leads here, too, so a URL is asked at most once in CACHE_AGAIN_S. */
 	if (e->fetch == NULL &&
 	    (loop_now_ms(c->d.loop) < e->asked_ms + CACHE_AGAIN_S * INT64_C(1000) || !fetch(e, source)))
 		return ERR_NOTFOUND;

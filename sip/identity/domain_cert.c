@@ -4,14 +4,16 @@
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 
-#define OLD_MAX 16
+/* Generations of the certificate that signs Identity: the current one, and older ones that are still served. */
+
+#define OLD_MAX 16 /* generations; with more changes in a day the oldest goes before its time */
 
 struct domain_certs {
 	struct domain_cert *current;
 	struct {
 		struct domain_cert *d;
-		int64_t until;
-	} old[OLD_MAX]; /* newest first */
+		int64_t until; /* seconds since 1970; not served any more afterwards */
+	} old[OLD_MAX];        /* newest first */
 	unsigned old_count;
 };
 
@@ -82,6 +84,7 @@ static bool certificate_fits(const struct cert *c, struct slice domain, int64_t 
 	return false;
 }
 
+/* Do key and certificate have the same public key, as SubjectPublicKeyInfo? */
 static bool key_fits(const struct key *key, const struct cert *cert)
 {
 	struct buf spki = {0};
@@ -93,7 +96,7 @@ static bool key_fits(const struct key *key, const struct cert *cert)
 	return same;
 }
 
-/* Path and URL of the certificate; base may end in a slash. */
+/* name_it: sets path and url. 128 bits of SHA-256 name the certificate. base may end in a slash. */
 static void name_it(struct domain_cert *d, struct slice base)
 {
 	struct slice der = cert_der(d->cert);
@@ -110,6 +113,7 @@ static void name_it(struct domain_cert *d, struct slice base)
 	d->url = buf_take(&b);
 }
 
+/* retire: the current generation becomes an older one. */
 static void retire(struct domain_certs *all, int64_t now)
 {
 	if (all->current == NULL)
@@ -163,6 +167,7 @@ bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct sl
 	}
 	key_free(key);
 	name_it(d, base);
+	/* A reload with the same certificate has no older generation: path and URL are the same. */
 	if (same_cert(all, cert))
 		domain_cert_unref(all->current);
 	else

@@ -5,42 +5,51 @@
 #include "crypto/cert.h"
 
 /*
- * The certificate and key of the domain with which Identity is made (RFC 4474 5, 13.4), and where it is served. Its URI
- * ends in a hash of the certificate, so a new one has a new URI by itself (RFC 4474 9); the old ones are served for
- * DOMAIN_CERT_KEEP_S more.
+ * The certificate and key of the domain that sign Identity (RFC 4474 5, 13.4), and the path at which the certificate is
+ * served. The path ends in a hash of the certificate, so that a new certificate has a new URL by itself (RFC 4474 9,
+ * AUT-17). Older ones are served for DOMAIN_CERT_KEEP_S more, because requests that were signed with them are still
+ * under way.
  */
 #define DOMAIN_CERT_KEEP_S (24 * 3600)
 #define DOMAIN_CERT_PATH "/identity/" /* then 32 hexadecimal digits and ".cer" */
 
-/* One generation. Counted by reference: jobs of a roll-over keep the one they began with. */
+/*
+ * One generation. It is counted by reference in the loop, because a signing job keeps the generation that it began with
+ * over a roll-over.
+ */
 struct domain_cert {
 	unsigned refs;
 	struct cert *cert;
-	char *path;        /* of its URI */
-	char *url;         /* all of it */
-	struct key **keys; /* one copy for each worker */
+	char *path;        /* of its URL */
+	char *url;         /* whole, for Identity-Info */
+	struct key **keys; /* one copy for each worker: a key of mbedTLS is locked while it signs */
 	unsigned workers;
 };
 
+/* domain_cert_unref: gives one reference back. NULL is ignored. */
 void domain_cert_unref(struct domain_cert *d);
 
 struct domain_certs;
 
+/* domain_certs_new: has no certificate yet. domain_certs_free ignores NULL. */
 struct domain_certs *domain_certs_new(void);
 void domain_certs_free(struct domain_certs *all);
 
 /*
- * domain_certs_set: cert_pem and key_pem become the current generation; base is the URL that path is appended to. false
- * and *why is a sentence when they do not fit together or the domain: RSA of 2048 bits or more, digitalSignature, the
- * domain as its subject, in its validity at now. The old generation stays current then.
+ * domain_certs_set: cert_pem and key_pem become the current generation, and the one before is retired. base is the URL
+ * that path is appended to; workers is the number of copies of the key.
+ *
+ * false: *why is a sentence, and the generation before stays current. Demanded are RSA of at least 2048 bits, key usage
+ * digitalSignature, a subject that is domain, validity at now (seconds since 1970), and an unencrypted key that belongs
+ * to the certificate.
  */
 MUST_USE bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct slice key_pem,
 			       struct slice domain, struct slice base, unsigned workers, int64_t now, struct buf *why);
 
-/* domain_certs_current: the caller may keep it by counting refs up. */
+/* domain_certs_current: NULL: there is none. To keep it over time the caller counts refs up. */
 struct domain_cert *domain_certs_current(const struct domain_certs *all);
 
-/* domain_certs_find: DER of the certificate served at path now, or SLICE_NONE. */
+/* domain_certs_find: the DER of the certificate that path names at now, current or older; SLICE_NONE: none. */
 struct slice domain_certs_find(const struct domain_certs *all, struct slice path, int64_t now);
 
 #endif

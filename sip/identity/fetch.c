@@ -8,27 +8,39 @@
 #include "sip/message/scan.h"
 #include "sip/locate/resolve.h"
 
-#define HEAD_MAX 8192 /* octets of the answer's status line and headers */
+/*
+ * The life of a fetch:
+ *
+ *   fetch_start -> begin -> resolving -> start -> connected -> on_data ... -> finish -> release -> destroy
+ *                                          ^                       |
+ *                                          +- next address, or a redirection (on_closed)
+ *
+ * over is set by finish, which is the only place that calls done. The fetch is freed once it is over and neither the
+ * resolver (resolving) nor a connection (stream) has a pointer to it.
+ */
+
+#define HEAD_MAX 8192 /* octets of status line and header fields of an answer */
 
 struct fetch {
 	const struct fetch_deps *deps;
 	fetch_fn done;
 	void *arg;
-	char *text; /* of the URL */
+	char *text; /* the URL; url points into it */
 	struct fetch_url url;
 	struct timer *timer;
-	struct resolved at;
-	unsigned next; /* of at, to be tried */
+	struct resolved at; /* the addresses of the host; a redirection keeps them, since it leads to the same host */
+	unsigned next;      /* index in at of the address to try next */
 	unsigned redirects;
 	uint64_t stream; /* 0: none */
 	bool resolving, over, freed;
-	bool *held;      /* of who counts, or NULL */
-	bool redirected; /* the connection is to end, then the new URL is asked for */
-	struct buf came; /* of the answer so far */
+	bool *held;      /* of the caller of fetch_counts, or NULL */
+	bool redirected; /* the connection is being closed; then the new URL is asked for */
+	struct buf came; /* what the connection has brought so far */
 };
 
 /* --- URLs --- */
 
+/* A backslash is taken for a slash by some readers of URLs, and would end the host for them. */
 static bool printable(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -57,7 +69,7 @@ bool fetch_url(struct slice url, struct fetch_url *out)
 	u.host = u.authority;
 	u.port = u.https ? 443 : 80;
 	colon = slice_rchr(u.authority, ':');
-	/* A colon inside of brackets is one of an IPv6 address. */
+	/* A colon inside brackets belongs to an IPv6 address. */
 	if (colon < u.authority.n &&
 	    slice_chr(slice_sub(u.authority, colon, u.authority.n), ']') == u.authority.n - colon) {
 		if (!slice_u32(slice_sub(u.authority, colon + 1, u.authority.n), 65535, &port) || port == 0)
@@ -65,7 +77,7 @@ bool fetch_url(struct slice url, struct fetch_url *out)
 		u.port = (uint16_t)port;
 		u.host = slice_sub(u.authority, 0, colon);
 	}
-	if (!scan_is_host(u.host)) /* also "user@host" */
+	if (!scan_is_host(u.host)) /* refuses "user@host", too */
 		return false;
 	if (u.host.p[0] == '[')
 		u.host = slice_sub(u.host, 1, u.host.n - 1);
@@ -85,7 +97,7 @@ static void destroy(void *arg)
 	mem_free(f);
 }
 
-/* Whoever holds f last (the resolver, the connection) lets it be freed. */
+/* release: lets go of f once nothing has a pointer to it any more. Deferred, because callers still use f. */
 static void release(struct fetch *f)
 {
 	if (f->freed || !f->over || f->resolving || f->stream != 0)
@@ -134,7 +146,10 @@ static struct slice header(struct slice head, struct slice name)
 	return SLICE_NONE;
 }
 
-/* To the same host and scheme only: anything else is a way around whoever checked the first URL. */
+/*
+ * redirect: takes the URL of a Location. Only the same scheme, host and port are followed: anything else would be a way
+ * around the check of the first URL. NULL: taken; else why not.
+ */
 static const char *redirect(struct fetch *f, struct slice to)
 {
 	struct buf absolute = {0};
@@ -164,7 +179,10 @@ static bool read_status(struct slice head, uint32_t *status)
 	       slice_u32(slice_sub(rest, 0, 3), 999, status);
 }
 
-/* An answer of 200. all: there will be no more of it. */
+/*
+ * take_body: finishes when the body is complete. all: the connection is closed, nothing more will come. Without
+ * Content-Length the body ends with the connection (HTTP/1.0).
+ */
 static void take_body(struct fetch *f, struct slice head, struct slice body, bool all)
 {
 	struct slice length = header(head, S("Content-Length"));
@@ -182,6 +200,7 @@ static void take_body(struct fetch *f, struct slice head, struct slice body, boo
 		finish(f, SLICE_NONE, "the answer is cut short");
 }
 
+/* look: reads what has come of an answer, and finishes, redirects, or waits for more. all: nothing more will come. */
 static void look(struct fetch *f, bool all)
 {
 	struct slice in = buf_slice(&f->came);
@@ -200,6 +219,7 @@ static void look(struct fetch *f, bool all)
 		return;
 	}
 	location = header(head, S("Location"));
+	/* 301 to 308. The new request is sent when this connection is over, in on_closed. */
 	if (status > 300 && status < 309 && location.n > 0) {
 		const char *why = redirect(f, location);
 
@@ -225,7 +245,7 @@ static void on_opened(void *arg, struct stream *s)
 	buf_addf(&out,
 		 "GET %s%.*s HTTP/1.0\r\nHost: %.*s\r\nAccept: application/pkix-cert\r\nConnection: close\r\n\r\n",
 		 slice_starts(f->url.target, S("/")) ? "" : "/", SLICE_ARG(f->url.target), SLICE_ARG(f->url.authority));
-	/* A failure shows as closed. */
+	/* When sending fails, on_closed tells. */
 	if (!f->over && stream_send(s, buf_slice(&out)) != ERR_OK)
 		stream_close(s, "the request could not be sent");
 	buf_free(&out);
@@ -258,6 +278,7 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 		release(f);
 		return;
 	}
+	/* A redirection begins with the first address again. After a failure the next address is tried. */
 	if (f->redirected)
 		f->next = 0;
 	f->redirected = false;
@@ -269,7 +290,10 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 
 static const struct stream_user http_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
 
-/* Connects to the next address: to the very one that was looked at, whatever its name leads to the next time. */
+/*
+ * start: connects to the next address that is allowed. It connects to the address that was checked, not to the name,
+ * which could lead elsewhere the next time (G44).
+ */
 static void start(struct fetch *f)
 {
 	const struct fetch_deps *d = f->deps;
@@ -304,7 +328,7 @@ static void on_resolved(void *arg, const struct resolved *r, const char *why)
 		start(f);
 }
 
-/* In the loop, so that a failure never comes from within fetch_start. */
+/* begin: deferred by fetch_start, so that a failure never calls done within fetch_start. */
 static void begin(void *arg)
 {
 	struct fetch *f = arg;
@@ -324,7 +348,7 @@ static void begin(void *arg)
 	finish(f, SLICE_NONE, e == ERR_BUSY ? "too much to do at once" : "its host is no DNS name");
 }
 
-/* What the loop was told in fetch_start may still be to come, before this. */
+/* begin and destroy may both be deferred: calls run in their order, so begin finds over set and f still there. */
 void fetch_free(struct fetch *f)
 {
 	f->over = f->freed = true;

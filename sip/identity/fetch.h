@@ -6,44 +6,55 @@
 #include "sip/transport/stream.h"
 
 /*
- * GET of a small object by http or https, for what Identity-Info names (RFC 4474 6 step 1). Whoever signs a request
- * chooses the URL, so all of it is bounded: FETCH_MS in all, FETCH_MAX octets, FETCH_REDIRECTS redirections and these
- * on one host and scheme only, and the addresses that a server of its own network has (reach.h). On the stream layer,
- * since the HTTP client of libevent 2.1 knows TLS by OpenSSL only.
+ * GET of a small object by http or https: the certificate that Identity-Info names (RFC 4474 6 step 1).
+ *
+ * The sender of a request chooses the URL, so everything is bounded (G44, VER-18): FETCH_MS in all, FETCH_MAX octets of
+ * body, FETCH_REDIRECTS redirections on the same host, port and scheme, and only addresses that identity.fetch-allow
+ * and sip/locate/reach.h allow. It is built on the stream layer, because the HTTP client of libevent 2.1 does TLS with
+ * OpenSSL only.
  */
-#define FETCH_MS 5000
-#define FETCH_MAX 16384
+#define FETCH_MS 5000   /* from fetch_start to done */
+#define FETCH_MAX 16384 /* octets */
 #define FETCH_REDIRECTS 2
-#define FETCH_URL_MAX 1024
+#define FETCH_URL_MAX 1024 /* octets */
 
 struct fetch_deps {
 	struct loop *loop;
-	struct work *work; /* resolves names */
+	struct work *work; /* resolves names; its threads may wait for seconds */
 	struct streams *streams;
 	const struct settings *settings; /* name servers, reach, and TLS for https */
 };
 
-/* done, once, from the loop, never from within fetch_start: the object; or p NULL, and why is a clause. */
+/* Called once, from the loop, never within fetch_start. body is valid during the call; p NULL: why is a clause. */
 typedef void (*fetch_fn)(void *arg, struct slice body, const char *why);
 
 /*
- * fetch_start: url is copied; deps must stay. It ends by itself, soon, and frees itself after done. fetch_free: for one
- * that was under way when workers and streams were freed: done will not be called. The loop comes after it.
+ * fetch_start: begins to fetch url, which is copied and may be anything: a malformed one fails in done. deps must stay
+ * until the fetch is gone. After done the fetch lets go of its connection and of the resolver, and frees itself.
+ *
+ * fetch_free: only when workers and streams were freed while the fetch was under way; done is not called then. The loop
+ * has to be freed later.
  */
 struct fetch;
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg);
 
-/* fetch_counts: *held is true until it holds neither connection nor worker any more, which may be after done. */
+/*
+ * fetch_counts: *held is true from now on, and becomes false when the fetch holds neither a connection nor a worker any
+ * more. That may be long after done, because a look-up in the DNS cannot be interrupted.
+ */
 void fetch_counts(struct fetch *f, bool *held);
 void fetch_free(struct fetch *f);
 
-/* fetch_url: parts of an absolute http or https URL. false: another scheme, user information, or malformed. */
+/*
+ * fetch_url: the parts of an absolute http or https URL of at most FETCH_URL_MAX octets; they lie in url. false:
+ * another scheme, user information, a character that must not stand in a URL, or another fault of syntax.
+ */
 struct fetch_url {
 	bool https;
 	struct slice host;      /* without brackets */
-	struct slice authority; /* host and port as written, for Host */
+	struct slice authority; /* host and port as written, for the Host header field */
 	uint16_t port;
-	struct slice target; /* path and query; "/" is to be put before one that does not begin so */
+	struct slice target; /* path and query without fragment; a "/" has to be put before one that begins otherwise */
 };
 bool fetch_url(struct slice url, struct fetch_url *out);
 

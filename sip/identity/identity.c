@@ -6,7 +6,9 @@
 #include "sip/message/edit.h"
 #include "sip/message/header.h"
 
-#define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; more is no RSA signature of a key that is taken */
+/* Reads and writes the two header fields of RFC 4474 9. */
+
+#define SIGNATURE_MAX (2 * KEY_SIG_MAX) /* octets; a longer one is of no key that is accepted here */
 
 static bool is_quoted(struct slice value)
 {
@@ -14,8 +16,9 @@ static bool is_quoted(struct slice value)
 }
 
 /*
- * signed-identity-digest SEMI ident-info, RFC 8224 4: the parameter "info" is what RFC 4474 has in Identity-Info. Its
- * URI in <> is no parameter value of RFC 3261, so only the names are looked at.
+ * is_rfc8224: is value of the form signed-identity-digest SEMI ident-info (RFC 8224 4)? It is known by its parameter
+ * "info", which does the work of Identity-Info. The value of that parameter is a URI in <>, which is no parameter value
+ * of RFC 3261, so only the names of the parameters are parsed.
  */
 static bool is_rfc8224(struct slice value)
 {
@@ -33,6 +36,7 @@ static bool is_rfc8224(struct slice value)
 	return false;
 }
 
+/* decode: appends the signature that a quoted value holds. On a fault sig is cut back to what it was. */
 static enum identity_fault decode(struct slice value, struct buf *sig)
 {
 	struct slice inner;
@@ -62,6 +66,9 @@ enum identity_fault identity_read(const struct sip_msg *m, struct buf *sig)
 	enum identity_fault fault = IDENTITY_ABSENT;
 
 	for (const struct sip_header *h = NULL; (h = msg_each(m, HDR_IDENTITY, h)) != NULL;) {
+		/*
+		 * A malformed value outweighs one of RFC 8224 when there is no quoted one: it gets the stricter text.
+		 */
 		if (is_quoted(h->value)) {
 			if (quoted != NULL)
 				return IDENTITY_SEVERAL;
@@ -110,6 +117,7 @@ unsigned identity_fault_code(enum identity_fault f)
 	return 0;
 }
 
+/* Appends m with lines inserted in front of the blank line that ends its header. */
 static enum err add_last(const struct sip_msg *m, const struct buf *lines, struct buf *out)
 {
 	struct edit_list edits;

@@ -5,6 +5,12 @@
 
 #include "sip/identity/fetch.h"
 
+/*
+ * The steps of RFC 4474 6, in their order. A step that fails calls refuse with the status of RFC 4474 14; a fault of
+ * the syntax that all of SIP shares is 400.
+ */
+
+/* refuse: keeps why a step has failed, and returns false for it. */
 static bool refuse(struct judge *j, unsigned code, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 static bool refuse(struct judge *j, unsigned code, const char *reason, const char *fmt, ...)
@@ -19,7 +25,7 @@ static bool refuse(struct judge *j, unsigned code, const char *reason, const cha
 	return false;
 }
 
-/* A part of the request, cut to a length that a text has room for. */
+/* Octets of the request for %.*s, cut so that judge.text has room for the words around them. */
 #define CUT(s) ((s).n < 150 ? (int)(s).n : 150), (s).p
 
 /* --- the request --- */
@@ -46,6 +52,7 @@ static bool step_info(struct judge *j)
 		return refuse(j, 400, "Duplicate Header Field", "there are several, and only one may be there");
 	if (identity_info_parse(s, &url, &alg) != ERR_OK)
 		return refuse(j, 436, NULL, "it is not as in <https://example.com/cert.cer>;alg=rsa-sha1");
+	/* url and alg are kept even when this step fails: "vouch verify" goes on with what was found. */
 	web = fetch_url(url, &parts);
 	if (web)
 		j->url = url;
@@ -54,10 +61,14 @@ static bool step_info(struct judge *j)
 		return refuse(j, 436, NULL, "%.*s is no http or https URL", CUT(url));
 	if (alg.n == 0)
 		return refuse(j, 436, NULL, "it names no algorithm; expected ;alg=rsa-sha1 behind the URL");
+	/*
+	 * RFC 4474 names no status for an unknown algorithm. 437 is nearest: the certificate cannot be used (VER-12).
+	 */
 	return j->has_alg ||
 	       refuse(j, 437, NULL, "the algorithm %.*s is unknown; expected rsa-sha1 or rsa-sha256", CUT(alg));
 }
 
+/* Without Date there is no digest-string (RFC 4474 9); neither is there one that would be ambiguous. */
 static bool step_string(struct judge *j)
 {
 	enum err e = digest_string(j->m, &j->string);
@@ -92,6 +103,10 @@ static bool step_certificate(struct judge *j)
 	}
 }
 
+/*
+ * The chain counts at the time of the clock, not of Date: a certificate that has expired or was revoked since must not
+ * vouch. LIFE asks about Date.
+ */
 static bool step_chain(struct judge *j)
 {
 	j->chain = trust_check(j->trust, j->cert, NULL, 0, j->now_s, false);
@@ -101,6 +116,7 @@ static bool step_chain(struct judge *j)
 										  : trust_str(j->chain));
 }
 
+/* RFC 4474 6 step 2 and 13.4: the subject of the certificate has to be the domain of From itself. */
 static bool step_authority(struct judge *j)
 {
 	return cert_matches_host(j->cert, j->domain, j->wildcard) ||
@@ -135,6 +151,7 @@ static bool step_signature(struct judge *j)
 
 /* --- Date --- */
 
+/* RFC 4474 13.1: an old Date bounds for how long a replay has to be remembered (replay.h). */
 static bool step_date(struct judge *j)
 {
 	int64_t off = j->string.date_s - j->now_s;

@@ -8,9 +8,14 @@
 #include "crypto/rng.h"
 #include "store/seen.h"
 
+/*
+ * A map of keyed hashes, and a list of the same in the order of entering. All live equally long, so the list is ordered
+ * by the end of life, too, and forgetting looks at its head only.
+ */
+
 #define MAC_SIZE SEEN_KEY
 
-/* What a domain has of the memory. */
+/* How many of the requests in memory are of one domain. */
 struct share {
 	struct map_node node;
 	unsigned count;
@@ -19,7 +24,7 @@ struct share {
 
 struct seen_mac {
 	struct map_node node;
-	struct share *share; /* NULL: of before the start */
+	struct share *share; /* NULL: read from the disk, where the domain is not stored */
 	struct seen_mac *newer;
 	int64_t until_ms;
 	uint8_t mac[MAC_SIZE];
@@ -30,8 +35,8 @@ struct replay {
 	struct seen_mac *oldest, *newest;
 	unsigned max;
 	uint8_t secret[HASH_MAX];
-	struct seen *disk;         /* or NULL */
-	int64_t start_ms, start_s; /* while it is read */
+	struct seen *disk;         /* NULL: not kept over restarts */
+	int64_t start_ms, start_s; /* the same moment in both clocks, for on_record */
 };
 
 struct replay *replay_new(unsigned max)
@@ -74,7 +79,7 @@ void replay_free(struct replay *r)
 	mem_free(r);
 }
 
-/* Every part with its length in front, so that no two keys run into one another. */
+/* mac_of: the lengths go first, so that no two keys run into one another. */
 static void mac_of(const struct replay *r, const struct replay_key *key, uint8_t out[HASH_MAX])
 {
 	const uint64_t head[4] = {key->from.n, key->call_id.n, key->method.n, key->cseq};
@@ -100,6 +105,7 @@ static void remember(struct replay *r, const uint8_t *mac, struct share *share, 
 	r->newest = s;
 }
 
+/* on_record: a request of before the start. Its end is stored in wall time and kept in monotonic time here. */
 static void on_record(void *arg, const uint8_t *mac, int64_t until_s)
 {
 	struct replay *r = arg;
@@ -108,7 +114,7 @@ static void on_record(void *arg, const uint8_t *mac, int64_t until_s)
 		remember(r, mac, NULL, r->start_ms + (until_s - r->start_s) * 1000);
 }
 
-/* NULL: it has all that is for one. */
+/* share_of: the share of a domain. NULL: it is full. */
 static struct share *share_of(struct replay *r, struct slice domain)
 {
 	struct map_node *n = map_find(&r->shares, domain);

@@ -6,6 +6,11 @@
 #include "sip/message/digest_string.h"
 #include "sip/identity/identity.h"
 
+/*
+ * Each signature is one job: digest in, signature out. The request stays with the job, but only the loop touches it. A
+ * job holds the generation of the certificate that was current when it began, so a roll-over on the way does no harm.
+ */
+
 struct signer {
 	struct work *work;
 	const struct domain_certs *certs;
@@ -14,8 +19,8 @@ struct signer {
 
 struct sign_job {
 	struct work_job job;
-	struct domain_cert *cert; /* one reference: the generation that was current when the request was made */
-	struct sip_msg *request;  /* loop thread only */
+	struct domain_cert *cert; /* one reference */
+	struct sip_msg *request;  /* one reference; for the loop only */
 	uint8_t digest[HASH_MAX];
 	uint8_t sig[KEY_SIG_MAX];
 	size_t sig_n;
@@ -54,6 +59,7 @@ size_t signer_overhead(const struct signer *s)
 	return sizeof("Identity: \"\"\r\nIdentity-Info: <>;alg=rsa-sha256\r\n") + (sig + 2) / 3 * 4 + strlen(d->url);
 }
 
+/* In a worker. Each worker has a copy of the key, because mbedTLS locks a key for the whole operation. */
 static void run(struct work_job *job, unsigned worker)
 {
 	struct sign_job *j = (struct sign_job *)(void *)job;
@@ -87,7 +93,7 @@ enum err signer_sign(struct signer *s, struct buf *octets, uint64_t id, signer_f
 	e = msg_parse(buf_slice(octets), &m, &why);
 	if (e != ERR_OK)
 		goto out;
-	/* The octets that go out are read back: what is signed is what a verifier will find. */
+	/* The octets that will leave are parsed again, so that exactly what a verifier will find is signed. */
 	if (m->defect_code != 0 || msg_count(m, HDR_IDENTITY) > 0)
 		e = ERR_SYNTAX;
 	else
@@ -102,6 +108,7 @@ enum err signer_sign(struct signer *s, struct buf *octets, uint64_t id, signer_f
 	j->id = id;
 	j->done = done_fn;
 	j->arg = arg;
+	/* refs is no atomic: it is counted in the loop only, here and in done. */
 	j->cert = domain_certs_current(s->certs);
 	j->cert->refs++;
 	hash_parts(j->alg, ds.parts, DIGEST_STRING_PARTS, j->digest);

@@ -10,7 +10,18 @@
 #include "sip/identity/judge.h"
 #include "sip/identity/replay.h"
 
-/* One request that is being checked. */
+/*
+ * The way of one request (struct check):
+ *
+ *   verifier_check   steps on the request alone; a failure is told in the next turn
+ *   find_certificate the cache has the certificate, or the check waits for a fetch
+ *   with_certificate a worker takes the steps that need the certificate
+ *   worker_done      437 or 438: look_again, once, and back to with_certificate when there is a newer certificate
+ *   check_replay     only when all steps hold, since a forger must not fill the memory of replays
+ *   tell             done() gets the verdict, and the check is freed
+ */
+
+/* One request that is being checked. It is owned by whatever it waits for: the cache, a worker, or decided. */
 struct check {
 	struct work_job job;
 	struct cert_waiter waiter;
@@ -20,22 +31,22 @@ struct check {
 	uint64_t id;
 	verifier_fn done;
 	void *arg;
-	struct judge judge;  /* the worker's while the job runs; has the verdict */
-	struct trust *trust; /* the reference that the worker needs */
-	struct buf der;
+	struct judge judge;  /* the steps and the verdict; the worker has it while the job runs */
+	struct trust *trust; /* one reference, so that a reload does not take the anchors from the worker */
+	struct buf der;      /* a copy, because the entry of the cache may change under the worker */
 	struct flow source;
 	bool has_source;
-	bool looked_again; /* for another certificate at the same URL */
+	bool looked_again; /* the URL was asked for a newer certificate */
 	bool replayed;
 };
 
 struct verifier {
 	struct verifier_deps d;
 	struct cert_cache *cache;
-	struct list decided; /* told by the timer, never from within verifier_check */
+	struct list decided; /* checks whose verdict turn tells, so that done never runs within verifier_check */
 	struct timer *turn;
 	struct replay *replay;
-	unsigned checking; /* in workers */
+	unsigned checking; /* checks that are in workers */
 };
 
 static void on_turn(void *arg);
@@ -60,7 +71,7 @@ static void free_check(struct check *c)
 	mem_free(c);
 }
 
-/* The oldest whose verdict is to be told, or NULL. */
+/* take_decided: the oldest check whose verdict is to be told, or NULL. */
 static struct check *take_decided(struct verifier *v)
 {
 	struct list_node *n = list_take(&v->decided);
@@ -83,6 +94,7 @@ void verifier_free(struct verifier *v)
 
 /* --- verdicts --- */
 
+/* refuse: a verdict that is not of a step. */
 static void refuse(struct check *c, unsigned code, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 static void refuse(struct check *c, unsigned code, const char *reason, const char *fmt, ...)
@@ -135,6 +147,10 @@ static void run(struct work_job *job, unsigned worker)
 
 /* --- replays, in the loop --- */
 
+/*
+ * check_replay: RFC 4474 13.1. A full memory is 503 and not acceptance, because what is not remembered could be
+ * replayed.
+ */
 static void check_replay(struct check *c)
 {
 	const struct verifier_deps *d = &c->verifier->d;
@@ -172,7 +188,7 @@ static void with_certificate(struct check *c, struct slice der)
 	buf_add(&c->der, der);
 	trust_unref(c->trust);
 	c->trust = trust_ref(settings->trust);
-	cert_free(c->judge.cert); /* of the certificate before this one */
+	cert_free(c->judge.cert); /* the one of the first look */
 	c->judge.cert = NULL;
 	c->judge.der = buf_slice(&c->der);
 	c->judge.trust = c->trust;
@@ -204,7 +220,7 @@ static void on_certificate(struct cert_waiter *w, struct slice der, const char *
 	else if (why != NULL)
 		without_certificate(c, why);
 	else
-		free_check(c); /* the server ends */
+		free_check(c); /* why NULL: the cache is being freed */
 }
 
 static void find_certificate(struct check *c)
@@ -229,7 +245,9 @@ static void find_certificate(struct check *c)
 	}
 }
 
-/* The domain may have a new certificate where the cached one was: it is asked for once before the message is refused.
+/*
+ * look_again: the domain may have put a new certificate where the cached one was. Before the request is refused, the
+ * URL is asked once more. true: the check goes on, or waits; false: the verdict stands.
  */
 static bool look_again(struct check *c)
 {
@@ -258,6 +276,7 @@ static void worker_done(struct work_job *job)
 	v->checking--;
 	if (look_again(c))
 		return;
+	/* 403 comes from DATE, which is behind SIGNATURE: the certificate has proved a signature then, too. */
 	if (c->judge.code == 0 || c->judge.code == 403)
 		cert_cache_proved(v->cache, c->judge.url, buf_slice(&c->der));
 	if (c->judge.code == 0)

@@ -3,6 +3,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 
+/* A web server for one kind of object. Slow clients meet the time limits of the stream layer. */
+
 #define REQUEST_MAX 4096 /* octets of a request head; beyond: 431 */
 
 struct web {
@@ -35,6 +37,7 @@ static void answer(struct stream *s, const char *status, const char *headers, st
 	buf_free(&out);
 }
 
+/* respond: answers a request by its first line. Header fields are not looked at, and a query is ignored. */
 static void respond(const struct web *w, struct stream *s, struct slice line)
 {
 	struct slice method, target, version, rest, der;
@@ -64,6 +67,7 @@ static void on_opened(void *arg, struct stream *s)
 	(void)s;
 }
 
+/* Waits for the blank line that ends the head. A body is not read: the connection is closed after the answer. */
 static size_t on_data(void *arg, struct stream *s, struct slice in)
 {
 	size_t end = slice_find(in, S("\r\n\r\n"), 0);

@@ -5,12 +5,13 @@
 #include "sip/transport/stream.h"
 
 /*
- * The certificate that Identity-Info names, by GET or HEAD over http and https (RFC 4474 9, RFC 2585 3). One request,
- * one answer, close. On the stream layer, since libevent 2.1 ends TLS with OpenSSL only and handshakes belong to
- * workers.
+ * The web server that has the certificate named by Identity-Info, and nothing else: GET or HEAD over http and https
+ * (RFC 4474 9, RFC 2585 3, AUT-16). One request, one answer, close. It is built on the stream layer, because libevent
+ * 2.1 does TLS with OpenSSL only, and handshakes belong to workers.
  */
 struct web;
 
+/* web_new: certs is borrowed until web_free, which ignores NULL. */
 struct web *web_new(struct loop *l, const struct domain_certs *certs);
 void web_free(struct web *w);
 
