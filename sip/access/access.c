@@ -2,6 +2,8 @@
 
 #include "core/log.h"
 
+/* The checks and their answers. The order within each is the one of T-15, so that no answer tells more than it must. */
+
 bool access_require(struct tx *tx, struct slice supported)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -34,10 +36,11 @@ bool access_sealed(const struct access *a, struct tx *tx)
 	const struct sip_msg *m = tx_request(tx);
 
 	if (tx_flow(tx)->proto != PROTO_TLS) {
-		/* No challenge in the clear: it would expose the digest to a dictionary (draft 9). */
+		/* No challenge in the clear: an answer to it could be tried against a dictionary (draft 9). */
 		tx_reply_code(tx, 403, "TLS Required");
 		return false;
 	}
+	/* RFC 6072 7.5: a proxy on the way would see the private key. Via and Record-Route show one. */
 	if (a->settings->config.credential_direct && (msg_vias(m) > 1 || msg_count(m, HDR_RECORD_ROUTE) > 0)) {
 		tx_reply_code(tx, 403, "Direct TLS Connection Required");
 		return false;
@@ -45,7 +48,10 @@ bool access_sealed(const struct access *a, struct tx *tx)
 	return true;
 }
 
-/* which: HDR_AUTHORIZATION, 401, or HDR_PROXY_AUTHORIZATION, 407. */
+/*
+ * check_user: digest with which: HDR_AUTHORIZATION (401) or HDR_PROXY_AUTHORIZATION (407). A challenge is sent without
+ * state, because the address that asks for it may be forged (RFC 3261 26.3.2.4).
+ */
 static bool check_user(const struct access *a, struct tx *tx, enum header which, const struct user **out)
 {
 	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), which);
@@ -77,7 +83,9 @@ bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 	return check_user(a, tx, HDR_AUTHORIZATION, out);
 }
 
-/* RFC 4474 12: whom the domain knows may go without a name, but not as somebody of that name. */
+/*
+ * is_anonymous: RFC 4474 12: a user of the domain may hide behind "anonymous", unless that is the name of an account.
+ */
 static bool is_anonymous(const struct access *a, struct slice aor)
 {
 	return slice_starts(aor, S("sip:anonymous@")) && !auth_knows(a->auth, aor);

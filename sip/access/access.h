@@ -4,32 +4,46 @@
 #include "sip/access/auth.h"
 #include "sip/transaction/transaction.h"
 
-/* "May I" for requests: apart from what is then done. Each check answers the request itself when it says no. */
+/*
+ * "May I" for requests, apart from what is then done (RFC 3261 22, draft 7.7, 7.10). Each function returns true when
+ * the request may go on. On false it has answered the request, and tx must not be used any more.
+ */
+/* What a service needs to ask; both are borrowed. */
 struct access {
 	const struct settings *settings;
 	struct auth *auth;
 };
 
-/* access_require: 420 for a Require of anything but these option tags, comma-separated (RFC 3261 8.2.2.3). */
+/*
+ * access_require: does Require have only option tags of supported, a list separated by commas (RFC 3261 8.2.2.3)? 420,
+ * or 400 when it cannot be read.
+ */
 bool access_require(struct tx *tx, struct slice supported);
 
 /*
- * access_owner: only the owner of the AOR, over TLS, straight from the UA (T-15's order): 403 TLS Required, 403 Direct
- * TLS Connection Required, then digest 401/400/503, then 403 for another user. Each request anew (TLS-14).
+ * access_owner: only the owner of aor, over TLS, straight from the UA. Answers in this order (T-15): 403 TLS Required,
+ * 403 Direct TLS Connection Required (credential.direct, CRD-34), then digest 401, 400 or 503, then 403 for another
+ * user. Each request has to prove itself, whatever came before on its connection (TLS-14).
  */
 bool access_owner(const struct access *a, struct tx *tx, struct slice aor);
 
-/* access_sealed: the part of access_owner before digest, so that a service can put a check between. */
+/*
+ * access_sealed, access_digest: the parts of access_owner before digest and from digest on, for a service that puts a
+ * check between them.
+ */
 bool access_sealed(const struct access *a, struct tx *tx);
 bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
 
-/* access_user: digest alone, 401/400/503: who it is, good until the users change. access_is: 403 when it is another. */
+/*
+ * access_user: digest alone: 401, 400, 503. *out is the user, valid until the table of users changes. access_is: is
+ * user the owner of aor? 403.
+ */
 bool access_user(const struct access *a, struct tx *tx, const struct user **out);
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
 /*
- * access_sender: for a proxy: 407/400/503 unless the digest user is who From says; 403 when it is another. From
- * "anonymous" of the domain is anybody's who is a user (RFC 4474 12).
+ * access_sender: for a proxy: the digest user has to be the AOR in From: 407, 400, 503, and 403 for another user. From
+ * "sip:anonymous@" of the domain is for every user (RFC 4474 12, AUT-22).
  */
 bool access_sender(const struct access *a, struct tx *tx);
 

@@ -10,13 +10,20 @@
 #include "sip/message/limits.h"
 #include "sip/access/nonce.h"
 
-#define REVOKED_MAX 4096 /* AORs whose older nonces are stale; beyond, all older nonces are */
+/*
+ * How an answer is judged (auth_check): it is found, its nonce is one of ours, its syntax is right, the guesses of its
+ * account and source are not used up, the response fits. Only then is the age of the nonce looked at. Nothing before
+ * the response depends on whether the user exists.
+ */
 
+#define REVOKED_MAX 4096 /* AORs; with more, all older nonces of everybody are stale */
+
+/* An AOR whose nonces were revoked. */
 struct revoked {
 	struct map_node node;
 	char *aor;
 	uint64_t floor; /* nonces made up to this one are stale */
-	int64_t at_s;
+	int64_t at_s;   /* when; wall clock, as the lifetime of nonces */
 };
 
 struct auth {
@@ -25,8 +32,9 @@ struct auth {
 	struct nonces *nonces;
 	struct rate *guesses;
 	struct map revoked;
-	uint64_t floor;    /* for everybody */
-	struct buf nobody; /* stands for the HA1 of users that do not exist: random digits */
+	uint64_t floor; /* nonces made up to this one are stale for everybody */
+	struct buf
+		nobody; /* random digits: stand for the HA1 of a user that does not exist, so that it takes as long */
 };
 
 struct auth *auth_new(struct loop *l, const struct settings *settings)
@@ -83,7 +91,7 @@ void auth_revoke(struct auth *a, struct slice aor)
 	int64_t now = loop_wall_s(a->loop);
 
 	if (r == NULL) {
-		/* Entries are needed only as long as a nonce lives. */
+		/* An entry is needed only as long as a nonce lives. */
 		for (struct map_node *n = map_first(&a->revoked), *next; n != NULL; n = next) {
 			struct revoked *old = MAP_ENTRY(n, struct revoked, node);
 
@@ -103,12 +111,16 @@ void auth_revoke(struct auth *a, struct slice aor)
 	r->at_s = now;
 }
 
+/* What a nonce is bound to: a connection. Over UDP nothing, because NATs change the port behind which a phone is. */
 static uint64_t scope_of(const struct flow *f)
 {
 	return f->proto == PROTO_UDP ? 0 : f->id;
 }
 
-/* The one answer for our realm among at most SIP_AUTH_MAX. AUTH_OK: *out is it. */
+/*
+ * find_answer: AUTH_OK: *out is the only answer for our realm. Answers for other realms are for other servers on the
+ * way. At most SIP_AUTH_MAX are looked at, and with two for our realm nothing says which one counts.
+ */
 static struct auth_result find_answer(const struct auth *a, const struct sip_msg *m, enum header which,
 				      struct digest_params *out)
 {
@@ -121,7 +133,7 @@ static struct auth_result find_answer(const struct auth *a, const struct sip_msg
 
 		if (++total > SIP_AUTH_MAX)
 			return (struct auth_result){AUTH_BAD, "Too Many Authorization Header Fields", NULL};
-		if (e == ERR_UNSUPPORTED) /* Basic and others are as good as nothing (DIG-02) */
+		if (e == ERR_UNSUPPORTED) /* Basic and unknown schemes do not count (DIG-02) */
 			continue;
 		if (e != ERR_OK)
 			return (struct auth_result){AUTH_BAD, "Bad Authorization Header Field", NULL};
@@ -136,7 +148,7 @@ static struct auth_result find_answer(const struct auth *a, const struct sip_msg
 	return r;
 }
 
-/* Eight hexadecimal digits, RFC 7616 3.4. */
+/* parse_nc: eight hexadecimal digits (RFC 7616 3.4). */
 static bool parse_nc(struct slice s, uint32_t *out)
 {
 	uint64_t v;
@@ -147,6 +159,7 @@ static bool parse_nc(struct slice s, uint32_t *out)
 	return true;
 }
 
+/* RFC 7616 3.4.6: the uri of the answer must name the Request-URI; phones write it in equivalent forms. */
 static bool same_uri(const struct sip_msg *m, struct slice text)
 {
 	struct uri u;
@@ -157,8 +170,9 @@ static bool same_uri(const struct sip_msg *m, struct slice text)
 }
 
 /*
- * The digest user, NULL: unknown, which nobody may notice. The name is the user part of the AOR as HA1 has it, octet
- * for octet: under another spelling (escapes, ":password") an account could be guessed at without end.
+ * find_user: the user that username names, or NULL, which must not show. The name is the user part of an AOR, compared
+ * octet for octet: if other spellings (escapes, ":password") led to the same account, each would have guesses of its
+ * own.
  */
 static const struct user *find_user(const struct auth *a, struct slice username)
 {
@@ -175,7 +189,10 @@ static const struct user *find_user(const struct auth *a, struct slice username)
 	return user;
 }
 
-/* HA1 in hexadecimal; of an unknown user, or one without this algorithm, something that no password gives. */
+/*
+ * ha1_of: HA1 in hexadecimal. For an unknown user, or one without a hash of this algorithm, digits that fit no
+ * password.
+ */
 static struct slice ha1_of(const struct auth *a, const struct user *user, enum hash_alg alg)
 {
 	struct slice known = SLICE_NONE;
@@ -185,6 +202,7 @@ static struct slice ha1_of(const struct auth *a, const struct user *user, enum h
 	return known.n == 2 * hash_size(alg) ? known : slice_sub(buf_slice(&a->nobody), 0, 2 * hash_size(alg));
 }
 
+/* RFC 7616 3.4.1: does the response fit HA1? With qop auth-int the hash of the body is part of it. */
 static bool response_fits(struct slice ha1, const struct sip_msg *m, const struct digest_params *d, enum hash_alg alg)
 {
 	struct slice colon = S(":");
@@ -210,6 +228,7 @@ static bool response_fits(struct slice ha1, const struct sip_msg *m, const struc
 	return fits;
 }
 
+/* RFC 7616 3.3: without a name it is MD5. */
 static bool algorithm_is(struct slice name, enum hash_alg alg)
 {
 	if (name.p == NULL)
@@ -217,7 +236,10 @@ static bool algorithm_is(struct slice name, enum hash_alg alg)
 	return slice_ieq(name, alg == HASH_MD5 ? S("MD5") : S("SHA-256"));
 }
 
-/* Who may try how often: the account together with where the attempt comes from, so that nobody locks the owner out. */
+/*
+ * guess_key: guesses are counted for an account and a source together. Counted for the account alone, anybody could
+ * lock out its owner.
+ */
 static void guess_key(const struct flow *from, struct slice username, struct buf *out)
 {
 	buf_add(out, peer_prefix(&from->remote));
@@ -249,7 +271,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 		return r;
 	if (!nonce_read(a->nonces, d.nonce, scope_of(from), now, &nonce) || !algorithm_is(d.algorithm, nonce.alg))
 		return challenge;
-	/* RFC 8760 2.6: qop is always offered, so an answer without it is not one to our challenge. */
+	/* RFC 8760 2.6: qop is always offered, so an answer without it was not made for our challenge. */
 	if ((!slice_ieq(d.qop, S("auth")) && !slice_ieq(d.qop, S("auth-int"))) || d.cnonce.n == 0)
 		return challenge;
 	if (!parse_nc(d.nc, &nc))
@@ -273,6 +295,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 			 peer_text(&from->remote).text);
 		return challenge;
 	}
+	/* nonce_use is last, because it uses up the nonce count. */
 	if (!nonce.fresh || is_revoked(a, user, &nonce) || !nonce_use(a->nonces, &nonce, nc, now))
 		return stale;
 	return (struct auth_result){.verdict = AUTH_OK, .user = user};

@@ -6,40 +6,54 @@
 #include "sip/transport/transport.h"
 
 /*
- * Digest authentication as the server side, RFC 3261 22, RFC 7616, RFC 8760, S-43: stateless nonces bound to
- * the connection, SHA-256 before MD5, replay window for nonces that were used, stale only for a correct answer, and a
- * limit on wrong answers for each account and source.
+ * Digest authentication, server side (RFC 3261 22, RFC 7616, RFC 8760; S-43).
+ *
+ * - Nonces need no memory and are bound to the connection that they were sent on (nonce.h).
+ * - SHA-256 is offered before MD5.
+ * - A nonce count is accepted once, so that an answer cannot be replayed.
+ * - stale=true is said only when the answer is right apart from its nonce, so that it tells nothing about a guess.
+ * - Wrong answers are limited for each account and source together, so that nobody can lock out the owner (G19).
+ * - An unknown user looks like a known one with a wrong password (G18).
  */
 struct auth;
 
 enum auth_verdict {
-	AUTH_OK,        /* user is who it says */
-	AUTH_CHALLENGE, /* no usable or a wrong answer: 401 */
-	AUTH_STALE, /* the answer is right, but the nonce is old, used up or of another connection: 401, stale=true */
-	AUTH_BAD,   /* 400: malformed; reason says what */
-	AUTH_BUSY,  /* 503: too many wrong answers of late */
+	AUTH_OK,        /* user has proved the password */
+	AUTH_CHALLENGE, /* there is no answer that could count, or it is wrong: 401 or 407 */
+	AUTH_STALE,     /* right, but the nonce is old, used up, revoked or of another connection: stale=true */
+	AUTH_BAD,       /* malformed: 400; reason says what */
+	AUTH_BUSY,      /* too many wrong answers of late: 503 */
 };
 
 struct auth_result {
 	enum auth_verdict verdict;
 	const char *reason;      /* for AUTH_BAD, static */
-	const struct user *user; /* for AUTH_OK; owned by the table, good until it is replaced */
+	const struct user *user; /* for AUTH_OK; owned by the table of users, valid until that is replaced */
 };
 
-/* auth_new: the realm is server.domain. digest.nonce-lifetime and digest.guesses are those of the start. */
+/*
+ * auth_new: the realm is server.domain. digest.nonce-lifetime (seconds) and digest.guesses (a minute) are taken once; a
+ * reload does not change them. settings is borrowed. auth_free ignores NULL.
+ */
 struct auth *auth_new(struct loop *l, const struct settings *settings);
 void auth_free(struct auth *a);
 
-/* auth_knows: is there such a user? Not for strangers' ears. */
+/* auth_knows: is aor a user? The answer must not show in what an unauthenticated sender gets. */
 bool auth_knows(const struct auth *a, struct slice aor);
 
-/* auth_check: judges the Authorization (or Proxy-Authorization) of m for our realm. */
+/*
+ * auth_check: judges the answer for our realm in m. which: HDR_AUTHORIZATION or HDR_PROXY_AUTHORIZATION. from: the flow
+ * that m came by. A right answer uses up its nonce count, a wrong one a guess.
+ */
 struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which);
 
-/* auth_challenge: appends the WWW-Authenticate (or Proxy-Authenticate) lines for an answer to m. */
+/*
+ * auth_challenge: appends one WWW-Authenticate (which: HDR_AUTHORIZATION) or Proxy-Authenticate line for each algorithm
+ * that is switched on, the strongest first (RFC 8760 2.3). to: the flow of the request.
+ */
 void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out);
 
-/* auth_revoke: nonces issued up to now are stale for this AOR (draft 7.8, CRD-23). */
+/* auth_revoke: all nonces made so far are stale for aor, so that its next request is challenged (draft 7.8, CRD-23). */
 void auth_revoke(struct auth *a, struct slice aor);
 
 #endif

@@ -8,18 +8,23 @@
 #include "crypto/hash.h"
 #include "crypto/rng.h"
 
-#define TABLE_MAX 16384 /* nonces that were answered and are still alive; beyond, the oldest counts as used up */
-#define PAYLOAD 22      /* version, algorithm, time, counter, scope */
-#define MAC 16
+/*
+ * A nonce is base64url of PAYLOAD octets (version 1, algorithm 1, seconds 4, counter 8, scope 8) and MAC octets of an
+ * HMAC over them and the realm.
+ */
+
+#define TABLE_MAX 16384 /* entries; with more, the oldest counts as used up */
+#define PAYLOAD 22      /* octets; see above */
+#define MAC 16          /* octets of HMAC-SHA-256 */
 
 /* A nonce that was answered correctly at least once. */
 struct used {
 	struct map_node node;
 	struct used *newer;
-	uint64_t count; /* which nonce; the key */
-	int64_t made_s;
-	uint32_t highest; /* nc */
-	uint64_t window;  /* bit i: nc highest - i was seen */
+	uint64_t count;   /* number of the nonce; the key */
+	int64_t made_s;   /* when it was answered first */
+	uint32_t highest; /* the highest nc so far */
+	uint64_t window;  /* bit i: highest - i was used */
 };
 
 struct nonces {
@@ -27,9 +32,9 @@ struct nonces {
 	char *realm;
 	uint32_t lifetime_s;
 	uint64_t made;
-	uint64_t floor; /* nonces up to this one fell out of the table */
+	uint64_t floor; /* nonces up to this number are used up: the table has forgotten their counts */
 	struct map table;
-	struct used *oldest, **newest_end;
+	struct used *oldest, **newest_end; /* a list in the order of the first answers */
 };
 
 struct nonces *nonces_new(const char *realm, uint32_t lifetime_s)
@@ -126,6 +131,10 @@ bool nonce_read(const struct nonces *n, struct slice text, uint64_t scope, int64
 	return true;
 }
 
+/*
+ * remember: an entry for a nonce. Makes room by forgetting the oldest; floor keeps a forgotten nonce from being
+ * accepted with all its counts again.
+ */
 static struct used *remember(struct nonces *n, uint64_t count, int64_t now_s)
 {
 	struct used *u = mem_alloc(sizeof(*u));
@@ -144,6 +153,7 @@ static struct used *remember(struct nonces *n, uint64_t count, int64_t now_s)
 	return u;
 }
 
+/* The window is that of RFC 4303 3.4.3: requests overtake each other, so nc need not come in order. */
 bool nonce_use(struct nonces *n, const struct nonce_info *info, uint32_t nc, int64_t now_s)
 {
 	struct map_node *node = map_find(&n->table, slice_of(&info->count, sizeof(info->count)));
