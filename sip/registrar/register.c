@@ -7,11 +7,13 @@
 #include "sip/registrar/register_private.h"
 
 /*
- * REGISTER requests, in the order of RFC 3261 10.3. All is read and checked before anything is changed, so that a
- * request does everything it asks for, or nothing.
+ * REGISTER requests, in the order of RFC 3261 10.3. Everything is read and checked before anything is changed, so that
+ * a request does all it asks for or nothing (10.3 step 7).
+ *
+ * The 200 does not wait for the disk: the journal is written behind, and a lost binding heals with the next refresh.
  */
 
-#define FLOW_TIMER_S 120 /* RFC 5626 4.4.1: what a UA does without being told */
+#define FLOW_TIMER_S 120 /* RFC 5626 4.4.1: the keep-alive interval of a UA that is not told another one */
 
 bool register_refuse(struct plan *p, unsigned code, const char *reason)
 {
@@ -24,7 +26,7 @@ bool register_supports(const struct sip_msg *m, struct slice tag)
 	return msg_list_has(m, HDR_SUPPORTED, tag) || msg_list_has(m, HDR_REQUIRE, tag);
 }
 
-/* RFC 3327 5.3: a UA that does not know Path would not see that a proxy has put itself there. */
+/* path_is_known: RFC 3327 5.3: a UA without the option tag would not notice that a proxy has put itself on the path. */
 static bool path_is_known(struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -46,10 +48,13 @@ static bool same_aor(const struct uri *u, struct slice aor)
 	return same;
 }
 
-/* The AOR of To, which must be that of the user, in From too: nobody registers for another. */
+/*
+ * find_aor: the AOR is that of To. It has to be the AOR of the authenticated user and of From as well, because
+ * third-party registration is not supported.
+ */
 static bool find_aor(struct plan *p, const struct user *user, struct buf *aor)
 {
-	/* RFC 4475 3.3.4 */
+	/* RFC 4475 3.3.4: a To with an unknown scheme. */
 	if (p->m->to.uri.scheme == URI_OTHER)
 		return register_refuse(p, 400, "To Is Not A SIP URI");
 	if (!slice_ieq(uri_domain(&p->m->to.uri), uri_domain(&p->m->uri)) || uri_aor(&p->m->to.uri, aor) != ERR_OK)
@@ -60,7 +65,10 @@ static bool find_aor(struct plan *p, const struct user *user, struct buf *aor)
 	return same_aor(&p->m->from.uri, p->aor) || register_refuse(p, 403, "Third-Party Registration");
 }
 
-/* RFC 5626 6, RFC 5630 5.2: what Contacts must have in common. */
+/*
+ * contacts_agree: RFC 5626 6: one Contact with reg-id at a time. RFC 5630 5.2: a sips Contact needs sips all the way to
+ * it.
+ */
 static bool contacts_agree(struct plan *p)
 {
 	unsigned added = 0, secure = 0, outbound = 0;
@@ -81,13 +89,18 @@ static bool contacts_agree(struct plan *p)
 
 /* --- which binding a Contact is about --- */
 
-/* RFC 5626 4.1: as URNs; UUIDs without case. */
+/*
+ * same_instance: instance-ids are URNs and compared as such (RFC 5626 4.1): UUIDs without case, others octet for octet.
+ */
 static bool same_instance(struct slice a, struct slice b)
 {
 	return slice_istarts(a, S("<urn:uuid:")) ? slice_ieq(a, b) : slice_eq(a, b);
 }
 
-/* RFC 3261 19.1.4, but the sip and the sips URI of a Contact replace one another (RFC 5630 5.1.1.1). */
+/*
+ * same_contact: RFC 3261 19.1.4, except that the sip and the sips URI of a Contact replace each other (RFC 5630
+ * 5.1.1.1).
+ */
 static bool same_contact(const struct uri *a, const struct uri *b)
 {
 	struct uri folded = *a;
@@ -97,6 +110,7 @@ static bool same_contact(const struct uri *a, const struct uri *b)
 	return uri_equal(&folded, b);
 }
 
+/* matches: is b the binding that c is about? By instance and reg-id where they count, otherwise by URI (RFC 5626 6). */
 static bool matches(const struct change *c, const struct binding *b)
 {
 	struct binding_record is;
@@ -118,7 +132,10 @@ static bool same_target(const struct change *a, const struct change *b)
 			      : same_contact(&a->contact.uri, &b->contact.uri);
 }
 
-/* Comparison of URIs is not transitive: two Contacts that differ may both equal one binding. It is the first one's. */
+/*
+ * is_taken: comparison of URIs is not transitive, so two Contacts that differ may both equal one binding. It belongs to
+ * the first of them.
+ */
 static bool is_taken(const struct plan *p, unsigned count, const struct binding *b)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -127,7 +144,7 @@ static bool is_taken(const struct plan *p, unsigned count, const struct binding 
 	return false;
 }
 
-/* Step 7: requests of one UA that arrive out of order are ignored. */
+/* is_newer: RFC 3261 10.3 step 7: with the Call-ID of the binding CSeq has to be higher, else the request came late. */
 static bool is_newer(const struct plan *p, const struct binding *b)
 {
 	struct binding_record is;
@@ -136,6 +153,7 @@ static bool is_newer(const struct plan *p, const struct binding *b)
 	return !slice_eq(is.call_id, p->m->call_id) || p->m->cseq > is.cseq;
 }
 
+/* find_bindings: looks up the binding of each Contact. A Contact that stands there twice would have no clear result. */
 static bool find_bindings(struct plan *p)
 {
 	for (unsigned i = 0; i < p->count; i++) {
@@ -159,6 +177,7 @@ static bool find_bindings(struct plan *p)
 	return true;
 }
 
+/* there_is_room: the limits on the size of a binding, on those of one AOR, and on all of them. */
 static bool there_is_room(struct plan *p)
 {
 	const struct config *config = &p->r->d.access.settings->config;
@@ -190,7 +209,7 @@ static bool there_is_room(struct plan *p)
 
 /* --- doing it --- */
 
-/* Whoever comes from another address than the Contact says is behind a NAT, or has a name that is no better. */
+/* is_elsewhere: the request came from another address than the Contact names, so the UA is probably behind a NAT. */
 static bool is_elsewhere(const struct plan *p, const struct uri *u)
 {
 	struct peer at;
@@ -211,10 +230,11 @@ static void put(struct plan *p, const struct change *c)
 					.q = c->q};
 	struct buf flow = {0};
 
-	/* With a Path that is the way; through other proxies the flow is not the UA's. */
+	/* With a Path, requests go by that. Through other proxies the flow is not that of the UA. */
 	if (p->first_hop && p->path_count == 0 && c->contact.uri.scheme != URI_OTHER) {
 		flow_pack(&p->source, &flow);
 		record.flow = buf_slice(&flow);
+		/* A UDP flow is an address and survives a restart; only connections are indexed by id. */
 		record.flow_id = p->source.proto == PROTO_UDP ? 0 : p->source.id;
 		record.flow_only = c->reg_id != 0 || is_elsewhere(p, &c->contact.uri);
 	}
@@ -241,12 +261,12 @@ static void add_outbound(const struct plan *p, struct buf *lines)
 	uint32_t idle = p->r->d.access.settings->config.limit_kept_idle_timeout;
 
 	buf_adds(lines, "Require: outbound\r\n");
-	/* Over UDP 120 s would be longer than NATs remember; there the UA knows better. */
+	/* RFC 5626 4.4.1. Over UDP 120 s are longer than NATs remember; a UA knows better there. */
 	if (p->first_hop && p->source.proto != PROTO_UDP)
 		buf_addf(lines, "Flow-Timer: %u\r\n", idle / 2 < FLOW_TIMER_S ? idle / 2 : FLOW_TIMER_S);
 }
 
-/* Step 8. */
+/* accept_it: step 8: the 200 lists all bindings of the AOR, in the order of the table. */
 static void accept_it(const struct plan *p)
 {
 	struct buf lines = {0};

@@ -3,9 +3,11 @@
 #include "sip/message/header.h"
 #include "sip/registrar/register_private.h"
 
-/* What a REGISTER says: Path and Contacts. */
+/*
+ * Reads Path and Contacts of a REGISTER into the plan. What a UA may leave out, or write wrong, has its default here.
+ */
 
-#define MALFORMED_S 3600      /* RFC 3261 10.2.1.1: an expiry that cannot be read */
+#define MALFORMED_S 3600      /* seconds; RFC 3261 10.2.1.1: stands for an expiry that cannot be read */
 #define REG_ID_MAX 0x7fffffff /* RFC 5626 11.1 */
 
 /* --- Path --- */
@@ -23,8 +25,8 @@ static bool read_path_value(struct plan *p, struct slice value)
 	buf_add(&p->path, value);
 	p->path_secure = p->path_secure && a.uri.scheme == URI_SIPS;
 	/*
-	 * RFC 5626 6 speaks of the first URI, and 5.1 lets only the proxy next to the UA put "ob" there: the first that
-	 * was added, which is the last in the list (RFC 3327 5.2).
+	 * RFC 5626 6 speaks of the first URI. 5.1 lets only the proxy next to the UA write "ob", and its value, which
+	 * was added first, is the last one of the list (RFC 3327 5.2). So the last value decides.
 	 */
 	if (!p->first_hop) {
 		struct slice none;
@@ -56,6 +58,7 @@ bool register_read_path(struct plan *p)
 
 /* --- Contact (steps 6 and 7) --- */
 
+/* read_q: q in thousandths; 1000 for "1" and for what cannot be read. */
 static uint16_t read_q(struct slice s)
 {
 	uint32_t n, fraction = 0;
@@ -63,12 +66,13 @@ static uint16_t read_q(struct slice s)
 	if (slice_eq(s, S("0")) || slice_eq(s, S("0.")))
 		return 0;
 	if (s.n < 3 || s.n > 5 || !slice_starts(s, S("0.")) || !slice_u32(slice_sub(s, 2, s.n), 999, &fraction))
-		return 1000; /* RFC 3261 leaves open what a Contact without q means, and what junk does */
+		return 1000; /* RFC 3261 leaves open what a Contact without q, or with junk, is worth. */
 	for (n = (uint32_t)s.n; n < 5; n++)
 		fraction *= 10;
 	return (uint16_t)fraction;
 }
 
+/* keep_param: appends one parameter as it was written. They come back in the Contacts of each 200. */
 static void keep_param(struct buf *out, const struct param *p)
 {
 	buf_addc(out, ';');
@@ -86,7 +90,7 @@ static bool read_reg_id(const struct param *p, uint32_t *out)
 	return !p->quoted && slice_u32(p->value, REG_ID_MAX, out) && *out > 0;
 }
 
-/* What the parameters of a Contact say; those that are kept go to plan.params. */
+/* read_params: reads the parameters of a Contact. All but expires are kept in plan.params. */
 static bool read_params(struct plan *p, struct change *c, bool *has_expires)
 {
 	struct slice rest = c->contact.params;
@@ -113,7 +117,10 @@ static bool read_params(struct plan *p, struct change *c, bool *has_expires)
 	return true;
 }
 
-/* RFC 3261 10.3 step 7, 10.2.1.1. */
+/*
+ * read_expires: RFC 3261 10.3 step 7: the parameter of the Contact, else the Expires header field, else the default.
+ * Only a wish below an hour may be refused with 423; one that is too long is shortened.
+ */
 static bool read_expires(struct plan *p, struct change *c, bool in_contact)
 {
 	const struct config *config = &p->r->d.access.settings->config;
@@ -136,7 +143,11 @@ static bool read_expires(struct plan *p, struct change *c, bool in_contact)
 	return true;
 }
 
-/* RFC 5626 6: when a reg-id counts. */
+/*
+ * read_outbound: RFC 5626 6: a reg-id counts only with an instance-id, and only when the flow of the UA is known:
+ * directly, or through an edge proxy that has put "ob" into its Path. Otherwise it is ignored, or refused with 439 for
+ * a UA that has the option tag outbound.
+ */
 static bool read_outbound(struct plan *p, struct change *c)
 {
 	c->instance = registrar_instance(c->contact.params);
@@ -165,6 +176,7 @@ static bool read_contact(struct plan *p, struct slice value)
 	return read_params(p, c, &has_expires) && read_expires(p, c, has_expires) && read_outbound(p, c);
 }
 
+/* read_star: RFC 3261 10.2.2: "*" removes all bindings; it has to be alone, with Expires: 0. */
 static bool read_star(struct plan *p)
 {
 	struct slice rest = msg_value(p->m, HDR_CONTACT), value;

@@ -5,7 +5,12 @@
 #include "sip/message/limits.h"
 #include "sip/registrar/registrar_private.h"
 
-/* A connection that leads to a user stays open through longer silence. */
+/* The bindings of the domain and the connections that they hold open. Requests are in register.c. */
+
+/*
+ * keep: the connection of a binding has the longer idle limit (transport_keep). change: 1 for a binding more on it, -1
+ * for one less.
+ */
 static void keep(struct registrar *r, struct slice packed, uint64_t flow_id, int change)
 {
 	struct flow f;
@@ -14,6 +19,7 @@ static void keep(struct registrar *r, struct slice packed, uint64_t flow_id, int
 		transport_keep(r->d.transport, &f, true, change);
 }
 
+/* let_go: a binding is about to be removed. */
 static void let_go(struct registrar *r, const struct binding *b, const char *why)
 {
 	struct binding_record was;
@@ -40,6 +46,7 @@ void registrar_put(struct registrar *r, struct binding *old, const struct bindin
 {
 	struct binding_record was;
 
+	/* The new one first: a connection that stays must not count as idle between. */
 	keep(r, record->flow, record->flow_id, 1);
 	if (old != NULL) {
 		binding_read(old, &was);
@@ -92,7 +99,10 @@ bool registrar_knows(const struct registrar *r, struct slice aor)
 	return auth_knows(r->d.access.auth, aor);
 }
 
-/* false: there is no way to it. */
+/*
+ * describe: what the proxy needs to know of b. false: no request can be sent there: the URI is not of SIP, or the
+ * binding depends on a connection that is gone.
+ */
 static bool describe(struct registrar *r, const struct binding *b, struct contact *out)
 {
 	struct binding_record is;
@@ -108,7 +118,7 @@ static bool describe(struct registrar *r, const struct binding *b, struct contac
 				.reg_id = is.reg_id};
 	out->has_flow = is.flow.n > 0 && flow_unpack(is.flow, &out->flow) == ERR_OK &&
 			transport_flow(r->d.transport, &out->flow) == ERR_OK;
-	/* A connection that a restart ended. */
+	/* The connection may have ended with the last run of the program. */
 	return out->has_flow || !is.flow_only;
 }
 
@@ -119,7 +129,7 @@ unsigned registrar_contacts(struct registrar *r, struct slice aor, struct contac
 
 	if (max > SIP_CONTACTS_MAX)
 		max = SIP_CONTACTS_MAX;
-	/* Whoever was a user when the last run ended may be none now. */
+	/* The journal may have bindings of an account that was deleted while the program was not running. */
 	if (max == 0 || !registrar_knows(r, aor))
 		return 0;
 	for (struct binding *b = bindings_first(r->bindings, aor); b != NULL; b = bindings_next(r->bindings, b)) {
@@ -129,6 +139,7 @@ unsigned registrar_contacts(struct registrar *r, struct slice aor, struct contac
 
 		if (!describe(r, b, &c))
 			continue;
+		/* Insertion into the sorted array; the worst one falls off its end. */
 		for (at = count; at > 0; at--)
 			if (out[at - 1].q > c.q || (out[at - 1].q == c.q && since[at - 1] >= when))
 				break;
@@ -146,6 +157,7 @@ unsigned registrar_contacts(struct registrar *r, struct slice aor, struct contac
 	return count;
 }
 
+/* A binding that can be reached by its URI, too, stays, and only forgets the connection. */
 void registrar_flow_closed(struct registrar *r, uint64_t flow_id)
 {
 	struct binding *b;

@@ -5,12 +5,13 @@
 #include "store/binding.h"
 
 /*
- * The registrar, RFC 3261 10.3, with Path (RFC 3327), outbound (RFC 5626 6) and sips (RFC 5630 5.2): who may be reached
- * where. REGISTER is always challenged, and only for the AOR of the user who answers.
+ * The registrar (RFC 3261 10.3), with Path (RFC 3327), outbound (RFC 5626 6) and sips (RFC 5630 5.2): it keeps the
+ * bindings of each AOR, that is, where a user can be reached. A REGISTER is always challenged, and changes only the AOR
+ * of the user that answers the challenge.
  */
 struct registrar;
 
-#define REGISTRAR_SUPPORTED S("path, outbound") /* option tags */
+#define REGISTRAR_SUPPORTED S("path, outbound") /* option tags that a Require may have */
 
 struct registrar_deps {
 	struct loop *loop;
@@ -20,38 +21,45 @@ struct registrar_deps {
 	int dirfd; /* of the store */
 };
 
-/* registrar_new: also brings back the bindings of the last run. deps are kept by value. */
+/*
+ * registrar_new: deps are copied. Brings back the bindings of the last run. ERR_IO: errno is set. registrar_free
+ * ignores NULL.
+ */
 MUST_USE enum err registrar_new(const struct registrar_deps *deps, struct registrar **out);
 void registrar_free(struct registrar *r);
 
-/* registrar_register: answers a REGISTER whose Request-URI is of the domain and which requires nothing unknown. */
+/*
+ * registrar_register: answers a REGISTER. The caller has checked that the Request-URI is of the domain and that Require
+ * has nothing unknown. Answers: 200; 420, 401, 400, 404, 403, 439, 423, 413, 503; 500 for a CSeq that is out of order.
+ */
 void registrar_register(struct registrar *r, struct tx *tx);
 
-/* One way to a user. Texts are good until the next REGISTER or turn of the loop. */
+/* One place where a user can be reached. Texts are valid until the next REGISTER or turn of the loop. */
 struct contact {
-	struct slice uri;  /* the Contact URI as it was registered */
-	struct slice path; /* values of Path, comma-separated; SLICE_NONE: none */
-	struct flow flow;  /* it came by; completed by transport_flow, and alive */
-	bool has_flow;
-	bool flow_only;        /* uri alone leads nowhere */
-	unsigned q;            /* 0..1000 */
-	struct slice instance; /* RFC 5626, as in +sip.instance without the quotes; SLICE_NONE: none */
+	struct slice uri;      /* the Contact URI as it was registered */
+	struct slice path;     /* the values of Path, separated by commas; SLICE_NONE: none */
+	struct flow flow;      /* the flow that the REGISTER came by, completed by transport_flow and alive */
+	bool has_flow;         /* flow is set; prefer it to uri */
+	bool flow_only;        /* uri alone leads nowhere: without flow the contact is not listed */
+	unsigned q;            /* thousandths, 0 to 1000 */
+	struct slice instance; /* instance-id (RFC 5626) without the quotes; SLICE_NONE: none */
 	uint32_t reg_id;       /* 0: none */
 };
 
 /*
- * registrar_contacts: where the AOR can be reached now by a SIP or SIPS URI, best first: by q, then the one registered
- * last. Returns how many, at most max. registrar_knows: is there such a user?
+ * registrar_contacts: the sip and sips contacts of aor that a request can be sent to now, best first: by q, among
+ * equals the one registered last. Returns how many, at most max and SIP_CONTACTS_MAX. registrar_knows: is aor a user?
  */
 unsigned registrar_contacts(struct registrar *r, struct slice aor, struct contact *out, unsigned max);
 bool registrar_knows(const struct registrar *r, struct slice aor);
 
-/* registrar_flow_closed: bindings that had no other way are gone. */
+/* registrar_flow_closed: a connection is over. Bindings that had no other way to their UA go with it. */
 void registrar_flow_closed(struct registrar *r, uint64_t flow_id);
 
-/* registrar_forget: this AOR is nobody's any more. */
+/* registrar_forget: aor is no user any more; its bindings go. */
 void registrar_forget(struct registrar *r, struct slice aor);
 
+/* registrar_bindings: the table, for counting and listing. */
 const struct bindings *registrar_bindings(const struct registrar *r);
 
 #endif
