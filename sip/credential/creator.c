@@ -6,8 +6,12 @@
 #include "sip/credential/credential_private.h"
 #include "sip/credential/user_cert.h"
 
-/* Credentials that the server makes for its users, style 3 (draft 3, DEP-06): the key has no pass phrase. */
+/*
+ * Credentials that the server makes for its users: style 3 (draft 3, DEP-06). The key has no pass phrase; the store
+ * seals it. A turn is held from the start, so that a PUBLISH that comes meanwhile waits and has the last word.
+ */
 
+/* One credential that is being made. The worker has all of it while the job runs. */
 struct making {
 	struct work_job job;
 	struct credentials *all;
@@ -29,6 +33,7 @@ static void run(struct work_job *job, unsigned worker)
 	key_free(key);
 }
 
+/* write_it: the turn ends with the write, or here when there is nothing to write. */
 static enum err write_it(struct making *m, struct turn *t)
 {
 	struct credential_change change = {.aor = slice_str(m->aor),
@@ -52,7 +57,7 @@ static enum err write_it(struct making *m, struct turn *t)
 static void done(struct work_job *job)
 {
 	struct making *m = (struct making *)(void *)job;
-	/* Nothing else ends the turn that creator_start has begun. */
+	/* Only this job ends the turn that creator_start has begun, so it is still there. */
 	struct turn *t = turn_find(m->all, slice_str(m->aor));
 	enum err e = m->result;
 
@@ -78,6 +83,7 @@ enum err creator_start(struct credentials *all, struct slice aor)
 			     .aor = slice_dup(aor),
 			     .now_s = loop_wall_s(all->d.loop)};
 	e = work_submit(all->d.work, &m->job);
+	/* done comes in a later turn of the loop, so the turn may begin behind work_submit. */
 	if (e == ERR_OK) {
 		turn_begin(all, aor, EFFECT_CHANGED);
 		return ERR_OK;

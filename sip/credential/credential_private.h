@@ -6,34 +6,37 @@
 #include "sip/credential/credentials.h"
 
 /*
- * What the files of this room share. credentials.c: life, expiry and revocation. state.c: what NOTIFYs say. turn.c: one
- * change of an AOR at a time. creator.c: credentials that are made here. publish.c: requests.
+ * Shared by the files of this room; private to it. credentials.c: life, expiry and revocation. state.c: what NOTIFYs
+ * say. turn.c: one change of an AOR at a time. creator.c: credentials that are made here. publish.c: requests.
  */
 
-#define PARKED_MAX 16 /* PUBLISHes of one AOR that wait for the one before; beyond: 503 */
+#define PARKED_MAX 16 /* PUBLISHes of one AOR that wait for the change under way; beyond it 503 */
 
-/* What a change means to subscribers. */
+/* What the watchers of an AOR are told about a change. */
 enum effect {
-	EFFECT_CHANGED,
-	EFFECT_REVOKED,   /* also: the publication ended before the certificate did (T-19 b) */
-	EFFECT_REFRESHED, /* nothing: the same credential has a new entity-tag */
-	EFFECT_EXPIRED,   /* the certificate came to its end (T-19 a) */
+	EFFECT_CHANGED,   /* there is a new certificate or credential */
+	EFFECT_REVOKED,   /* it was withdrawn, or the publication ended before its certificate (T-19) */
+	EFFECT_REFRESHED, /* nothing: the credential is the same, with a new entity-tag */
+	EFFECT_EXPIRED,   /* the certificate came to its end (T-19) */
 };
 
-/* A change of the credential of an AOR that is under way, and what waits for its end. */
+/*
+ * A change of the credential of one AOR, from the decision until it is durable, and what waits for its end. It frees
+ * itself in turn_end.
+ */
 struct turn {
 	struct map_node node; /* in credentials.turns, key: aor */
 	struct credentials *all;
 	char *aor;
-	uint64_t tx;                 /* of the PUBLISH; 0: not by a PUBLISH */
-	uint64_t parked[PARKED_MAX]; /* PUBLISHes that came meanwhile */
+	uint64_t tx;                 /* the PUBLISH that asked for it; 0: none did */
+	uint64_t parked[PARKED_MAX]; /* ids of PUBLISHes that came meanwhile */
 	unsigned parked_count;
 	enum effect effect;
-	char etag[CREDENTIAL_ETAG + 1];
-	uint32_t granted;
-	commit_fn done; /* of an administrator's revocation, or NULL */
+	char etag[CREDENTIAL_ETAG + 1]; /* the new entity-tag */
+	uint32_t granted;               /* seconds, for Expires of the 200 */
+	commit_fn done;                 /* called at the end, for credentials_revoke; NULL: nobody */
 	void *arg;
-	bool revoke_after; /* a revocation came meanwhile, whose caller is told by after */
+	bool revoke_after; /* a revocation follows this change; its caller is told by after */
 	commit_fn after;
 	void *after_arg;
 };
@@ -42,52 +45,68 @@ struct credentials {
 	struct credentials_deps d;
 	struct notifier *notifier;
 	struct map turns;
-	struct list told; /* state.c */
+	struct list told; /* certificates that were read of late; see state.c */
 	struct timer *expiry;
-	int64_t next_s; /* when expiry looks, wall clock; 0 = not armed */
+	int64_t next_s; /* when expiry looks next, seconds since 1970; 0: it is not armed */
 };
 
 /* --- credentials.c --- */
 
-/* credentials_current: what may be served now: it is in its validity (CRT-25). NULL: nothing. */
+/*
+ * credentials_current: the credential that may be served now: published, not over, and within its validity (CRT-25).
+ * NULL: none.
+ */
 const struct credential *credentials_current(const struct credentials *all, struct slice aor);
 
-/* credentials_turn_over: a turn has ended: tells subscribers, and looks at the expiry of what is there now. */
+/*
+ * credentials_turn_over: called when a turn has ended, for better or worse. Tells the notifier, and arms the expiry
+ * timer for the state that is there now.
+ */
 void credentials_turn_over(struct credentials *all, const struct turn *t, enum err e);
 
 /* --- state.c --- */
+/* state_drop: forgets all certificates in memory. */
 void state_drop(struct credentials *all);
 
 /* --- turn.c --- */
 
-/* turn_find: NULL: the AOR is free. turn_begin: of a free AOR. */
+/*
+ * turn_find: the change under way for aor; NULL: the AOR is free. turn_begin: begins one for a free AOR. turns_drop:
+ * frees all without calling anybody, when the program ends.
+ */
 struct turn *turn_find(const struct credentials *all, struct slice aor);
 struct turn *turn_begin(struct credentials *all, struct slice aor, enum effect effect);
 void turns_drop(struct credentials *all);
 
-/* turn_park: the PUBLISH goes on when this turn has ended. false: too many wait. */
+/* turn_park: the PUBLISH is processed when this change has ended. false: PARKED_MAX wait already. */
 MUST_USE bool turn_park(struct turn *t, struct tx *tx);
 
-/* turn_revoke_after: a revocation follows this turn; done(arg, err) then. ERR_BUSY: one waits already. */
+/*
+ * turn_revoke_after: a revocation follows this change, and done(arg, err) is called then; done may be NULL. ERR_BUSY:
+ * one waits already.
+ */
 MUST_USE enum err turn_revoke_after(struct turn *t, commit_fn done, void *arg);
 
 /*
- * turn_write: change, whose etag is made here, goes to the store. When it is durable, or has failed, the turn ends. On
- * an error here the turn is over without an answer to its PUBLISH.
+ * turn_write: gives change a new entity-tag and writes it to the store. When it is durable or has failed, the turn
+ * ends. On an error here the turn is gone, its PUBLISH is not answered, and done is not called.
  */
 MUST_USE enum err turn_write(struct turn *t, struct credential_change *change);
 
-/* turn_end: answers the PUBLISH, tells who is to be told, and lets those go on that wait. t is gone. */
+/* turn_end: answers the PUBLISH, tells the watchers, calls done, and lets go on what waits. Frees t. */
 void turn_end(struct turn *t, enum err e);
 
 /* --- publish.c --- */
 
-/* publish_run: what a PUBLISH that has been let in asks for; also for those that were parked. */
+/* publish_run: processes a PUBLISH that has passed authentication, or parks it. For parked ones, too. */
 void publish_run(struct credentials *all, struct tx *tx, struct slice aor);
 
 /* --- creator.c --- */
 
-/* creator_start: a new credential for an AOR that is free: made in a worker, then written. */
+/*
+ * creator_start: makes a credential for a free AOR in a worker, then writes it. ERR_BUSY: the queue is full, no turn
+ * begins.
+ */
 MUST_USE enum err creator_start(struct credentials *all, struct slice aor);
 
 #endif

@@ -4,10 +4,15 @@
 #include "core/mem.h"
 #include "sip/credential/credential_private.h"
 
-#define RENEW_S (14 * 86400) /* before its end a credential that was made here is made anew */
-#define REMAKE_S 600         /* after making one came to nothing */
-#define RETRY_S 10           /* after the disk failed */
-#define LOOK_AGAIN_S 3600    /* the longest that the expiry timer sleeps: the clock may be set meanwhile */
+/*
+ * The life of a credential. It ends with its publication (RFC 3903) or with its certificate, whichever comes first. One
+ * timer for all sleeps until the earliest of these moments.
+ */
+
+#define RENEW_S (14 * 86400) /* before notAfter a credential that was made here is made anew (DEP-06) */
+#define REMAKE_S 600         /* until the next try, when making one fails */
+#define RETRY_S 10           /* until the next try, when the disk has failed */
+#define LOOK_AGAIN_S 3600    /* the longest sleep of the expiry timer, because the clock may be set meanwhile */
 
 /* --- expiry: one timer for the earliest --- */
 
@@ -16,6 +21,7 @@ static int64_t end_of(const struct credential *c)
 	return c->expires < c->not_after ? c->expires : c->not_after;
 }
 
+/* look_at: the expiry timer looks at when_s or earlier. */
 static void look_at(struct credentials *all, int64_t when_s)
 {
 	int64_t now = loop_wall_s(all->d.loop), left = when_s - now;
@@ -28,7 +34,9 @@ static void look_at(struct credentials *all, int64_t when_s)
 	timer_start(all->expiry, (uint32_t)(left < LOOK_AGAIN_S ? left : LOOK_AGAIN_S) * 1000);
 }
 
-/* Style 3, DEP-06: renewal in time, with NOTIFYs as for any new credential. */
+/*
+ * is_due: is it time to renew a credential that was made here (style 3, DEP-06)? Watchers see a new one like any other.
+ */
 static bool is_due(const struct credentials *all, const struct credential *c)
 {
 	return c->made_here && all->d.access.settings->config.credential_create &&
@@ -37,6 +45,7 @@ static bool is_due(const struct credentials *all, const struct credential *c)
 
 static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg);
 
+/* expire_or_wait: ends what is over, renews what is due, and arms the timer for what comes first. */
 static void expire_or_wait(void *arg, const struct credential *c)
 {
 	struct credentials *all = arg;
@@ -45,7 +54,7 @@ static void expire_or_wait(void *arg, const struct credential *c)
 	if (!c->present)
 		return;
 	if (is_due(all, c) && turn_find(all, slice_str(c->aor)) == NULL) {
-		/* When it is made and stored this is looked at again; else nobody but the timer would try once more. */
+		/* Success leads here again (tell). For a failure the timer is the only one to try again. */
 		look_at(all, now + (creator_start(all, slice_str(c->aor)) == ERR_OK ? REMAKE_S : 60));
 		return;
 	}
@@ -80,6 +89,7 @@ struct credentials *credentials_new(const struct credentials_deps *deps)
 	return all;
 }
 
+/* What has expired while the program was not running is withdrawn and told here, so there must be a notifier. */
 void credentials_attach(struct credentials *all, struct notifier *n)
 {
 	all->notifier = n;
@@ -106,6 +116,7 @@ const struct credential *credentials_current(const struct credentials *all, stru
 
 /* --- a turn has ended --- */
 
+/* tell: a change is durable. The log has one line, and the watchers are told what it means for them. */
 static void tell(struct credentials *all, const struct turn *t)
 {
 	const struct credential *c = credential_find(all->d.store, slice_str(t->aor));
@@ -128,11 +139,13 @@ void credentials_turn_over(struct credentials *all, const struct turn *t, enum e
 	if (e == ERR_OK)
 		tell(all, t);
 	else if (c != NULL && c->present && end_of(c) <= loop_wall_s(all->d.loop))
-		look_at(all, loop_wall_s(all->d.loop) + RETRY_S); /* an expiry that is still to be written and told */
+		look_at(all, loop_wall_s(all->d.loop) +
+				     RETRY_S); /* an expiry that could not be written is still to be done */
 }
 
 /* --- ending --- */
 
+/* withdraw: writes the empty state. done is called once, unless an error is returned. */
 static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg)
 {
 	const struct credential *c = credential_find(all->d.store, aor);

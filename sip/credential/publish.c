@@ -5,16 +5,24 @@
 #include "sip/credential/credential_private.h"
 #include "sip/credential/publish_body.h"
 
-/* PUBLISH requests, RFC 3903 6 and draft 7.10: checks in the order of T-15, then what they ask for. */
+/*
+ * PUBLISH requests (RFC 3903 6, draft 7.10). The checks go in the order of T-15:
+ *
+ *   Event (489), TLS, digest and owner (403, 401), then, when no other change of the AOR is under way:
+ *   SIP-If-Match (400, 412), Expires (400, 423), body (415, 400, 413), certificate and key (403, 437, 400)
+ *
+ * Nothing of the state shows before authentication, and nothing changes before all checks have passed (PUB-11).
+ */
 
+/* A PUBLISH that has passed authentication, while its AOR is free. */
 struct publication {
 	struct credentials *all;
 	struct tx *tx;
 	struct slice aor;
-	const struct credential *now; /* the state, NULL: none */
-	bool conditional;             /* SIP-If-Match */
+	const struct credential *now; /* the current credential, NULL: none */
+	bool conditional;             /* it has a SIP-If-Match, which names the current entity-tag */
 	bool has_expires;
-	uint32_t expires;
+	uint32_t expires; /* seconds, when has_expires */
 };
 
 static void refused(struct tx *tx, struct refusal r)
@@ -22,6 +30,7 @@ static void refused(struct tx *tx, struct refusal r)
 	tx_reply(tx, &(struct build_reply){.code = r.code, .reason = r.reason, .headers = slice_str(r.headers)});
 }
 
+/* write_it: the 200 follows when the change is durable (turn_end). */
 static void write_it(struct publication *p, struct credential_change *change, enum effect effect, uint32_t granted)
 {
 	struct turn *t = turn_begin(p->all, p->aor, effect);
@@ -32,7 +41,7 @@ static void write_it(struct publication *p, struct credential_change *change, en
 		tx_reply_busy(p->tx, 5, NULL);
 }
 
-/* Nothing changes, but the answer has its entity-tag (ESC-12). */
+/* answer_empty: nothing changes, but each 200 has an entity-tag that never came before (ESC-12). */
 static void answer_empty(const struct publication *p)
 {
 	struct buf lines = {0};
@@ -44,6 +53,7 @@ static void answer_empty(const struct publication *p)
 	buf_free(&lines);
 }
 
+/* revoke: removes certificate and key. When there is none, the client has what it wanted: 200. */
 static void revoke(struct publication *p)
 {
 	struct credential_change change = {.aor = p->aor};
@@ -54,6 +64,7 @@ static void revoke(struct publication *p)
 		write_it(p, &change, EFFECT_REVOKED, 0);
 }
 
+/* RFC 3903 6 step 4. */
 static void too_brief(const struct publication *p)
 {
 	char line[48];
@@ -63,7 +74,10 @@ static void too_brief(const struct publication *p)
 	tx_reply(p->tx, &(struct build_reply){.code = 423, .headers = slice_str(line)});
 }
 
-/* ESC-05, ESC-06: what to grant of the remaining seconds; false: too brief. */
+/*
+ * grant: the lifetime to grant, when the certificate has left seconds (ESC-05). false: it is below the minimum, and not
+ * because the certificate ends so soon (ESC-06); two seconds are allowed for the way of the request.
+ */
 static bool grant(const struct publication *p, int64_t left, uint32_t *out)
 {
 	uint32_t min = p->all->d.access.settings->config.credential_publish_min_expires;
@@ -73,7 +87,7 @@ static bool grant(const struct publication *p, int64_t left, uint32_t *out)
 	return !p->has_expires || p->expires == 0 || p->expires >= min || p->expires + 2 >= rest;
 }
 
-/* The same credential, a new entity-tag and lifetime (RFC 3903 4.3). */
+/* refresh: RFC 3903 4.3: the same credential gets a new entity-tag and lifetime. Needs p->now. */
 static void refresh(struct publication *p)
 {
 	struct credential_change change = {.aor = p->aor};
@@ -101,7 +115,10 @@ static void refresh(struct publication *p)
 	buf_wipe(&key);
 }
 
-/* T-17: revoke, refresh or refuse. */
+/*
+ * without_body: what a PUBLISH without body means, by credential.empty-publish (T-17). The draft says that it revokes;
+ * RFC 3903 makes it a refresh when it has a SIP-If-Match, and wants Expires: 0 for a removal.
+ */
 static void without_body(struct publication *p)
 {
 	bool positive = p->has_expires && p->expires > 0;
@@ -136,7 +153,7 @@ static void with_body(struct publication *p)
 	struct refusal r = publish_body_read(tx_request(p->tx), c, &body);
 	uint32_t granted = 0;
 
-	/* T-15: 423 comes before what is wrong with the body, but the lifetime of a certificate is never too brief. */
+	/* T-15: 423 goes before faults of the body. For a good body the minimum bends to the end of the certificate. */
 	if (p->has_expires && p->expires > 0 && p->expires < c->credential_publish_min_expires &&
 	    (r.code != 0 || !grant(p, cert_not_after(body.cert) - now, &granted))) {
 		too_brief(p);
@@ -147,7 +164,7 @@ static void with_body(struct publication *p)
 	if (r.code != 0) {
 		refused(p->tx, r);
 	} else if (p->has_expires && p->expires == 0) {
-		/* ESC-10: removes what SIP-If-Match names; else there is nothing to store. */
+		/* ESC-10: removes the credential that SIP-If-Match names; without that there is nothing to store. */
 		if (p->conditional)
 			revoke(p);
 		else
@@ -169,7 +186,7 @@ out:
 	publish_body_free(&body);
 }
 
-/* ESC-04: exactly one token that is the current entity-tag. false: answered. */
+/* condition_holds: SIP-If-Match is one token, and the current entity-tag (ESC-04). false: answered. */
 static bool condition_holds(struct publication *p)
 {
 	struct slice match = msg_value(tx_request(p->tx), HDR_SIP_IF_MATCH);
@@ -188,7 +205,7 @@ static bool condition_holds(struct publication *p)
 	return true;
 }
 
-/* Everything behind authentication, for an AOR that is free: state is looked at only now (ESC-13). */
+/* process: all that follows authentication. The AOR is free, so the state cannot change before write_it (ESC-13). */
 static void process(struct credentials *all, struct tx *tx, struct slice aor)
 {
 	struct publication p = {.all = all, .tx = tx, .aor = aor, .now = credentials_current(all, aor)};
@@ -218,6 +235,7 @@ void publish_run(struct credentials *all, struct tx *tx, struct slice aor)
 		tx_reply_busy(tx, 1, NULL);
 }
 
+/* PUB-24: the package "certificate" is for PUBLISH only with the switch for it. */
 void credentials_publish(struct credentials *all, struct tx *tx, struct slice aor)
 {
 	const struct sip_msg *m = tx_request(tx);

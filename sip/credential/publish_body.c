@@ -8,6 +8,11 @@
 #include "sip/message/mime.h"
 #include "sip/credential/user_cert.h"
 
+/*
+ * Reading is lenient (PUB-20, T-16): parts in any order, base64, one level of nesting, stray line ends around the DER.
+ * The DER itself is taken octet for octet, because it is given out as it was published (ESC-18).
+ */
+
 #define ACCEPT_ALL "Accept: multipart/mixed, application/pkix-cert, application/pkcs8\r\n"
 #define ACCEPT_CERT "Accept: application/pkix-cert\r\n"
 #define WARN "Warning: 399 vouch "
@@ -31,17 +36,19 @@ void publish_body_free(struct publish_body *p)
 	*p = (struct publish_body){0};
 }
 
+/* The body of a part may end in line ends that belong to no DER. */
 static bool only_line_ends(struct slice s)
 {
 	return slice_trim(s).n == 0;
 }
 
-/* T-16: one CR LF may stand before the DER, line ends behind it. */
+/* T-16: one CR LF may stand in front of the DER. */
 static struct slice without_first_line_end(struct slice s)
 {
 	return slice_starts(s, S("\r\n")) ? slice_sub(s, 2, s.n) : s;
 }
 
+/* take_cert: the octets of a part as certificate. The DER says itself how long it is. */
 static struct refusal take_cert(struct slice octets, struct publish_body *out)
 {
 	struct slice der = without_first_line_end(octets);
@@ -64,6 +71,7 @@ static struct refusal take_cert(struct slice octets, struct publish_body *out)
 	}
 }
 
+/* take_key: the octets of a part as key, plain or encrypted: its first inner tag tells (FMT-10). */
 static struct refusal take_key(struct slice octets, struct publish_body *out)
 {
 	struct slice der = without_first_line_end(octets);
@@ -86,7 +94,10 @@ static bool is_key(const struct media *m)
 	return media_is(m, S("application"), S("pkcs8")) || media_is(m, S("application"), S("pkcs8-encrypted"));
 }
 
-/* The octets of a part: binary (or 7bit, 8bit) as they stand, base64 decoded into *decoded. false: another encoding. */
+/*
+ * decode: the octets of a part: as they stand, or for base64 decoded into *decoded; *bad: it cannot be decoded. false:
+ * another encoding.
+ */
 static bool decode(const struct mime_part *part, struct buf *decoded, struct slice *octets, bool *bad)
 {
 	*octets = part->body;
@@ -101,6 +112,7 @@ static bool decode(const struct mime_part *part, struct buf *decoded, struct sli
 	return true;
 }
 
+/* take_leaf: a part that is no multipart. One of an unknown type counts only if it is not optional (PUB-19). */
 static struct refusal take_leaf(const struct mime_part *part, const struct media *media, struct publish_body *out)
 {
 	struct buf decoded = {0};
@@ -125,6 +137,7 @@ static struct refusal take_leaf(const struct mime_part *part, const struct media
 	return r;
 }
 
+/* Cuts a multipart into its parts. */
 static struct refusal cut(struct slice body, const struct media *media, struct mime_part *parts, unsigned *count)
 {
 	struct slice boundary;
@@ -136,7 +149,10 @@ static struct refusal cut(struct slice body, const struct media *media, struct m
 	return fine;
 }
 
-/* One level of parts. A multipart inside is looked into once (SIP_MIME_DEPTH), by the caller's second call. */
+/*
+ * take_parts: takes all parts of one level. A multipart inside is taken by a second call, and none deeper
+ * (SIP_MIME_DEPTH).
+ */
 static struct refusal take_parts(const struct mime_part *parts, unsigned count, struct publish_body *out, bool nested)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -182,12 +198,13 @@ struct refusal publish_body_read(const struct sip_msg *m, const struct config *c
 		r = take_parts(parts, count, out, false);
 	if (r.code == 0 && out->cert == NULL)
 		r = refuse(400, "Multipart Without Certificate");
-	/* DEP-02: in style 1 a key must not even be looked at. */
+	/* DEP-02: in style 1 no key is taken. */
 	if (r.code == 0 && out->key.n > 0 && c->credential_style == STYLE_1)
 		r = (struct refusal){415, NULL, ACCEPT_CERT};
 	return r;
 }
 
+/* check_key: an encrypted key cannot be compared with the certificate, a plain one must belong to it (PUB-18). */
 static struct refusal check_key(const struct publish_body *p, const struct config *c)
 {
 	size_t n;

@@ -6,15 +6,16 @@
 #include "sip/credential/user_cert.h"
 
 /*
- * What NOTIFYs say about an AOR: its certificate, or its certificate and key. A certificate may have ten thousand
- * watchers, so its file is read and decoded once for each entity-tag. What has a private key is read each time,
- * because a key stays in memory for no longer than it takes to send it.
+ * The state that NOTIFYs carry about an AOR: its certificate, or certificate and key.
+ *
+ * A certificate may have ten thousand watchers, so its file is read and decoded once for each entity-tag. A private key
+ * is read from its file each time, because it stays in memory no longer than sending takes.
  */
 
-#define TOLD_MAX 16 /* certificates that are remembered; a change is told to all watchers of one AOR in a row */
+#define TOLD_MAX 16 /* certificates in memory; few do, as all watchers of one AOR are told in a row */
 
 struct told {
-	struct list_node node; /* in credentials.told, the one that was used last is the last one */
+	struct list_node node; /* in credentials.told, the one used last at the end */
 	char *aor;
 	char etag[CREDENTIAL_ETAG + 1];
 	struct buf cert; /* DER */
@@ -36,7 +37,7 @@ void state_drop(struct credentials *all)
 		told_free(LIST_ENTRY(n, struct told, node));
 }
 
-/* The entry of the AOR, also of an older state; NULL: none. *count: how many there are. */
+/* find: the entry of the AOR, perhaps with an older entity-tag; NULL: none. *count: the number of entries. */
 static struct told *find(const struct credentials *all, const char *aor, unsigned *count)
 {
 	struct told *found = NULL;
@@ -52,7 +53,7 @@ static struct told *find(const struct credentials *all, const char *aor, unsigne
 	return found;
 }
 
-/* Appends the DER of the certificate of c. */
+/* read_cert: appends the DER of the certificate of c. The file is read when no entry has its entity-tag. */
 static enum err read_cert(struct credentials *all, const struct credential *c, struct buf *out)
 {
 	unsigned count;
@@ -82,6 +83,7 @@ static enum err read_cert(struct credentials *all, const struct credential *c, s
 	return ERR_OK;
 }
 
+/* read_both: the multipart with certificate and key, with a line in the log, since a key leaves (draft 7.5). */
 static enum err read_both(struct credentials *all, const struct credential *c, struct buf *headers, struct buf *body)
 {
 	struct buf cert = {0}, key = {0};
@@ -106,6 +108,7 @@ static void source_etag(void *arg, struct slice aor, char *etag)
 		etag[0] = '\0';
 }
 
+/* No credential is no error: the NOTIFY has no body then (CRT-15, CRD-26). */
 static enum err source_state(void *arg, enum package p, struct slice aor, struct buf *headers, struct buf *body,
 			     char *etag)
 {
@@ -125,6 +128,7 @@ static enum err source_state(void *arg, enum package p, struct slice aor, struct
 	return ERR_OK;
 }
 
+/* A credential subscription never outlives the certificate (CRD-16); a certificate subscription may (CRT-07). */
 static int64_t source_valid_until(void *arg, enum package p, struct slice aor)
 {
 	const struct credential *c = credentials_current(arg, aor);
@@ -132,7 +136,10 @@ static int64_t source_valid_until(void *arg, enum package p, struct slice aor)
 	return p == PACKAGE_CREDENTIAL && c != NULL ? c->not_after : INT64_MAX;
 }
 
-/* A user without a credential asks for it: style 3 makes one, unless the last one was revoked on purpose. */
+/*
+ * source_subscribed: with style 3 a credential is made for a user that asks and never had one. One that was revoked is
+ * not made anew by itself (T-26).
+ */
 static void source_subscribed(void *arg, enum package p, struct slice aor)
 {
 	struct credentials *all = arg;

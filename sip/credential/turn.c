@@ -6,8 +6,11 @@
 #include "sip/credential/credential_private.h"
 
 /*
- * Turns: one change of an AOR's credential at a time, from the moment in which it is decided until it is durable. What
- * comes meanwhile waits: a revocation goes before the PUBLISHes, which follow in their order.
+ * Turns: one change of an AOR at a time, from the decision until it is durable (ESC-13).
+ *
+ *   turn_begin -> turn_write -> (disk) -> turn_end: answer, tell, free the AOR -> go_on: what waited
+ *
+ * A waiting revocation goes before the waiting PUBLISHes, and these follow in their order.
  */
 
 struct turn *turn_find(const struct credentials *all, struct slice aor)
@@ -63,6 +66,7 @@ enum err turn_revoke_after(struct turn *t, commit_fn done, void *arg)
 	return ERR_OK;
 }
 
+/* A PUBLISH whose transaction has ended meanwhile gets no answer; its change stands. */
 static void reply(const struct turn *t, enum err e)
 {
 	struct tx *tx = t->tx != 0 ? tx_find(t->all->d.transactions, t->tx) : NULL;
@@ -78,7 +82,10 @@ static void reply(const struct turn *t, enum err e)
 	tx_reply(tx, &(struct build_reply){.code = 200, .headers = slice_str(lines)});
 }
 
-/* The AOR is free again. t is in no table any more, so what waited may begin the next turn. */
+/*
+ * go_on: the AOR is free again, and t is in no table. The first that waited begins a new turn, where the others wait
+ * again.
+ */
 static void go_on(struct turn *t)
 {
 	struct credentials *all = t->all;
@@ -98,6 +105,7 @@ static void go_on(struct turn *t)
 	turn_free(t);
 }
 
+/* The answer leaves first, then the NOTIFYs. What waits comes last, because it changes the state. */
 void turn_end(struct turn *t, enum err e)
 {
 	reply(t, e);
@@ -123,6 +131,7 @@ enum err turn_write(struct turn *t, struct credential_change *change)
 	buf_free(&etag);
 	change->etag = slice_str(t->etag);
 	e = credential_put(t->all->d.store, change, on_stored, t);
+	/* No credentials_turn_over: nothing has changed, and the caller tells why. */
 	if (e != ERR_OK) {
 		map_remove(&t->all->turns, &t->node);
 		go_on(t);

@@ -4,11 +4,13 @@
 #include "sip/message/mime.h"
 #include "sip/message/uri.h"
 
-#define CN_MAX 64
+/* What a certificate of a user must be, and how one is made. */
+
+#define CN_MAX 64 /* ub-common-name, RFC 5280 appendix A.1 */
 #define KEY_BITS 2048
 #define LIFE_S (365 * 86400)
-#define LIFE_SPREAD_S (7 * 86400) /* FMT-05: so that not all certificates of a day end on one day */
-#define EARLIER_S 300             /* notBefore: the clock of whoever checks may be behind */
+#define LIFE_SPREAD_S (7 * 86400) /* FMT-05: at random, so that not all certificates of a day end on one day */
+#define EARLIER_S 300             /* notBefore lies in the past, because the clock of a verifier may be behind */
 
 enum user_cert_fault user_cert_check(const struct cert *c, int64_t now)
 {
@@ -31,6 +33,7 @@ const char *user_cert_str(enum user_cert_fault f)
 	return texts[f];
 }
 
+/* Is name a URI of this AOR? Compared as AORs, so that sips, case and escapes do not matter (T-29). */
 static bool has_aor(struct slice name, struct slice aor)
 {
 	struct buf key = {0};
@@ -80,7 +83,7 @@ void user_cert_body(struct slice cert, struct slice key, struct buf *headers, st
 {
 	struct buf boundary = {0};
 
-	/* 128 random bits do not occur in a part by chance, and nobody can aim at them. */
+	/* 128 random bits occur in no part by chance, and no publisher can write them in advance. */
 	rng_hex(&boundary, 16);
 	mime_add_part(body, buf_slice(&boundary), "application/pkix-cert", cert);
 	if (key.n > 0)
