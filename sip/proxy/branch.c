@@ -10,11 +10,19 @@
 #include "sip/proxy/proxy_private.h"
 #include "sip/locate/locate.h"
 
-/* What is added here, at most. */
+/* The most that is added to a request here. */
 #define OWN_HEADERS 7    /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
-#define BRANCH_RANDOM 16 /* characters of a branch behind its loop mark */
+#define BRANCH_RANDOM 16 /* random characters of a branch parameter, behind the mark of fork_mark */
 
-/* One way of a request: to a flow, or to the hops of a URI one after another (RFC 3263 4.3). */
+/*
+ * One target of a request: a flow, or the hops of a URI, one after another (RFC 3263 4.3).
+ *
+ *   BRANCH_WAITS -> branch_start --(flow known)-----------------> BRANCH_SENT -> BRANCH_DONE
+ *                                \-> BRANCH_RESOLVING -> hops ->     ^  |
+ *                                                                   +--+ next hop: timeout, 503
+ *
+ * The final response goes to fork.c: fork_success or fork_failure. Both may free the fork, so they are called last.
+ */
 
 static bool is_invite(const struct branch *b)
 {
@@ -24,8 +32,8 @@ static bool is_invite(const struct branch *b)
 /* --- Record-Route --- */
 
 /*
- * What this side of the dialog sees. Our own users reach us where they have already done so; another domain by the name
- * that our certificate has (RFC 5922), over whatever its DNS says of that.
+ * add_route_line: our Record-Route as this side of the dialog has to use it. A user of ours reaches us at the address
+ * where it has reached us before. Another domain uses the name in our certificate (RFC 5922), wherever its DNS leads.
  */
 static void add_route_line(const struct branch *b, const struct dialog_end *side, const char *token, struct buf *out)
 {
@@ -33,15 +41,16 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 	const struct peer_text at = transport_sent_by(d->transport, &side->flow);
 	bool tls = side->flow.proto == PROTO_TLS;
 
-	/* TLS-09: the scheme says TLS, not a parameter. */
+	/* TLS-09: the scheme says that it is TLS; transport=tls is deprecated. */
 	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", tls ? "sips" : "sip", token,
 		 tls && !side->local ? d->access.settings->config.domain : at.text,
 		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 }
 
 /*
- * How the callee is reached from now on. What was connected on the way along the hops is not his own flow (he has not
- * registered over it), and for a large request (RFC 3261 18.1.1) not even the transport that he has asked for.
+ * callee_of: how the callee is reached during the dialog. A connection that we made to a hop is not a flow of the
+ * callee, so its address counts. When a large request went over TCP only for its size (RFC 3261 18.1.1), the UDP hop
+ * counts.
  */
 static struct dialog_end callee_of(const struct branch *b)
 {
@@ -58,14 +67,17 @@ static struct dialog_end callee_of(const struct branch *b)
 	return end;
 }
 
-/* May it begin a dialog? */
+/* is_recorded: may it begin a dialog? Only then a Record-Route has a use. */
 static bool is_recorded(const struct sip_msg *m)
 {
 	return m->to_tag.n == 0 &&
 	       (m->method == METHOD_INVITE || m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER);
 }
 
-/* RFC 3261 16.6 4, RFC 5658: two when the sides see different addresses of ours. */
+/*
+ * add_record_route: RFC 3261 16.6 4. Two lines (RFC 5658) when the two sides see different addresses or schemes of
+ * ours. measured: only the size counts, and the token is blanks.
+ */
 static void add_record_route(const struct branch *b, bool measured, struct buf *out)
 {
 	const struct fork *f = b->fork;
@@ -95,18 +107,19 @@ static void add_record_route(const struct branch *b, bool measured, struct buf *
 
 static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why);
 
+/* hops_left: the Max-Forwards to send. */
 static unsigned hops_left(const struct sip_msg *m)
 {
 	uint32_t n = MAX_FORWARDS + 1;
 	struct slice text = msg_value(m, HDR_MAX_FORWARDS);
 
-	/* proxy.c has looked at it. More than 70 is for somebody who wants to see us work. */
+	/* proxy.c has checked that it is a number and not 0. More than 70 would only make more work. */
 	if (text.p != NULL && (!slice_u32(slice_trim(text), UINT32_MAX, &n) || n > MAX_FORWARDS))
 		n = MAX_FORWARDS;
 	return n - 1;
 }
 
-/* How the request goes on by b->flow. The texts that how points to are in *h, or live as long as b. */
+/* how_of: all changes of the request on its way by b->flow. The texts that the result points to are in *h or in b. */
 struct how_texts {
 	struct peer_text source, sent_by;
 	struct buf record_route, asserted;
@@ -148,7 +161,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 	struct forward how;
 	enum err e;
 
-	/* CANCEL and ACK are made out of it: it must not be more than is read. */
+	/* CANCEL and ACK are made from the request by parsing it, which takes no more header fields than this. */
 	if (b->fork->request->header_count + OWN_HEADERS > SIP_HEADERS_MAX)
 		return ERR_LIMIT;
 	how = how_of(b, id, false, &texts);
@@ -157,7 +170,7 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 	return e;
 }
 
-/* Timer C, or the time after which those with a lower q are to ring. */
+/* on_timer: Timer C (16.8), or the time after which branches with a lower q are tried. Both cancel the INVITE. */
 static void on_timer(void *arg)
 {
 	struct branch *b = arg;
@@ -166,6 +179,7 @@ static void on_timer(void *arg)
 	branch_cancel(b);
 }
 
+/* send_on_flow: writes the request for b->flow, and sends it in a client transaction of its own. */
 static void send_on_flow(struct branch *b)
 {
 	struct fork *f = b->fork;
@@ -181,7 +195,7 @@ static void send_on_flow(struct branch *b)
 	}
 	b->state = BRANCH_SENT;
 	if (f->request->method == METHOD_ACK) {
-		/* Not a transaction: sent once, and whoever sent the 2xx repeats that until he has it. */
+		/* An ACK to 2xx is no transaction: the callee repeats its 2xx until an ACK arrives. */
 		if (transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
 			log_line(LOG_DEBUG, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
 		buf_free(&octets);
@@ -200,7 +214,7 @@ static void send_on_flow(struct branch *b)
 	buf_free(&id);
 }
 
-/* What a request that never reached anybody is answered. */
+/* code_of: the status for a branch that no response came from. */
 static unsigned code_of(const struct branch *b, enum err why)
 {
 	if (why == ERR_AGAIN)
@@ -222,7 +236,7 @@ static bool open_flow(const struct branch *b, const struct hop *h, struct flow *
 	return transport_connect(d->transport, h->proto, &h->at, tls, slice_str(b->hops->name), out) == ERR_OK;
 }
 
-/* The next hop that takes the request. false: there is none. */
+/* try_hops: sends to the next hop that takes the request. false: there is none. */
 static bool try_hops(struct branch *b)
 {
 	while (b->hops != NULL && b->hop < b->hops->count) {
@@ -238,13 +252,14 @@ static bool try_hops(struct branch *b)
 	return false;
 }
 
+/* on_heard: what the client transaction reports: a response, or NULL for a timeout or a failed transport. */
 static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 {
 	struct branch *b = arg;
 
 	(void)id;
 	if (m == NULL) {
-		/* RFC 3263 4.3: the next, as long as nobody has said anything. */
+		/* RFC 3263 4.3: the next hop, unless this one has answered something. */
 		if (!b->heard && !b->cancelled && try_hops(b))
 			return;
 		fork_failure(b, code_of(b, why), NULL);
@@ -254,8 +269,7 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 	if (m->status == 503 && !b->cancelled && try_hops(b))
 		return;
 	if (msg_vias(m) < 2) {
-		/* 16.7 3: it is not to be forwarded; another branch may have what can be. A 2xx comes more than once.
-		 */
+		/* 16.7 3: without another Via it is not forwarded; another branch may succeed. A 2xx may come again. */
 		if (m->status >= 200 && b->state != BRANCH_DONE)
 			fork_failure(b, 502, NULL);
 		return;
@@ -267,7 +281,7 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 	} else if (m->status < 300) {
 		fork_success(b, m);
 	} else if (m->status == 487 && b->rung_out) {
-		fork_failure(b, 408, NULL); /* the caller has not given up */
+		fork_failure(b, 408, NULL); /* our CANCEL brought it, not one of the caller */
 	} else {
 		fork_failure(b, m->status, m);
 	}
@@ -285,7 +299,7 @@ static void take_hops(struct branch *b, const struct hops *h)
 		fork_failure(b, code_of(b, ERR_CLOSED), NULL);
 }
 
-/* id: of the fork, and which branch. */
+/* on_resolved: id has the fork and the index of the branch, since the fork may be gone by now. */
 static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char *why)
 {
 	struct proxy *p = arg;
@@ -304,9 +318,9 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
 }
 
 /*
- * RFC 3261 18.1.1: is what goes on too large for UDP? The flow is not known yet, so its addresses are taken to be as
- * long as those of the flow that the request came by. Only sizes are added up: the request is written once, for the
- * flow that it takes then.
+ * is_large: RFC 3261 18.1.1: will the request be too large for UDP? The flow is not known yet, so its addresses are
+ * taken to be as long as those of the flow that the request came by. Only sizes are added up; the request is written
+ * once, when the flow is known.
  */
 static bool is_large(const struct branch *b)
 {
@@ -325,6 +339,7 @@ static bool is_large(const struct branch *b)
 	return large;
 }
 
+/* resolve: asks for the hops of b->next. */
 static void resolve(struct branch *b)
 {
 	struct proxy *p = b->fork->proxy;
@@ -337,7 +352,7 @@ static void resolve(struct branch *b)
 		fork_failure(b, 416, NULL);
 		return;
 	}
-	/* 16.6 7: what is asked of a sips URI goes by TLS, whatever URI says where to. */
+	/* 16.6 7: a request to a sips URI goes by TLS, whatever the URI of the next hop says. */
 	if (slice_istarts(b->uri != NULL ? slice_str(b->uri) : b->fork->request->uri_text, S("sips:")))
 		next.scheme = URI_SIPS;
 	b->state = BRANCH_RESOLVING;
@@ -357,7 +372,7 @@ static void resolve(struct branch *b)
 	}
 }
 
-/* To an end of a dialog: to nowhere but where the first request went, whatever the Request-URI says. */
+/* go_to_address: to an end of a dialog: exactly to the address in the token, whatever the Request-URI says. */
 static void go_to_address(struct branch *b)
 {
 	const struct peer *at = &b->flow.remote;
@@ -366,7 +381,7 @@ static void go_to_address(struct branch *b)
 	char name[DNS_NAME_MAX] = "";
 	struct uri next;
 
-	/* Whom a certificate there must name is for the URI to say. */
+	/* The URI says which name the certificate must have. */
 	if ((b->flow.proto != PROTO_TLS ||
 	     (uri_parse(slice_str(b->next), &next) == ERR_OK && locate_name(next.host, name))) &&
 	    hops_place_add(&places, (struct place){.proto = b->flow.proto}, at, 1, peer_port(at)))

@@ -4,11 +4,21 @@
 #include "sip/proxy/forward.h"
 #include "sip/proxy/proxy_private.h"
 
-/* Response contexts, RFC 3261 16.7: one request, its branches, and which of their responses goes back. */
+/*
+ * Response contexts (RFC 3261 16.7): one request, its branches, and which of their responses goes back.
+ *
+ *   fork_new, fork_add -> fork_go -> start_group ... -> give_up (all failed) -> fork_end
+ *                                         |
+ *                                         +-> fork_success -> linger 32 s (INVITE: later 2xx) -> fork_end
+ *
+ * Branches of equal q form a group; the next group starts when all branches of the one before have failed. fork_end
+ * takes the fork out of all tables at once, and its memory is freed at the end of the turn, because callers still use
+ * it.
+ */
 
 void fork_set_request(struct fork *f, struct sip_msg *m)
 {
-	/* The key of the table points into the request. */
+	/* The key of by_call lies in the request. */
 	if (f->request != NULL)
 		map_remove(&f->proxy->by_call, &f->by_call);
 	msg_unref(f->request);
@@ -103,17 +113,21 @@ void fork_end(struct fork *f)
 
 /* --- the best response, 16.7 6 --- */
 
-/* Smaller is better: 6xx before all, then the class; within 4xx those that tell the sender how to do better. */
+/*
+ * rank: 16.7 6: the lower, the better. 6xx goes before everything, then the lower class. Within 4xx those statuses come
+ * first that tell the sender how to do better.
+ */
 static unsigned rank(unsigned code)
 {
 	if (code >= 600)
 		return 0;
 	if (code == 401 || code == 407 || code == 415 || code == 420 || code == 484)
 		return 4000;
-	/* What is only the proxy's own impression, or another server's load, comes last in its class. */
+	/* Last in its class comes what is only an impression of a proxy, or the load of one server. */
 	return code / 100 * 1000 + (code == 408 || code == 480 || code == 487 || code == 503 ? 900 : 500);
 }
 
+/* add_challenges: keeps the challenges of a 401 or 407 that is not the best response. */
 static void add_challenges(struct fork *f, const struct sip_msg *m)
 {
 	static const enum header ids[] = {HDR_WWW_AUTHENTICATE, HDR_PROXY_AUTHENTICATE};
@@ -125,11 +139,12 @@ static void add_challenges(struct fork *f, const struct sip_msg *m)
 			buf_add(&f->challenges, h->line);
 }
 
+/* consider: a branch has failed with this code; is it better than the best so far? */
 static void consider(struct fork *f, unsigned code, struct sip_msg *m)
 {
 	bool better = f->best_code == 0 || rank(code) < rank(f->best_code);
 
-	/* Challenges of all branches go into the one answer (16.7 7), each once. */
+	/* 16.7 7: the challenges of all branches go into the one answer, each once. */
 	add_challenges(f, better ? f->best : m);
 	if (!better)
 		return;
@@ -138,6 +153,7 @@ static void consider(struct fork *f, unsigned code, struct sip_msg *m)
 	f->best_code = code;
 }
 
+/* pass: forwards a response, with more header lines, without its topmost Via, which is ours. */
 static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 {
 	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
@@ -147,7 +163,7 @@ static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 		return;
 	if (forward_response(m, lines, &octets) != ERR_OK) {
 		buf_free(&octets);
-		/* 16.7 3: not to be forwarded; but no other response will come for who waits. */
+		/* 16.7 3: without another Via it is not forwarded. A final one must be answered with something. */
 		if (m->status >= 200)
 			tx_reply_code(tx, 502, NULL);
 		return;
@@ -159,7 +175,7 @@ static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 	tx_pass(tx, m->status, &octets);
 }
 
-/* All branches have failed. */
+/* give_up: all branches have failed, and the best failure is answered. */
 static void give_up(struct fork *f)
 {
 	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
@@ -169,9 +185,9 @@ static void give_up(struct fork *f)
 	if (tx != NULL && f->cancelled && (f->best == NULL || code != 487))
 		tx_reply_code(tx, 487, NULL);
 	else if (tx != NULL && code == 408 && f->request->method != METHOD_INVITE)
-		tx_abandon(tx); /* RFC 4320 4.2 */
+		tx_abandon(tx); /* RFC 4320 4.2: a 408 would come too late for the client */
 	else if (tx != NULL && code == 503)
-		/* 16.7 6: another server's 503 is not ours. */
+		/* 16.7 6: a 503 of another server does not mean that we are overloaded. */
 		tx_reply_code(tx, 500, "Next Server Unavailable");
 	else if (f->best != NULL)
 		pass(f, f->best, code == 401 || code == 407 ? buf_slice(&f->challenges) : SLICE_NONE);
@@ -183,8 +199,9 @@ static void give_up(struct fork *f)
 /* --- what goes into each request of it --- */
 
 /*
- * RFC 5393 4.2.2: the part of our branch that tells a loop from a spiral is a hash, under a key of ours, of all that
- * decides where a request goes.
+ * fork_mark: RFC 5393 4.2.2: a loop has the same values in all that decides where a request goes, a spiral has not. The
+ * mark is a keyed hash of these values, so that others cannot forge one. It stands in front of the random part of our
+ * branch.
  */
 void fork_mark(const struct fork *f, struct buf *out)
 {
@@ -219,6 +236,7 @@ bool fork_is_loop(const struct fork *f)
 	return found;
 }
 
+/* RFC 3325 9.3: Privacy: id forbids to tell the name. */
 static bool wants_privacy(const struct sip_msg *m)
 {
 	for (const struct sip_header *h = msg_each(m, HDR_PRIVACY, NULL); h != NULL; h = msg_each(m, HDR_PRIVACY, h)) {
@@ -239,7 +257,7 @@ bool fork_asserts(const struct fork *f, struct buf *line)
 {
 	if (f->proxy->d.access.settings->config.identity_verify_inbound == VERIFY_OFF)
 		return false;
-	/* To others Identity says it; what a user asserts of himself is not for us to hand on. */
+	/* To other domains Identity tells it. What a user asserts of itself is not passed on. */
 	if (f->to_local && f->vouched && !wants_privacy(f->request))
 		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
 	return true;
@@ -247,6 +265,7 @@ bool fork_asserts(const struct fork *f, struct buf *line)
 
 /* --- groups of equal q, one after another (16.6) --- */
 
+/* start_group: starts all waiting branches with the highest q. */
 static void start_group(struct fork *f)
 {
 	unsigned q = 0, count = 0, share;
@@ -258,7 +277,7 @@ static void start_group(struct fork *f)
 		count += f->branches[i].state == BRANCH_WAITS && f->branches[i].q == q;
 	if (count == 0)
 		return;
-	share = f->max_breadth / count; /* RFC 5393 5.3.3: the breadth is shared out */
+	share = f->max_breadth / count; /* RFC 5393 5.3.3: the breadth is shared out; 440 without one */
 	for (unsigned i = 0; i < f->count && !f->over; i++) {
 		struct branch *b = &f->branches[i];
 
@@ -274,7 +293,7 @@ static void start_group(struct fork *f)
 	}
 }
 
-/* Other flows of a UA are below its q, too, but nobody else's phone: see order_flows. */
+/* Other flows of the same UA have a lower q, too, but are no other phone; see order_flows in proxy.c. */
 uint32_t fork_ring_ms(const struct branch *b)
 {
 	const struct fork *f = b->fork;
@@ -299,7 +318,10 @@ static bool is_busy(const struct fork *f)
 	return count_in(f, BRANCH_SENT) + count_in(f, BRANCH_RESOLVING) > 0;
 }
 
-/* Is anything left to wait for or to try? */
+/*
+ * advance: called after each change. Starts the next group when no branch is busy, answers when none is left, and ends
+ * the fork when nothing more can come. A 6xx or a CANCEL starts no further group.
+ */
 static void advance(struct fork *f)
 {
 	while (!f->over && !f->answered && !is_busy(f)) {
@@ -361,7 +383,7 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	} else if (invite) {
 		struct buf octets = {0};
 
-		/* 16.7 5: every 2xx to an INVITE, also those of other branches. */
+		/* 16.7 5: every 2xx to an INVITE is forwarded, also those of other branches. */
 		if (forward_response(m, SLICE_NONE, &octets) == ERR_OK &&
 		    !tx_pass_more(f->proxy->d.transactions, f->id, &octets))
 			log_line(LOG_DEBUG, "event=late_2xx call_id=%s", log_esc(m->call_id).text);
@@ -374,7 +396,7 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	advance(f);
 }
 
-/* RFC 5626 5.3: a UA that has answered is not asked again by another flow. */
+/* skip_flows: RFC 5626 5.3: a UA that has answered is not tried by another of its flows. */
 static void skip_flows(struct fork *f, const struct branch *answered)
 {
 	for (unsigned i = 0; i < f->count; i++)
@@ -391,11 +413,12 @@ void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 		timer_stop(b->timer);
 	if (f->over)
 		return;
+	/* 430 and 408 say that the flow failed; any other response is one of the UA itself. */
 	if (m != NULL && code != 408 && code != 430)
 		skip_flows(f, b);
 	if (!f->answered) {
 		consider(f, code, m);
-		if (code >= 600) /* 16.7 5: nobody else is to ring; the answer waits for them */
+		if (code >= 600) /* 16.7 5: all others stop ringing; the answer waits until they have */
 			cancel_all(f, b);
 	}
 	advance(f);

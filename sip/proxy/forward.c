@@ -4,6 +4,9 @@
 #include "sip/message/edit.h"
 #include "sip/message/header.h"
 
+/* A message is forwarded by a list of edits on its octets (message/edit.h). */
+
+/* Removes all header fields of this name. */
 static enum err drop_all(struct edit_list *l, enum header id)
 {
 	enum err e = ERR_OK;
@@ -14,6 +17,7 @@ static enum err drop_all(struct edit_list *l, enum header id)
 	return e;
 }
 
+/* Answers for other realms are for other proxies on the way (RFC 3261 22.3). */
 static enum err drop_credentials(struct edit_list *l, struct slice realm)
 {
 	enum err e = ERR_OK;
@@ -28,7 +32,10 @@ static enum err drop_credentials(struct edit_list *l, struct slice realm)
 	return e;
 }
 
-/* One header field in place of the one that is there, or behind all others but Identity (RFC 4474 5: the last). */
+/*
+ * set: replaces the header field of this name, or adds line behind all others but Identity, which RFC 4474 5 wants
+ * last.
+ */
 static enum err set(struct edit_list *l, enum header id, struct slice line)
 {
 	const struct sip_header *old = msg_each(l->msg, id, NULL);
@@ -36,7 +43,7 @@ static enum err set(struct edit_list *l, enum header id, struct slice line)
 	return old != NULL ? edit_replace(l, old, line) : edit_insert(l, msg_each(l->msg, HDR_IDENTITY, NULL), line);
 }
 
-/* The changes of one request, and the texts that they bring. */
+/* The edits of one request, and the texts that they insert, which must live until they are applied. */
 struct plan {
 	struct edit_list edits;
 	struct buf start, top, lines, hops, breadth;
@@ -51,6 +58,7 @@ static void plan_free(struct plan *p)
 	buf_free(&p->breadth);
 }
 
+/* plan_texts: writes all new lines. */
 static void plan_texts(struct plan *p, const struct sip_msg *m, const struct forward *f)
 {
 	if (f->uri.p != NULL)
@@ -63,7 +71,7 @@ static void plan_texts(struct plan *p, const struct sip_msg *m, const struct for
 	buf_addf(&p->breadth, "Max-Breadth: %u\r\n", f->max_breadth);
 }
 
-/* RFC 3261 16.6, all changes. *p is to be freed in any case. */
+/* plan: the list of all edits (RFC 3261 16.6). The caller frees *p in any case. */
 static enum err plan(struct plan *p, const struct sip_msg *m, const struct forward *f)
 {
 	const struct sip_header *first = msg_each(m, HDR_VIA, NULL), *recorded = msg_each(m, HDR_RECORD_ROUTE, NULL);
@@ -74,10 +82,12 @@ static enum err plan(struct plan *p, const struct sip_msg *m, const struct forwa
 	plan_texts(p, m, f);
 	if (f->uri.p != NULL)
 		e = edit_start_line(l, buf_slice(&p->start));
-	/* Edits at one place keep their order: our Via comes before the one that came, and before its own change. */
+	/*
+	 * Edits at one place are applied in the order of this list: our Via, then the Via that came with its received.
+	 */
 	if (e == ERR_OK)
 		e = edit_insert(l, first, buf_slice(&p->lines));
-	/* 16.6 4: above the Record-Routes that are there, wherever they are. */
+	/* 16.6 4: above the Record-Route header fields that are there, wherever they stand. */
 	if (e == ERR_OK && f->record_route.n > 0)
 		e = edit_insert(l, recorded != NULL ? recorded : first, f->record_route);
 	if (e == ERR_OK)
@@ -129,6 +139,7 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 	if (!scan_list(&rest, &item, &bad))
 		return ERR_SYNTAX;
 	rest = scan_skip(rest);
+	/* One header field may have several Vias: then only the first value goes. */
 	if (rest.n > 0)
 		e = edit_value(&l, slice_of(first->value.p, (size_t)(rest.p - first->value.p)), SLICE_NONE);
 	else if (msg_each(m, HDR_VIA, first) == NULL)

@@ -4,32 +4,36 @@
 #include "sip/message/msg.h"
 
 /*
- * What a proxy changes in a message that it passes on, RFC 3261 16.6 and 16.7: all else stays octet for octet.
+ * What a proxy changes in a message that it forwards (RFC 3261 16.6, 16.7). Everything else stays octet for octet,
+ * because RFC 4474 signs octets. Pure functions on text.
  */
 struct forward {
-	struct slice uri;      /* the new Request-URI; SLICE_NONE: as it came */
-	struct slice received; /* source address of the request in text, and its port, for its topmost Via */
-	uint16_t rport;
-	const char *proto; /* of our Via */
-	const char *sent_by;
-	struct slice branch;
-	struct slice record_route; /* header lines, or empty */
-	bool new_routes;           /* routes replaces every Route */
-	struct slice routes;       /* values, comma-separated; empty: none */
-	unsigned max_forwards;
-	bool asserts; /* every P-Asserted-Identity goes, for what is in asserted, a header line or empty */
+	struct slice uri;          /* new Request-URI; SLICE_NONE: as it came */
+	struct slice received;     /* the address that the request came from, for its topmost Via */
+	uint16_t rport;            /* the port that it came from */
+	const char *proto;         /* transport in our Via: "UDP", "TCP" or "TLS" */
+	const char *sent_by;       /* "host:port" in our Via */
+	struct slice branch;       /* branch parameter of our Via */
+	struct slice record_route; /* whole Record-Route lines, or empty */
+	bool new_routes;           /* all Route header fields are replaced by routes */
+	struct slice routes;       /* values separated by commas; empty: no Route */
+	unsigned max_forwards;     /* the new value of Max-Forwards */
+	bool asserts;              /* all P-Asserted-Identity are replaced by asserted, a whole line or empty */
 	struct slice asserted;
 	unsigned max_breadth; /* 0: no such header field */
-	const char *realm;    /* Proxy-Authorization for it has done its work and goes no further */
+	const char *realm;    /* Proxy-Authorization for this realm is removed: it has done its work (RFC 3261 22.3) */
 };
 
-/* forward_request: appends m as it goes on. ERR_LIMIT: too many changes. */
+/* forward_request: appends m with these changes. ERR_LIMIT: more changes than an edit list takes. */
 MUST_USE enum err forward_request(const struct sip_msg *m, const struct forward *f, struct buf *out);
 
-/* forward_size: how many octets forward_request would append, without writing them; 0: it would not. */
+/* forward_size: the octets that forward_request would append; 0: it would fail. Nothing is written. */
 size_t forward_size(const struct sip_msg *m, const struct forward *f);
 
-/* forward_response: appends m without its topmost Via, with more header lines. ERR_NOTFOUND: it had no other Via. */
+/*
+ * forward_response: appends m without its topmost Via, and with lines behind its other header fields. ERR_NOTFOUND: no
+ * other Via is left, so m is not for forwarding (16.7 3). ERR_SYNTAX, ERR_LIMIT.
+ */
 MUST_USE enum err forward_response(const struct sip_msg *m, struct slice lines, struct buf *out);
 
 #endif

@@ -1,7 +1,11 @@
 #include "sip/message/limits.h"
 #include "sip/proxy/proxy_private.h"
 
-/* Route information, RFC 3261 16.4 and 16.6 6. */
+/*
+ * Route and Request-URI of a request (RFC 3261 16.4, 16.6 6): our own entries are taken off, which may be one, or the
+ * two that RFC 5658 has when the sides of the proxy differ. Strict routers (RFC 2543) are understood before and behind
+ * us.
+ */
 
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
 {
@@ -18,6 +22,7 @@ bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const stru
 						transport_is_own(p->d.transport, &source->local, u->port));
 }
 
+/* All values of all Route header fields, in their order. */
 struct values {
 	unsigned count;
 	struct slice text[SIP_ROUTE_MAX];
@@ -48,13 +53,14 @@ static bool is_loose(const struct addr *a)
 	return uri_param(&a->uri, S("lr"), &value);
 }
 
+/* use_token: the first user part that is a token of this dialog says where the request goes. */
 static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
 {
 	if (!it->in_dialog)
 		it->in_dialog = record_route_read(&p->d.keys, user, m, &it->way);
 }
 
-/* Takes our entries off the front: one, or the two of RFC 5658. */
+/* own_entries: the index behind our own entries, which stand at the front: one, or the two of RFC 5658. */
 static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, const struct flow *source,
 			    const struct values *v, unsigned at, struct itinerary *it)
 {
@@ -63,7 +69,10 @@ static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, cons
 	if (at == v->count)
 		return at;
 	if (!itinerary_is_own_uri(p, first, source)) {
-		/* The other address of ours is known by its token, which the Request-URI may have had, too. */
+		/*
+		 * An entry with another address of ours (the other side, a host behind NAT) is known by its token. If
+		 * the Request-URI had a token before, only the same one is ours.
+		 */
 		bool known = it->in_dialog;
 
 		use_token(p, m, first->user, it);
@@ -89,7 +98,10 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 		return false;
 	}
 	last = v.count;
-	/* 16.4: a strict router before us put our entry into the Request-URI, and what was there behind all Routes. */
+	/*
+	 * 16.4: a strict router in front of us has put our entry into the Request-URI, and the Request-URI behind all
+	 * Routes.
+	 */
 	if (last > 0 && m->uri.user.n > 0 && itinerary_is_own_uri(p, &m->uri, source))
 		use_token(p, m, m->uri.user, it);
 	if (it->in_dialog) {
@@ -99,7 +111,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 	first = own_entries(p, m, source, &v, 0, it);
 	it->routed = first < last;
 	if (it->routed && !is_loose(&v.addr[first])) {
-		/* 16.6 6: and so do we for a strict router behind us. */
+		/* 16.6 6: we do the same for a strict router behind us. */
 		const struct slice target = it->uri.n > 0 ? buf_slice(&it->uri) : m->uri_text;
 		struct buf end = {0};
 

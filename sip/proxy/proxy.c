@@ -5,7 +5,10 @@
 #include "sip/message/header.h"
 #include "sip/proxy/proxy_private.h"
 
-/* Who may send what where: RFC 3261 16.3 to 16.5, and no relay for strangers. */
+/*
+ * What may go where (RFC 3261 16.3 to 16.5). Nothing is relayed for strangers. The decision is route(): a request in a
+ * dialog, one that goes elsewhere, or one for a user of ours.
+ */
 
 struct proxy *proxy_new(const struct proxy_deps *deps)
 {
@@ -42,16 +45,16 @@ unsigned proxy_count(const struct proxy *p)
 	return (unsigned)p->forks.count;
 }
 
-/* One request, and what is known of it; tx NULL: an ACK, which nobody answers. */
+/* A request that is being decided. tx NULL: an ACK, which cannot be answered. */
 struct asking {
 	struct proxy *p;
 	struct tx *tx;
 	struct sip_msg *m;
 	struct flow source;
 	struct itinerary it;
-	bool local;  /* the sender is a user of ours */
-	bool proven; /* by the digest of this request */
-	bool comes_back;
+	bool local;      /* the sender is known to be a user of ours */
+	bool proven;     /* ... by the digest of this request */
+	bool comes_back; /* see vetting_comes_back */
 };
 
 static void refuse(const struct asking *a, unsigned code, const char *reason)
@@ -60,7 +63,7 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 		tx_reply_code(a->tx, code, reason);
 }
 
-/* 16.3 3 to 5. false: answered. */
+/* check_request: RFC 3261 16.3 steps 2, 3 and 5: scheme, Max-Forwards, Proxy-Require. false: answered. */
 static bool check_request(const struct asking *a)
 {
 	struct slice hops = msg_value(a->m, HDR_MAX_FORWARDS), demanded = msg_value(a->m, HDR_PROXY_REQUIRE);
@@ -90,15 +93,21 @@ static bool check_request(const struct asking *a)
 	return false;
 }
 
-/* Whoever claims to be of our domain proves it; whoever does not may only reach who is. false: answered. */
+/*
+ * check_sender: a request whose From is of our domain needs the digest of that user. Any other request may go to users
+ * of ours only; outbound: it goes elsewhere. false: answered.
+ */
 static bool check_sender(struct asking *a, bool outbound)
 {
 	if (itinerary_is_of_domain(a->p, &a->m->from.uri)) {
-		/* Another domain has sent on to a user of ours what one of ours has sent to it: he was asked then. */
+		/*
+		 * One of our users has sent it, with digest, to another domain, which has sent it back to a user of
+		 * ours.
+		 */
 		a->comes_back = !outbound && vetting_comes_back(a->p, a->m);
 		if (a->comes_back)
 			return true;
-		/* An ACK cannot be challenged, and without its dialog's Route it is nothing to us. */
+		/* An ACK cannot be challenged, and outside of a dialog it means nothing. */
 		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
 			return false;
 		a->local = a->proven = true;
@@ -112,6 +121,7 @@ static bool check_sender(struct asking *a, bool outbound)
 	return false;
 }
 
+/* start: all targets are known. Detects loops (RFC 3261 16.3 4), and goes on to vetting. */
 static void start(struct asking *a, struct fork *f)
 {
 	struct slice breadth = msg_value(a->m, HDR_MAX_BREADTH);
@@ -135,7 +145,7 @@ static struct slice uri_of(const struct itinerary *it)
 	return it->uri.n > 0 ? buf_slice(&it->uri) : SLICE_NONE;
 }
 
-/* To where Route or the Request-URI say. */
+/* send_on: one target, by Route or Request-URI. */
 static void send_on(struct asking *a)
 {
 	struct fork *f = fork_new(a->p, a->tx, a->m, &a->source, 1);
@@ -144,7 +154,10 @@ static void send_on(struct asking *a)
 	start(a, f);
 }
 
-/* RFC 5626 5.1: one flow of each UA; the others wait for it to fail. */
+/*
+ * order_flows: RFC 5626 5.1: of several flows to one UA only one is tried at a time. Each later one gets a q below that
+ * of the one before, so that it waits.
+ */
 static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -163,6 +176,7 @@ static void order_flows(struct fork *f, const struct contact *c, unsigned n)
 	}
 }
 
+/* add_contact: a branch for one contact of a user: by its flow, or by the first Path or the Contact URI. */
 static void add_contact(struct fork *f, const struct contact *c)
 {
 	struct uri parsed;
@@ -178,16 +192,16 @@ static void add_contact(struct fork *f, const struct contact *c)
 	if (b == NULL)
 		return;
 	b->to_user = true;
-	b->q = (c->q + 1) * BRANCHES_MAX; /* room below each for all flows of a UA: see order_flows */
+	b->q = (c->q + 1) * BRANCHES_MAX; /* leaves room below each q; see order_flows */
 	b->flow_only = c->flow_only;
-	/* UDP is of use as a way of its own only where the Contact is none. */
+	/* A UDP flow is used only where the Contact itself cannot be: otherwise the Contact says where to. */
 	if (c->has_flow && (c->flow_only || c->flow.proto != PROTO_UDP)) {
 		b->flow = c->flow;
 		b->has_flow = true;
 	}
 }
 
-/* RFC 5630 5.3: a request to sips is not sent on to sip. How many are left. */
+/* keep_secure: RFC 5630 5.3: a request to a sips URI goes to sips contacts only. Returns how many are left. */
 static unsigned keep_secure(struct contact *c, unsigned n)
 {
 	unsigned kept = 0;
@@ -198,7 +212,7 @@ static unsigned keep_secure(struct contact *c, unsigned n)
 	return kept;
 }
 
-/* 16.5: the Request-URI is an address-of-record of ours. */
+/* send_to_user: RFC 3261 16.5: the Request-URI is an AOR of ours, and its bindings are the targets. */
 static void send_to_user(struct asking *a)
 {
 	struct contact contacts[BRANCHES_MAX];
@@ -228,8 +242,8 @@ out:
 }
 
 /*
- * Is it this end that speaks? Over UDP the address may be a lie; a connection is who has it, and one from the address
- * of an end is no worse than that. A connection of ours would have gone to the same.
+ * comes_from: does the request come from this end? A source address over UDP can be forged, which is_known takes into
+ * account. On a connection from the address of the end the sender is at that address, whichever side opened it.
  */
 static bool comes_from(const struct dialog_end *e, const struct flow *source)
 {
@@ -240,8 +254,9 @@ static bool comes_from(const struct dialog_end *e, const struct flow *source)
 }
 
 /*
- * The connection of an end is gone, but its user may be registered with the same Contact: by another connection, or by
- * UDP when only a large INVITE came over TCP. To a Contact of a user of ours anybody may send. false: there is none.
+ * send_to_contact: the connection of the receiving end is gone, but its user may have registered the same Contact
+ * again: on another connection, or over UDP when only a large INVITE came over TCP. This opens nothing new, since
+ * anybody may send to a user of ours. false: there is no such binding.
  */
 static bool send_to_contact(struct asking *a)
 {
@@ -266,10 +281,10 @@ static bool send_to_contact(struct asking *a)
 }
 
 /*
- * Is it by its connection, or address, that the sender is known for who From says? Under another name than that of the
- * dialog he speaks for somebody else. Out of the domain his own requests are signed, which takes more than a
- * connection; and over UDP it may be the other end that lies, who has the token, too. An ACK cannot be challenged, and
- * brings no answer.
+ * is_known: may the sender be accepted by its transport alone, without digest? Only if it speaks under the names that
+ * the dialog began with. A request to a remote end needs more: it is signed for the user, which a connection does not
+ * justify, and over UDP the remote end itself, which has the token, could have forged the address. An ACK cannot be
+ * challenged and brings no answer.
  */
 static bool is_known(const struct asking *a, const struct dialog_end *sender, const struct dialog_end *receiver)
 {
@@ -281,7 +296,7 @@ static bool is_known(const struct asking *a, const struct dialog_end *sender, co
 	return receiver->local || a->tx == NULL || (a->source.proto != PROTO_UDP && !signs);
 }
 
-/* In a dialog that was let through: RFC 5626 5.3. */
+/* send_in_dialog: a request of a dialog that was let through goes to the other end in the token (RFC 5626 5.3). */
 static void send_in_dialog(struct asking *a)
 {
 	const struct dialog_way *way = &a->it.way;
@@ -293,12 +308,12 @@ static void send_in_dialog(struct asking *a)
 	bool alive;
 
 	a->local = is_known(a, sender, receiver);
-	/* The other end may be no user of ours, but then it is not to speak as one either. */
+	/* A local end that is not known has to prove itself. So has a remote one that now uses a name of our domain. */
 	if (!a->local && (sender->local || (!way->same_names && itinerary_is_of_domain(a->p, &a->m->from.uri))) &&
 	    !check_sender(a, sender->local))
 		return;
 	if (!receiver->local) {
-		/* Out of the domain go only those of the domain. */
+		/* Only users of ours send to other domains. */
 		if (a->local)
 			send_on(a);
 		else
@@ -318,7 +333,7 @@ static void send_in_dialog(struct asking *a)
 	start(a, f);
 }
 
-/* bad_route: why Route cannot be read, or NULL. */
+/* route: the decision. bad_route: why Route cannot be read, or NULL. */
 static void route(struct asking *a, const char *bad_route)
 {
 	if (!check_request(a))
@@ -336,8 +351,8 @@ static void route(struct asking *a, const char *bad_route)
 }
 
 /*
- * RFC 3261 16.4: Route is read once, and says both whether the request is for this proxy and where it goes. for_user:
- * it is for a user of ours in any case. false: neither; nothing was done.
+ * take: RFC 3261 16.4. Route is read once; it says whether the request is for this proxy, and where it goes. for_user:
+ * a request for a user is taken in any case. false: it is for this server itself, and nothing was done.
  */
 static bool take(struct asking *a, bool for_user)
 {

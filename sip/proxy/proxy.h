@@ -8,10 +8,14 @@
 #include "sip/locate/resolver.h"
 
 /*
- * The proxy, RFC 3261 16: stateful, forking, for requests to and from the users of the domain and for nobody else. Who
- * says in From that he is of the domain proves it (407); strangers reach local users only; requests in a dialog go by
- * what the Record-Route of its first request says (record_route.h). What users of the domain send is signed on its way
- * (RFC 4474 5), what strangers send to them is verified (6).
+ * The proxy (RFC 3261 16): stateful and forking, for requests to and from the users of the domain and for nobody else
+ * (G16).
+ *
+ * - A request whose From is of the domain needs the digest of that user (407).
+ * - A stranger reaches users of the domain only.
+ * - A request in a dialog goes by the Record-Route token that the first request of the dialog left (record_route.h).
+ * - Requests of users are signed on their way (RFC 4474 5); signed requests of strangers to users are verified (RFC
+ *   4474 6).
  */
 struct proxy;
 struct verifier;
@@ -26,33 +30,35 @@ struct proxy_deps {
 	struct access access;
 	struct record_route_keys keys;
 	struct signer *signer;
-	unsigned signing_max; /* requests at once; more is answered 503 */
+	unsigned signing_max; /* requests that are being signed at once; beyond it 503 */
 	struct verifier *verifier;
-	struct replay *replay; /* the verifier's */
+	struct replay *replay; /* the one of the verifier */
 };
 
-struct proxy *proxy_new(const struct proxy_deps *deps); /* kept by value */
-void proxy_free(struct proxy *p);                       /* before the transactions, which it forgets */
+/* proxy_new: deps are copied. proxy_free: nothing under way is answered; NULL is ignored. See server/site.c. */
+struct proxy *proxy_new(const struct proxy_deps *deps);
+void proxy_free(struct proxy *p);
 
 /*
- * proxy_request: forwards the request or answers it, when it is on its way to somewhere else: by its Route, or because
- * its Request-URI is neither of our domain nor an address of ours. for_user: also when it is for a user of ours. false:
- * it is for this server itself, and nothing was done.
+ * proxy_request: takes a request that goes elsewhere, and forwards or answers it: a Route leads on, it belongs to a
+ * dialog, or its Request-URI is neither of our domain nor an address of ours. for_user: a request for a user of the
+ * domain is taken as well. false: it is for this server itself; nothing was done.
  */
 bool proxy_request(struct proxy *p, struct tx *tx, bool for_user);
 
-/* proxy_ack: the ACK to a 2xx, by the same rules. It is dropped where a request would be answered. */
+/* proxy_ack: forwards the ACK to a 2xx by the same rules. Where a request would be answered, the ACK is dropped. */
 void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 
-/* proxy_cancel: this INVITE is not wanted any more. */
+/* proxy_cancel: CANCEL has come for the INVITE tx: all branches are cancelled, and it is answered, usually with 487. */
 void proxy_cancel(struct proxy *p, struct tx *tx);
 
-/* What was done about Identity since the start. */
+/* Counted since the start: requests signed here, verified, and found wrong. */
 struct proxy_identities {
 	unsigned long long signatures, verified, failed;
 };
 const struct proxy_identities *proxy_identities(const struct proxy *p);
 
-unsigned proxy_count(const struct proxy *p); /* requests under way */
+/* proxy_count: requests under way, without ACKs. */
+unsigned proxy_count(const struct proxy *p);
 
 #endif

@@ -5,132 +5,166 @@
 #include "sip/proxy/proxy.h"
 
 /*
- * What proxy.c (who may go where), itinerary.c (Route), vetting.c (Identity), fork.c (response contexts, RFC 3261 16.7)
- * and branch.c (one way of a request) share. Nobody else includes this.
+ * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. vetting.c: Identity.
+ * fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops.
+ *
+ * The way of a request:
+ *
+ *   take -> route -> fork_new, fork_add ... -> vetting_start -> (signer or verifier) -> fork_go -> branch_start
  */
 
-#define BRANCHES_MAX 20   /* of one request; contacts beyond are not tried */
+#define BRANCHES_MAX 20   /* targets of one request; further contacts are not tried */
 #define MAX_FORWARDS 70   /* RFC 3261 16.6 */
-#define MAX_BREADTH 60    /* RFC 5393 5.3 */
-#define TIMER_C_MS 181000 /* RFC 3261 16.6: more than three minutes */
+#define MAX_BREADTH 60    /* RFC 5393 5.3: branches of one request, also those that proxies behind us make */
+#define TIMER_C_MS 181000 /* RFC 3261 16.6 11: more than three minutes */
 
+/* The states of a branch; see branch.c. */
 enum branch_state {
-	BRANCH_WAITS,     /* for better ones to fail */
-	BRANCH_RESOLVING, /* where it goes is not known yet */
-	BRANCH_SENT,
-	BRANCH_DONE
+	BRANCH_WAITS,     /* targets with a higher q are tried first */
+	BRANCH_RESOLVING, /* the resolver looks for its hops */
+	BRANCH_SENT,      /* at a hop; the client transaction is tx */
+	BRANCH_DONE       /* it has its final response, or was given up */
 };
 
+/* One target of a request, with the hops that lead there, one tried after another (RFC 3263 4.3). */
 struct branch {
 	struct fork *fork;
 	enum branch_state state;
-	char *uri;        /* Request-URI; NULL: as it came */
-	char *routes;     /* values of Route; NULL: none */
-	char *next;       /* the URI that decides where it goes, when no flow does */
-	struct flow flow; /* the way it goes or went, when has_flow */
-	bool has_flow, flow_only;
-	bool by_address; /* any flow to the remote address of flow will do */
-	bool to_user;    /* a binding: what it fails with says nothing of other servers */
-	unsigned q, breadth;
-	unsigned ua;       /* the same in all flows of one UA (RFC 5626); 0: not by a binding */
-	struct hops *hops; /* what is tried one after another, or NULL */
-	unsigned hop;
-	uint64_t tx;         /* client transaction */
-	bool heard;          /* a provisional response */
-	bool cancelled;      /* nobody waits for it any more: no other hop is tried */
-	bool short_ring;     /* the timer is not Timer C but fork_ring_ms */
-	bool rung_out;       /* that is over */
-	struct timer *timer; /* Timer C, of INVITE */
+	char *uri;                /* its Request-URI; NULL: that of the request */
+	char *routes;             /* values of its Route header field; NULL: none */
+	char *next;               /* the URI that the resolver is asked for, when no flow is given */
+	struct flow flow;         /* where it goes, or went last; valid with has_flow, and as address with by_address */
+	bool has_flow, flow_only; /* flow_only: when the flow is gone, no URI is tried (RFC 5626 5.3) */
+	bool by_address;          /* goes to the remote address of flow, by any connection */
+	bool to_user;             /* the target is a binding of a user: a failure says nothing of other servers */
+	unsigned q, breadth;      /* q: see add_contact in proxy.c; breadth: its share of Max-Breadth */
+	unsigned ua;              /* number of the UA, the same for all its flows (RFC 5626); 0: not a binding */
+	struct hops *hops;        /* hops to try, in their order; NULL: none yet */
+	unsigned hop;             /* index of the next one */
+	uint64_t tx;              /* the client transaction, 0: none yet */
+	bool heard;               /* this hop has answered something */
+	bool cancelled;           /* no further hop is tried */
+	bool short_ring;          /* timer runs for fork_ring_ms, not as Timer C */
+	bool rung_out;            /* the short time is over: a 487 means that nobody picked up */
+	struct timer *timer;      /* INVITE only: Timer C or the short ring time */
 };
 
+/*
+ * A response context (RFC 3261 16.7): one request, its branches, and the best response so far. Other rooms and workers
+ * name it by own, and find that it is gone when it was ended meanwhile.
+ */
 struct fork {
 	struct proxy *proxy;
 	struct map_node node; /* in proxy->forks, key: id */
-	uint64_t id;          /* of the server transaction; of an ACK: 0, and not in the table */
-	uint64_t own;         /* of this object, for who waits for the resolver; never used again */
+	uint64_t id;          /* of the server transaction; an ACK has none: 0, and not in the table */
+	uint64_t own;         /* of this object, for the resolver, signer and verifier; never used again */
 	struct map_node by_own;
-	struct map_node by_call; /* key: call_id of request */
-	struct sip_msg *request; /* set by fork_set_request only */
-	struct flow source;
-	bool caller_local; /* the sender is an end of ours */
-	bool vouched;      /* From is proven: by digest, or by Identity */
-	bool proven;       /* this request has the digest of the user of its From */
-	bool comes_back;   /* what we have signed, by way of another domain */
-	bool to_local;     /* it goes to users of ours */
-	bool cancelled, answered, over;
-	unsigned max_breadth;
-	unsigned best_code;    /* what would be answered now; 0: nothing yet */
-	struct sip_msg *best;  /* NULL: made here */
-	struct buf challenges; /* header lines of 401 and 407 other than best's */
-	struct timer *linger;  /* 2xx to INVITE: later ones are passed for a while */
+	struct map_node by_call;        /* key: call_id of request */
+	struct sip_msg *request;        /* what is forwarded; one reference; changed by fork_set_request only */
+	struct flow source;             /* the flow that it came by */
+	bool caller_local;              /* the sender is a user of ours */
+	bool vouched;                   /* From is proven, by digest or by Identity */
+	bool proven;                    /* From is proven by digest of this request */
+	bool comes_back;                /* we have signed this request before, and another domain has sent it back */
+	bool to_local;                  /* its targets are users of ours */
+	bool cancelled, answered, over; /* answered: a final response was passed or made; over: fork_end was called */
+	unsigned max_breadth;           /* Max-Breadth, at most MAX_BREADTH */
+	unsigned best_code;             /* status of the best failure so far; 0: none */
+	struct sip_msg *best;           /* its response, one reference; NULL: made here */
+	struct buf challenges;          /* challenges of 401 and 407 besides those in best */
+	struct timer *linger;           /* runs after a 2xx to INVITE, while later 2xx are passed */
 	unsigned count, room;
-	struct branch branches[]; /* room for as many as were announced */
+	struct branch branches[]; /* room of them */
 };
 
 struct proxy {
 	struct proxy_deps d;
-	struct map forks, by_own, by_call;
-	uint64_t next;
-	unsigned signing; /* requests under way */
+	struct map forks, by_own, by_call; /* by id, by own, by Call-ID */
+	uint64_t next;                     /* the last own that was given */
+	unsigned signing;                  /* requests that are with the signer */
 	struct proxy_identities identities;
 };
 
-/* What Route and Request-URI of a request say once our own entries are taken off. */
+/* Where a request goes by its Route and Request-URI, when our own entries are taken off (RFC 3261 16.4, 16.6 6). */
 struct itinerary {
-	struct buf routes; /* values of Route that remain */
-	struct buf uri;    /* the Request-URI, when it is another than what came */
-	struct buf next;   /* the URI that decides where it goes */
-	bool routed;       /* Routes remain */
-	bool in_dialog;
-	struct dialog_way way; /* in_dialog */
+	struct buf routes;     /* the values of Route that remain */
+	struct buf uri;        /* the new Request-URI; empty: as it came */
+	struct buf next;       /* the URI that the resolver is asked for */
+	bool routed;           /* routes is not empty */
+	bool in_dialog;        /* it has a token of record_route.h that fits */
+	struct dialog_way way; /* what the token says; with in_dialog */
 };
 
-/* itinerary.c. false: *why is a reason phrase for 400. itinerary_drop in any case. */
+/*
+ * itinerary.c. itinerary_read: reads Route of m, which came by source. false: *why is a reason phrase for 400.
+ * itinerary_drop: in either case. itinerary_is_own_uri: is u of our domain, or an address that we listen on at the
+ * local end of source? itinerary_is_of_domain: is u of our domain?
+ */
 bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct itinerary *out,
 		    const char **why);
 void itinerary_drop(struct itinerary *it);
-bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u,
-			  const struct flow *source); /* domain, or address of ours */
+bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
+bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
 
-bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u); /* domain alone */
-
-/* vetting.c: what RFC 4474 asks before a request goes on, by fork_go; or it is answered here. f may be gone afterwards.
+/*
+ * vetting.c. vetting_start: what RFC 4474 asks for before a request may go on; ends in fork_go, or answers the request.
+ * f may be gone afterwards. vetting_comes_back: did we sign m, and does another domain send it back to a user of ours?
  */
 void vetting_start(struct fork *f);
-bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m); /* is it what we have signed, on its way? */
+bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m);
 
-/* fork.c. room: of how many branches, at most BRANCHES_MAX. */
+/*
+ * fork.c. fork_new: takes a reference of m. tx NULL: m is an ACK. room: for how many branches, at most BRANCHES_MAX.
+ * fork_add: a branch with these texts, which are copied; NULL: no room. fork_find: NULL: it is over.
+ */
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room);
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next);
-struct fork *fork_find(const struct proxy *p, uint64_t own); /* NULL: it is over */
+struct fork *fork_find(const struct proxy *p, uint64_t own);
 
-/* fork_set_request: m, whose reference is taken, goes out from now on in place of what came. */
+/* fork_set_request: m is forwarded from now on, in place of the request that came. Takes over the reference. */
 void fork_set_request(struct fork *f, struct sip_msg *m);
 
-/* fork_of_call, fork_next_of_call: the requests under way with this Call-ID, the newest first. NULL: no more. */
+/* fork_of_call, fork_next_of_call: requests under way with this Call-ID, the newest first; NULL: no more. */
 struct fork *fork_of_call(const struct proxy *p, struct slice call_id);
 struct fork *fork_next_of_call(const struct fork *f);
 
-/* fork_mark: appends the part of our branch that tells a loop from a spiral. fork_is_loop: has it been here (RFC 5393)?
+/*
+ * fork_mark: appends the part of our branch parameter that tells a loop from a spiral (RFC 5393 4.2.2). fork_is_loop:
+ * does a Via of the request have this mark already?
  */
 void fork_mark(const struct fork *f, struct buf *out);
 bool fork_is_loop(const struct fork *f);
 
-/* fork_asserts: is P-Asserted-Identity ours to say to the receiver, and what: appends the line, if any (RFC 3325). */
+/*
+ * fork_asserts: do we remove what P-Asserted-Identity says (RFC 3325)? If so, appends the line that takes its place, if
+ * any.
+ */
 bool fork_asserts(const struct fork *f, struct buf *line);
 
-void fork_go(struct fork *f); /* the first group; f may be gone afterwards */
+/*
+ * fork_go: starts the branches with the highest q. fork_cancel: cancels all. fork_end: forgets the request without an
+ * answer. f may be gone afterwards. fork_ring_ms: how long b may ring before branches with a lower q are tried; 0:
+ * until Timer C.
+ */
+void fork_go(struct fork *f);
 void fork_cancel(struct fork *f);
-uint32_t fork_ring_ms(const struct branch *b); /* how long it may ring; 0: until Timer C */
+uint32_t fork_ring_ms(const struct branch *b);
 void fork_end(struct fork *f);
+
+/*
+ * What a branch reports: a provisional response, a 2xx, or its end without success. fork_failure: m NULL: the response
+ * is made here, with this code. The fork may be gone afterwards, and b with it.
+ */
 void fork_provisional(struct branch *b, struct sip_msg *m);
 void fork_success(struct branch *b, struct sip_msg *m);
-/* A branch has come to its end without success; m NULL: with this code, made here. */
 void fork_failure(struct branch *b, unsigned code, struct sip_msg *m);
 
-/* branch.c */
+/*
+ * branch.c. branch_start: sends it, or reports its failure. branch_cancel: no response is wanted from it any more.
+ * branch_drop: frees what it owns.
+ */
 void branch_start(struct branch *b);
 void branch_cancel(struct branch *b);
-void branch_drop(struct branch *b); /* frees what it owns */
+void branch_drop(struct branch *b);
 
 #endif

@@ -4,9 +4,17 @@
 #include "crypto/encode.h"
 #include "crypto/rng.h"
 
-#define PREFIX S("rr-") /* tells tokens from user names before anything is computed */
-#define NAMES 8         /* octets of their hash */
-#define MAC 12          /* octets: 96 bits against who must ask this server for every guess */
+/*
+ * A token is "rr-" and base64url of
+ *
+ *   caller end | callee end | NAMES octets of a hash of both AORs | MAC octets
+ *
+ * where an end is one octet of length and a packed flow; length 0: the end is remote.
+ */
+
+#define PREFIX S("rr-") /* tells tokens from user names, before anything is decoded */
+#define NAMES 8         /* octets; see above */
+#define MAC 12          /* octets: 96 bits are enough, because each guess has to be asked of this server */
 
 void record_route_keys(struct slice master, struct record_route_keys *out)
 {
@@ -25,10 +33,11 @@ void record_route_keys_drop(struct record_route_keys *k)
 	k->mac = NULL;
 }
 
+/* mac_of: with connections the MAC covers run, too, so that a restart makes the token void. */
 static void mac_of(const struct record_route_keys *k, struct slice ends, bool connections, struct slice call_id,
 		   struct slice caller_tag, uint8_t out[HASH_MAX])
 {
-	/* A Call-ID has no blank, a tag neither: nothing runs into one another. */
+	/* Neither Call-ID nor tag has a blank, so no two sets of parts run into one another. */
 	const struct slice parts[] = {
 		call_id, S(" "), caller_tag, S(" "), connections ? slice_of(&k->run, sizeof(k->run)) : SLICE_NONE,
 		ends};
@@ -36,6 +45,7 @@ static void mac_of(const struct record_route_keys *k, struct slice ends, bool co
 	hmac_key_sum(k->mac, parts, sizeof(parts) / sizeof(parts[0]), out);
 }
 
+/* Is this end reached by a connection, whose id is only valid in this run? */
 static bool on_connection(const struct dialog_end *e)
 {
 	return e->local && !e->by_address && e->flow.proto != PROTO_UDP;
@@ -45,7 +55,7 @@ static void pack_end(const struct dialog_end *e, struct buf *out)
 {
 	size_t at = out->n;
 
-	buf_addc(out, 0); /* the length of what follows; none: not local */
+	buf_addc(out, 0); /* length of the packed flow; stays 0 for a remote end */
 	if (e->local && e->by_address)
 		flow_pack_remote(&e->flow, out);
 	else if (e->local)
@@ -73,6 +83,7 @@ static bool unpack_end(struct slice *s, struct dialog_end *out)
 	return true;
 }
 
+/* A From that is no AOR (a tel URI) counts as it is written. */
 static void add_name(const struct addr *a, struct buf *out)
 {
 	if (uri_aor(&a->uri, out) != ERR_OK)
@@ -80,7 +91,7 @@ static void add_name(const struct addr *a, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-/* Under which addresses-of-record the two ends speak. */
+/* names_of: a hash of the AORs of both ends, caller first. */
 static void names_of(const struct record_route_keys *k, const struct addr *caller, const struct addr *callee,
 		     uint8_t out[HASH_MAX])
 {
@@ -149,6 +160,7 @@ bool record_route_read(const struct record_route_keys *k, struct slice user, con
 	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC - NAMES);
 	if (!unpack_end(&rest, &way.ends.caller) || !unpack_end(&rest, &way.ends.callee) || rest.n > 0)
 		goto out;
+	/* The MAC has the tag of the caller: it is the From tag in one direction and the To tag in the other. */
 	way.from_caller = mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->from_tag);
 	ok = way.from_caller || mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->to_tag);
 	if (!ok)

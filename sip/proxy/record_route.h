@@ -6,19 +6,21 @@
 #include "sip/transport/flow.h"
 
 /*
- * The user part of this proxy's Record-Route URI: which flows or addresses lead to the local ends of the dialog (RFC
- * 5626 5.1), and under which names they speak, under a MAC with the Call-ID and the tag of the caller. Who brings one
- * back proves that the dialog was let through once, and gets no further than to the ends that it names: a To tag and a
- * Route alone open nothing (G16).
+ * The user part of our Record-Route URI: a token that says how both ends of a dialog are reached (RFC 5626 5.1) and
+ * under which names they speak. A MAC binds it to the Call-ID and the tag of the caller.
+ *
+ * A request that brings a token back proves that its dialog was let through once, and gets no further than to the two
+ * ends named in the token. A To tag or a Route without a token opens nothing (G16).
  */
 struct record_route_keys {
-	struct hmac_key *mac; /* lasts over restarts, so that calls over UDP do, too */
-	uint64_t run;         /* of this process: connections are numbered anew in the next */
+	struct hmac_key *mac; /* derived from the master key: calls over UDP go on after a restart */
+	uint64_t run;         /* random, of this run of the program: ids of connections mean nothing in the next one */
 };
 
 /*
- * An end is local, or somewhere else. A local one is reached by its own flow; or at the remote address of flow by any
- * flow, since a connection that was only made to get there, for want of another or for size, may end before the dialog.
+ * Each end of a dialog is local (a user of ours) or remote. A local end is reached on its own flow. If that connection
+ * was opened by us only to deliver the INVITE, the end is reached by its address instead, because such a connection may
+ * close before the dialog ends.
  */
 struct dialog_end {
 	bool local, by_address;
@@ -29,27 +31,28 @@ struct dialog_ends {
 	struct dialog_end caller, callee;
 };
 
-/* record_route_keys: out of the master key of the store. record_route_keys_drop: *k may be empty. */
+/* record_route_keys: derived from master, the master key of the store. record_route_keys_drop: *k may be zero. */
 void record_route_keys(struct slice master, struct record_route_keys *out);
 void record_route_keys_drop(struct record_route_keys *k);
 
 /*
- * record_route_token: of the dialog that the request m would begin: appends it, at most RECORD_ROUTE_TOKEN octets of
- * unreserved characters.
+ * record_route_token: appends the token of the dialog that the request m begins: at most RECORD_ROUTE_TOKEN unreserved
+ * characters. record_route_size: how many they will be; nothing is computed.
  */
 #define RECORD_ROUTE_TOKEN 140
-size_t record_route_size(const struct dialog_ends *ends); /* of that token, without making it */
+size_t record_route_size(const struct dialog_ends *ends);
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
 			struct buf *out);
 
 /*
- * record_route_read: user is the user part of a Route of m. false: m is not of this dialog; without a To tag it is of
- * none. Flows are as flow_unpack or flow_unpack_remote give them.
+ * record_route_read: user is the user part of a Route or Request-URI of m. false: it is no token of this dialog; m
+ * without To tag belongs to no dialog. Flows in *out are as flow_unpack or flow_unpack_remote give them: connections
+ * are to be looked up (transport_flow).
  */
 struct dialog_way {
 	struct dialog_ends ends;
-	bool from_caller; /* by its From tag m goes from the caller to the callee */
-	bool same_names;  /* From and To are the AORs with which the dialog began */
+	bool from_caller; /* m goes from the caller to the callee, by its From tag */
+	bool same_names;  /* From and To have the AORs that the dialog began with */
 };
 MUST_USE bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
 				struct dialog_way *out);

@@ -8,13 +8,18 @@
 #include "sip/identity/verifier.h"
 
 /*
- * Who a request is from, RFC 4474: what a user of ours sends is signed before it goes on, what a stranger sends to one
- * is verified. What is proven is said to phones in P-Asserted-Identity (RFC 3325), which nobody else can say to them.
+ * Identity (RFC 4474): a request of a user of ours is signed before it goes on, and a request of a stranger to a user
+ * of ours is verified. A proven From is told to phones in P-Asserted-Identity (RFC 3325), which nobody else can tell
+ * them.
+ *
+ *   vetting_start -> sign -> (worker) -> on_signed -> fork_go
+ *                 -> verifier_check -> (worker) -> on_verdict -> fork_go, or an answer
  */
 
 #define DATE_OFF_S 600 /* RFC 4474 5 step 3: ten minutes */
-#define RETRY_S 2      /* the least Retry-After when too much is to be signed or verified */
+#define RETRY_S 2      /* seconds; the least Retry-After when there is too much to sign or verify */
 
+/* answer, answer_busy: end the fork first, so that nothing can answer its request twice. */
 static void answer(struct fork *f, unsigned code, const char *reason)
 {
 	struct tx *tx = tx_find(f->proxy->d.transactions, f->id);
@@ -33,11 +38,13 @@ static void answer_busy(struct fork *f)
 		tx_reply_busy(tx, RETRY_S, NULL);
 }
 
+/* Does From say that the sender is of our domain? */
 static bool claims_ours(const struct fork *f)
 {
 	return itinerary_is_of_domain(f->proxy, &f->request->from.uri);
 }
 
+/* wants_signature: by identity.sign. Only a proven From is signed (RFC 4474 5 step 2). */
 static bool wants_signature(const struct fork *f)
 {
 	const struct sip_msg *m = f->request;
@@ -45,11 +52,11 @@ static bool wants_signature(const struct fork *f)
 
 	if (!f->vouched || which == SIGN_OFF || (which == SIGN_OUTBOUND && f->to_local))
 		return false;
-	/* AUT-09; and what is signed in another way already is left as it is (AUT-21). */
+	/* AUT-09. A request that has an Identity already, of whatever kind, is left as it is (AUT-21). */
 	return m->method != METHOD_REGISTER && msg_value(m, HDR_IDENTITY).p == NULL;
 }
 
-/* RFC 4474 5 step 3. *out: the time that will be signed. false: answered. */
+/* check_date: RFC 4474 5 step 3. *out is the Date that will be signed. false: answered. */
 static bool check_date(struct fork *f, int64_t *out)
 {
 	struct slice date = msg_value(f->request, HDR_DATE);
@@ -67,7 +74,7 @@ static bool check_date(struct fork *f, int64_t *out)
 	return false;
 }
 
-/* From here on it is the signed request that goes out, to every branch and every hop of it. */
+/* take_signed: from here on the signed request goes out, to every branch and every hop. */
 static bool take_signed(struct fork *f, const struct buf *octets)
 {
 	struct sip_msg *m;
@@ -110,7 +117,7 @@ static void sign(struct fork *f)
 
 	if (!check_date(f, &date_s))
 		return;
-	if (!signer_ready(p->d.signer, date_s)) { /* AUT-07 */
+	if (!signer_ready(p->d.signer, date_s)) { /* AUT-07: without a valid certificate it goes on unsigned */
 		log_line(LOG_WARN, "event=unsigned call_id=%s reason=no_valid_domain_certificate",
 			 log_esc(f->request->call_id).text);
 		fork_go(f);
@@ -132,6 +139,7 @@ static void sign(struct fork *f)
 
 /* --- strangers --- */
 
+/* is_required: by identity.require, a list of domains or "*" (VER-01). */
 static bool is_required(const struct fork *f)
 {
 	struct slice list = slice_str(f->proxy->d.access.settings->config.identity_require);
@@ -143,9 +151,9 @@ static bool is_required(const struct fork *f)
 }
 
 /*
- * The same signed request goes to another user of ours, on its way or forked by a proxy before us: to each of them
- * once, or whoever has it could send copies as long as the first one is under way. The verifier's memory knows no
- * Request-URI.
+ * is_first_there: the memory of replays knows no Request-URI, so the user that the request goes to is entered as part
+ * of the method. Each user gets a signed request once; otherwise a copy could be sent to one user again and again while
+ * the first is under way.
  */
 static bool is_first_there(const struct proxy *p, const struct sip_msg *m)
 {
@@ -164,8 +172,8 @@ static bool is_first_there(const struct proxy *p, const struct sip_msg *m)
 }
 
 /*
- * T-07: no replay is what comes through here once more while its first time is under way, if it goes elsewhere. But who
- * it is from is not said again: somebody on its way could have made it come.
+ * is_other_branch: a second copy of a signed request that is still pending and goes to another target is a fork, not a
+ * replay (T-07). It is forwarded without P-Asserted-Identity, because an on-path attacker could have produced it.
  */
 static bool is_other_branch(const struct fork *f)
 {
@@ -182,6 +190,7 @@ static bool is_other_branch(const struct fork *f)
 	return false;
 }
 
+/* same_signature: equal Identity and equal digest-strings; then the signature holds for both. */
 static bool same_signature(const struct sip_msg *a, const struct sip_msg *b)
 {
 	struct digest_string x, y;
@@ -205,15 +214,23 @@ bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m)
 	return false;
 }
 
+/*
+ * wants_verdict: by identity.verify-inbound, for requests to users of ours. ACKs are not judged: they cannot be
+ * answered.
+ */
 static bool wants_verdict(const struct fork *f)
 {
 	const struct config *c = &f->proxy->d.access.settings->config;
 
-	/* Who claims to be of ours has proven it, or goes by the connection of his dialog and is not vouched for. */
+	/* A From of our domain was proven by digest, or is known by its dialog and not vouched for. */
 	return c->identity_verify_inbound != VERIFY_OFF && f->to_local && f->id != 0 && !claims_ours(f) &&
 	       (identity_is_there(f->request) || is_required(f));
 }
 
+/*
+ * on_verdict: VER-16: with reject, and for a domain of identity.require, a request that does not hold is refused.
+ * Otherwise it goes on without P-Asserted-Identity.
+ */
 static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 {
 	struct proxy *p = arg;
@@ -239,7 +256,10 @@ static void on_verdict(void *arg, uint64_t own, const struct verdict *v)
 		answer(f, v->code, v->reason);
 }
 
-/* Does it have a signature that could be taken for ours, or half of one? An ACK is not answered. */
+/*
+ * brings_ours: does a request of our domain come with a signature that we did not make, or with half of one? It would
+ * be taken for ours. An ACK is not answered, so it is left alone.
+ */
 static bool brings_ours(const struct fork *f)
 {
 	return f->id != 0 && claims_ours(f) && !f->comes_back &&
@@ -250,7 +270,7 @@ void vetting_start(struct fork *f)
 {
 	struct proxy *p = f->proxy;
 
-	/* A certificate's name has no dot behind it, so nobody could verify a From that has. */
+	/* No certificate names a host with a final dot, so a signature for such a From could not be verified. */
 	f->vouched = f->proven && f->request->from.uri.host.n == uri_domain(&f->request->from.uri).n;
 	if (brings_ours(f))
 		answer(f, 403, "Identity Is Added Here");
