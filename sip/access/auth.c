@@ -32,9 +32,8 @@ struct auth {
 	struct nonces *nonces;
 	struct rate *guesses;
 	struct map revoked;
-	uint64_t floor; /* nonces made up to this one are stale for everybody */
-	struct buf
-		nobody; /* random digits: stand for the HA1 of a user that does not exist, so that it takes as long */
+	uint64_t floor;    /* nonces made up to this one are stale for everybody */
+	struct buf nobody; /* random digits: the HA1 of users that do not exist */
 };
 
 struct auth *auth_new(struct loop *l, const struct settings *settings)

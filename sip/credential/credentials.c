@@ -139,8 +139,7 @@ void credentials_turn_over(struct credentials *all, const struct turn *t, enum e
 	if (e == ERR_OK)
 		tell(all, t);
 	else if (c != NULL && c->present && end_of(c) <= loop_wall_s(all->d.loop))
-		look_at(all, loop_wall_s(all->d.loop) +
-				     RETRY_S); /* an expiry that could not be written is still to be done */
+		look_at(all, loop_wall_s(all->d.loop) + RETRY_S); /* an expiry that is still to be written */
 }
 
 /* --- ending --- */
