@@ -9,6 +9,8 @@
 #include "sip/message/uri.h"
 #include "store/named.h"
 
+/* Reads account files. Nothing of a line is quoted in an error but its first word, because it may hold the password. */
+
 #define ACCOUNT_MAX 16384 /* octets of an account file */
 #define ETAG_MAX 256      /* octets of an entity-tag that is kept */
 
@@ -25,7 +27,7 @@ static bool expected(struct reading *r, unsigned line, const char *what)
 	return false;
 }
 
-/* Only the plain form: an address of record has no port, parameters or headers. */
+/* read_aor: only the plain form: an AOR has no port, parameters or header fields. */
 static bool read_aor(struct reading *r, struct slice value, unsigned line)
 {
 	struct account *a = r->account;
@@ -55,6 +57,9 @@ static bool read_host(struct account *a, struct slice text)
 	return true;
 }
 
+/*
+ * read_server: "tls:host:port". tcp and udp are read, too, and refused later by agent_new, where the reason is known.
+ */
 static bool read_server(struct reading *r, struct slice value, unsigned line)
 {
 	struct account *a = r->account;
@@ -71,6 +76,7 @@ static bool read_server(struct reading *r, struct slice value, unsigned line)
 	return expected(r, line, "server = tls:host:port");
 }
 
+/* read_setting: each key at most once. The first error ends the reading. */
 static bool read_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
 {
 	struct reading *r = arg;
@@ -90,6 +96,7 @@ static bool read_setting(void *arg, struct slice section, struct slice key, stru
 		struct buf path = {0};
 		char *name = slice_dup(value);
 
+		/* A relative path is meant from the folder of the account file. */
 		named_beside(a->file, name, &path);
 		mem_free(name);
 		a->ca = buf_take(&path);
@@ -152,7 +159,7 @@ void account_etag(const struct account *a, struct buf *out)
 	struct slice aor, etag;
 
 	etag_path(a, &path);
-	/* "AOR etag": the file may be left from another user's account of the same name. */
+	/* The file has "AOR etag", because it may be left from an account of another user with the same name. */
 	if (buf_read_file(&text, path.p, ETAG_MAX + SIP_AOR_MAX) == ERR_OK &&
 	    slice_cut(slice_trim(buf_slice(&text)), ' ', &aor, &etag) && slice_eq(aor, slice_str(a->aor)) &&
 	    scan_is_token(etag))
@@ -161,6 +168,7 @@ void account_etag(const struct account *a, struct buf *out)
 	buf_free(&path);
 }
 
+/* An entity-tag that could not be written back as one word is not kept. */
 bool account_learn(const struct account *a, struct slice etag, struct buf *why)
 {
 	struct buf path = {0}, text = {0};

@@ -12,23 +12,34 @@
 #include "sip/ua/trace.h"
 #include "store/named.h"
 
-#define WORKERS 2
-#define QUEUE 16
-#define MESSAGE_MAX 65536
-#define CA_MAX (4u << 20)
-#define CHALLENGES_MAX 3 /* that one request answers: the first, and stale ones */
-#define DATE_SKEW_S 3600 /* RFC 4474 13.1 */
-#define REPLAY_MAX 65536 /* NOTIFYs that one watching process remembers */
-#define END_MS 2000      /* the longest that closing the connection may take */
+/*
+ * The way of a request (struct call):
+ *
+ *   agent_request -> (waiting) find_server -> connect_now -> transmit -> on_answer -> done
+ *                                                 ^              ^           |
+ *                                                 |              +-----------+ challenge, answered
+ *                                                 +-- on_closed: the next address, while the server has said nothing
+ *
+ * There is one connection at a time. Digest nonces are bound to it, so what is known of them goes with it.
+ */
 
-/* A request on its way: through resolving, connecting, challenges. */
+#define WORKERS 2         /* threads: one may wait for the DNS while another one checks a signature */
+#define QUEUE 16          /* jobs */
+#define MESSAGE_MAX 65536 /* octets of one message */
+#define CA_MAX (4u << 20) /* octets of the file of CAs */
+#define CHALLENGES_MAX 3  /* challenges that one request answers: the first, and those that say stale */
+#define DATE_SKEW_S 3600  /* RFC 4474 13.1 */
+#define REPLAY_MAX 65536  /* NOTIFYs that are remembered, for the whole run */
+#define END_MS 2000       /* the longest that closing the connection may take, in milliseconds */
+
+/* A request from agent_request until done. */
 struct call {
 	struct call *next;
 	struct agent *agent;
 	struct agent_request r; /* headers and body are copies */
 	unsigned challenges;
 	bool waiting; /* for a connection */
-	bool lost;    /* its connection went while it waited for an answer */
+	bool lost;    /* its connection ended while it waited for an answer */
 };
 
 struct agent {
@@ -38,16 +49,16 @@ struct agent {
 	void *arg;
 	struct loop *loop;
 	struct work *work;
-	struct settings settings; /* of the verifier and of connections: anchors and client_tls are the account's */
+	struct settings settings; /* CAs and client_tls are set, the rest is zero */
 	struct streams *streams;
 	struct tx_layer *transactions;
 	struct transport *transport;
 	struct replay *replay; /* of the verifier */
 	struct verifier *verifier;
 	struct answer answer;
-	struct resolved targets;
-	unsigned target;  /* that the connection goes to, or went to last */
-	struct flow flow; /* id 0: none */
+	struct resolved targets; /* addresses of the server, in the order to try them */
+	unsigned target;         /* index of the address that the connection goes to, or went to last */
+	struct flow flow;        /* id 0: there is no connection */
 	bool resolving;
 	bool spoke; /* the server has said something on this connection */
 	struct call *calls;
@@ -81,7 +92,7 @@ static void end_call(struct call *c, struct sip_msg *response, const char *why)
 	free_call(c);
 }
 
-/* Calls that wait for a connection or have lost theirs. */
+/* fail_calls: ends the calls that wait for a connection or have lost theirs. */
 static void fail_calls(struct agent *a, const char *why)
 {
 	struct call *next;
@@ -105,7 +116,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 
 	(void)id;
 	if (response == NULL && why != ERR_AGAIN) {
-		c->lost = true; /* on_closed follows, and knows why */
+		c->lost = true; /* on_closed follows with the reason */
 		return;
 	}
 	if (response == NULL) {
@@ -118,7 +129,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 		return;
 	}
 	if (a->flow.proto != PROTO_TLS) {
-		/* DIG-08: an answer in the clear is an invitation to guess the password. */
+		/* DIG-08: an answer in the clear could be tried against a dictionary. */
 		end_call(c, NULL,
 			 "the server asks for the password over a connection that is not TLS; nothing was answered");
 		return;
@@ -142,6 +153,7 @@ static void contact_of(const struct agent *a, const struct agent_request *r, str
 		buf_adds(out, ";transport=tcp");
 }
 
+/* transmit: writes the request for the current connection, with an answer ahead when a challenge is known (EVT-26). */
 static void transmit(struct call *c)
 {
 	struct agent *a = c->agent;
@@ -178,7 +190,7 @@ static void transmit(struct call *c)
 
 /* --- the connection --- */
 
-/* "no connection to tls:192.0.2.1:5061 for example.com: WHY", or that it ended after it had been good for something. */
+/* no_connection: fails the calls with "no connection to tls:192.0.2.1:5061 for example.com: WHY". */
 static void no_connection(struct agent *a, const char *why)
 {
 	unsigned last = a->target < a->targets.count ? a->target : a->targets.count - 1;
@@ -204,7 +216,7 @@ static void send_waiting(struct agent *a)
 	}
 }
 
-/* A new connection, to the current target or those behind it: whatever the last one knew of nonces is void. */
+/* connect_now: a new connection to the current address, or to the next one that can be tried. */
 static void connect_now(struct agent *a)
 {
 	const struct account *acc = a->account;
@@ -240,7 +252,7 @@ static void on_resolved(void *arg, const struct resolved *r, const char *why)
 		fail_calls(a, why);
 }
 
-/* In the loop, so that a failure never comes from within agent_request. */
+/* find_server: deferred by agent_request, so that a failure never calls done within it. */
 static void find_server(void *arg)
 {
 	struct agent *a = arg;
@@ -279,6 +291,10 @@ void agent_request(struct agent *a, const struct agent_request *r)
 	}
 }
 
+/*
+ * on_closed: the connection is over. If the server never answered on it, the next address is tried (RFC 3263 4.3);
+ * otherwise the requests fail, since the server may have acted on them.
+ */
 static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct agent *a = arg;
@@ -296,7 +312,7 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 	if (!had_calls && a->user->on_lost != NULL)
 		a->user->on_lost(a->arg, why);
 	else if (!a->spoke && ++a->target < a->targets.count)
-		connect_now(a); /* RFC 3263 4.3: the next address, as if this one had never been */
+		connect_now(a); /* RFC 3263 4.3 */
 	else
 		no_connection(a, why);
 }
@@ -327,7 +343,7 @@ static void on_signal(void *arg)
 
 	if (a->ending != NULL)
 		return;
-	/* A second one ends the program wherever it is: a look-up in the DNS cannot be interrupted. */
+	/* A second signal ends the program at once: a look-up in the DNS cannot be interrupted. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	if (a->user != NULL && a->user->on_stop != NULL)
@@ -364,6 +380,7 @@ static bool build(struct agent *a, struct buf *why)
 						    .kept_idle_ms = INT32_MAX};
 	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 
+	/* The user has chosen whom to ask, so a URL may lead to addresses of the own network, too. */
 	a->settings.reach.everywhere = true;
 	a->settings.config.identity_date_skew = DATE_SKEW_S;
 	a->settings.config.identity_wildcard = true;
@@ -431,7 +448,7 @@ void agent_user(struct agent *a, const struct agent_user *user, void *arg)
 int agent_run(struct agent *a)
 {
 	loop_run(a->loop);
-	/* From here on nothing calls back: users may free what their callbacks use. */
+	/* From here on nothing calls back, so users may free what their callbacks use. */
 	work_free(a->work);
 	a->work = NULL;
 	return a->code;

@@ -7,29 +7,32 @@
 #include "sip/ua/account.h"
 
 /*
- * A user agent for one verb: its loop, the one connection to the server of its account, requests that answer a digest
- * challenge by themselves, and the requests that come the other way.
+ * The user agent of one verb: its loop, the one connection to the server of its account, requests that answer digest
+ * challenges by themselves, and requests of the server. A lost connection is not restored by itself; the next request
+ * makes a new one.
  */
 struct agent;
 
 struct agent_user {
-	/* A NOTIFY; an agent answers all else by itself. Answered once, now or by id.
-	 */
+	/* A NOTIFY, to be answered once, now or later by its id. The agent answers all other requests. */
 	void (*on_request)(void *arg, struct tx *tx);
-	/* The connection broke while no request of ours waited. The next request makes a new one. */
+	/* The connection broke while no request of ours waited for an answer. */
 	void (*on_lost)(void *arg, const char *why);
-	/* SIGTERM or SIGINT: come to an end. */
+	/* SIGTERM or SIGINT came: the verb has to end by agent_finish. NULL: the agent ends with code 3. */
 	void (*on_stop)(void *arg);
 };
 
 struct agent_options {
-	bool secure;  /* TLS or nothing: for requests that carry or fetch keys (draft 7.6, 9) */
-	bool verbose; /* messages to stderr, secrets left out */
+	bool secure;  /* only TLS, for requests that carry or fetch keys (draft 7.6, 9) */
+	bool verbose; /* messages go to stderr, secrets left out */
 };
 
 /*
- * agent_new: nothing is sent yet. account must outlive the agent. false: *why is a sentence. agent_run: until
- * agent_finish, whose code it returns; the connection is closed in good order first, and nothing calls back afterwards.
+ * agent_new: reads the trusted CAs and builds all layers; nothing is sent yet. account is borrowed. false: *why is a
+ * sentence. agent_user: the callbacks; before the first request.
+ *
+ * agent_run: runs until agent_finish and returns its code. Afterwards nothing calls back any more. agent_finish: closes
+ * the connection in good order, which takes at most two seconds; further calls do nothing.
  */
 MUST_USE bool agent_new(const struct account *account, const struct agent_options *o, struct agent **out,
 			struct buf *why);
@@ -39,10 +42,12 @@ void agent_finish(struct agent *a, int code);
 void agent_free(struct agent *a);
 
 /*
- * agent_request: sends a request of the dialog (which stays the caller's and must live until done), with the next CSeq
- * of it. headers: further lines; body as given, with its length. A challenge is answered once (RFC 3261 22.2), again
- * only when it says stale. contact: with a Contact of this agent, also kept in the dialog.
- * done, once, never from within this call: a final response, or NULL and why is a sentence.
+ * agent_request: sends the next request of r->dialog, which stays the caller's and must live until done. headers are
+ * further lines; Content-Length is added. A challenge is answered once (RFC 3261 22.2), and again only when it says
+ * stale (DIG-07); never outside TLS (DIG-08). contact: the request carries our Contact, which is kept in the dialog,
+ * too.
+ *
+ * done is called once, never within this call: with a final response, or with NULL, and why is a sentence.
  */
 typedef void (*agent_done_fn)(void *arg, struct sip_msg *response, const char *why);
 struct agent_request {
@@ -58,10 +63,10 @@ void agent_request(struct agent *a, const struct agent_request *r);
 const struct account *agent_account(const struct agent *a);
 struct loop *agent_loop(struct agent *a);
 struct tx_layer *agent_transactions(struct agent *a);
-const struct trust *agent_trust(const struct agent *a); /* the anchors of the account */
+const struct trust *agent_trust(const struct agent *a); /* the CAs of the account */
 struct verifier *agent_verifier(struct agent *a);
 
-/* agent_is_current: did tx come by the connection that requests go out on now? */
+/* agent_is_current: did tx come by the connection that requests go out on now? (UAK-25) */
 bool agent_is_current(const struct agent *a, const struct tx *tx);
 
 #endif

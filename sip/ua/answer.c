@@ -4,6 +4,8 @@
 #include "crypto/rng.h"
 #include "sip/message/header.h"
 
+/* The computation of RFC 7616 3.4, as in access/auth.c, but from the password. */
+
 void answer_drop(struct answer *a)
 {
 	mem_free(a->realm);
@@ -12,7 +14,7 @@ void answer_drop(struct answer *a)
 	*a = (struct answer){0};
 }
 
-/* RFC 8760 2.4: algorithms that are not known are passed over. */
+/* known_algorithm: RFC 8760 2.4: challenges with unknown algorithms are passed over. Without a name it is MD5. */
 static bool known_algorithm(struct slice name, enum hash_alg *out)
 {
 	if (name.p != NULL && slice_ieq(name, S("SHA-256")))
@@ -32,8 +34,9 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 		struct digest_params d;
 		enum hash_alg alg;
 
-		/* Without qop there is neither cnonce nor count, so whoever made the challenge chooses all that is
-		 * hashed. */
+		/*
+		 * Without qop there is no cnonce, and a forged server could choose everything that is hashed (DIG-04).
+		 */
 		if (digest_params_parse(h->value, &d) != ERR_OK || d.realm.p == NULL || d.nonce.n == 0 ||
 		    !known_algorithm(d.algorithm, &alg) ||
 		    !(scan_list_has(d.qop, S("auth")) || scan_list_has(d.qop, S("auth-int"))))
@@ -51,6 +54,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 	return false;
 }
 
+/* response_of: RFC 7616 3.4.1. The body is part of A2 only with auth-int. */
 static void response_of(const struct answer *a, const struct answer_request *r, struct slice nc, struct slice cnonce,
 			struct slice qop, char out[2 * HASH_MAX + 1])
 {
@@ -71,6 +75,7 @@ static void response_of(const struct answer *a, const struct answer_request *r, 
 	mem_wipe(ha1, sizeof(ha1));
 }
 
+/* Each answer has a nonce count of its own, and a cnonce of 128 random bits. */
 void answer_make(struct answer *a, const struct answer_request *r, struct buf *out)
 {
 	struct slice qop = a->with_body ? S("auth-int") : S("auth");

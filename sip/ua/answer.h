@@ -4,24 +4,24 @@
 #include "crypto/hash.h"
 #include "sip/message/msg.h"
 
-/* Digest as the client side, RFC 3261 22, RFC 7616, RFC 8760: the challenge that is being answered, and answers to it.
- */
+/* Digest authentication, client side (RFC 3261 22, RFC 7616, RFC 8760): a challenge, and answers to it. */
 struct answer {
-	char *realm, *nonce, *opaque; /* owned, as they stood between their quotes; nonce NULL: no challenge yet */
+	char *realm, *nonce, *opaque; /* owned, as they stood between the quotes; nonce NULL: no challenge was taken */
 	enum hash_alg alg;
-	bool proxy, with_body; /* 407; qop=auth-int is offered */
-	uint32_t count;        /* answers given to this nonce */
+	bool proxy, with_body; /* proxy: it was a 407; with_body: qop=auth-int is offered and used */
+	uint32_t count;        /* answers made for this nonce: the last nc */
 };
 
+/* answer_drop: forgets the challenge. */
 void answer_drop(struct answer *a);
 
 /*
- * answer_take: the topmost challenge of a 401 or 407 that is Digest with qop, by SHA-256 or MD5. *stale: it says that
- * only the nonce was too old. false: there is none, and *a is as before.
+ * answer_take: takes the topmost usable challenge of a 401 or 407: Digest with qop, by SHA-256 or MD5 (RFC 8760 2.4,
+ * DIG-06). *stale: it says that only the nonce was too old. false: there is none, and *a is unchanged.
  */
 bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale);
 
-/* answer_make: appends the Authorization (or Proxy-Authorization) line of a request; a challenge has been taken. */
+/* answer_make: appends the Authorization or Proxy-Authorization line for a request. A challenge was taken before. */
 struct answer_request {
 	struct slice user, password, method, uri, body;
 };

@@ -8,9 +8,12 @@
 #include "sip/message/date.h"
 #include "store/named.h"
 
+/* Reading saved requests for the verbs verify and sign. */
+
 #define CAPTURE_MAX (1u << 20) /* octets of a file; no transport carries more */
 #define TIME_MAX 253402300799  /* the end of the year 9999 */
 
+/* read_stdin: all of standard input, at most CAPTURE_MAX octets. */
 static bool read_stdin(struct buf *out, struct buf *why)
 {
 	ssize_t n;
@@ -31,12 +34,13 @@ static bool read_stdin(struct buf *out, struct buf *why)
 	return true;
 }
 
-/* Of the head: lines that end in CR LF, in LF alone, and is the empty line behind them there? */
+/* Counts the lines of the head by their ends. ended: the empty line behind it is there. */
 struct lines {
 	unsigned crlf, lf;
 	bool ended;
 };
 
+/* look_at_lines: counts until the empty line that ends the head. */
 static struct lines look_at_lines(struct slice s)
 {
 	struct lines l = {0};
@@ -55,6 +59,7 @@ static struct lines look_at_lines(struct slice s)
 	return l;
 }
 
+/* give_crlf: rewrites the line ends of the head, up to the empty line. The body is copied as it is. */
 static void give_crlf(struct buf *octets)
 {
 	struct slice s = buf_slice(octets);
@@ -74,6 +79,7 @@ static void give_crlf(struct buf *octets)
 	*octets = out;
 }
 
+/* set_lines_right: a head with both kinds of line ends is left alone, because no receiver would take it either. */
 static void set_lines_right(const struct command *c, const char *file, struct buf *octets)
 {
 	struct lines l;
@@ -136,6 +142,7 @@ bool capture_read(const struct command *c, const char *file, struct capture *out
 		command_say(c, 0, "%s is a response (%u); only requests are signed (RFC 4474 9)", name, out->m->status);
 		return false;
 	}
+	/* msg_parse keeps a copy of its own, so the length is counted there, and tail is taken from octets. */
 	used = (size_t)(out->m->body.p - out->m->raw.p) + out->m->body.n;
 	out->tail = slice_sub(buf_slice(&out->octets), used, out->octets.n);
 	return true;

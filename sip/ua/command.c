@@ -11,8 +11,10 @@
 #include "sip/prompt.h"
 #include "store/named.h"
 
-#define PHRASE_MAX 1024
-#define QUOTE_MAX 200 /* octets of what a server says that are shown: what to do stands behind it */
+/* Command lines by two tables: which letter an option has, and which field of struct command it fills. */
+
+#define PHRASE_MAX 1024 /* octets of a pass phrase */
+#define QUOTE_MAX 200   /* octets of a reason phrase or warning that are shown: the hint stands behind them */
 
 static const struct option names[] = {
 	{"alg", required_argument, NULL, 'g'},
@@ -43,7 +45,7 @@ int command_say(const struct command *c, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	/* One line, whatever a server wrote into its reason phrase. */
+	/* A reason phrase of a server must not steer the terminal, or look like another line. */
 	report_plain(&text, slice_str(line));
 	fprintf(stderr, "vouch %s: %s\n", c->form->verb, text.n > 0 ? text.p : "");
 	buf_free(&text);
@@ -73,7 +75,7 @@ int command_refused(const struct command *c, const char *what, const struct sip_
 			   SLICE_ARG(reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
 }
 
-/* Where the value of an option goes, or that it was there. */
+/* Where the value of an option goes; for flags, which bool becomes true. */
 static const struct {
 	int letter;
 	size_t at;
@@ -93,6 +95,7 @@ static const struct {
 	  {'v', offsetof(struct command, verbose)},   {'w', offsetof(struct command, watch)},
 };
 
+/* take: stores an option of the command line in its field. */
 static void take(struct command *c, int letter, const char *value)
 {
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -109,6 +112,7 @@ bool command_words(struct command *c, const struct command_form *form, int argc,
 	int letter;
 
 	*c = (struct command){.form = form};
+	/* getopt prints nothing: the usage line says more. A verb takes only the letters of its form. */
 	opterr = 0;
 	optind = 1;
 	while (ok && (letter = getopt_long(argc, argv, "a:o:v", names, NULL)) != -1) {
@@ -125,7 +129,7 @@ bool command_words(struct command *c, const struct command_form *form, int argc,
 	return false;
 }
 
-/* The text of the file without the line end behind it; blanks belong to a pass phrase. */
+/* read_phrase: the line of the file without its line end. Blanks belong to the pass phrase. */
 static bool read_phrase(struct command *c, struct buf *why)
 {
 	if (!named_read(c->phrase_file, true, PHRASE_MAX, &c->phrase, why))
@@ -138,6 +142,7 @@ static bool read_phrase(struct command *c, struct buf *why)
 	return false;
 }
 
+/* has_password: verbs for keys are always challenged, so without a password they cannot end well. */
 static bool has_password(const struct command *c, bool secure, struct buf *why)
 {
 	if (!secure || c->account.password != NULL)
@@ -146,7 +151,7 @@ static bool has_password(const struct command *c, bool secure, struct buf *why)
 	return false;
 }
 
-/* FMT-16, draft 9.5: whoever learns the password must not have the keys as well. */
+/* phrase_is_own: FMT-16, draft 9.5: with one secret for both, the server could open the private key. */
 static bool phrase_is_own(const struct command *c, struct buf *why)
 {
 	if (c->phrase.n == 0 || !slice_eq(buf_slice(&c->phrase), slice_str(c->account.password)))
@@ -201,7 +206,7 @@ void command_aor(const struct command *c, struct buf *out)
 {
 	struct uri u;
 
-	/* account_load has parsed it, so both succeed. */
+	/* account_load has checked it, so neither call fails. */
 	if (uri_parse(slice_str(c->account.aor), &u) != ERR_OK || uri_aor(&u, out) != ERR_OK)
 		buf_clear(out);
 }

@@ -5,6 +5,8 @@
 #include "core/log.h"
 #include "sip/identity/fetch.h"
 
+/* A loop, workers and streams for one fetch. */
+
 struct once {
 	struct timer *end;
 	struct buf *body, *why;
@@ -26,7 +28,7 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 		buf_add(o->body, body);
 	else
 		buf_adds(o->why, why != NULL ? why : "the answer is empty");
-	timer_start(o->end, 0); /* in the next turn: the connection ends in this one */
+	timer_start(o->end, 0); /* the loop ends in the next turn, because the connection ends in this one */
 }
 
 bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct buf *why)

@@ -5,9 +5,9 @@
 #include "crypto/cert.h"
 
 /*
- * fetch_once: GET of what Identity-Info names (sip/service/fetch.h), from any address, by a verb that does nothing else
- * meanwhile. trust: anchors for servers of https. Appends the object to body; false: *why is a clause. Takes FETCH_MS
- * at most.
+ * fetch_once: fetches what Identity-Info names (sip/identity/fetch.h), from any address, with a loop of its own: for a
+ * verb that does nothing else meanwhile. trust: CAs for https. Appends the object to body. false: *why is a clause.
+ * Takes at most FETCH_MS.
  */
 MUST_USE bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct buf *why);
 

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+/* NOTIFYs may be checked in parallel by the verifier; subscriber_accept then takes only the newest one. */
+
 /* --- NOTIFYs --- */
 
-/* Staying subscribed there is no exit code to remember: what was wrong has been said. */
+/* stays: with --watch a bad NOTIFY is told, and does not end the verb, once a good one has come. */
 static bool stays(const struct fetcher *f)
 {
 	return f->c.watch && subscriber_began(f->subscriber);
@@ -21,6 +23,7 @@ static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j,
 	}
 }
 
+/* untrusted: the NOTIFY is refused, and nothing that it says counts (UAC-12). */
 static void untrusted(struct fetcher *f, uint64_t tx_id, unsigned code, const char *reason, const char *text)
 {
 	const struct judgement j = {.code = code, .reason = reason, .exit = EXIT_UNTRUSTED};
@@ -31,7 +34,7 @@ static void untrusted(struct fetcher *f, uint64_t tx_id, unsigned code, const ch
 	answer(f, tx_id, &j, false);
 }
 
-/* SEC-04, UAC-06: From is the URI that was asked for, by the rules of RFC 3261 19.1.4. */
+/* from_fits: SEC-04, UAC-06: From is the URI that was asked for (RFC 3261 19.1.4). */
 static bool from_fits(const struct fetcher *f, const struct sip_msg *m)
 {
 	struct uri asked;
@@ -44,7 +47,7 @@ static void judge(struct fetcher *f, struct tx *tx, bool proven)
 	struct sip_msg *m = tx_request(tx);
 	struct judgement j;
 
-	/* First, since NOTIFYs that are checked at the same time come out in any order: the newest one counts. */
+	/* First, because verdicts come in any order: one that is older than an accepted one must not count. */
 	if (!subscriber_accept(f->subscriber, tx))
 		return;
 	f->vouched_by = proven ? m->from.uri.host : SLICE_NONE;
@@ -66,6 +69,10 @@ static void on_verdict(void *arg, uint64_t tx_id, const struct verdict *v)
 		judge(f, tx, true);
 }
 
+/*
+ * on_notify: what is checked before the state counts. A credential without any Identity is accepted on the own
+ * connection, whose certificate was checked; a half or wrong Identity is not.
+ */
 static void on_notify(void *arg, struct tx *tx)
 {
 	struct fetcher *f = arg;
@@ -84,6 +91,7 @@ static void on_notify(void *arg, struct tx *tx)
 
 /* --- the subscription --- */
 
+/* The subscription is over: refused, failed, or ended as asked. Tells which, and ends the verb. */
 static void on_end(void *arg, const struct sip_msg *response, const char *why)
 {
 	struct fetcher *f = arg;
@@ -126,7 +134,7 @@ static void again(void *arg)
 
 void fetcher_again(struct fetcher *f)
 {
-	f->over = true; /* of this round */
+	f->over = true; /* this round is over, so that its end does not end the verb */
 	loop_defer(agent_loop(f->c.agent), again, f);
 }
 

@@ -5,12 +5,14 @@
 #include "sip/ua/subscriber.h"
 
 /*
- * A verb that subscribes to one resource and judges what comes, once or until it is told to stop (--watch). Here is
- * what all such verbs have in common: the proof of Identity, answers to NOTIFYs, the end and its exit code.
+ * The common part of the verbs that subscribe to one resource and judge what comes, once, or with --watch until a
+ * signal: the proof of Identity, answers to NOTIFYs, the end and the exit code.
+ *
+ *   NOTIFY -> subscriber_request -> on_notify -> verifier -> subscriber_accept -> judge -> subscriber_answer
  */
 struct fetcher;
 
-/* What to do with a NOTIFY whose sender is proven: the answer to it, and the exit code of a verb that runs once. */
+/* What a verb has decided about a genuine NOTIFY: the answer to it, and the exit code of a verb that runs once. */
 struct judgement {
 	unsigned code;
 	const char *reason; /* NULL: the default phrase */
@@ -18,11 +20,14 @@ struct judgement {
 };
 
 struct fetcher_user {
-	const char *package;
-	bool own;         /* the user's own keys: TLS and digest; NOTIFYs only on that connection (UAK-25) */
-	const char *what; /* "the certificate of", for sentences */
-	uint32_t expires; /* of a subscription that stays */
-	/* m: Identity holds for its From, which is the resource. Says and stores what is to be said and stored. */
+	const char *package; /* event package */
+	bool own;            /* the own credential: NOTIFYs count only on the current connection (UAK-25) */
+	const char *what;    /* for messages, like "the certificate of" */
+	uint32_t expires;    /* seconds, with --watch */
+	/*
+	 * From of m is the resource. Identity of m holds; only with own it may be missing, because the connection
+	 * proves the server. Stores and tells what is to be stored and told.
+	 */
 	struct judgement (*judge)(struct fetcher *f, struct sip_msg *m);
 };
 
@@ -31,21 +36,21 @@ struct fetcher {
 	const struct fetcher_user *user;
 	struct buf resource; /* the URI that is subscribed to */
 	struct subscriber *subscriber;
-	int code;
-	bool over;
-	bool stopped;           /* by a signal */
-	uint8_t told[HASH_MAX]; /* digest of what was reported last */
+	int code;               /* exit code so far */
+	bool over;              /* the verb ends, or this round does; see fetcher_again */
+	bool stopped;           /* a signal has come */
+	uint8_t told[HASH_MAX]; /* SHA-256 of the state that was told last; with has_told */
 	bool has_told;
-	struct slice vouched_by; /* during judge: the domain that signed; SLICE_NONE: nobody */
+	struct slice vouched_by; /* during judge: the domain that signed m; SLICE_NONE: none */
 };
 
-/* fetcher_run: c is open. Returns the exit code; the caller closes f->c and frees resource afterwards. */
+/* fetcher_run: f->c is open and resource set. Returns the exit code. The caller closes f->c and frees resource. */
 int fetcher_run(struct fetcher *f);
 
-/* fetcher_news: is this another state than the one that was reported last? A refresh brings the same one again. */
+/* fetcher_news: is state another one than that of the last call? A refresh brings the same state again. */
 bool fetcher_news(struct fetcher *f, struct slice state);
 
-/* fetcher_again: asks anew when the current event has been dealt with, even when this would be the end. */
+/* fetcher_again: subscribes anew when the current event is done, even if the verb would end otherwise. */
 void fetcher_again(struct fetcher *f);
 
 #endif

@@ -1,5 +1,7 @@
 #include "sip/ua/signature.h"
 
+/* Most failures come from line ends that an editor or a mail program has changed, so these are tried. */
+
 void signature_hash(const struct digest_string *ds, struct slice more, enum hash_alg alg, uint8_t *out)
 {
 	struct slice parts[DIGEST_STRING_PARTS + 1];
@@ -28,6 +30,7 @@ bool signature_holds_with_tail(const struct signature_parts *p, struct key *k)
 	return p->tail.n > 0 && fits(p, p->tail, p->alg, k);
 }
 
+/* Does the signature hold with another body, everything else as it is? */
 static bool fits_body(const struct signature_parts *p, const struct buf *body, struct key *k)
 {
 	struct digest_string ds = *p->ds;
@@ -38,7 +41,7 @@ static bool fits_body(const struct signature_parts *p, const struct buf *body, s
 	return signature_holds(&other, k);
 }
 
-/* All octets behind the head, every line end as CR LF. */
+/* with_crlf: all octets behind the head, with CR LF for each LF that has no CR. */
 static void with_crlf(const struct signature_parts *p, struct buf *out)
 {
 	const struct slice both[] = {p->ds->parts[DIGEST_STRING_PARTS - 1], p->tail};
@@ -52,6 +55,10 @@ static void with_crlf(const struct signature_parts *p, struct buf *out)
 	}
 }
 
+/*
+ * The cheap explanations first. The last ones need the key to have made the signature: key_made looks at the padding,
+ * which only the right key brings out.
+ */
 const char *signature_guess(const struct signature_parts *p, struct key *k)
 {
 	const char *guess = "another key made it, or it was changed itself: the certificate is not that of the signer";
@@ -61,6 +68,7 @@ const char *signature_guess(const struct signature_parts *p, struct key *k)
 		return "it fits with the other algorithm: alg in Identity-Info is wrong";
 	if (signature_holds_with_tail(p, k))
 		return "it fits only together with the octets behind Content-Length: that is too small";
+	/* From here on the key is known to be right, so another string must have been signed. */
 	if (!key_made(k, p->alg, p->sig))
 		return guess;
 	guess = "the key of the certificate made it, but over another string: a signed part was changed";
@@ -74,6 +82,7 @@ const char *signature_guess(const struct signature_parts *p, struct key *k)
 		guess = "it fits with one more CR LF at the end of the body, which was cut off";
 		goto out;
 	}
+	/* Back to the body with CR LF, then without its last line end. */
 	body.n -= 2;
 	if (body.n >= 2 && slice_ends(buf_slice(&body), S("\r\n"))) {
 		body.n -= 2;

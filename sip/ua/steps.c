@@ -6,8 +6,11 @@
 #include "sip/message/proto.h"
 #include "sip/report.h"
 
+/* Names, phrases and words are static; only texts may have octets of strangers, so only these are escaped. */
+
 #define TEXT_MAX 2048
 
+/* add: appends a step. The list is sized for all steps of verify_steps.c, so there is no check. */
 static void __attribute__((format(printf, 4, 0)))
 add(struct steps *s, const char *name, enum step_state state, const char *fmt, va_list ap)
 {
@@ -75,6 +78,7 @@ void steps_print(const struct steps *s, struct buf *out)
 	}
 }
 
+/* A step that was not judged has "holds": null, so that nobody takes it for one that holds. */
 void steps_json(const struct steps *s, struct buf *out)
 {
 	static const char *const words[] = {[STEP_HOLDS] = "true", [STEP_FAILS] = "false", [STEP_OPEN] = "null"};

@@ -4,20 +4,20 @@
 #include "core/buf.h"
 
 /*
- * What was proven step by step, for people: every step holds, fails with the SIP status that a verifier would answer,
- * or cannot be judged because of an earlier one. The first that fails decides.
+ * The outcome of a check step by step, for people: each step holds, fails with the SIP status that a verifier would
+ * answer, or stays open because an earlier one failed. The first step that fails decides.
  */
-#define STEPS_MAX 12
+#define STEPS_MAX 12 /* steps of one check; adding more is an error of the program */
 
 enum step_state { STEP_HOLDS, STEP_FAILS, STEP_OPEN };
 
 struct step {
 	const char *name;
 	enum step_state state;
-	unsigned code;      /* of one that fails */
-	const char *reason; /* its phrase, static */
+	unsigned code;      /* SIP status; only of a step that fails */
+	const char *reason; /* the phrase of code, static */
 	struct buf text;
-	struct buf string; /* one line more below it, fit for a terminal; may be empty */
+	struct buf string; /* one more line to print, escaped already; may be empty */
 };
 
 struct steps {
@@ -25,17 +25,17 @@ struct steps {
 	unsigned count;
 };
 
+/* steps_hold, steps_fail, steps_open: append a step; name is static. reason NULL: the default phrase of code. */
 void steps_hold(struct steps *s, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void steps_open(struct steps *s, const char *name, const char *why);
 
-/* steps_fail: reason NULL is the default phrase of code. */
 void steps_fail(struct steps *s, const char *name, unsigned code, const char *reason, const char *fmt, ...)
 	PRINTF_LIKE(5, 6);
 
-/* steps_failed: the first one that fails, NULL when all hold. */
+/* steps_failed: the first step that fails; NULL: none does. */
 const struct step *steps_failed(const struct steps *s);
 
-/* steps_print: one line for each; steps_json: the value of "steps". */
+/* steps_print: appends one line for each step. steps_json: appends a JSON array of them. */
 void steps_print(const struct steps *s, struct buf *out);
 void steps_json(const struct steps *s, struct buf *out);
 void steps_free(struct steps *s);

@@ -5,18 +5,31 @@
 #include "core/mem.h"
 #include "sip/message/header.h"
 
-#define STOP_MS 2000 /* the longest that unsubscribing may take */
-#define BACKOFF_MAX_S 300
-#define CALM_MS 60000           /* a subscription that lived so long starts the backing off anew */
-#define MARGIN_MAX_S 600        /* a refresh goes out a quarter of the time before the end, at most this much */
-#define RETRY_AFTER_S 60        /* for "probation" and "giveup" that do not say when */
-#define WAIT_MAX_S (20 * 86400) /* whatever retry-after says: what fits into 32 bits of milliseconds */
+/*
+ * The machine of RFC 6665 4.1.2:
+ *
+ *   WAITING --timer: SUBSCRIBE in a new dialog--> SUBSCRIBING --accepted NOTIFY--> ACTIVE --timer: refresh--> ACTIVE
+ *      ^                                               |                             |
+ *      +-- terminated, lost connection, 481, 5xx: back off (T-21) -------------------+
+ *
+ *   ACTIVE --subscriber_stop--> STOPPING --last NOTIFY, failure or timer--> ENDED
+ *
+ * A poll, a refusal, and trouble before the first accepted NOTIFY lead to ENDED from anywhere. The dialog is
+ * established by the NOTIFY, not by the 200, and a NOTIFY may come first (EVT-21).
+ */
+
+#define STOP_MS 2000      /* milliseconds: the longest that unsubscribing may take */
+#define BACKOFF_MAX_S 300 /* the longest wait between attempts */
+#define CALM_MS 60000     /* milliseconds: after a subscription that lived so long the backing off begins anew */
+#define MARGIN_MAX_S 600  /* seconds: a refresh goes out a quarter of the time before the end, but at most this much */
+#define RETRY_AFTER_S 60  /* the wait after "probation" and "giveup" without retry-after (UAC-17) */
+#define WAIT_MAX_S (20 * 86400) /* the longest that retry-after is followed; more would not fit into a timer */
 
 enum state {
-	SUBSCRIBING, /* no genuine NOTIFY yet */
+	SUBSCRIBING, /* no NOTIFY was accepted yet */
 	ACTIVE,
-	WAITING,  /* for the next attempt */
-	STOPPING, /* unsubscribed; its answer and the last NOTIFY are waited for */
+	WAITING,  /* until the next attempt */
+	STOPPING, /* unsubscribed; the answer and the last NOTIFY are to come */
 	ENDED,
 };
 
@@ -27,13 +40,13 @@ struct subscriber {
 	enum state state;
 	struct dialog dialog;
 	bool pending;        /* a SUBSCRIBE of the dialog has no final response yet */
-	bool accepted;       /* the last one had a 2xx */
-	bool notified;       /* a genuine NOTIFY came since the last SUBSCRIBE went out */
-	bool once;           /* it has been active before: from then on trouble is not the end */
+	bool accepted;       /* the last SUBSCRIBE had a 2xx */
+	bool notified;       /* a NOTIFY was accepted since the last SUBSCRIBE went out */
+	bool once;           /* a NOTIFY was accepted once; from then on trouble is not the end */
 	struct timer *timer; /* SUBSCRIBING: Timer N; ACTIVE: refresh; WAITING: next attempt; STOPPING: patience */
 	int64_t ends_ms;     /* of the subscription, monotonic */
 	int64_t began_ms;    /* of this attempt */
-	unsigned attempts;   /* since it was calm */
+	unsigned attempts;   /* attempts since a subscription last lived for CALM_MS */
 };
 
 static void attempt(struct subscriber *s);
@@ -62,7 +75,7 @@ static int64_t now_ms(const struct subscriber *s)
 	return loop_now_ms(agent_loop(s->agent));
 }
 
-/* The first time at once, then 2, 4, 8 ... seconds later: T-21 (3). */
+/* backoff_s: at once, then 2, 4, 8 ... seconds, at most BACKOFF_MAX_S (T-21). */
 static unsigned backoff_s(struct subscriber *s)
 {
 	unsigned n;
@@ -75,7 +88,7 @@ static unsigned backoff_s(struct subscriber *s)
 	return n < 9 && (1u << n) < BACKOFF_MAX_S ? 1u << n : BACKOFF_MAX_S;
 }
 
-/* The subscription is over, but wanted: again, at least least_s later. */
+/* again: the subscription is over, but still wanted: another attempt, no sooner than in least_s. */
 static void again(struct subscriber *s, const char *why, unsigned least_s)
 {
 	unsigned wait_s = backoff_s(s);
@@ -87,7 +100,7 @@ static void again(struct subscriber *s, const char *why, unsigned least_s)
 	s->o.user->on_trouble(s->o.arg, why, wait_s);
 }
 
-/* Before it was active once, trouble is the end: the caller is told instead of being left waiting. */
+/* trouble: before the first accepted NOTIFY the user is told, instead of waiting for something that never was. */
 static void trouble(struct subscriber *s, const char *why)
 {
 	if (s->state == STOPPING)
@@ -100,6 +113,7 @@ static void trouble(struct subscriber *s, const char *why)
 
 /* --- SUBSCRIBE --- */
 
+/* The sooner the end, the smaller the margin, so that a short subscription is not refreshed all the time. */
 static void arm_refresh(struct subscriber *s)
 {
 	int64_t left = s->ends_ms - now_ms(s), margin = left / 4;
@@ -115,11 +129,11 @@ static void on_granted(struct subscriber *s, const struct sip_msg *response)
 	int64_t at;
 
 	s->accepted = true;
-	/* RFC 6665 4.1.2.1: without Expires what was asked for; more than asked for is not believed. */
+	/* RFC 6665 4.1.2.1: without Expires it is what was asked for. It cannot be longer than that. */
 	if (delta_parse(msg_value(response, HDR_EXPIRES), &granted) != ERR_OK || granted > s->o.expires)
 		granted = s->o.expires;
 	at = now_ms(s) + (int64_t)granted * 1000;
-	/* A NOTIFY that was quicker may have said less (EVT-25). */
+	/* A NOTIFY that came before the 200 may have granted less (EVT-25). */
 	if (!s->notified || at < s->ends_ms)
 		s->ends_ms = at;
 	if (s->state == ACTIVE)
@@ -128,7 +142,7 @@ static void on_granted(struct subscriber *s, const struct sip_msg *response)
 		timer_start(s->timer, 64 * TX_T1_MS); /* Timer N anew: connecting and a challenge took time */
 }
 
-/* RFC 6665 4.1.2.2, EVT-24: these answers to a refresh end the subscription; after others it lives to its end. */
+/* ends_subscription: RFC 6665 4.1.2.2 (EVT-24): these answers to a refresh end it; after others it lives to its end. */
 static bool ends_subscription(unsigned status)
 {
 	return status == 404 || status == 405 || status == 410 || status == 416 || (status >= 480 && status <= 485) ||
@@ -152,10 +166,11 @@ static void on_refused(struct subscriber *s, const struct sip_msg *response)
 		again(s, "the server does not know the subscription any more", 0);
 	else if (ends_subscription(response->status))
 		end(s, response, NULL);
-	else
+	else /* it lives on: another refresh in a minute, or half of what is left */
 		timer_start(s->timer, left > 120000 ? 60000 : (uint32_t)(left / 2 + 1));
 }
 
+/* A poll needs both the answer and a NOTIFY, in whichever order they come. */
 static void poll_may_end(struct subscriber *s)
 {
 	if (is_poll(s) && s->notified && !s->pending)
@@ -167,7 +182,7 @@ static void on_response(void *arg, struct sip_msg *response, const char *why)
 	struct subscriber *s = arg;
 
 	s->pending = false;
-	/* WAITING: a NOTIFY has ended what it was for, and the next attempt is a matter of the timer. */
+	/* WAITING: a NOTIFY has ended the subscription meanwhile, and the timer makes the next attempt. */
 	if (s->state == ENDED || s->state == WAITING)
 		return;
 	if (s->state == STOPPING) {
@@ -191,7 +206,7 @@ static void subscribe(struct subscriber *s, uint32_t expires)
 	struct agent_request r = {
 		.method = METHOD_SUBSCRIBE, .dialog = &s->dialog, .contact = true, .done = on_response, .arg = s};
 
-	/* The package's default body types are what this side wants: no Accept (RFC 6072 7.4, UAK-29). */
+	/* No Accept: the default body types of the packages are wanted (RFC 6072 7.4, UAK-29). */
 	buf_addf(&headers, "Event: %s\r\nExpires: %u\r\n", s->o.package, expires);
 	r.headers = buf_slice(&headers);
 	s->pending = true;
@@ -200,7 +215,7 @@ static void subscribe(struct subscriber *s, uint32_t expires)
 	buf_free(&headers);
 }
 
-/* A new dialog. The one before is gone with its Call-ID, so what still comes for it gets a 481. */
+/* attempt: SUBSCRIBE in a new dialog. NOTIFYs of the one before get 481 from now on. */
 static void attempt(struct subscriber *s)
 {
 	const struct account *a = agent_account(s->agent);
@@ -221,15 +236,15 @@ static void on_timer(void *arg)
 	case SUBSCRIBING:
 		if (s->accepted)
 			trouble(s, "the server accepted the subscription, but sent no NOTIFY within 32 seconds");
-		break; /* else the request is still out, and its end says so */
+		break; /* the request is still under way, and on_response tells its end */
 	case ACTIVE:
 		if (!s->pending && s->ends_ms <= now_ms(s))
-			again(s, "the server granted no time", 0); /* a refresh would run in circles */
+			again(s, "the server granted no time", 0); /* a refresh would be granted no time either */
 		else if (!s->pending)
 			subscribe(s, s->o.expires);
 		break;
 	case WAITING:
-		/* A request that is still out holds the old dialog. */
+		/* The dialog may not be dropped while a request of it is under way. */
 		if (s->pending)
 			timer_start(s->timer, 1000);
 		else
@@ -250,6 +265,7 @@ static void refuse(struct tx *tx, unsigned code, const char *reason)
 	tx_reply_code(tx, code, reason);
 }
 
+/* Does it belong to the current dialog? Before the first NOTIFY any tag of the server fits (RFC 6665 4.4.1). */
 static bool is_ours(const struct subscriber *s, const struct sip_msg *m)
 {
 	const struct dialog *d = &s->dialog;
@@ -279,7 +295,7 @@ void subscriber_request(struct subscriber *s, struct tx *tx)
 		s->o.user->on_notify(s->o.arg, tx);
 }
 
-/* RFC 6665 4.1.3: what each reason allows (EVT-23). */
+/* on_terminated: RFC 6665 4.1.3: each reason says whether and when to subscribe again (EVT-23). */
 static void on_terminated(struct subscriber *s, const struct substate *st)
 {
 	static const char *const final[] = {"rejected", "noresource", "invariant"};
@@ -305,11 +321,12 @@ static void on_terminated(struct subscriber *s, const struct substate *st)
 		again(s, "the server ended the subscription", st->has_retry_after ? st->retry_after : 0);
 }
 
+/* follow_state: Subscription-State of an accepted NOTIFY. expires can shorten the time, never prolong it (SEC-13). */
 static void follow_state(struct subscriber *s, const struct sip_msg *m)
 {
 	struct substate st;
 
-	/* subscriber_request has read it before. */
+	/* subscriber_request has parsed it before, so this does not fail. */
 	if (substate_parse(msg_value(m, HDR_SUBSCRIPTION_STATE), &st) != ERR_OK)
 		return;
 	if (slice_ieq(st.state, S("terminated"))) {
@@ -343,7 +360,7 @@ bool subscriber_accept(struct subscriber *s, struct tx *tx)
 		return false;
 	}
 	e = s->dialog.remote_tag == NULL ? dialog_complete(&s->dialog, m, &why) : dialog_refresh(&s->dialog, m, &why);
-	/* ERR_EXISTS: a newer one was accepted while this one was judged. No 481: that would end the subscription. */
+	/* ERR_EXISTS: a newer one was accepted meanwhile. 481 would end the subscription, so it is 500. */
 	if (e != ERR_OK)
 		refuse(tx, e == ERR_EXISTS ? 500 : 400, why);
 	else
@@ -414,7 +431,7 @@ void subscriber_stop(struct subscriber *s)
 {
 	if (s->state == ENDED || s->state == STOPPING)
 		return;
-	/* Without a complete dialog there is nothing to take back that the server would find. */
+	/* Without an established dialog the server could not find what to end. */
 	if (s->state != ACTIVE || s->pending || s->dialog.remote_tag == NULL) {
 		end(s, NULL, NULL);
 		return;

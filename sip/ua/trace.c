@@ -4,6 +4,8 @@
 
 #include "sip/report.h"
 
+/* Messages for a person: no secret, and no octet that could steer the terminal. */
+
 static void put(struct slice line)
 {
 	struct buf text = {0};
@@ -27,7 +29,7 @@ void trace_message(void *arg, const struct flow *f, bool sent, struct slice octe
 
 		line = slice_sub(rest, 0, n);
 		rest = slice_sub(rest, n + 1, rest.n);
-		/* A fold belongs to the line above it. */
+		/* A folded line belongs to the header field above it. */
 		if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t') && hidden)
 			continue;
 		hidden = slice_istarts(line, S("Authorization")) || slice_istarts(line, S("Proxy-Authorization"));

@@ -4,8 +4,8 @@
 #include "sip/transport/transport.h"
 
 /*
- * trace_message: writes a message to stderr for a person (-v): start line and headers, a body only as its size and
- * type, the answers to digest challenges left out. For transport_trace.
+ * trace_message: writes a message to stderr for a person (-v): start line and header fields; of a body only its size;
+ * answers to digest challenges left out. It is a transport_trace_fn.
  */
 void trace_message(void *arg, const struct flow *f, bool sent, struct slice octets);
 

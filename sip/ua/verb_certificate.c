@@ -8,30 +8,31 @@
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
-/* certificate: draft 6.9 and 9.3: the certificate of somebody, proven by the domain of its address. */
+/* vouch certificate: the certificate of another user, proven by the domain of its address (draft 6.9, 9.3). */
 
 static const struct command_form form = {.verb = "certificate",
 					 .usage = "-a ACCOUNT AOR [-o FILE] [--watch] [--json] [-v]",
 					 .letters = "aovjw",
 					 .words = 1};
 
-#define LOOK_AGAIN_S (20 * 86400) /* the longest that the timer of the end of validity sleeps */
+#define LOOK_AGAIN_S (20 * 86400) /* seconds: the longest sleep of the expiry timer, which has 32 bits */
 
 struct certificate {
-	struct fetcher f; /* first: the judge gets it */
+	struct fetcher f; /* must be first: judge gets a pointer to it */
 	struct timer *expiry;
-	int64_t not_after; /* of what is in the file; 0: nothing */
+	int64_t not_after; /* notAfter of the certificate in the file, 0: none */
 };
 
 static const struct judgement fine = {.code = 200, .exit = EXIT_DONE};
 
+/* refuse: the NOTIFY is genuine, but its body cannot be used. What is stored stays. */
 static struct judgement refuse(struct certificate *k, unsigned code, int exit, const char *text)
 {
 	command_say(&k->f.c, 0, "the certificate of %s cannot be used: %s", k->f.c.words[0], text);
 	return (struct judgement){.code = code, .exit = exit};
 }
 
-/* What is not valid any more does not stay where a program would find it (UAC-11, SEC-06). */
+/* withdraw: a certificate that is not valid any more must not stay where programs look for it (UAC-11, SEC-06). */
 static void withdraw(struct certificate *k)
 {
 	struct buf why = {0};
@@ -46,6 +47,7 @@ static void withdraw(struct certificate *k)
 	buf_free(&why);
 }
 
+/* nothing: a verified NOTIFY without body: no certificate, or a revocation. */
 static struct judgement nothing(struct certificate *k)
 {
 	struct report r = {0};
@@ -62,6 +64,7 @@ static struct judgement nothing(struct certificate *k)
 	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
 }
 
+/* The clock may be set while the timer sleeps, so on_expiry looks at it again. */
 static void arm_expiry(struct certificate *k)
 {
 	int64_t left = k->not_after - loop_wall_s(agent_loop(k->f.c.agent));
@@ -86,6 +89,7 @@ static void on_expiry(void *arg)
 	withdraw(k);
 }
 
+/* tell: one event with what a person needs to decide whether to trust the certificate (UAC-22). */
 static void tell(struct certificate *k, const struct cert *cert, struct slice pem)
 {
 	enum trust_verdict t =
@@ -98,7 +102,7 @@ static void tell(struct certificate *k, const struct cert *cert, struct slice pe
 	report_text(&r, "sha256", buf_slice(&print));
 	report_time(&r, "valid-until", cert_not_after(cert));
 	report_text(&r, "vouched-by", k->f.vouched_by);
-	report_bool(&r, "ca-validated", t == TRUST_OK); /* SEC-14 */
+	report_bool(&r, "ca-validated", t == TRUST_OK); /* SEC-14: told, and decides nothing */
 	if (k->f.c.out != NULL)
 		report_text(&r, "file", slice_str(k->f.c.out));
 	else
@@ -107,6 +111,7 @@ static void tell(struct certificate *k, const struct cert *cert, struct slice pe
 	buf_free(&print);
 }
 
+/* keep: stores the certificate and tells about it, when it is another one than before. */
 static struct judgement keep(struct certificate *k, const struct cert *cert)
 {
 	struct judgement j = fine;
@@ -128,7 +133,7 @@ static struct judgement keep(struct certificate *k, const struct cert *cert)
 	return j;
 }
 
-/* Sender and integrity are proven. Content-Type is not signed: the octets decide (T-40). */
+/* judge: sender and integrity are proven. Content-Type is not signed, so the octets decide (T-40). */
 static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 {
 	struct certificate *k = (struct certificate *)(void *)f;
@@ -170,10 +175,11 @@ int verb_certificate(int argc, char **argv)
 
 	if (!command_words(&k.f.c, &form, argc, argv, &code))
 		return code;
-	/* Neither a password nor headers may be in a Request-URI (RFC 3261 19.1.1, table 1). */
+	/* RFC 3261 19.1.1, table 1: neither a password nor header fields may be in a Request-URI. */
 	if (uri_parse(slice_str(k.f.c.words[0]), &aor) != ERR_OK || aor.scheme == URI_OTHER || aor.user.n == 0 ||
 	    aor.password.p != NULL || aor.headers.p != NULL)
 		return command_say(&k.f.c, EXIT_USAGE, "%s is no address; expected sip:user@domain", k.f.c.words[0]);
+	/* Certificates are public and signed: no TLS is needed (SEC-12). */
 	if (command_open(&k.f.c, false, &code)) {
 		buf_adds(&k.f.resource, k.f.c.words[0]);
 		k.expiry = timer_new(agent_loop(k.f.c.agent), on_expiry, &k);

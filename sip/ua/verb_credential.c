@@ -11,7 +11,7 @@
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
-/* credential: draft 7.6 and 7.11: the user's own certificate and private key, as another device published them. */
+/* vouch credential: the user's own certificate and private key, as another device published them (draft 7.6, 7.11). */
 
 static const struct command_form form = {.verb = "credential",
 					 .usage =
@@ -19,16 +19,19 @@ static const struct command_form form = {.verb = "credential",
 					 .letters = "aovjwp"};
 
 struct credential {
-	struct fetcher f;    /* first: the judge gets it */
-	struct buf crt, key; /* paths */
-	bool prompted;
+	struct fetcher f;    /* must be first: judge gets a pointer to it */
+	struct buf crt, key; /* paths of the two files */
+	bool prompted;       /* the pass phrase was asked for once already */
 };
 
 static struct judgement refuse(struct credential *k, int exit, const char *text)
 {
 	command_say(&k->f.c, 0, "the credential of %s cannot be used: %s; what is stored here stays",
 		    k->f.c.account.aor, text);
-	/* UAK-11, draft 7.11: 437 also when it is the key that cannot be used. */
+	/*
+	 * UAK-11, draft 7.11: 437 stands for a key that cannot be used, too. The server keeps the subscription
+	 * (CRD-33).
+	 */
 	return (struct judgement){.code = 437, .exit = exit};
 }
 
@@ -49,8 +52,8 @@ static bool write_pem(struct credential *k, const char *path, const char *label,
 }
 
 /*
- * An encrypted key as it was published. A plain one in its oldest form, which every program reads, and encrypted when
- * there is a pass phrase for it (UAK-26).
+ * write_key: an encrypted key is stored as it was published. A plain one is encrypted if there is a pass phrase;
+ * otherwise it is stored in the oldest form of PKCS#8, which every program reads (UAK-26).
  */
 static bool write_key(struct credential *k, struct slice der)
 {
@@ -79,7 +82,7 @@ static struct judgement store(struct credential *k, const struct publish_body *p
 	struct report r = {0};
 	struct buf print = {0};
 
-	/* The key first: a certificate without its key invites mail that nobody can read. */
+	/* The key first: a certificate without its key invites messages that nobody can read. */
 	if ((p->key.n > 0 && !write_key(k, buf_slice(&p->key))) ||
 	    !write_pem(k, k->crt.p, "CERTIFICATE", cert_der(p->cert)))
 		return (struct judgement){.code = 200, .exit = EXIT_LOCAL};
@@ -98,7 +101,10 @@ static struct judgement store(struct credential *k, const struct publish_body *p
 
 /* --- checks --- */
 
-/* ERR_OK: it is the private half of the certificate. */
+/*
+ * key_fits: ERR_OK: the key belongs to the certificate (UAK-24). ERR_NOTFOUND: a pass phrase is needed. ERR_CRYPTO: it
+ * is wrong.
+ */
 static enum err key_fits(struct credential *k, const struct publish_body *p)
 {
 	struct slice der = buf_slice(&p->key);
@@ -119,6 +125,7 @@ static enum err key_fits(struct credential *k, const struct publish_body *p)
 	return e;
 }
 
+/* Deferred by wrong_phrase. The prompt blocks the loop, which may be: the NOTIFY has been answered. */
 static void ask_phrase(void *arg)
 {
 	struct credential *k = arg;
@@ -131,17 +138,18 @@ static void ask_phrase(void *arg)
 	}
 }
 
-/* UAK-13, T-25: the NOTIFY is answered first; asking a person takes longer than a transaction lives. */
+/* wrong_phrase: UAK-13, T-25: the NOTIFY is answered before a person is asked, who takes longer than a transaction. */
 static struct judgement wrong_phrase(struct credential *k, const char *text)
 {
 	if (k->prompted || !isatty(STDIN_FILENO))
 		return refuse(k, EXIT_LOCAL, text);
 	k->prompted = true;
-	k->f.over = true; /* of this round */
+	k->f.over = true; /* this round is over, so that its end does not end the verb */
 	loop_defer(agent_loop(k->f.c.agent), ask_phrase, k);
 	return (struct judgement){.code = 437, .exit = EXIT_LOCAL};
 }
 
+/* check: name, validity, and key, in this order; then the credential is stored. */
 static struct judgement check(struct credential *k, const struct publish_body *p)
 {
 	enum user_cert_fault fault = user_cert_check(p->cert, loop_wall_s(agent_loop(k->f.c.agent)));
@@ -171,7 +179,10 @@ static struct judgement check(struct credential *k, const struct publish_body *p
 	}
 }
 
-/* Nothing there, or no more: programs must not go on using the certificate. The key stays: old mail needs it. */
+/*
+ * nothing: there is no credential (any more). The certificate file goes, so that programs stop using it. The key stays,
+ * because old messages need it.
+ */
 static struct judgement nothing(struct credential *k)
 {
 	struct buf why = {0};
@@ -194,6 +205,7 @@ static struct judgement nothing(struct credential *k)
 	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
 }
 
+/* The etag parameter of Event is the entity-tag for the next publication (CRD-02); without one none is kept. */
 static void learn_etag(struct credential *k, const struct sip_msg *m)
 {
 	struct slice etag = SLICE_NONE;
@@ -210,7 +222,7 @@ static void learn_etag(struct credential *k, const struct sip_msg *m)
 
 static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 {
-	const struct config any = {.credential_style = STYLE_ANY};
+	const struct config any = {.credential_style = STYLE_ANY}; /* what a server must refuse is fine here */
 	struct credential *k = (struct credential *)(void *)f;
 	struct publish_body p = {0};
 	struct judgement j;
@@ -225,7 +237,7 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 		j = refuse(k, EXIT_UNTRUSTED, r.reason != NULL ? r.reason : "what the server sent is no credential");
 	else
 		j = check(k, &p);
-	/* T-18: the etag of what is not kept here would let the next publication overwrite it unseen. */
+	/* T-18: with the entity-tag of something not kept here, the next publication would overwrite it unseen. */
 	if (j.exit == EXIT_DONE)
 		learn_etag(k, m);
 	publish_body_free(&p);
@@ -235,7 +247,7 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 static const struct fetcher_user user = {
 	.package = "credential", .own = true, .what = "the credential of", .expires = 86400, .judge = judge};
 
-/* PREFIX.crt and PREFIX.key; without -o they lie beside the account file and have its name. */
+/* name_files: PREFIX.crt and PREFIX.key; without -o they lie beside the account file and have its name. */
 static void name_files(struct credential *k)
 {
 	struct slice prefix = slice_str(k->f.c.out);

@@ -10,9 +10,14 @@
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
-/* publish and revoke: the event publication agent of RFC 3903 for draft 5 and 7.9. */
+/*
+ * vouch publish and vouch revoke: the publication agent of RFC 3903 (draft 5, 7.9).
+ *
+ *   prepare -> send_it -> on_response: 2xx: done
+ *                                      412: look (what is there?) -> send_it again, or tell the user
+ */
 
-#define FILE_MAX 65536
+#define FILE_MAX 65536 /* octets of a file with a certificate or a key */
 
 static const struct command_form publish_form = {
 	.verb = "publish",
@@ -28,16 +33,17 @@ static const struct command_form revoke_form = {
 struct publisher {
 	struct command c;
 	struct dialog dialog;
-	struct buf cert, key; /* DER; key as it is to be published */
-	struct buf headers, body;
-	struct buf etag;         /* of SIP-If-Match; empty: none */
-	struct subscriber *look; /* after a 412 */
-	bool revoking, again;
-	int64_t not_after;
+	struct buf cert, key;     /* DER; key as it is to be published */
+	struct buf headers, body; /* of the PUBLISH */
+	struct buf etag;          /* of SIP-If-Match; empty: none */
+	struct subscriber *look;  /* polls the credential after a 412; NULL: not yet */
+	bool revoking, again;     /* again: after the look, PUBLISH may be sent again */
+	int64_t not_after;        /* of the certificate */
 };
 
 /* --- what is published --- */
 
+/* profile_of: the encryption that --pkcs8 names; NULL is the first one. */
 static bool profile_of(const char *name, enum pkcs8_profile *out)
 {
 	static const char *const names[] = {
@@ -72,7 +78,7 @@ static bool read_cert(struct publisher *p, struct buf *why)
 	bool ok = named_read(p->c.cert, false, FILE_MAX, &text, why);
 
 	if (ok && pem_read(buf_slice(&text), labels, &pos, &label, &p->cert) != ERR_OK) {
-		/* DER, then, or nothing that is known. */
+		/* No PEM: DER, or nothing that is known. */
 		size_t n = cert_length(buf_slice(&text));
 
 		ok = n > 0 && n == text.n;
@@ -85,6 +91,7 @@ static bool read_cert(struct publisher *p, struct buf *why)
 	return ok;
 }
 
+/* read_key: PKCS#8, plain or encrypted with the pass phrase, or one of the older forms. */
 static bool read_key(struct publisher *p, struct key **key, struct buf *why)
 {
 	struct slice phrase = p->c.phrase.n > 0 ? buf_slice(&p->c.phrase) : SLICE_NONE;
@@ -106,7 +113,7 @@ static bool read_key(struct publisher *p, struct key **key, struct buf *why)
 	return e == ERR_OK;
 }
 
-/* What the server would refuse is not sent (draft 7.10). */
+/* is_fit: the checks of the server (draft 7.10), so that the user is told before a key is sent. */
 static bool is_fit(struct publisher *p, struct key *key, struct buf *why)
 {
 	const char *named = p->c.cert != NULL ? p->c.cert : "the new certificate";
@@ -137,7 +144,7 @@ out:
 	return why->n == before;
 }
 
-/* The PKCS#8 object: encrypted when there is a pass phrase (UAK-19). */
+/* wrap_key: the key as it will be published: encrypted when there is a pass phrase (UAK-19). */
 static bool wrap_key(struct publisher *p, const struct key *key, struct buf *why)
 {
 	struct buf plain = {0};
@@ -154,6 +161,7 @@ static bool wrap_key(struct publisher *p, const struct key *key, struct buf *why
 	return e == ERR_OK;
 }
 
+/* prepare: makes or reads certificate and key, and writes the body. */
 static bool prepare(struct publisher *p, struct buf *why)
 {
 	struct key *key = NULL;
@@ -178,6 +186,7 @@ static bool prepare(struct publisher *p, struct buf *why)
 
 static void send_it(struct publisher *p);
 
+/* learn: keeps the entity-tag of a success, for the condition of the next PUBLISH (EPA-03). */
 static void learn(struct publisher *p, struct slice etag)
 {
 	struct buf why = {0};
@@ -205,7 +214,9 @@ static void report_success(struct publisher *p, const struct sip_msg *response)
 			    p->key.n == 0        ? S("not published")
 			    : p->c.phrase.n == 0 ? S("published as it is; the server can read it")
 						 : S("published, encrypted with the pass phrase"));
-		/* EPA-05: a server that grants less wants to be asked again. */
+		/*
+		 * EPA-05: a server that grants less than the certificate lives has to be asked again; the user is told.
+		 */
 		if (delta_parse(msg_value(response, HDR_EXPIRES), &granted) == ERR_OK &&
 		    granted + 60 < p->not_after - loop_wall_s(agent_loop(p->c.agent)))
 			report_time(&r, "kept-until", loop_wall_s(agent_loop(p->c.agent)) + granted);
@@ -222,6 +233,10 @@ static void finish(struct publisher *p, int code)
 
 /* --- 412: another device was quicker --- */
 
+/*
+ * look_notify: the NOTIFY has the current entity-tag. If nothing is there, or it is to be revoked anyway, the PUBLISH
+ * is sent again with it. Otherwise the user decides.
+ */
 static void look_notify(void *arg, struct tx *tx)
 {
 	struct publisher *p = arg;
@@ -261,7 +276,7 @@ static void look_end(void *arg, const struct sip_msg *response, const char *why)
 
 static const struct subscriber_user look_user = {.on_notify = look_notify, .on_end = look_end};
 
-/* UAK-23, T-18: never a blind publication; first what is there. */
+/* look: UAK-23, T-18: after 412 the client looks at what is there, and never publishes blindly. */
 static void look(struct publisher *p)
 {
 	struct buf sips = {0};
@@ -292,6 +307,7 @@ static void on_response(void *arg, struct sip_msg *response, const char *why)
 	}
 }
 
+/* send_it: Expires is the remaining life of the certificate (PUB-03); 0 revokes (PUB-16). */
 static void send_it(struct publisher *p)
 {
 	int64_t left = p->revoking ? 0 : p->not_after - loop_wall_s(agent_loop(p->c.agent));
@@ -373,6 +389,7 @@ static void drop(struct publisher *p)
 	buf_free(&p->etag);
 }
 
+/* words_fit: which options go together. */
 static bool words_fit(const struct command *c)
 {
 	enum pkcs8_profile profile;

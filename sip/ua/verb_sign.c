@@ -10,7 +10,7 @@
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
-/* sign: RFC 4474 5 for a request in a file: Date, Content-Length, Identity and Identity-Info behind its head. */
+/* vouch sign: what an authentication service adds to a request (RFC 4474 5), for a request in a file. */
 
 static const struct command_form form = {
 	.verb = "sign",
@@ -20,12 +20,12 @@ static const struct command_form form = {
 	.letters = "kugtrs",
 	.words = 1};
 
-#define KEY_FILE_MAX (1u << 20)
+#define KEY_FILE_MAX (1u << 20) /* octets */
 
 struct sign {
 	struct command c;
 	struct capture in;
-	struct sip_msg *m; /* with Date and Content-Length */
+	struct sip_msg *m; /* the request with Date and Content-Length added */
 	int64_t now;
 	enum hash_alg alg;
 	struct key *key;
@@ -33,7 +33,7 @@ struct sign {
 	struct buf out;
 };
 
-/* What is wrong with the words; NULL: nothing. */
+/* wrong_words: what is wrong with the command line, a static text; NULL: nothing. */
 static const char *wrong_words(struct sign *s)
 {
 	struct buf info = {0};
@@ -61,6 +61,10 @@ static const char *wrong_words(struct sign *s)
 	return ok ? NULL : "--url takes an absolute http or https URL, as in https://example.com/cert.cer";
 }
 
+/*
+ * load_key: the private key of --key. ERR_NOTFOUND of pkcs8_read means that it is encrypted, and no pass phrase is
+ * taken.
+ */
 static bool load_key(struct sign *s, struct buf *why)
 {
 	struct buf text = {0};
@@ -86,7 +90,7 @@ static bool load_key(struct sign *s, struct buf *why)
 	return false;
 }
 
-/* Why a request must not be signed, a clause; NULL: it may. */
+/* unsignable: why a request must not be signed, a clause; NULL: it may. adds: Identity would be added to it. */
 static const char *unsignable(const struct sip_msg *m, bool adds)
 {
 	struct buf sig = {0};
@@ -104,7 +108,7 @@ static const char *unsignable(const struct sip_msg *m, bool adds)
 	return NULL;
 }
 
-/* Date and Content-Length where they are missing, and all of it read again: what is signed is what a verifier finds. */
+/* complete: adds Date and Content-Length, and parses the result, so that exactly what a verifier finds is signed. */
 static bool complete(struct sign *s, struct buf *why)
 {
 	struct buf octets = {0};
@@ -126,6 +130,7 @@ static bool complete(struct sign *s, struct buf *why)
 	return ok;
 }
 
+/* --string prints the octets that are signed, with no line end behind them. */
 static void add_string(struct sign *s)
 {
 	for (unsigned i = 0; i < DIGEST_STRING_PARTS; i++)
@@ -133,6 +138,7 @@ static void add_string(struct sign *s)
 	buf_add(&s->out, s->in.tail);
 }
 
+/* make_signature: over all octets of the body, also those that Content-Length leaves out. */
 static bool make_signature(struct sign *s, uint8_t *sig, size_t *n)
 {
 	uint8_t digest[HASH_MAX];
@@ -152,6 +158,7 @@ static bool add_signature(struct sign *s)
 	return true;
 }
 
+/* add_request: the request with Identity and Identity-Info, and the octets behind its body. */
 static bool add_request(struct sign *s)
 {
 	uint8_t sig[KEY_SIG_MAX];
@@ -163,7 +170,7 @@ static bool add_request(struct sign *s)
 	return true;
 }
 
-/* What stands behind the body that Content-Length names: an editor's line end is none of it, the rest is meant. */
+/* look_at_tail: octets behind the body. A line end is from an editor and dropped; anything else was meant as body. */
 static void look_at_tail(struct sign *s)
 {
 	size_t n = s->in.tail.n;
@@ -180,6 +187,7 @@ static void look_at_tail(struct sign *s)
 	}
 }
 
+/* run: all output goes to a buffer first, so that an error leaves nothing on stdout. */
 static int run(struct sign *s)
 {
 	const char *fault = unsignable(s->in.m, !s->c.string);

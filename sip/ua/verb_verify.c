@@ -5,8 +5,7 @@
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
-/* verify: RFC 4474 6 for a request in a file. It goes on behind a step that fails, so that a person sees all of them.
- */
+/* vouch verify: RFC 4474 6 for a request in a file. It goes on after a step that fails, so that a person sees all. */
 
 static const struct command_form form = {
 	.verb = "verify",
@@ -14,8 +13,9 @@ static const struct command_form form = {
 	.letters = "ActSj",
 	.words = 1};
 
-#define PEM_MAX (4u << 20)
+#define PEM_MAX (4u << 20) /* octets of a file */
 
+/* print: the steps for a person; the last line has the verdict of the first step that failed. */
 static void print(const struct verify *v, struct buf *out)
 {
 	const struct step *failed = steps_failed(&v->steps);
@@ -33,6 +33,7 @@ static void print(const struct verify *v, struct buf *out)
 	}
 }
 
+/* print_json: the string also in base64, because JSON cannot carry octets that are no UTF-8. */
 static void print_json(const struct verify *v, struct buf *out)
 {
 	const struct step *failed = steps_failed(&v->steps);
@@ -59,7 +60,7 @@ static void print_json(const struct verify *v, struct buf *out)
 	buf_free(&string);
 }
 
-/* The first certificate of a PEM file, or what a DER file holds, whose reading is a step. */
+/* read_cert: the first certificate of a PEM file, or all octets of a DER file; judging them is a step of its own. */
 static bool read_cert(struct verify *v, struct buf *why)
 {
 	static const char *const labels[] = {"CERTIFICATE", NULL};
@@ -81,6 +82,7 @@ static bool read_cert(struct verify *v, struct buf *why)
 	return e == ERR_OK;
 }
 
+/* read_anchors: without --ca those of the system are used for https only, and the chain is not judged. */
 static bool read_anchors(struct verify *v, struct buf *why)
 {
 	const char *file = v->c.ca != NULL ? v->c.ca : ACCOUNT_SYSTEM_CA;
@@ -97,7 +99,7 @@ static bool read_anchors(struct verify *v, struct buf *why)
 	buf_free(&pem);
 	if (ok || v->c.ca != NULL)
 		return ok;
-	buf_clear(why); /* not asked for: only https needs them */
+	buf_clear(why); /* without --ca they are not needed, except for https */
 	return true;
 }
 

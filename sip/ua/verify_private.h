@@ -5,21 +5,20 @@
 #include "sip/ua/capture.h"
 #include "sip/ua/steps.h"
 
-/* verb_verify.c: the verb, its files and what it prints. verify_steps.c: what each step of the judge says to a person.
- */
+/* Shared by verb_verify.c (the verb, its files and its output) and verify_steps.c (the steps and their texts). */
 struct verify {
 	struct command c;
 	struct capture in;
 	struct steps steps;
 	int64_t now;
-	struct trust *anchors; /* of --ca, else those of the system, for https only */
-	struct buf der;        /* of --cert, or what was fetched */
+	struct trust *anchors; /* CAs of --ca, else those of the system, for https only */
+	struct buf der;        /* the certificate of --cert, or the one that was fetched */
 	struct judge judge;
 };
 
 /*
- * verify_steps: judges v->in with what else is there, as far as it goes; with --signature-only the certificate's chain,
- * dates and names are not looked at.
+ * verify_steps: judges v->in as far as possible, and appends the steps to v->steps. With --signature-only chain, names,
+ * key usage and dates of the certificate are not looked at.
  */
 void verify_steps(struct verify *v);
 

@@ -5,10 +5,16 @@
 #include "sip/ua/signature.h"
 #include "sip/ua/verify_private.h"
 
+/*
+ * The steps of identity/judge.h in words for a person. Each step of the output is one or more steps of the judge; a
+ * step that lacks what an earlier one should have found stays open.
+ */
+
 #define DATE_SKEW_S 3600 /* RFC 4474 13.1 */
 
 /* --- what the message says --- */
 
+/* step_message: what a receiver refuses for its syntax never gets as far as a signature. */
 static void step_message(struct verify *v)
 {
 	const struct sip_msg *m = v->in.m;
@@ -34,7 +40,7 @@ static void step_message(struct verify *v)
 			   "a receiver refuses this before it looks for a signature");
 }
 
-/* One step, held or failed as the judge has it. false: it failed. */
+/* judged: takes one step of the judge, and tells its failure. false: it failed. */
 static bool judged(struct verify *v, const char *name, enum judge_step step)
 {
 	struct judge *j = &v->judge;
@@ -45,6 +51,7 @@ static bool judged(struct verify *v, const char *name, enum judge_step step)
 	return false;
 }
 
+/* step_identity: an Identity of RFC 8224 is no signature here, and the user is told what could check it. */
 static void step_identity(struct verify *v)
 {
 	const struct sip_msg *m = v->in.m;
@@ -70,6 +77,7 @@ static void step_info(struct verify *v)
 			   identity_alg_name(v->judge.alg));
 }
 
+/* step_string: part 10 of the digest-string is Contact (RFC 4474 9), which may be missing. */
 static void step_string(struct verify *v)
 {
 	if (judged(v, "signed-parts", JUDGE_STRING))
@@ -79,6 +87,7 @@ static void step_string(struct verify *v)
 
 /* --- the certificate --- */
 
+/* step_certificate: --cert goes before Identity-Info, so that old requests can be judged, too. */
 static void step_certificate(struct verify *v)
 {
 	static const char step[] = "certificate";
@@ -107,6 +116,7 @@ static void step_certificate(struct verify *v)
 		   cert_key_kind(j->cert) == KEY_RSA ? "RSA" : "EC", cert_key_bits(j->cert), begin, end);
 }
 
+/* step_chain: without --ca nothing is trusted: the CAs of the system are for web servers. */
 static void step_chain(struct verify *v)
 {
 	static const char step[] = "chain";
@@ -132,7 +142,7 @@ static void step_chain(struct verify *v)
 			   v->c.ca);
 }
 
-/* The names that count in the certificate, for a person. */
+/* names_of: the names in the certificate that count (RFC 2818: CN only without others), for a person. */
 static void names_of(const struct cert *c, struct buf *out)
 {
 	struct slice name;
@@ -149,6 +159,7 @@ static void names_of(const struct cert *c, struct buf *out)
 		buf_adds(out, "nobody");
 }
 
+/* step_authority: JUDGE_FROM and JUDGE_AUTHORITY. */
 static void step_authority(struct verify *v)
 {
 	static const char step[] = "authority";
@@ -167,7 +178,10 @@ static void step_authority(struct verify *v)
 	buf_free(&names);
 }
 
-/* Why it does not fit, as far as can be found out, with the string that people compare with the signer's. */
+/*
+ * explain_signature: the probable cause why it does not fit, and the string that was signed, to be compared with that
+ * of the signer. With --signature-only a signature over more than Content-Length says is accepted.
+ */
 static void explain_signature(struct verify *v)
 {
 	const struct judge *j = &v->judge;
@@ -187,6 +201,7 @@ static void explain_signature(struct verify *v)
 	key_free(key);
 }
 
+/* step_signature: JUDGE_KEY, JUDGE_USAGE and JUDGE_SIGNATURE. */
 static void step_signature(struct verify *v)
 {
 	static const char step[] = "signature";
@@ -204,6 +219,7 @@ static void step_signature(struct verify *v)
 
 /* --- Date --- */
 
+/* step_date: two steps of output: Date against the clock, and against the certificate. */
 static void step_date(struct verify *v)
 {
 	struct judge *j = &v->judge;
@@ -225,14 +241,14 @@ static void step_date(struct verify *v)
 		steps_hold(&v->steps, "date-in-life", "at Date the certificate was valid");
 }
 
-/* Why there is no algorithm, a clause. */
+/* no_algorithm: why there is no algorithm, a clause. */
 static const char *no_algorithm(const struct verify *v)
 {
 	return msg_count(v->in.m, HDR_IDENTITY_INFO) > 1 ? "there are several Identity-Info"
 							 : "there is no Identity-Info that names the algorithm";
 }
 
-/* Of what the steps behind need, what is missing; NULL: nothing. */
+/* missing: the first thing that the signature step lacks, a clause; NULL: nothing. */
 static const char *missing(const struct verify *v)
 {
 	const struct judge *j = &v->judge;
