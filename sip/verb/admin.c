@@ -14,12 +14,16 @@
 #include "sip/verb/verbs.h"
 #include "store/user.h"
 
-/* The verbs of an administrator: check, user, status, revoke, reload. */
+/*
+ * The verbs of an administrator: check, user, status, revoke, reload. They read the configuration for the place of the
+ * store and of the control socket. user works on the file of users itself, and tells the server when one is running.
+ */
 
-#define PASSWORD_MAX 256
-#define CSV_MAX (64u << 20)
-#define LOCK_TRIES 200 /* of 50 ms */
+#define PASSWORD_MAX 256    /* octets */
+#define CSV_MAX (64u << 20) /* octets of a file to import */
+#define LOCK_TRIES 200      /* of 50 ms each: ten seconds */
 
+/* The command line of a verb, and its configuration. */
 struct admin {
 	struct config config;
 	const char *file;
@@ -28,7 +32,10 @@ struct admin {
 	int count;
 };
 
-/* Options anywhere, words between them. false: said what is wrong, *code is set. */
+/*
+ * begin: reads the command line, with min to max words between the options, and loads the configuration. false: *code
+ * is the exit code, and the user was told.
+ */
 static bool begin(const char *verb, const char *usage, int argc, char **argv, int min, int max, struct admin *a,
 		  int *code)
 {
@@ -63,6 +70,7 @@ static bool begin(const char *verb, const char *usage, int argc, char **argv, in
 	return true;
 }
 
+/* config_dump comes first, because load_check takes the configuration. */
 int verb_check(int argc, char **argv)
 {
 	struct buf why = {0}, text = {0};
@@ -84,7 +92,7 @@ int verb_check(int argc, char **argv)
 	return code;
 }
 
-/* Asks the running server and prints what it says. */
+/* ask: sends line to the running server and prints its answer. 3: no server runs. Frees the configuration. */
 static int ask(const char *verb, struct admin *a, const char *line)
 {
 	struct buf answer = {0};
@@ -120,7 +128,7 @@ int verb_reload(int argc, char **argv)
 	return ask("reload", &a, "reload");
 }
 
-/* The AOR key of a word that is an address of the domain. */
+/* read_aor: appends word as an AOR (uri_aor). false: it is no address of the domain. */
 static bool read_aor(const struct config *c, struct slice word, struct buf *aor)
 {
 	struct buf text = {0};
@@ -155,11 +163,13 @@ int verb_revoke_as_admin(int argc, char **argv)
 	return code;
 }
 
+/* The user part of an AOR "sip:user@domain", as HA1 takes it. */
 static struct slice user_part(struct slice aor)
 {
 	return slice_sub(aor, 4, slice_rchr(aor, '@'));
 }
 
+/* Only the hashes are stored (RFC 7616 3.4.2), for both algorithms. */
 static void set_password(struct users *users, const struct config *c, struct slice aor, struct slice password)
 {
 	char md5[33], sha256[65];
@@ -170,13 +180,14 @@ static void set_password(struct users *users, const struct config *c, struct sli
 	mem_wipe(sha256, sizeof(sha256));
 }
 
+/* One AOR a line, for scripts. */
 static void print_user(void *arg, const struct user *u)
 {
 	(void)arg;
 	puts(u->aor);
 }
 
-/* "AOR,password" or "AOR,HA1-MD5,HA1-SHA-256". */
+/* import_line: "AOR,password" or "AOR,HA1-MD5,HA1-SHA-256". Other commas belong to the password. */
 static bool import_line(struct users *users, const struct config *c, struct slice line)
 {
 	struct slice name, rest, md5, sha256;
@@ -191,6 +202,7 @@ static bool import_line(struct users *users, const struct config *c, struct slic
 	return ok;
 }
 
+/* import: changes users in memory only; the first bad line ends it, and nothing is saved then. */
 static int import(struct users *users, const struct config *c, const char *file)
 {
 	struct slice rest, line;
@@ -216,7 +228,7 @@ static int import(struct users *users, const struct config *c, const char *file)
 	return code;
 }
 
-/* add, passwd and del of one AOR. */
+/* change: add, passwd or del of one AOR, in memory only. */
 static int change(struct users *users, const struct config *c, const char *what, const char *word)
 {
 	char password[PASSWORD_MAX];
@@ -245,7 +257,10 @@ static int change(struct users *users, const struct config *c, const char *what,
 	return code;
 }
 
-/* Of two who change the list at the same time the second must read what the first wrote. */
+/*
+ * lock_users: takes the lock of the file of users. When two verbs change it at the same time, the second one must read
+ * what the first one has written.
+ */
 static bool lock_users(int dirfd, int *lock)
 {
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
@@ -259,6 +274,10 @@ static bool lock_users(int dirfd, int *lock)
 	return e == ERR_OK;
 }
 
+/*
+ * with_users: reads the users, does what the verb says, saves them, and tells the running server. A damaged file can be
+ * listed, but not changed: saving would drop its damaged lines.
+ */
 static int with_users(struct admin *a, int dirfd)
 {
 	const char *what = a->words[0], *word = a->words[1];
@@ -280,6 +299,7 @@ static int with_users(struct admin *a, int dirfd)
 		code = strcmp(what, "import") == 0 ? import(users, &a->config, word)
 						   : change(users, &a->config, what, word);
 	if (code == 0 && strcmp(what, "list") != 0) {
+		/* The file first, then the server, which reads it again. No running server is no error. */
 		if (users_save(users, dirfd) != ERR_OK)
 			code = verb_say("user", 3, "the users cannot be written: %s", strerror(errno));
 		else if (!control_ask(&a->config, "users", &answer, &running) && running)

@@ -12,11 +12,12 @@
 #include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 
-/* The verbs that run a server or prepare one: lab, serve, init. */
+/* The verbs that run a server or prepare one: lab, serve, init. Options of all three are parsed by one function. */
 
-#define OVERRIDES_MAX 64
-#define LAB_OWN 6 /* overrides that lab itself makes */
+#define OVERRIDES_MAX 64 /* -o options of the user */
+#define LAB_OWN 6        /* overrides that lab makes; those of the user follow, so that they win */
 
+/* The command line; strings are those of argv. */
 struct options {
 	const char *config, *dir, *domain;
 	unsigned port;
@@ -24,6 +25,7 @@ struct options {
 	unsigned count;
 };
 
+/* letters: the short options that this verb takes. false: something is not understood. */
 static bool parse(int argc, char **argv, const char *letters, struct options *o)
 {
 	static const struct option names[] = {{"dir", required_argument, NULL, 'd'},
@@ -62,7 +64,10 @@ static bool parse(int argc, char **argv, const char *letters, struct options *o)
 	return true;
 }
 
-/* Runs the server until it is told to stop. */
+/*
+ * run: runs the server until a signal stops it, and returns the exit code. hint prints help behind the ready line, on a
+ * terminal only: a program that waits for the ready line must not find more. Ending goes in the reverse order.
+ */
 static int run(const char *verb, struct config *config, const char *const *overrides, void (*hint)(void *), void *arg)
 {
 	struct buf why = {0}, ready = {0};
@@ -89,6 +94,7 @@ static int run(const char *verb, struct config *config, const char *const *overr
 	return 0;
 }
 
+/* The overrides are kept: a reload applies them again. */
 int verb_serve(int argc, char **argv)
 {
 	struct options o = {0};
@@ -120,6 +126,7 @@ static void lab_hint(void *arg)
 	fflush(stdout);
 }
 
+/* The ports are overrides and not in the configuration, so that the same folder can run on other ports. */
 int verb_lab(int argc, char **argv)
 {
 	struct options o = {.dir = "./lab", .domain = "example.com", .port = 5060};
@@ -144,6 +151,7 @@ int verb_lab(int argc, char **argv)
 	snprintf(own[3], sizeof(own[3]), "server.listen-https=127.0.0.1:%u", o.port + 2);
 	snprintf(own[4], sizeof(own[4]), "identity.url=https://127.0.0.1:%u", o.port + 2);
 	snprintf(own[5], sizeof(own[5]), "identity.fetch-allow=127.0.0.0/8, ::1");
+	/* Of several overrides of one key the last one counts. */
 	for (unsigned i = 0; i < LAB_OWN; i++)
 		all[i] = own[i];
 	memcpy(all + LAB_OWN, o.overrides, o.count * sizeof(all[0]));

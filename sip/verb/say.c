@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Errors of the administrator's verbs. Those of a user's verbs, which may quote a server, are in ua/command.c. */
+
 int verb_say(const char *verb, int code, const char *fmt, ...)
 {
 	va_list ap;

@@ -17,27 +17,35 @@
 #include "store/file.h"
 #include "store/user.h"
 
-#define DAY 86400
+/*
+ * What a new domain consists of. The files that setup_domain makes are those that vouch.conf names; it is written last,
+ * so that its presence says that all others are there.
+ */
+
+#define DAY 86400 /* seconds */
 #define CA_DAYS 3650
-#define CERT_DAYS 825
+#define CERT_DAYS 825 /* the most that many TLS clients accept */
 
 static const char *const lab_users[] = {"alice", "bob", "carol"};
 
+/* A domain that is being made. */
 struct making {
 	int dirfd;
 	const char *dir, *domain;
 	bool lab;
 	struct buf *why;
 	struct key *ca_key;
-	struct cert *ca;
+	struct cert *ca; /* the CA that signs the two certificates */
 };
 
+/* fail: tells what could not be made, with errno; returns false. */
 static bool fail(struct making *m, const char *what)
 {
 	buf_addf(m->why, "%s: cannot make %s: %s", m->dir, what, strerror(errno));
 	return false;
 }
 
+/* write_file: files are replaced whole, mode 0600 (store/file.h). */
 static bool write_file(struct making *m, const char *name, struct slice text)
 {
 	return file_replace(m->dirfd, name, text) == ERR_OK || fail(m, name);
@@ -63,6 +71,7 @@ static bool write_key(struct making *m, const char *name, const struct key *key)
 	return ok;
 }
 
+/* An EC key signs faster and is smaller. RFC 4474 demands RSA only of the certificate that signs Identity. */
 static bool make_ca(struct making *m)
 {
 	struct buf der = {0}, name = {0};
@@ -81,7 +90,7 @@ static bool make_ca(struct making *m)
 	return ok;
 }
 
-/* stem.crt and stem.key: an RSA certificate of the domain under the CA. */
+/* make_cert: STEM.crt and STEM.key, RSA, under the CA. web: for TLS servers; only that one names the local host. */
 static bool make_cert(struct making *m, const char *stem, bool web)
 {
 	struct buf uri = {0}, der = {0}, name = {0};
@@ -105,6 +114,7 @@ static bool make_cert(struct making *m, const char *stem, bool web)
 				      .sip_domain = true,
 				      .alg = HASH_SHA256};
 
+	/* RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS. */
 	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && cert_make(&p, key, m->ca, m->ca_key, &der) == ERR_OK;
 	buf_addf(&name, "%s.key", stem);
 	ok = ok && write_key(m, name.p, key);
@@ -118,6 +128,7 @@ static bool make_cert(struct making *m, const char *stem, bool web)
 	return ok || (m->why->n > 0 ? false : fail(m, stem));
 }
 
+/* make_master: 256 bits in hexadecimal, under which the store seals private keys (DEP-07). */
 static bool make_master(struct making *m)
 {
 	struct buf hex = {0};
@@ -130,6 +141,7 @@ static bool make_master(struct making *m)
 	return ok;
 }
 
+/* make_users: passwords are known to the account files only; the store has their hashes. */
 static bool make_users(struct making *m)
 {
 	struct users *users = users_new();
@@ -165,6 +177,7 @@ static bool make_users(struct making *m)
 	return ok;
 }
 
+/* make_config: everything else has its default. A real domain listens on all addresses, the lab on this host only. */
 static bool make_config(struct making *m)
 {
 	const char *host = m->lab ? "127.0.0.1" : "0.0.0.0";
@@ -183,6 +196,7 @@ static bool make_config(struct making *m)
 	return ok;
 }
 
+/* domain_is_fine: the name goes into certificates, file contents and URIs without escaping. */
 static bool domain_is_fine(const char *domain)
 {
 	struct slice s = slice_str(domain);
@@ -228,6 +242,7 @@ struct account_text {
 	unsigned port;
 };
 
+/* copy_setting: copies each line of an account file, with another server. */
 static bool copy_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
 {
 	struct account_text *a = arg;
@@ -241,6 +256,7 @@ static bool copy_setting(void *arg, struct slice section, struct slice key, stru
 	return true;
 }
 
+/* A file that cannot be read is left alone: the user may have changed or removed it. */
 bool setup_accounts(const char *dir, unsigned tls_port, struct buf *why)
 {
 	struct making m = {.dir = dir, .why = why};

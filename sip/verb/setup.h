@@ -4,13 +4,17 @@
 #include "core/buf.h"
 
 /*
- * Making a domain from nothing: a CA, the TLS and the Identity certificate, the master key, the store and vouch.conf in
- * one folder. setup_domain: leaves a folder that has a vouch.conf as it is (*made = false). lab: certificates also name
- * localhost and 127.0.0.1, and there are users alice, bob and carol with random passwords and account files.
+ * setup_domain: makes a domain from nothing in the folder dir: a CA, the TLS and the Identity certificate, the master
+ * key, the store, and last vouch.conf. A folder that has a vouch.conf is left as it is (*made false). lab: the TLS
+ * certificate also names localhost and 127.0.0.1, and there are users alice, bob and carol with random passwords and
+ * account files. false: *why is a sentence.
  */
 MUST_USE bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, struct buf *why);
 
-/* setup_accounts: the server line of the lab's account files names this TLS port. */
+/*
+ * setup_accounts: writes tls_port into the server line of the account files of the lab, which may run on another port
+ * than the last time. An account file that is missing or unreadable is passed over. false: *why is a sentence.
+ */
 MUST_USE bool setup_accounts(const char *dir, unsigned tls_port, struct buf *why);
 
 #endif

@@ -2,8 +2,8 @@
 #define SIP_VERB_VERBS_H
 
 /*
- * The verbs of the administrator and of the lab. argv[0] is the verb itself. Each returns the exit code of the program:
- * 0 done, 1 refused or could not start, 2 usage, 3 local error.
+ * The verbs of the administrator and of the lab. argv[0] is the verb. Each returns the exit code of the program: 0
+ * done, 1 refused or could not start, 2 usage, 3 a local error or no server.
  */
 int verb_lab(int argc, char **argv);
 int verb_serve(int argc, char **argv);
