@@ -6,13 +6,18 @@
 #include "crypto/rng.h"
 #include "sip/message/limits.h"
 
-/* A display name may have an escaped NUL, which what is kept of a dialog, text, cannot. */
+/* Texts of a dialog are kept as they came, because a notifier is compared by them octet for octet (T-05). */
+
+/* An escaped display name may have a NUL, which the strings of a dialog cannot keep. */
 static bool has_nul(struct slice s)
 {
 	return slice_chr(s, '\0') < s.n;
 }
 
-/* RFC 3261 12.1.1: the route set is the list of Record-Route values, in order, every one readable. */
+/*
+ * collect_routes: RFC 3261 12.1.1: the route set is the values of Record-Route, in their order; each has to be
+ * readable.
+ */
 static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 {
 	unsigned count = 0;
@@ -37,6 +42,7 @@ static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 	return ERR_OK;
 }
 
+/* read_target: the Contact of the peer, without what may not be in a Request-URI. */
 static enum err read_target(const struct sip_msg *m, struct addr *out, const char **why)
 {
 	enum err e = msg_contact(m, out);
@@ -90,7 +96,7 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 		buf_free(&routes);
 		return e;
 	}
-	/* All of it goes into every NOTIFY, which has room for its own header fields then, and into the journal. */
+	/* All of it goes into every NOTIFY, which needs room for its own header fields, too, and into the journal. */
 	if (msg_value(m, HDR_FROM).n + msg_value(m, HDR_TO).n + target.spec.n + routes.n > SIP_DIALOG_MAX) {
 		*why = "From, To, Contact and Record-Route Too Long";
 		buf_free(&routes);
@@ -175,7 +181,7 @@ void dialog_drop(struct dialog *d)
 
 void dialog_key(struct slice call_id, struct slice local_tag, struct slice remote_tag, struct buf *out)
 {
-	/* A Call-ID has no blanks and tags are tokens, so nothing runs into one another. */
+	/* A Call-ID has no blanks and tags are tokens, so two dialogs never have the same key. */
 	buf_add(out, call_id);
 	buf_addc(out, ' ');
 	buf_add(out, local_tag);
@@ -193,6 +199,7 @@ enum err dialog_refresh(struct dialog *d, const struct sip_msg *m, const char **
 		return ERR_EXISTS;
 	}
 	e = read_target(m, &target, why);
+	/* A request of the peer may come without Contact: then the target stays. */
 	if (e == ERR_SYNTAX)
 		return e;
 	d->remote_cseq = m->cseq;
@@ -230,8 +237,7 @@ void dialog_request(const struct dialog *d, const char *method, const char *prot
 	struct slice target = slice_str(d->target), lr, rest;
 	struct addr route;
 	bool routed = first_route(d, &route, &rest);
-	/* RFC 3261 12.2.1.1: a first route without lr is a strict router: it gets the Request-URI, the target goes
-	 * last. */
+	/* RFC 3261 12.2.1.1: a strict router (no lr) becomes the Request-URI, and the target goes behind all routes. */
 	bool strict = routed && !uri_param(&route.uri, S("lr"), &lr);
 
 	buf_addf(out, "%s %.*s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%.*s;rport\r\nMax-Forwards: 70\r\n", method,

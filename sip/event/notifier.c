@@ -3,9 +3,9 @@
 #include "core/mem.h"
 #include "sip/event/notifier_private.h"
 
-/* What the other rooms ask of the notifier: its life, and what happens to an AOR. */
+/* What other rooms tell the notifier: that it begins and ends, and what has happened to an AOR. */
 
-/* A credential subscription was granted until the end of the certificate at most (CRD-16), so this may be that end. */
+/* on_expired: the time granted is over; for a credential this may be the end of its certificate (CRD-16). */
 static void on_expired(struct sub *s)
 {
 	notify_end(s, SUB_TIMEOUT);
@@ -43,7 +43,7 @@ void notifier_free(struct notifier *n)
 
 /* --- what happens to an AOR --- */
 
-/* Calls fn for each subscription to aor; fn may free the one it is given. */
+/* each_of: calls fn for each subscription to aor; fn may free the one that it is given. */
 static void each_of(struct notifier *n, struct slice aor, void (*fn)(struct sub *s))
 {
 	struct map_node *node = map_find(&n->subs.by_aor, aor);
@@ -67,7 +67,7 @@ static void deactivate(struct sub *s)
 		notify_end(s, SUB_DEACTIVATED);
 }
 
-/* T-04: a revocation is told at once and makes a pending change superfluous. */
+/* tell_of_nothing: T-04: an end of the state is told at once, and makes a waiting change superfluous. */
 static void tell_of_nothing(struct sub *s, enum sub_end end_of_credential)
 {
 	if (s->package == PACKAGE_CREDENTIAL) {
@@ -94,6 +94,7 @@ void notifier_expired(struct notifier *n, struct slice aor)
 	each_of(n, aor, expire);
 }
 
+/* The nonces first: a watcher that comes back at once must be challenged (CRD-23). */
 void notifier_revoked(struct notifier *n, struct slice aor)
 {
 	auth_revoke(n->d.access.auth, aor);

@@ -9,13 +9,13 @@
 #include "store/journal.h"
 
 /*
- * What the files of the notifier share, from the bottom up: sub.c has the table and the life of subscriptions, notify.c
- * sends NOTIFYs, subscribe.c answers SUBSCRIBEs, notifier.c is the face to other rooms.
+ * Shared by the files of the notifier; private to this room. From the bottom up: sub.c has the table and the life of
+ * subscriptions, notify.c sends NOTIFYs, subscribe.c answers SUBSCRIBEs, notifier.c is called by other rooms.
  */
 
 #define NOTIFIER_USER "cred-" /* the user part of our Contact URIs, before the local tag */
 
-/* Why a subscription ends; SUB_LIVES: it does not. The words of RFC 6665 4.1.3. */
+/* Why a subscription ends, in the words of RFC 6665 4.1.3. SUB_LIVES: it does not. */
 enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
 
 /*
@@ -36,6 +36,7 @@ enum sub_delivery {
 	SUB_ASKED    /* sent; request is its client transaction */
 };
 
+/* One subscription. It is freed by sub_free only. */
 struct sub {
 	struct map_node by_dialog, by_aor, by_id, by_tag;
 	struct map_node by_flow; /* while on a connection: flow.id is not 0, and not UDP */
@@ -44,17 +45,17 @@ struct sub {
 	struct notifier *notifier;
 	uint64_t id;
 	enum package package;
-	char *key;      /* of the dialog */
-	char *aor;      /* whose state */
-	char *event_id; /* NULL without one */
+	char *key;      /* key in by_dialog; NULL: not in the tables */
+	char *aor;      /* the AOR whose state is told */
+	char *event_id; /* the id parameter of Event; NULL: none */
 	struct dialog dialog;
-	struct flow flow; /* of the latest SUBSCRIBE */
-	struct timer *expiry;
-	struct timer *pause;                 /* until the next state-change NOTIFY; made when it is first needed */
+	struct flow flow;                    /* the flow of the latest SUBSCRIBE; a connection that is gone has id 0 */
+	struct timer *expiry;                /* runs until the granted time is over */
+	struct timer *pause;                 /* until the next change may be told; made when it is first needed */
 	int64_t expires_ms;                  /* monotonic, so that setting the clock neither ends nor prolongs it */
-	int64_t told_ms;                     /* the last state-change NOTIFY, monotonic; 0 = never */
-	char told_etag[CREDENTIAL_ETAG + 1]; /* of the state that was delivered last; "?": nobody knows */
-	enum sub_end end;                    /* set: the next NOTIFY that is made is the last */
+	int64_t told_ms;                     /* when a change was told last, monotonic; 0: never */
+	char told_etag[CREDENTIAL_ETAG + 1]; /* entity-tag of the state that was delivered last; "?": unknown */
+	enum sub_end end;                    /* not SUB_LIVES: the next NOTIFY that is made is the last one */
 	enum sub_delivery delivery;          /* changed by sub_deliver only */
 	uint64_t request;                    /* the client transaction, while SUB_ASKED */
 	bool again;                          /* another NOTIFY is owed after the one under way */
@@ -63,7 +64,7 @@ struct sub {
 	bool last;                           /* the NOTIFY that is SIGNING or ASKED says "terminated" */
 	bool kept;                           /* its connection is kept for it */
 	bool journaled;                      /* the journal has it */
-	bool anonymous;                      /* it counts for its source */
+	bool anonymous;                      /* it counts in sources */
 };
 
 /* All subscriptions. */
@@ -74,11 +75,11 @@ struct subs {
 	struct notifier *notifier;
 	void (*expired)(struct sub *s); /* the granted time is over */
 	struct map by_dialog, by_aor, by_id;
-	struct map by_tag;           /* of our own tags, which name the entries of the journal, too */
-	struct map by_flow;          /* of connections */
-	struct map sources;          /* how many unauthenticated ones each source has */
-	struct list urgent, changes; /* SUB_QUEUED, each in its order */
-	unsigned urgent_count;
+	struct map by_tag;           /* key: our tag, which is also the key in the journal */
+	struct map by_flow;          /* key: id of the connection */
+	struct map sources;          /* unauthenticated subscriptions of each source; key: peer_prefix */
+	struct list urgent, changes; /* subscriptions that are SUB_QUEUED, in their order */
+	unsigned urgent_count;       /* length of urgent */
 	struct journal *journal;
 	uint64_t next_id;
 	unsigned counts[PACKAGE_COUNT];
@@ -88,7 +89,7 @@ struct notifier {
 	struct notifier_deps d;
 	struct subs subs;
 	unsigned signing;       /* NOTIFYs that are with the signer, also of subscriptions that have ended meanwhile */
-	struct timer *patience; /* the workers had no room at all: look again */
+	struct timer *patience; /* runs while the queue of the workers is full; then the next try */
 };
 
 /*
@@ -101,40 +102,44 @@ MUST_USE enum err subs_open(struct subs *all, struct commit *commit, int dirfd);
 void subs_close(struct subs *all);
 
 /*
- * sub_new: not in any table yet. sub_enter: its dialog is set; into the tables. sub_free: out of all of them, at once;
- * the memory goes at the end of the turn. The only destructor.
+ * sub_new: a subscription that is in no table yet. sub_enter: its dialog is set; puts it into the tables. sub_free:
+ * takes it out of all tables and of the journal at once; the memory goes at the end of the turn. There is no other
+ * destructor.
  */
 struct sub *sub_new(struct subs *all, enum package p, struct slice aor, struct slice event_id);
 void sub_enter(struct sub *s);
 void sub_free(struct sub *s);
 
+/* sub_by_id: NULL: it has ended. */
 struct sub *sub_by_id(const struct subs *all, uint64_t id);
 
-/* sub_set_flow: it came by another way now. sub_lose_flow: its connection is gone. */
+/*
+ * sub_set_flow: SUBSCRIBE came by f, which NOTIFYs follow from now on (EVT-12). sub_lose_flow: its connection is gone.
+ */
 void sub_set_flow(struct sub *s, const struct flow *f);
 void sub_lose_flow(struct sub *s);
 
-/* sub_set_expiry: so many seconds from now. sub_left_s: until it expires, rounded up; 0 when that is past. */
+/* sub_set_expiry: it ends left_s seconds from now. sub_left_s: seconds until then, rounded up; 0 when that is past. */
 void sub_set_expiry(struct sub *s, int64_t left_s);
 int64_t sub_left_s(const struct sub *s);
 
-/* sub_save: into the journal, if it is of a kind that survives a restart. */
+/* sub_save: writes it to the journal, if it is of a kind that survives a restart. */
 void sub_save(struct sub *s);
 
-/* sub_deliver: the one place that changes s->delivery. SUB_QUEUED: at the end of the queue that s->urgent says. */
+/* sub_deliver: the only place that changes s->delivery. SUB_QUEUED: at the end of the queue that s->urgent chooses. */
 void sub_deliver(struct sub *s, enum sub_delivery next);
 
-/* sub_next_queued: whose turn it is: the urgent ones first. NULL: nobody waits. */
+/* sub_next_queued: the subscription that has its turn; those in urgent come first. NULL: none waits. */
 struct sub *sub_next_queued(const struct subs *all);
 
-/* sub_count_source: one more unauthenticated subscription of this source. false: it has max already. */
+/*
+ * sub_count_source: counts one more unauthenticated subscription of this source (EVT-20). false: there are max already.
+ */
 bool sub_count_source(struct subs *all, const struct peer *p, unsigned max);
 
 /*
- * --- notify.c ---
- *
- * notify_now: as soon as the NOTIFY that is under way is answered. notify_change: the state is another: now, or when
- * the interval allows. notify_end: one last NOTIFY, then the subscription is gone. Each may free s.
+ * notify_now: a NOTIFY is owed: as soon as the one under way is answered. notify_change: the state has changed: a
+ * NOTIFY now, or when the interval allows it. notify_end: one last NOTIFY, then s is freed. Each may free s.
  */
 void notify_now(struct sub *s);
 void notify_change(struct sub *s);

@@ -8,20 +8,24 @@
 #include "sip/locate/locate.h"
 
 /*
- * NOTIFYs, RFC 6665 4.2.2. The state is asked of the source at the moment of sending, so changes that come while a
- * NOTIFY is under way need only one more. Each is signed by a worker (RFC 4474), and at most signing_max of them are
- * with the signer: the change of an AOR with ten thousand watchers must not fill the workers' queue, which TLS
- * handshakes need, too.
+ * NOTIFYs (RFC 6665 4.2.2), from the decision to the answer:
+ *
+ *   notify_now, notify_change, notify_end -> drain -> send_next -> (signer) -> on_signed -> on_answer
+ *
+ * The state is asked for at the moment of sending, so all changes that come while a NOTIFY is under way need only one
+ * more. Each NOTIFY is signed by a worker (RFC 4474). At most signing_max of them are with the signer, because the
+ * change of an AOR with ten thousand watchers must not fill the queue of the workers, which TLS handshakes need, too.
  */
 
-#define CSEQ_EPOCH 1577836800 /* 2020-01-01, what the first CSeq counts from */
-#define PROBATION_RETRY_S 3600
-#define PATIENCE_MS 20
-#define UNREADABLE_MS 30000 /* until a state that could not be read is tried again */
+#define CSEQ_EPOCH 1577836800  /* 2020-01-01: the first CSeq is the seconds since then */
+#define PROBATION_RETRY_S 3600 /* retry-after of "probation" */
+#define PATIENCE_MS 20         /* until the next try when the queue of the workers is full */
+#define UNREADABLE_MS 30000    /* until a state that could not be read is tried again */
 
 static void send_next(struct sub *s);
 static void on_pause_over(void *arg);
 
+/* drain: hands NOTIFYs to the signer while it may have more. */
 static void drain(struct notifier *n)
 {
 	struct sub *s;
@@ -37,7 +41,7 @@ void notify_on_patience(void *arg)
 
 /* --- the answer --- */
 
-/* RFC 6665 4.2.2: these answers to NOTIFY end the subscription; others (437 among them, T-24) do not. */
+/* ends_subscription: RFC 6665 4.2.2: these answers to NOTIFY end it; others, also 437, do not (T-24, CRD-33). */
 static bool ends_subscription(unsigned status)
 {
 	static const unsigned short codes[] = {404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604};
@@ -48,6 +52,10 @@ static bool ends_subscription(unsigned status)
 	return false;
 }
 
+/*
+ * on_answer: the NOTIFY was answered, or nobody answered. No answer ends the subscription; a lost connection ends only
+ * one that is bound to it.
+ */
 static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
 {
 	struct sub *s = arg;
@@ -56,7 +64,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 
 	(void)id;
 	sub_deliver(s, SUB_IDLE);
-	/* T-04 leaves out what was delivered; a NOTIFY that was not taken is no delivery. */
+	/* T-04 leaves out a change that was delivered. A NOTIFY that was refused or lost is no delivery. */
 	if (response == NULL || response->status >= 300)
 		memcpy(s->told_etag, "?", 2);
 	if (response == NULL) {
@@ -66,7 +74,7 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 			sub_free(s);
 			return;
 		}
-		/* T-32: the connection of the SUBSCRIBE is gone, once; the Contact is tried, and only once. */
+		/* T-32: the connection of the SUBSCRIBE broke under the NOTIFY: the Contact is tried instead, once. */
 		if (s->flow.proto != PROTO_UDP && s->flow.id != 0)
 			again = true;
 	} else if (last || ends_subscription(response->status)) {
@@ -79,8 +87,11 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 
 /* --- making it --- */
 
-/* Where the NOTIFY goes when its connection is gone or it is too long for UDP: the address of the next hop, by TCP or
- * TLS. */
+/*
+ * route: the flow for a NOTIFY of so many octets. It is the connection of the SUBSCRIBE. When that is gone, or the
+ * NOTIFY is too large for UDP, it is the next hop of the dialog, by TCP or TLS. A credential goes by its connection
+ * only (CRD-11).
+ */
 static enum err route(struct sub *s, size_t octets, struct flow *out)
 {
 	struct notifier *n = s->notifier;
@@ -104,7 +115,10 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 			return ERR_NOTFOUND;
 		to = s->flow.remote;
 	}
-	/* Over UDP nobody has proven its address: nothing leaves but towards where the request came from. */
+	/*
+	 * T-32: over UDP the subscriber has proven no address, so nothing goes anywhere but to where SUBSCRIBE came
+	 * from.
+	 */
 	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
 		to = s->flow.remote;
 	if (hop.scheme == URI_SIPS)
@@ -122,6 +136,7 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 static const char *const end_words[] = {
 	[SUB_LIVES] = "", [SUB_TIMEOUT] = "timeout", [SUB_DEACTIVATED] = "deactivated", [SUB_PROBATION] = "probation"};
 
+/* EVT-03: expires while active, a reason when terminated. */
 static void add_state(const struct sub *s, struct buf *out)
 {
 	if (s->end == SUB_LIVES)
@@ -132,6 +147,7 @@ static void add_state(const struct sub *s, struct buf *out)
 		buf_addf(out, "Subscription-State: terminated;reason=%s\r\n", end_words[s->end]);
 }
 
+/* EVT-04, CRT-02: Event of the SUBSCRIBE with its id, and the entity-tag of the state (D-01). */
 static void add_event(const struct sub *s, const char *etag, struct buf *out)
 {
 	buf_addf(out, "Event: %s", package_name(s->package));
@@ -143,8 +159,8 @@ static void add_event(const struct sub *s, const char *etag, struct buf *out)
 }
 
 /*
- * RFC 3261 8.1.1.5 begins with a clock; from then on it is one more each time, also over a restart, because the journal
- * has the last one.
+ * next_cseq: the first CSeq comes from the clock (RFC 3261 8.1.1.5). After that it goes up by one, over a restart, too,
+ * because the journal has the last one.
  */
 static uint32_t next_cseq(const struct sub *s)
 {
@@ -152,7 +168,7 @@ static uint32_t next_cseq(const struct sub *s)
 					 : (uint32_t)(loop_wall_s(s->all->loop) - CSEQ_EPOCH) & INT32_MAX;
 }
 
-/* The whole unsigned NOTIFY with today's state; *branch is the Via branch in it. */
+/* build: appends the whole NOTIFY, unsigned, with the state of this moment. *branch gets the branch of its Via. */
 static enum err build(struct sub *s, const struct flow *to, struct buf *branch, struct buf *out)
 {
 	struct notifier *n = s->notifier;
@@ -160,11 +176,11 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 	char date[DATE_SIZE], etag[CREDENTIAL_ETAG + 1] = "";
 	enum err e = ERR_OK;
 
-	/* CRD-22: a deactivation carries nothing. */
+	/* CRD-22: a deactivation carries no state. */
 	if (s->end != SUB_DEACTIVATED)
 		e = n->d.source->state(n->d.source_arg, s->package, slice_str(s->aor), &headers, &body, etag);
 	if (e == ERR_OK) {
-		struct dialog next = s->dialog; /* its texts are still those of s */
+		struct dialog next = s->dialog; /* a copy that still shares its texts with s */
 
 		next.local_cseq = next_cseq(s);
 		tx_branch(branch);
@@ -183,14 +199,14 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 	return e;
 }
 
-/* What must wait for the signature: where the octets go and by which branch. */
+/* What is kept while the NOTIFY is with the signer. */
 struct sending {
 	struct notifier *notifier;
 	struct flow to;
 	struct buf branch;
 };
 
-/* A NOTIFY that cannot be made or sent: the subscription stays for the next one, unless it was the last. */
+/* failed: a NOTIFY cannot be made or sent. The subscription waits for the next one, unless this was its last. */
 static void failed(struct sub *s, enum err e)
 {
 	log_line(LOG_WARN, "event=notify_not_sent aor=%s peer=%s reason=%s", log_esc(slice_str(s->aor)).text,
@@ -201,7 +217,7 @@ static void failed(struct sub *s, enum err e)
 		sub_free(s);
 }
 
-/* The disk may be well again before there is another change; the watcher is to learn of this one then. */
+/* try_again: the state could not be read. The watcher has to learn of it when the disk is well again. */
 static void try_again(struct sub *s)
 {
 	if (s->pause == NULL)
@@ -214,11 +230,11 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 {
 	struct sending *w = arg;
 	struct notifier *n = w->notifier;
-	struct sub *s = sub_by_id(&n->subs, id); /* NULL: it has ended meanwhile */
+	struct sub *s = sub_by_id(&n->subs, id); /* NULL: the subscription has ended meanwhile */
 
 	n->signing--;
 	if (s != NULL && e == ERR_OK && s->package == PACKAGE_CREDENTIAL && w->to.id != s->flow.id) {
-		e = ERR_CLOSED; /* refreshed over another connection meanwhile: made anew */
+		e = ERR_CLOSED; /* a refresh came over another connection meanwhile: it is made anew */
 		s->again = true;
 	}
 	if (s != NULL && e == ERR_OK) {
@@ -235,7 +251,10 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	drain(n);
 }
 
-/* The NOTIFY for the way that it is to go. *unreadable: it is the state that is missing. */
+/*
+ * prepare: finds the flow and builds the NOTIFY for it, and once more for TCP when it turns out too large for UDP
+ * (CRT-13). *unreadable: the state could not be read.
+ */
 static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bool *unreadable)
 {
 	struct notifier *n = s->notifier;
@@ -253,7 +272,7 @@ static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bo
 	return e == ERR_OK ? build(s, &w->to, &w->branch, octets) : e;
 }
 
-/* The CSeq counts as used when the octets are with the signer, and not before: what was not sent leaves no gap. */
+/* begin_signing: from here on the CSeq is used. Before, a NOTIFY that is not sent leaves no gap (EVT-19). */
 static void begin_signing(struct sub *s)
 {
 	s->notifier->signing++;
@@ -262,6 +281,7 @@ static void begin_signing(struct sub *s)
 		sub_save(s);
 }
 
+/* send_next: gives the NOTIFY of s, whose turn it is, to the signer. */
 static void send_next(struct sub *s)
 {
 	struct notifier *n = s->notifier;
@@ -285,7 +305,10 @@ static void send_next(struct sub *s)
 	buf_free(&w->branch);
 	mem_free(w);
 	if (crowded) {
-		/* Others have filled the workers' queue. The NOTIFY is owed: it and what comes behind it wait. */
+		/*
+		 * The queue of the workers is full. This NOTIFY is owed: it stays at the head, and all others wait
+		 * behind it.
+		 */
 		s->urgent = true;
 		sub_deliver(s, SUB_QUEUED);
 		timer_start(n->patience, PATIENCE_MS);
@@ -308,7 +331,7 @@ void notify_now(struct sub *s)
 		s->again = true;
 		return;
 	case SUB_QUEUED:
-		/* What waits as a change may become an answer to a SUBSCRIBE, which is owed sooner. */
+		/* A waiting change that turns into an answer to a SUBSCRIBE moves to the queue of these. */
 		if (!s->urgent || s->queued_urgent)
 			break;
 		/* fall through */
@@ -325,7 +348,7 @@ static void on_pause_over(void *arg)
 	const struct notifier *n = s->notifier;
 	char etag[CREDENTIAL_ETAG + 1] = "";
 
-	/* T-04: nothing new since the last NOTIFY, whatever that one was sent for. */
+	/* T-04: nothing is new since the last NOTIFY, whatever that one was sent for. */
 	n->d.source->etag(n->d.source_arg, slice_str(s->aor), etag);
 	if (strcmp(etag, s->told_etag) == 0)
 		return;
@@ -341,7 +364,7 @@ void notify_change(struct sub *s)
 
 	if (s->end != SUB_LIVES)
 		return;
-	/* CRD-18: the new certificate may expire before the subscription. */
+	/* CRD-18: the new certificate may end before the subscription does. */
 	if (until != INT64_MAX && until - loop_wall_s(n->d.loop) < sub_left_s(s))
 		sub_set_expiry(s, until - loop_wall_s(n->d.loop));
 	if (s->told_ms == 0 || now - s->told_ms >= interval) {

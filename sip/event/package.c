@@ -1,5 +1,7 @@
 #include "sip/event/package.h"
 
+/* The names of the packages, in the order of the enum. */
+
 static const char *const names[PACKAGE_COUNT] = {"certificate", "credential"};
 
 enum package package_of(struct slice token)

@@ -8,8 +8,10 @@ enum package { PACKAGE_CERTIFICATE, PACKAGE_CREDENTIAL, PACKAGE_COUNT };
 
 #define PACKAGE_ALLOW_EVENTS "certificate, credential" /* the value of Allow-Events */
 
-/* package_of: by the exact token, octet by octet (RFC 6665 8.2.1); PACKAGE_COUNT for any other. package_name: the
- * token. */
+/*
+ * package_of: the package of a token, compared octet by octet (RFC 6665 8.2.1); PACKAGE_COUNT: unknown. package_name:
+ * the token.
+ */
 enum package package_of(struct slice token);
 const char *package_name(enum package p);
 

@@ -5,15 +5,19 @@
 #include "sip/event/notifier_private.h"
 #include "store/subscription.h"
 
-/* The table of subscriptions and the life of each: what it hangs on, when it ends, and what survives a restart. */
+/*
+ * The table of subscriptions, and the life of each: the connection that it depends on, when it ends, where its NOTIFY
+ * is, and what survives a restart.
+ */
 
 #define JOURNAL "subscriptions"
 #define JOURNAL_MAX (256u << 20) /* 100,000 subscriptions of 1 kB, with as much history */
-#define TIMER_MAX_S (20 * 86400) /* what fits into 32 bits of milliseconds; longer ones look again */
-#define JOURNAL_KEY 160          /* a local tag, which we have made ourselves, and a NUL */
+#define TIMER_MAX_S (20 * 86400) /* seconds: the longest sleep of a timer; a longer time is slept in parts */
+#define JOURNAL_KEY 160          /* octets: a local tag, which was made here, and a NUL */
 
 /* --- sources of unauthenticated subscriptions --- */
 
+/* How many unauthenticated subscriptions a source has; it is freed with the last one. */
 struct source {
 	struct map_node node;
 	unsigned count;
@@ -70,6 +74,7 @@ static void arm(struct sub *s)
 	timer_start(s->expiry, (uint32_t)(left < most ? left : most));
 }
 
+/* Time is monotonic, so setting the clock ends nothing (G37). */
 static void on_expiry(void *arg)
 {
 	struct sub *s = arg;
@@ -95,17 +100,19 @@ int64_t sub_left_s(const struct sub *s)
 
 /* --- the way back --- */
 
+/* Does the flow depend on a connection that can break? */
 static bool on_connection(const struct flow *f)
 {
 	return f->proto != PROTO_UDP && f->id != 0;
 }
 
-/* Only the owner of a credential subscribes to it, and anybody to a certificate. */
+/* A credential is subscribed to by its owner only, a certificate by anybody. */
 static bool is_of_user(const struct sub *s)
 {
 	return s->package == PACKAGE_CREDENTIAL;
 }
 
+/* leave_flow: out of the index of connections; the connection may be idle again (transport_keep). */
 static void leave_flow(struct sub *s)
 {
 	if (s->kept)
@@ -118,7 +125,7 @@ static void leave_flow(struct sub *s)
 
 void sub_lose_flow(struct sub *s)
 {
-	s->kept = false; /* there is nothing to keep any more */
+	s->kept = false; /* the connection is gone, so there is nothing to keep */
 	leave_flow(s);
 }
 
@@ -144,7 +151,7 @@ void sub_deliver(struct sub *s, enum sub_delivery next)
 {
 	struct subs *all = s->all;
 
-	/* Leaving: what only the old state has. */
+	/* Leaving the old state. */
 	if (s->delivery == SUB_QUEUED) {
 		list_remove(&s->queued);
 		all->urgent_count -= s->queued_urgent;
@@ -162,7 +169,7 @@ void sub_deliver(struct sub *s, enum sub_delivery next)
 		all->urgent_count += s->urgent;
 		list_add(s->urgent ? &all->urgent : &all->changes, &s->queued);
 		break;
-	case SUB_SIGNING:
+	case SUB_SIGNING: /* the NOTIFY that is made now has all that was owed until now */
 		s->again = s->urgent = false;
 		s->last = s->end != SUB_LIVES;
 		break;
@@ -226,6 +233,7 @@ static void release(void *arg)
 	mem_free(s);
 }
 
+/* A subscription whose dialog could not be made is in no table. */
 static void leave_tables(struct sub *s)
 {
 	struct subs *all = s->all;
@@ -256,7 +264,7 @@ void sub_free(struct sub *s)
 	if (s->pause != NULL)
 		timer_stop(s->pause);
 	leave_tables(s);
-	/* Its own timer's handler may be what runs now. */
+	/* Deferred, because a handler of its timer may be running. */
 	loop_defer(s->all->loop, release, s);
 }
 
@@ -315,6 +323,7 @@ static void on_snapshot(void *arg, struct journal *j)
 		sub_save(MAP_ENTRY(node, struct sub, by_id));
 }
 
+/* revive: a subscription of the last run. Its connection is gone; NOTIFYs go to its Contact (T-32). */
 static void revive(struct subs *all, const struct subscription *r)
 {
 	struct sub *s = sub_new(all, PACKAGE_CERTIFICATE, r->aor, r->event_id.n > 0 ? r->event_id : SLICE_NONE);
@@ -340,6 +349,9 @@ static void revive(struct subs *all, const struct subscription *r)
 	sub_set_expiry(s, (int64_t)r->expires - loop_wall_s(all->loop));
 }
 
+/*
+ * on_replay: one entry of the journal; a later entry of the same key replaces the one before. value NULL: it had ended.
+ */
 static void on_replay(void *arg, struct slice key, struct slice value)
 {
 	struct subs *all = arg;

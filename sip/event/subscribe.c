@@ -6,11 +6,18 @@
 #include "sip/message/limits.h"
 #include "sip/event/notifier_private.h"
 
-#define FULL_S 60 /* Retry-After when there is no room for a subscription */
+#define FULL_S 60 /* seconds; the least Retry-After when there is no room for a subscription */
 
-/* SUBSCRIBE requests, RFC 6665 4.2.1, in the order of checks of T-15. */
+/*
+ * SUBSCRIBE requests (RFC 6665 4.2.1). The checks go in the order of T-15:
+ *
+ *   Event (400, 489), dialog (481, 403), TLS (403), To (403), digest and owner (401, 403), Expires (400, 423), body
+ * (415), Accept (406), copies (482), certificate of the domain (500), room (503), Contact and Record-Route (400)
+ *
+ * The 200 and the first NOTIFY leave in one turn, in this order (EVT-02).
+ */
 
-/* CRT-04: no body is defined for SUBSCRIBE; one that may be ignored is. */
+/* body_is_fine: CRT-04: SUBSCRIBE has no body here; one that may be ignored is ignored. */
 static bool body_is_fine(struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -22,7 +29,7 @@ static bool body_is_fine(struct tx *tx)
 	return false;
 }
 
-/* CRT-12, CRD-08, T-42: the type of the whole body decides. */
+/* accept_is_fine: CRT-12, CRD-08, T-42: does Accept cover the type of the whole body of the NOTIFY? */
 static bool accept_is_fine(struct tx *tx, enum package p)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -38,7 +45,7 @@ static bool accept_is_fine(struct tx *tx, enum package p)
 	return false;
 }
 
-/* The duration to grant. false: answered. */
+/* duration: the seconds to grant. Only a wish below an hour may be refused with 423 (EVT-08). false: answered. */
 static bool duration(struct notifier *n, struct tx *tx, enum package p, struct slice aor, uint32_t *out)
 {
 	const struct config *c = &n->d.access.settings->config;
@@ -87,7 +94,7 @@ static void accept_it(struct tx *tx, const struct sub *s, uint32_t expires)
 	buf_free(&lines);
 }
 
-/* After the 200: what the duration means, and the NOTIFY that must follow at once. */
+/* begin: what follows the 200: the granted time, and the NOTIFY that must follow at once (EVT-02). May free s. */
 static void begin(struct sub *s, uint32_t expires)
 {
 	struct notifier *n = s->notifier;
@@ -106,13 +113,13 @@ static void begin(struct sub *s, uint32_t expires)
 		uint64_t id = s->id;
 
 		notify_now(s);
-		/* Saved with the CSeq of that NOTIFY, unless it could not even be begun. */
+		/* Saved behind the NOTIFY, so that the journal has its CSeq. */
 		if (sub_by_id(&n->subs, id) != NULL)
 			sub_save(s);
 	}
 }
 
-/* CRT-22: another copy of a SUBSCRIBE that made a subscription already. */
+/* is_copy: CRT-22: another copy of a SUBSCRIBE that has made a subscription already, by another way. */
 static bool is_copy(struct notifier *n, const struct sip_msg *m, struct slice aor)
 {
 	for (struct map_node *node = map_find(&n->subs.by_aor, aor); node != NULL; node = map_find_next(node)) {
@@ -134,7 +141,7 @@ static unsigned count_of(struct notifier *n, struct slice aor)
 	return count;
 }
 
-/* T-06: who subscribes to one AOR must not get the signature of another. */
+/* to_is_fine: T-06: To becomes From of the NOTIFY, which is signed. It must not name another AOR than the one told. */
 static bool to_is_fine(struct tx *tx, struct slice aor)
 {
 	struct buf to = {0};
@@ -147,9 +154,9 @@ static bool to_is_fine(struct tx *tx, struct slice aor)
 }
 
 /*
- * "sip:cred-TAG@host:port;gr" (T-43); sips when the dialog is secure. No parameter may say TLS (TLS-09), and to
- * the address of a TLS listener a sip URI leads by UDP. So whoever came by TLS, or is to, finds us again as RFC 3263
- * says, under the name that our certificate has.
+ * own_contact: "sip:cred-TAG@host:port;gr" (T-43), sips when the dialog is secure. No parameter may say TLS (TLS-09),
+ * and a sip URI with the address of a TLS listener would lead there by UDP. So for TLS the host is the domain: the
+ * subscriber finds us by RFC 3263, under the name in our certificate.
  */
 static void own_contact(struct notifier *n, struct tx *tx, const char *tag, struct buf *out)
 {
@@ -163,6 +170,7 @@ static void own_contact(struct notifier *n, struct tx *tx, const char *tag, stru
 		buf_adds(out, ";transport=tcp");
 }
 
+/* room_for: the limits, of which the one for a source comes last, because it counts. */
 static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool anonymous)
 {
 	const struct config *c = &n->d.access.settings->config;
@@ -173,6 +181,7 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool a
 	return !anonymous || sub_count_source(&n->subs, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }
 
+/* create: all checks of the request have passed: the subscription is made and answered. */
 static void create(struct notifier *n, struct tx *tx, struct slice aor, enum package p, const struct event *ev,
 		   uint32_t expires)
 {
@@ -216,7 +225,9 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 	buf_free(&contact);
 }
 
-/* A SUBSCRIBE in the dialog of a subscription: refresh or end. */
+/*
+ * refresh: a SUBSCRIBE in the dialog of a subscription refreshes or ends it. A credential needs a new proof (CRD-13).
+ */
 static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const struct event *ev)
 {
 	const char *why;
