@@ -10,17 +10,22 @@
 #include "core/loop.h"
 #include "core/mem.h"
 
-#define LINE_MAX_OCTETS 1024
+/*
+ * At most ASKERS_MAX connections are open. One that has asked nothing, or does not read its answer, makes way for a new
+ * one, so that no forgotten program can block the administrator.
+ */
+
+#define LINE_MAX_OCTETS 1024 /* octets of a question */
 #define ASKERS_MAX 8
-#define ASK_TIMEOUT_S 10
+#define ASK_TIMEOUT_S 10 /* how long a verb waits for each part of an answer */
 
 struct asker {
 	struct control *control;
 	struct io *io;
 	int fd;
 	struct buf in, out;
-	uint64_t number; /* in the order of arrival */
-	bool waiting;    /* for control_answer */
+	uint64_t number; /* counts connections in their order */
+	bool waiting;    /* its question is with fn, which will call control_answer */
 };
 
 struct control {
@@ -34,7 +39,7 @@ struct control {
 	uint64_t accepted;
 };
 
-/* sun_path is short: the store's folder may be deep, but its descriptor is not. */
+/* socket_path: the address of the socket. false: sun_path has about 100 octets, and the path is longer. */
 static bool socket_path(const struct config *c, struct sockaddr_un *at)
 {
 	struct buf path = {0};
@@ -62,6 +67,7 @@ static void asker_free(void *arg)
 	mem_free(k);
 }
 
+/* drop: ends a connection. Its handler may be running, so its memory goes at the end of the turn. */
 static void drop(struct asker *k)
 {
 	struct control *c = k->control;
@@ -73,6 +79,7 @@ static void drop(struct asker *k)
 	loop_defer(c->loop, asker_free, k);
 }
 
+/* flush: sends what is left of the answer, and ends the connection behind it. */
 static void flush(struct asker *k)
 {
 	while (k->out.n > 0) {
@@ -113,6 +120,7 @@ static void on_asker(void *arg, int events)
 	if (n > 0)
 		buf_add(&k->in, slice_of(octets, (size_t)n));
 	if (n <= 0 || k->in.n > LINE_MAX_OCTETS) {
+		/* While fn has the question, asker must stay, also when the verb is gone. */
 		if (!k->waiting)
 			drop(k);
 		else
@@ -126,7 +134,10 @@ static void on_asker(void *arg, int events)
 	}
 }
 
-/* Who says nothing, or does not read, makes way for the next. NULL: all wait for their answers. */
+/*
+ * slot_for_next: room for a new connection: a free slot, or the oldest connection that waits for nothing. NULL: all
+ * wait.
+ */
 static struct asker **slot_for_next(struct control *c)
 {
 	struct asker **slot = NULL;
@@ -178,7 +189,7 @@ bool control_open(struct loop *l, int dirfd, const struct config *config, contro
 	if (!socket_path(config, &c->at)) {
 		buf_addf(why, "the path of the store %s is too long for its control socket", config->store);
 	} else {
-		/* The store's lock is held: a socket that is there belongs to nobody any more. */
+		/* The lock of the store is held, so a socket that is there was left by a process that is gone. */
 		unlinkat(dirfd, "control", 0);
 		if (c->fd >= 0 && bind(c->fd, (struct sockaddr *)&c->at, sizeof(c->at)) == 0 && listen(c->fd, 8) == 0) {
 			c->io = io_new(l, c->fd, on_accept, c);

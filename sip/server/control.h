@@ -5,24 +5,33 @@
 #include "sip/config.h"
 
 /*
- * The control socket "control" in the store's folder (0700, so only its owner gets there): one line "status", "status
- * json", "reload", "users" or "revoke AOR", answered by "ok" or "error" and text, then closed.
+ * The control socket: "control" in the folder of the store, whose mode 0700 lets only its owner in. A connection asks
+ * one line, "status", "status json", "reload", "users" or "revoke AOR", and gets a line "ok" or "error" and text behind
+ * it. Then it is closed.
  */
 struct control;
 
-struct asker; /* a connection that has asked */
+struct asker; /* a connection that has asked something */
 
-/* One line without its end. It is answered by one control_answer, at once or later. */
+/* A line has come, without its end; valid during the call. Answer it by one control_answer, now or later. */
 typedef void (*control_fn)(void *arg, struct asker *asker, struct slice line);
 
+/*
+ * control_open: listens in the store of c, whose folder dirfd is borrowed and whose lock is held. fn is called for each
+ * line. false: *why is a sentence.
+ */
 MUST_USE bool control_open(struct loop *l, int dirfd, const struct config *c, control_fn fn, void *arg,
 			   struct control **out, struct buf *why);
+/* control_answer: sends the answer and closes the connection. asker must not be used any more. */
 void control_answer(struct asker *asker, bool ok, const char *text);
 
-/* control_free: when nobody is going to be answered any more. NULL is ignored. */
+/* control_free: closes all connections and removes the socket. No asker may wait for an answer. NULL is ignored. */
 void control_free(struct control *c);
 
-/* control_ask: the other end, for verbs. false and *answer says why: no server runs, or it said error. */
+/*
+ * control_ask: the other end, for verbs: asks the running server one line and appends its text to answer. false: no
+ * server runs (*running false), or it said "error", or did not answer; answer says what.
+ */
 MUST_USE bool control_ask(const struct config *c, const char *line, struct buf *answer, bool *running);
 
 #endif

@@ -14,11 +14,17 @@
 #include "sip/transport/peer.h"
 #include "store/named.h"
 
-#define PEM_MAX (1u << 20)
-#define TLS_IDS_MAX 8
-#define FILES_KEPT 320      /* a batch of the store (256), listeners, workers, the control socket */
-#define CONNECTIONS_LEAST 8 /* also where there are hardly any descriptors */
+/*
+ * From file names to checked objects. The checks that need several keys of the configuration are in rules_hold; those
+ * of one value are in the table of config.c.
+ */
 
+#define PEM_MAX (1u << 20) /* octets of a file */
+#define TLS_IDS_MAX 8      /* certificates in tls.certificate */
+#define FILES_KEPT 320 /* descriptors that are not for connections: a batch of the store (256), listeners, threads */
+#define CONNECTIONS_LEAST 8 /* connections that are allowed even with very few descriptors */
+
+/* read_file: reads a file of the configuration. secret: refuses one that others may read (G27). */
 static bool read_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
 {
 	struct buf path = {0};
@@ -30,7 +36,7 @@ static bool read_file(const struct config *c, const char *value, bool secret, st
 	return ok;
 }
 
-/* A list of domains, or "*"; what is wrong of it, or SLICE_NONE. */
+/* bad_domain: the first element of list that is neither a domain nor "*"; SLICE_NONE: all are fine. */
 static struct slice bad_domain(const char *list)
 {
 	char name[DNS_NAME_MAX];
@@ -51,6 +57,7 @@ static bool read_reach(const struct config *c, struct reach *out, struct buf *wh
 	return false;
 }
 
+/* rules_hold: values that are fine alone, but make no sense together, or are not of their syntax. */
 static bool rules_hold(const struct config *c, struct buf *why)
 {
 	struct slice domain = bad_domain(c->identity_require);
@@ -88,6 +95,7 @@ static bool rules_hold(const struct config *c, struct buf *why)
 	return false;
 }
 
+/* The configuration has checked each line, so none is refused here. */
 static struct routes *routes_of(const struct config *c)
 {
 	struct routes *r = routes_new();
@@ -98,6 +106,7 @@ static struct routes *routes_of(const struct config *c)
 	return r;
 }
 
+/* Without tls.ca there are no anchors, and no certificate of a peer is trusted. */
 static bool read_trust(const struct config *c, struct trust **out, struct buf *why)
 {
 	struct trust *t = trust_new();
@@ -120,11 +129,13 @@ static bool read_trust(const struct config *c, struct trust **out, struct buf *w
 	return ok;
 }
 
+/* PKCS#8, or one of the older forms that openssl writes. */
 static bool read_key(struct slice pem, struct key **out)
 {
 	return pkcs8_read(pem, SLICE_NONE, out) == ERR_OK || key_read_private(pem, out) == ERR_OK;
 }
 
+/* The first certificate of a PEM file; NULL: none that can be read. */
 static struct cert *leaf_of(struct slice pem)
 {
 	static const char *const labels[] = {"CERTIFICATE", NULL};
@@ -139,7 +150,10 @@ static struct cert *leaf_of(struct slice pem)
 	return c;
 }
 
-/* TLS-13: what is wrong with the i-th certificate of tls.certificate. */
+/*
+ * leaf_is_fine: TLS-13. The first certificate has to be RSA for the domain, for the suites that the draft demands;
+ * further ones may be ECDSA or for other names.
+ */
 static bool leaf_is_fine(const struct config *c, const struct cert *leaf, const char *name, bool first, int64_t now,
 			 struct buf *why)
 {
@@ -162,7 +176,10 @@ static bool leaf_is_fine(const struct config *c, const struct cert *leaf, const 
 	return false;
 }
 
-/* T-30: an oracle on a static-RSA TLS key must not be able to forge Identity. */
+/*
+ * key_is_separate: T-30: a static-RSA TLS key can be an oracle (Bleichenbacher), which must not be able to forge
+ * Identity.
+ */
 static bool key_is_separate(const struct config *c, const struct key *key, struct buf *why)
 {
 	struct buf pem = {0}, a = {0}, b = {0};
@@ -189,7 +206,7 @@ static bool key_is_separate(const struct config *c, const struct key *key, struc
 	return !same;
 }
 
-/* The i-th element of a list; false when there are fewer. */
+/* nth: the i-th element of a list. false: there are fewer. */
 static bool nth(const char *list, unsigned i, struct slice *out)
 {
 	struct slice rest = slice_list(slice_str(list));
@@ -200,7 +217,7 @@ static bool nth(const char *list, unsigned i, struct slice *out)
 	return false;
 }
 
-/* One certificate and its key. The PEM text stays in *chain for the configuration. */
+/* load_tls_id: the i-th certificate and its key. *chain keeps the PEM text, which the TLS configuration reads. */
 static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct buf *chain, struct key **key,
 			struct buf *why)
 {
@@ -239,7 +256,7 @@ out:
 	return ok;
 }
 
-/* The identities of tls.certificate, with what they borrow from. */
+/* All certificates of tls.certificate, with the texts and keys that they borrow. */
 struct tls_files {
 	struct tls_identity ids[TLS_IDS_MAX];
 	struct buf chains[TLS_IDS_MAX];
@@ -269,8 +286,9 @@ static void tls_files_free(struct tls_files *f)
 }
 
 /*
- * What this server is to TLS clients (none without tls.certificate), and what it is where it connects to: it shows its
- * first certificate to a server that asks for one (RFC 5922 7.4), so that two domains prove themselves to each other.
+ * read_tls: the configuration for listeners (none without tls.certificate) and the one for connections that are made
+ * here. The latter shows the first certificate to a server that asks for one (RFC 5922 7.4), so that two domains prove
+ * themselves to each other.
  */
 static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf *why)
 {
@@ -281,7 +299,7 @@ static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf
 	struct tls_files files = {0};
 	bool ok = true;
 
-	client.eku_strict = false; /* the key is about certificates of clients */
+	client.eku_strict = false; /* tls.eku-strict is about certificates of clients */
 	if (c->tls_certificate[0] != '\0') {
 		ok = tls_files_load(c, now, &files, why);
 		server.server = true;
@@ -301,7 +319,10 @@ static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf
 	return ok;
 }
 
-/* Where Identity-Info leads: identity.url, or "https://DOMAIN:PORT" of the first https (else http) listener. */
+/*
+ * identity_base: what Identity-Info begins with: identity.url, or "https://DOMAIN:PORT" of the first https or http
+ * listener.
+ */
 static void identity_base(const struct config *c, struct buf *out)
 {
 	bool https = c->listen_https[0] != '\0';
@@ -412,7 +433,7 @@ bool load_users(int dirfd, const struct users *running, struct users **out, stru
 	enum err e = users_load(u, dirfd);
 	bool complete = e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0));
 
-	/* At the start the users that can be read are better than no server. */
+	/* At the start some users are better than no server. */
 	if (complete || (running == NULL && e == ERR_SYNTAX)) {
 		*out = u;
 		return true;

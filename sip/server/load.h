@@ -6,8 +6,8 @@
 #include "store/file.h"
 
 /*
- * Everything that a configuration names, read and checked: for the start, for reload and for "vouch check" alike. Each
- * function appends one sentence to *why when it says false.
+ * Reading and checking everything that a configuration names, for the start, a reload and "vouch check" alike. When a
+ * function returns false, it has appended one sentence to *why.
  */
 
 /*
@@ -18,30 +18,35 @@
 void load_limits(struct config *c);
 
 /*
- * load_settings: config, which is taken in any case, becomes *out with all that its files hold but the users. Checked
- * are the keys that must go together, and names, dates, kinds and uses of the certificates (TLS-13). slots: worker
- * threads that use the TLS keys.
+ * load_settings: *out gets config and everything that its files hold, except the users. config is taken in either case
+ * and is zero afterwards. Checked are keys that depend on each other, and names, dates, kinds and uses of the
+ * certificates (TLS-13) at now_s, seconds since 1970. slots: worker threads that use the TLS keys.
  */
 MUST_USE bool load_settings(struct config *config, unsigned slots, int64_t now_s, struct settings *out,
 			    struct buf *why);
 
 /*
- * load_users: the users of the store, which the caller puts into its settings. running: the table until now, NULL at
- * the start. A damaged list is good enough to start with, but not to replace a running one: users whom it lacks would
- * lose their credentials.
+ * load_users: *out gets the users of the store in dirfd; the caller puts them into its settings. running: the table in
+ * use, NULL at the start. A damaged file is good enough to start with, but does not replace a table in use, because the
+ * users that it lacks would lose their credentials.
  */
 MUST_USE bool load_users(int dirfd, const struct users *running, struct users **out, struct buf *why);
 
-/* load_identity: adds the domain certificate of the configuration, with a key for each worker, to *into (RFC 4474 5).
+/*
+ * load_identity: the domain certificate and key of c become the current ones of *into, with a key for each worker (RFC
+ * 4474 5).
  */
 MUST_USE bool load_identity(const struct config *c, unsigned workers, int64_t now_s, struct domain_certs *into,
 			    struct buf *why);
 
-/* load_master: the SEAL_KEY octets of server.master-key. load_store: opens the store's folder; create: and makes it. */
+/*
+ * load_master: reads the SEAL_KEY octets of server.master-key. load_store: opens the folder of the store; create: makes
+ * it first.
+ */
 MUST_USE bool load_master(const struct config *c, uint8_t *key, struct buf *why);
 MUST_USE bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why);
 
-/* load_check: all of the above without effect; config is taken. */
+/* load_check: does all of the above without any effect. config is taken. */
 MUST_USE bool load_check(struct config *config, int64_t now_s, struct buf *why);
 
 #endif

@@ -6,6 +6,8 @@
 #include "sip/report.h"
 #include "sip/server/control.h"
 
+/* The commands of the control socket. The texts are for people and may change; the JSON form is for programs. */
+
 struct operate {
 	struct serve *server;
 	struct site *site;
@@ -14,12 +16,14 @@ struct operate {
 
 /* --- status --- */
 
+/* A list in the status. first: no element was written yet, so no comma is needed. */
 struct listing {
 	struct site *site;
 	struct buf *out;
 	bool json, first;
 };
 
+/* Fingerprints only: neither certificate nor key leaves this way (DEP-08). */
 static void list_one(void *arg, const struct credential *c)
 {
 	struct listing *l = arg;
@@ -37,6 +41,7 @@ static void list_one(void *arg, const struct credential *c)
 	buf_free(&print);
 }
 
+/* A Contact was written by a user's phone, so it must not steer the terminal, or break the JSON. */
 static void list_binding(void *arg, const struct binding *b)
 {
 	struct listing *l = arg;
@@ -58,6 +63,7 @@ static void list_binding(void *arg, const struct binding *b)
 	l->first = false;
 }
 
+/* bindings_count would count those that are over and not swept yet. */
 static void count_binding(void *arg, const struct binding *b)
 {
 	(void)b;
@@ -97,6 +103,7 @@ static void on_revoked(void *arg, enum err e)
 	control_answer(arg, e == ERR_OK, e == ERR_OK ? "revoked\n" : "the revocation could not be stored\n");
 }
 
+/* revoke_user: the answer follows when the revocation is durable. */
 static void revoke_user(struct site *s, struct slice aor, struct asker *asker)
 {
 	enum err e = credentials_revoke(s->credentials, aor, on_revoked, asker);
@@ -135,6 +142,7 @@ static void on_command(void *arg, struct asker *asker, struct slice line)
 	buf_free(&out);
 }
 
+/* SIGHUP has nobody to answer; the log says what came of it. */
 static void on_hangup(void *arg)
 {
 	struct operate *o = arg;

@@ -9,10 +9,10 @@
  */
 struct operate;
 
-/* operate_open: server must outlive it. false: *why is one sentence. */
+/* operate_open: opens the control socket and handles SIGHUP. server is borrowed. false: *why is a sentence. */
 MUST_USE bool operate_open(struct serve *server, struct operate **out, struct buf *why);
 
-/* operate_close: after serve_stop, which tells those who still wait for an answer. NULL is ignored. */
+/* operate_close: after serve_stop, which has answered all who waited. NULL is ignored. */
 void operate_close(struct operate *o);
 
 #endif

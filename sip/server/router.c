@@ -2,11 +2,18 @@
 
 #include "sip/message/header.h"
 
+/*
+ * The order of decisions in router_request: scheme (416), proxy, merged (482), REGISTER, Require (420), then by method.
+ */
+
 #define ALLOW "Allow: OPTIONS, PUBLISH, REGISTER, SUBSCRIBE\r\n"
 
-#define ROOMY 240 /* octets of a request that may be answered with twice as many (G14) */
+#define ROOMY 240 /* octets; an OPTIONS of this size may be answered with twice as many (G14) */
 
-/* ESC-15: what this server does. RFC 3261 11.2: Supported, too; to a tiny datagram that would be one line too many. */
+/*
+ * options: ESC-15: what this server does. RFC 3261 11.2 wants Supported, too; in the answer to a tiny datagram that
+ * would be a line too many, because an answer must not be more than twice as large as its request (G14).
+ */
 static void options(struct tx *tx)
 {
 	struct buf lines = {0};
@@ -20,7 +27,7 @@ static void options(struct tx *tx)
 	buf_free(&lines);
 }
 
-/* Is the Request-URI of our domain? false: answered. */
+/* is_local: is the Request-URI of our domain? false: answered. */
 static bool is_local(const struct router *r, struct tx *tx)
 {
 	const struct uri *u = &tx_request(tx)->uri;
@@ -32,7 +39,7 @@ static bool is_local(const struct router *r, struct tx *tx)
 	return true;
 }
 
-/* The AOR key of the Request-URI when it is of our domain. false: answered. */
+/* local_aor: appends the Request-URI as an AOR, if it is of our domain. false: answered. */
 static bool local_aor(const struct router *r, struct tx *tx, struct buf *aor)
 {
 	if (!is_local(r, tx))
@@ -48,7 +55,7 @@ static void subscribe(const struct router *r, struct tx *tx)
 {
 	struct buf aor = {0};
 
-	/* In a dialog the Request-URI is our Contact: the dialog says which AOR it is about. */
+	/* In a dialog the Request-URI is our Contact, and the dialog says which AOR it is about. */
 	if (tx_request(tx)->to_tag.n > 0 || local_aor(r, tx, &aor))
 		notifier_subscribe(r->notifier, tx, buf_slice(&aor));
 	buf_free(&aor);
@@ -63,14 +70,17 @@ static void publish(const struct router *r, struct tx *tx)
 	buf_free(&aor);
 }
 
-/* RFC 3261 10.3: the domain first, then what is required. */
+/* RFC 3261 10.3: first the domain (step 1), then what is required (step 2). */
 static void register_contacts(const struct router *r, struct tx *tx)
 {
 	if (is_local(r, tx) && access_require(tx, REGISTRAR_SUPPORTED))
 		registrar_register(r->registrar, tx);
 }
 
-/* Event packages of which this server is the state agent; all others are the user's own phone's. */
+/*
+ * is_own_package: is this server the state agent of the package? All other packages are for the phones. No Event is
+ * answered here.
+ */
 static bool is_own_package(const struct sip_msg *m)
 {
 	struct event ev = {0};
@@ -79,6 +89,7 @@ static bool is_own_package(const struct sip_msg *m)
 	       package_of(ev.package) != PACKAGE_COUNT;
 }
 
+/* is_registered: has the user a phone that a request could go to? */
 static bool is_registered(const struct router *r, const struct uri *u)
 {
 	struct buf aor = {0};
@@ -89,7 +100,10 @@ static bool is_registered(const struct router *r, const struct uri *u)
 	return there;
 }
 
-/* Is the request for the phones of a user of ours, rather than for this server? */
+/*
+ * is_for_user: is the request for the phones of a user, rather than for this server? A SUBSCRIBE for another package
+ * goes to the phones if there are any, and is answered 489 here if not.
+ */
 static bool is_for_user(const struct router *r, const struct sip_msg *m)
 {
 	if (m->uri.scheme == URI_OTHER || m->uri.user.n == 0 ||
@@ -122,7 +136,7 @@ void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
 
-	/* RFC 3261 16.3 2, 8.2.2.1: there is no way to anything but sip and sips from here. */
+	/* RFC 3261 16.3 2, 8.2.2.1: only sip and sips lead anywhere from here. */
 	if (m->uri.scheme == URI_OTHER) {
 		tx_reply_code(tx, 416, NULL);
 		return;

@@ -6,7 +6,10 @@
 #include "sip/proxy/proxy.h"
 #include "sip/registrar/registrar.h"
 
-/* Which service a request is for: the proxy when it is on its way to somewhere or somebody else, or one of our own. */
+/*
+ * The router finds the service for each new request: the proxy for a request that goes elsewhere or to the phones of a
+ * user, otherwise one of our own services. All pointers are borrowed.
+ */
 struct router {
 	const struct settings *settings;
 	struct credentials *credentials;
@@ -15,7 +18,7 @@ struct router {
 	struct proxy *proxy;
 };
 
-/* router_request: answers tx, now or later. */
+/* router_request: hands tx to a service, which answers it now or later, or answers it itself. */
 void router_request(const struct router *r, struct tx *tx);
 
 /* router_ack, router_cancel: as tx_user's on_ack and on_cancel. */

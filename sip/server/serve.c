@@ -14,21 +14,27 @@
 #include "sip/identity/web.h"
 #include "sip/server/load.h"
 
+/*
+ * The order of starting: limits, settings, domain certificate, lock of the store, users, site, listeners, signals.
+ * Nothing listens before everything else is ready, and the store is not touched before its lock is held.
+ */
+
 struct serve {
 	struct settings settings;
 	const char *const *overrides;
 	struct loop *loop;
-	int dirfd, lock; /* of the store */
+	int dirfd, lock; /* the folder of the store, and its lock file */
 	unsigned workers;
 	struct domain_certs *certs;
 	struct site *site;
-	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https */
+	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https; a reload changes their TLS */
 	unsigned web_tls_count;
-	struct peer sip, tls, https; /* the first of each, for the ready line */
+	struct peer sip, tls, https; /* the first address of each, for the ready line; family 0: none */
 };
 
 /* --- the store --- */
 
+/* lock_store: opens the store and takes its lock: two processes on one store would destroy it. */
 static bool lock_store(struct serve *s, struct buf *why)
 {
 	const struct config *c = &s->settings.config;
@@ -56,12 +62,13 @@ static bool cannot_listen(const char *key, struct slice at, struct buf *why)
 	return false;
 }
 
-/* The next address of a listen key, whose list the configuration has checked. */
+/* next_address: the next address of a listen key. The configuration has checked the list. */
 static bool next_address(struct slice *rest, struct slice *at, struct peer *p)
 {
 	return slice_item(rest, at) && peer_parse(*at, p);
 }
 
+/* listen_sip: listens on all addresses of a key. *first gets the first one, with its real port. */
 static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct peer *first,
 		       struct buf *why)
 {
@@ -123,7 +130,7 @@ static void on_stop(void *arg)
 	loop_stop(s->loop);
 }
 
-/* S-41, SEC-15: no core file and no debugger, because memory holds keys. */
+/* harden: S-41, SEC-15: no core file and no debugger, because memory holds keys. New files are for us only. */
 static void harden(void)
 {
 	const struct rlimit none = {0, 0};
@@ -152,6 +159,7 @@ static bool build_site(struct serve *s, struct buf *why)
 	return ok;
 }
 
+/* start: the order is that of the comment at the top. serve_free undoes what was done when it returns false. */
 static bool start(struct serve *s, struct config *config, struct buf *why)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -195,10 +203,10 @@ void serve_stop(struct serve *s)
 void serve_free(struct serve *s)
 {
 	site_free(s->site);
-	loop_free(s->loop); /* runs what was put off, which may still read settings */
+	loop_free(s->loop); /* runs the deferred calls, which may still read settings */
 	domain_certs_free(s->certs);
 	settings_drop(&s->settings);
-	/* The lock goes last: another process may take the store then. */
+	/* The lock goes last, because another process may take the store from then on. */
 	if (s->lock >= 0)
 		close(s->lock);
 	if (s->dirfd >= 0)
@@ -234,6 +242,7 @@ void serve_ready(const struct serve *s, struct buf *out)
 
 /* --- other settings --- */
 
+/* A line for each key whose value differs: "changed", or "needs a restart" and what still runs. */
 static void report_change(void *arg, const struct config_change *c)
 {
 	struct slice is = c->is.n > 0 ? c->is : S("nothing"), was = c->was.n > 0 ? c->was : S("nothing");
@@ -243,8 +252,9 @@ static void report_change(void *arg, const struct config_change *c)
 }
 
 /*
- * The second settings, whole, or false: the running ones stay. The domain certificate goes last into a table that the
- * running ones use, too, because nothing can fail behind it. report: what differs.
+ * load_next: makes the second settings, complete and checked. false: the running ones stay. The domain certificate is
+ * last, because its table is used by the running ones, too, and nothing can fail behind it. report: the keys that
+ * differ.
  */
 static bool load_next(struct serve *s, struct settings *next, struct buf *report, struct buf *why)
 {
@@ -254,7 +264,7 @@ static bool load_next(struct serve *s, struct settings *next, struct buf *report
 
 	if (!config_load(running->file, s->overrides, &config, why))
 		return false;
-	load_limits(&config);
+	load_limits(&config); /* as at the start, or limits.connections would seem to differ */
 	if (strcmp(config.domain, running->domain) != 0) {
 		buf_adds(why, "server.domain cannot change while the server runs; restart it");
 		config_free(&config);

@@ -4,32 +4,34 @@
 #include "sip/server/site.h"
 
 /*
- * The running server: the site of a domain with its store, its listeners and the signals that end it. What an
- * administrator asks of it is operate.h.
+ * The running server: the site of a domain with its store, its listeners, and the signals that end it. What an
+ * administrator asks of it is in operate.h.
  */
 struct serve;
 
 /*
- * serve_new: config is taken in any case. overrides: as config_load has them, for reloading; kept. Nothing is left
- * half-started when it says false, and *why is one sentence then.
+ * serve_new: builds and starts everything; requests are accepted afterwards. config is taken in either case. overrides:
+ * as for config_load, for reloads; borrowed. false: *why is a sentence, and nothing is left.
  */
 MUST_USE bool serve_new(struct config *config, const char *const *overrides, struct serve **out, struct buf *why);
 
-/* serve_ready: appends the line that says the real ports. serve_run: returns after SIGTERM or SIGINT. */
+/* serve_ready: appends the "ready" line, with the real ports. serve_run: runs until SIGTERM or SIGINT. */
 void serve_ready(const struct serve *s, struct buf *out);
 void serve_run(struct serve *s);
 
-/* serve_stop: no new work, and every result is told. serve_free: the rest. */
+/* serve_stop: accepts nothing more; all jobs of workers end, and their results are told. serve_free: frees the rest. */
 void serve_stop(struct serve *s);
 void serve_free(struct serve *s);
 
 /*
- * serve_reload: reads the configuration and everything that it names again. A wrong file changes nothing, and *out says
- * why; else *out says what has changed and what needs a restart, a line each. serve_reload_users: the users alone.
+ * serve_reload: reads the configuration and everything that it names again. true: *out has a line for each key that has
+ * changed or needs a restart, and one with the number of users. false: nothing was changed, and *out says why.
+ * serve_reload_users: the users alone.
  */
 bool serve_reload(struct serve *s, struct buf *out);
 bool serve_reload_users(struct serve *s, struct buf *out);
 
+/* serve_site: valid until serve_free. */
 struct site *serve_site(struct serve *s);
 
 #endif

@@ -10,10 +10,16 @@
 #include "sip/identity/verifier.h"
 #include "sip/identity/web.h"
 
-#define NAME_THREADS 4     /* each may wait seconds for a name server */
-#define NICENESS 5         /* of workers: the loop goes first */
-#define SIGNING_A_WORKER 8 /* NOTIFYs at once: enough to keep a worker busy, too few to fill its queue */
-#define DISK_QUEUE 4       /* jobs; commits share them */
+/*
+ * The order of beginning is from the bottom up: pools of workers, the store, transport and transactions, services,
+ * router. A part gets pointers only to parts that exist already; notifier and credentials need each other, so
+ * credentials_attach closes that circle. The order of ending is explained at site_stop and site_free.
+ */
+
+#define NAME_THREADS 4     /* threads; each may wait for seconds for a name server */
+#define NICENESS 5         /* of the workers: the loop goes first */
+#define SIGNING_A_WORKER 8 /* NOTIFYs at the signer: enough to keep a worker busy, too few to fill its queue */
+#define DISK_QUEUE 4       /* jobs; each writes a batch, so few are enough */
 
 /* --- what the transactions hand up --- */
 
@@ -38,6 +44,7 @@ static void on_cancel(void *arg, struct tx *tx)
 	router_cancel(&s->router, tx);
 }
 
+/* The services that depend on a connection. Transactions have been told before (tx_user). */
 static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct site *s = arg;
@@ -52,6 +59,7 @@ static const struct tx_user tx_user = {
 
 /* --- the beginning --- */
 
+/* open_store: what the store needs before any service: the memory of replays, no torn files, the credentials. */
 static bool open_store(struct site *s, const struct site_deps *deps, struct buf *why)
 {
 	const struct config *c = &s->settings->config;
@@ -85,7 +93,7 @@ static struct stream_limits limits_of(const struct config *c)
 				      .rsa_failures = c->limit_rsa_failures};
 }
 
-/* A transport with a listener can be used, because answers, and requests back, come by it. */
+/* listener_protos: only a transport with a listener can be used, because requests of the other side come back by it. */
 static unsigned listener_protos(const struct config *c)
 {
 	return (c->listen_udp[0] != '\0' ? PROTO_BIT(PROTO_UDP) : 0) |
@@ -204,8 +212,8 @@ bool site_new(const struct site_deps *deps, struct site **out, struct buf *why)
 /* --- the end --- */
 
 /*
- * All pools stop before one of them is freed, because a result of one may be a job for another. Only then nothing calls
- * a service from below any more.
+ * All pools stop before the first one is freed, because a result of one may be a job for another. Afterwards nothing
+ * calls a service from below any more.
  */
 void site_stop(struct site *s)
 {
@@ -228,9 +236,10 @@ void site_stop(struct site *s)
 }
 
 /*
- * Services forget their transactions and let go of their connections, so they end before those layers, and the layers
- * from the top down. A fetch of the verifier holds a connection, so the verifier ends after the streams have closed it.
- * The signer, digest and the store are only called, so they end last.
+ * The order of ending, described here only. Services forget their transactions and let go of their connections, so they
+ * end before these layers. The layers end from the top down. A fetch of the verifier holds a connection, so the
+ * verifier ends after the streams have closed it. Signer, digest and store are only called, and call nobody, so they
+ * end last.
  */
 void site_free(struct site *s)
 {
@@ -258,6 +267,7 @@ void site_free(struct site *s)
 
 /* --- other settings --- */
 
+/* Compares two tables of users; next is the new one. */
 struct comparison {
 	struct site *site;
 	const struct users *next;
@@ -276,7 +286,7 @@ static void compare_user(void *arg, const struct user *u)
 		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
 }
 
-/* The new table is in the settings already, so that whatever a user loses is decided by it. */
+/* The new table is in the settings already: what is ended here asks about its user there. */
 static void compare_users(struct site *s, const struct users *old)
 {
 	users_each(old, compare_user, &(struct comparison){.site = s, .next = s->settings->users});
