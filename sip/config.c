@@ -9,6 +9,11 @@
 #include "core/mem.h"
 #include "store/named.h"
 
+/*
+ * The table of all keys, and loading. The table is read by tests/lint/manual.sh, too, so each row is one line. A value
+ * of the file that is the default counts as set: the profile does not change it.
+ */
+
 #define AT(field) offsetof(struct config, field)
 #define TEXT(s, k, f, d, w, h) \
 	{ \
@@ -30,13 +35,13 @@
 	{ \
 		s, k, TYPE_CHOICE, AT(f), d, 0, 0, c, w, h \
 	}
-/* A section whose keys are the user's own; k only stands for them. */
+/* A section whose keys are chosen by the user; k only stands for them. */
 #define ROUTES(s, k, f, w, h) \
 	{ \
 		s, k, TYPE_ROUTES, AT(f), "", 0, 0, NULL, w, h \
 	}
 
-#define WEEK 604800
+#define WEEK 604800 /* seconds */
 
 /* clang-format off */
 static const struct entry table[] = {
@@ -132,13 +137,15 @@ CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", NOW, "what is
 
 #define ENTRIES (sizeof(table) / sizeof(table[0]))
 
+/* What is known while a configuration is loaded. */
 struct loading {
 	struct config *config;
-	bool set[ENTRIES]; /* by file or -o, not by default */
+	bool set[ENTRIES]; /* the key was set by the file or by -o */
 	struct buf *why;
-	const char *where; /* file name, or "-o" */
+	const char *where; /* for errors: the name of the file, or "-o" */
 };
 
+/* find: the row of a key; NULL: unknown. Any key of [route] is its row. */
 static const struct entry *find(struct slice section, struct slice key)
 {
 	for (size_t i = 0; i < ENTRIES; i++)
@@ -148,6 +155,7 @@ static const struct entry *find(struct slice section, struct slice key)
 	return NULL;
 }
 
+/* explain_unknown: lists what would have been right: the sections, or the keys of the section. */
 static void explain_unknown(struct slice section, struct slice key, struct buf *why)
 {
 	bool section_known = false;
@@ -167,6 +175,7 @@ static void explain_unknown(struct slice section, struct slice key, struct buf *
 			buf_addf(why, " %s", table[i].key);
 }
 
+/* on_setting: one line of the file, or one option (line 0). A key that comes again replaces its value. */
 static bool on_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
 {
 	struct loading *l = arg;
@@ -192,6 +201,7 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 	return false;
 }
 
+/* load_file: reads the whole file; the first error ends it. */
 static bool load_file(const char *file, struct loading *l)
 {
 	struct buf text = {0};
@@ -213,6 +223,7 @@ static bool load_file(const char *file, struct loading *l)
 	return e == ERR_OK;
 }
 
+/* load_override: a -o option. A dot ends the section, so that a key may have dots: domains in [route]. */
 static bool load_override(const char *text, struct loading *l)
 {
 	struct slice name, value, section, key;
@@ -225,7 +236,7 @@ static bool load_override(const char *text, struct loading *l)
 	return on_setting(l, slice_trim(section), slice_trim(key), slice_trim(value), 0);
 }
 
-/* Where draft-06 and RFC 6072 differ, the profile gives the defaults of keys that nobody set. */
+/* apply_profile: where draft-06 and RFC 6072 differ, server.profile gives the default of each key that was not set. */
 static void apply_profile(struct loading *l)
 {
 	static const struct {
@@ -247,6 +258,7 @@ static void apply_profile(struct loading *l)
 	}
 }
 
+/* Everything is read into a struct of its own, so that *out is untouched on failure. */
 bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why)
 {
 	struct config c = {.file = mem_strdup(file)};
@@ -255,7 +267,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 
 	for (size_t i = 0; i < ENTRIES; i++)
 		if (table[i].type != TYPE_ROUTES && !config_value_read(&c, &table[i], slice_str(table[i].standard)))
-			abort(); /* the default of a key is a value of it */
+			abort(); /* the default in the table is not of its own type */
 	ok = load_file(file, &l);
 	for (; ok && overrides != NULL && *overrides != NULL; overrides++)
 		ok = load_override(*overrides, &l);
@@ -298,6 +310,7 @@ void config_dump(const struct config *c, struct buf *out)
 	}
 }
 
+/* Values are compared as text, so each type needs no comparison of its own. */
 void config_compare(const struct config *running, const struct config *next, config_change_fn fn, void *arg)
 {
 	struct buf was = {0}, is = {0};
@@ -330,7 +343,7 @@ void config_keep(struct config *next, const struct config *running)
 		buf_clear(&value);
 		config_value_write(running, &table[i], &value);
 		if (!config_value_read(next, &table[i], buf_slice(&value)))
-			abort(); /* it was read once */
+			abort(); /* it was read from such a text before */
 	}
 	buf_free(&value);
 }

@@ -6,11 +6,12 @@
 #include "core/buf.h"
 
 /*
- * The configuration: one table in config.c gives every key its section, type, default, range and help; it drives the
- * parser, the defaults, "vouch check", -o and, by tests/lint, the manual page vouch.conf.5.
+ * The configuration. One table in config.c gives each key its section, type, default, range and help. The parser, the
+ * defaults, "vouch check" and -o use this table, and tests/lint/manual.sh compares it with vouch.conf(5).
  */
-#define CONFIG_ADDRESSES 4 /* in one listen key */
+#define CONFIG_ADDRESSES 4 /* addresses in one listen key */
 
+/* Values of the keys that offer a choice, in the order of the table. */
 enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
 enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };
 enum config_peer_eku { PEER_EKU_ANY, PEER_EKU_CLIENT };
@@ -22,24 +23,25 @@ enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 
-/* A line of [route]: domain and targets as they stand there, valid. */
+/* A domain of [route], and its targets in the syntax of the file; both valid. */
 struct config_route {
 	char *domain, *targets;
-	bool by_option; /* -o replaced what the file says */
+	bool by_option; /* the targets are those of -o */
 };
 
+/* The values of all keys. Numbers have the unit that vouch.conf(5) gives; a CHOICE is one of the enums above. */
 struct config {
-	char *file; /* path as given; relative paths in it are relative to its folder */
+	char *file; /* path as given; paths in the file are relative to its folder */
 
 	char *domain;
 	char *listen_udp, *listen_tcp, *listen_tls, *listen_https,
 		*listen_http; /* comma-separated "host:port", valid */
 	char *store, *master_key;
-	char *dns;        /* "host:port, ...", valid; empty: the resolver of the system */
-	uint32_t workers; /* 0 = one for each core */
+	char *dns;        /* "host:port, ..."; empty: the name servers of the system */
+	uint32_t workers; /* 0: one for each core */
 	uint32_t profile;
 
-	char *tls_ca, *tls_certificate, *tls_key; /* the latter two are comma-separated lists of files */
+	char *tls_ca, *tls_certificate, *tls_key; /* certificate and key are lists of files, separated by commas */
 	uint32_t tls_client_certificate;
 	bool tls_static_rsa, tls_eku_strict;
 	uint32_t tls_peer_eku;
@@ -47,7 +49,7 @@ struct config {
 
 	char *identity_certificate, *identity_key, *identity_url;
 	uint32_t identity_alg, identity_sign, identity_verify_inbound, identity_date_skew;
-	char *identity_require, *identity_fetch_allow; /* comma-separated: domains or "*"; addresses and prefixes */
+	char *identity_require, *identity_fetch_allow; /* lists separated by commas: domains, "*"; prefixes */
 	bool identity_wildcard;
 
 	uint32_t notify_interval;
@@ -81,31 +83,31 @@ struct config {
 };
 
 /*
- * config_load: defaults, then the file, then the overrides ("section.key=value", NULL-terminated or NULL). On failure
- * false and *why is one sentence with file, line and what is expected; buf_free it. config_free frees what config_load
- * made.
+ * config_load: the defaults, then the file, then the overrides ("section.key=value", the last one NULL; or NULL: none).
+ * The later value counts. false: *why is a sentence with file, line and what is expected. config_free: frees what
+ * config_load has made.
  */
 MUST_USE bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why);
 void config_free(struct config *c);
 
-/* A key whose value in the file is another than the one that the server runs with. */
+/* A key whose new value differs from the running one. */
 struct config_change {
 	const char *section, *key;
-	struct slice was, is; /* as they would stand in the file; of [route] all lines; good during the call */
-	bool needs_restart;   /* a reload does not change it */
+	struct slice was, is; /* as they would stand in the file; for [route] all lines; valid during the call */
+	bool needs_restart;   /* only a restart changes it */
 };
 typedef void (*config_change_fn)(void *arg, const struct config_change *change);
 
-/* config_compare: fn for each key that differs, in the order of the table. */
+/* config_compare: calls fn for each key that differs, in the order of the table. */
 void config_compare(const struct config *running, const struct config *next, config_change_fn fn, void *arg);
 
 /* config_keep: gives next the running values of all keys that need a restart, so that it says what really runs. */
 void config_keep(struct config *next, const struct config *running);
 
-/* config_path: appends value, relative to the folder of the configuration file, with a NUL behind. */
+/* config_path: appends the path of value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);
 
-/* config_dump: every key with its value and help, as an INI file that config_load reads. */
+/* config_dump: appends every key with its value and help, as a file that config_load reads. */
 void config_dump(const struct config *c, struct buf *out);
 
 #endif

@@ -5,8 +5,9 @@
 #include "core/mem.h"
 #include "sip/locate/routes.h"
 
-/* The values of the configuration as text: reading, writing, and saying what was expected. */
+/* Values as text: reading, writing, and what an error says was expected. */
 
+/* choice_at: the i-th word of "a|b|c". false: there are fewer. */
 static bool choice_at(const char *choices, unsigned i, struct slice *out)
 {
 	struct slice rest = slice_str(choices);
@@ -23,6 +24,7 @@ static bool choice_at(const char *choices, unsigned i, struct slice *out)
 	}
 }
 
+/* choice_index: which word of choices it is. The index is the value of the enum. */
 static bool choice_index(const char *choices, struct slice word, uint32_t *out)
 {
 	struct slice choice;
@@ -36,11 +38,13 @@ static bool choice_index(const char *choices, struct slice word, uint32_t *out)
 	return false;
 }
 
+/* The field of an entry in c; its C type follows from the type of the entry. */
 static void *field(struct config *c, const struct entry *e)
 {
 	return (char *)c + e->offset;
 }
 
+/* are_addresses: at most CONFIG_ADDRESSES of them; an empty list is one, too. */
 static bool are_addresses(struct slice value)
 {
 	struct peer p;
@@ -52,7 +56,7 @@ static bool are_addresses(struct slice value)
 	return true;
 }
 
-/* -o wins over the file: the first one for a domain takes the place of what is there, others go behind it. */
+/* -o goes before the file: the first option for a domain replaces its targets, further ones add to them. */
 bool config_value_route(struct config *c, struct slice domain, struct slice value, bool by_option)
 {
 	struct route route = {0};
@@ -83,7 +87,7 @@ bool config_value_route(struct config *c, struct slice domain, struct slice valu
 	return true;
 }
 
-/* false when value is not of the entry's type. */
+/* A TEXT may be anything; load.c checks what it means. */
 bool config_value_read(struct config *c, const struct entry *e, struct slice value)
 {
 	uint32_t n;
@@ -120,6 +124,7 @@ bool config_value_read(struct config *c, const struct entry *e, struct slice val
 	return false;
 }
 
+/* Behind "expected" in an error. */
 void config_value_expected(const struct entry *e, struct buf *out)
 {
 	struct slice choice;
@@ -149,6 +154,7 @@ void config_value_expected(const struct entry *e, struct buf *out)
 	}
 }
 
+/* What is written here is read back by config_value_read with the same result, except for [route]. */
 void config_value_write(const struct config *c, const struct entry *e, struct buf *out)
 {
 	const char *at = (const char *)c + e->offset;

@@ -7,7 +7,9 @@
 #include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 
-/* One word for two people: the administrator names a configuration, a user an account. */
+/* The program: finds the verb. Each verb has its entry here and its section in vouch(8) (tests/lint/manual.sh). */
+
+/* verb_revoke: one word for two people: an administrator names a configuration (-c), a user an account. */
 static int verb_revoke(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
@@ -46,8 +48,9 @@ static void usage(FILE *to)
 }
 
 /*
- * Large buffers (a snapshot of the store) go back to the system when they are freed, which glibc would unlearn by
- * itself; the heap, whose end comes and goes with every burst of requests, only by the megabyte.
+ * tune_memory: for glibc. Large buffers (a snapshot of the store) go back to the system when they are freed; by itself
+ * glibc would raise that threshold after the first one. The heap shrinks by the megabyte only, because its end comes
+ * and goes with every burst of requests.
  */
 static void tune_memory(void)
 {

@@ -9,10 +9,12 @@
 #include <termios.h>
 #include <unistd.h>
 
+/* Passwords from a terminal, with the echo switched on again in every case, or from a pipe. */
+
 /*
- * Waits for a line on the terminal or a signal that asks the program to end, and gives its number, or 0. Signals come
- * by a descriptor meanwhile: a handler that restarts the read would leave the person before a prompt that cannot be
- * interrupted, and the default action would leave the terminal without echo.
+ * wait_for_line: waits for a line on the terminal, or for a signal that ends programs. Returns the number of the
+ * signal, or 0. Signals come by a descriptor meanwhile. A handler would restart the read, and the prompt could not be
+ * interrupted; the default action would leave the terminal without echo.
  */
 static int wait_for_line(const sigset_t *ends)
 {
@@ -29,7 +31,7 @@ static int wait_for_line(const sigset_t *ends)
 	return (int)info.ssi_signo;
 }
 
-/* false: nothing came, or a signal did; it is raised again for whoever handles it. */
+/* read_hidden: false: nothing came, or a signal did; it is raised again for its own handler. */
 static bool read_hidden(const char *label, char *out, size_t size)
 {
 	struct termios old, quiet;
@@ -54,7 +56,7 @@ static bool read_hidden(const char *label, char *out, size_t size)
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	fputc('\n', stderr);
 	if (signo != 0)
-		raise(signo); /* blocked still: it arrives with the next line */
+		raise(signo); /* still blocked: it arrives when the mask is restored below */
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }

@@ -7,8 +7,9 @@
 #include "core/err.h"
 
 /*
- * prompt_secret: one line from standard input, at most size - 1 octets, without its end; on a terminal after the text
- * label and without echo. false: nothing came, or an empty line. The caller wipes out.
+ * prompt_secret: reads one line from standard input into out, without its line end, at most size - 1 octets. On a
+ * terminal label is shown and nothing is echoed. false: nothing came, the line was empty, or a signal ended it. The
+ * caller wipes out.
  */
 MUST_USE bool prompt_secret(const char *label, char *out, size_t size);
 

@@ -4,7 +4,9 @@
 
 #include "sip/message/date.h"
 
-/* The octets of the first character of s, RFC 3629 4; 0: it is not well-formed. s is not empty. */
+/* Events of verbs, and escaping for terminals and JSON. Only values are escaped; names are ours. */
+
+/* utf8_length: the octets of the first character of s (RFC 3629 4), which is not empty; 0: it is not well-formed. */
 static size_t utf8_length(struct slice s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -15,14 +17,16 @@ static size_t utf8_length(struct slice s)
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	/* Longer than need be, a surrogate, or beyond the last character. */
+	/* Overlong forms, surrogates, and what lies beyond U+10FFFF (RFC 3629 3). */
 	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
 	    (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return n;
 }
 
-/* The control character that begins s: C0, DEL, or C1, which UTF-8 writes as c2 and its number. 0: another. */
+/*
+ * control_of: the control character that begins s: C0, DEL, or C1 (in UTF-8: c2 and its number); NUL is 0x100. 0: none.
+ */
 static unsigned control_of(struct slice s, size_t length)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -43,7 +47,7 @@ void report_json(struct buf *out, struct slice s)
 		n = utf8_length(s);
 		control = control_of(s, n);
 		if (n == 0)
-			buf_adds(out, "\\ufffd"); /* JSON has no octets, only characters */
+			buf_adds(out, "\\ufffd"); /* JSON strings have characters, not octets */
 		else if (s.p[0] == '"' || s.p[0] == '\\')
 			buf_addf(out, "\\%c", s.p[0]);
 		else if (control == '\n')
@@ -71,6 +75,7 @@ void report_plain(struct buf *out, struct slice s)
 	}
 }
 
+/* add_name: a name with what separates it from the value before. */
 static void add_name(struct report *r, const char *name)
 {
 	if (r->json)
@@ -132,6 +137,7 @@ void report_block(struct report *r, const char *name, struct slice text)
 		buf_add(&r->out, text);
 }
 
+/* One write for each event, so that lines of several programs on one terminal do not mix. */
 void report_end(struct report *r)
 {
 	if (r->json)

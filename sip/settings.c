@@ -1,5 +1,9 @@
 #include "sip/settings.h"
 
+/*
+ * Swapping contents, not pointers: services keep their pointer to the running settings over a reload (server/site.h).
+ */
+
 enum hash_alg settings_alg(const struct settings *s)
 {
 	return s->config.identity_alg == ALG_RSA_SHA1 ? HASH_SHA1 : HASH_SHA256;
