@@ -17,7 +17,7 @@ message     = proto scan uri addr via date header msg build edit mime digest_str
 transport   = flow frame peer stream stream_time stream_tls stream_listen stun udp transport
 transaction = transaction overload answered server client ist nist ict nict
 locate      = dns_message dns hops locate routes resolve resolver reach
-identity    = identity judge signer domain_cert verifier cert_cache fetch replay web
+identity    = identity judge signer domain_cert verifier cert_cache web_url fetch replay web
 access      = access auth nonce
 event       = package dialog sub notifier notify subscribe
 registrar   = registrar register register_read
@@ -44,7 +44,7 @@ check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overlo
 check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns \
                     e2e/wire/test_resolve.py interop/test_dnsmasq.py
 check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py
-check_identity    = $(addprefix unit/,judge replay fetch identity) \
+check_identity    = $(addprefix unit/,judge replay web_url identity) \
                     $(addprefix scenario/,verifier cert_cache identity inbound) e2e/identity
 check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py
 check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "sip/message/scan.h"
 #include "sip/locate/resolve.h"
 
 /*
@@ -26,7 +25,7 @@ struct fetch {
 	fetch_fn done;
 	void *arg;
 	char *text; /* the URL; url points into it */
-	struct fetch_url url;
+	struct web_url url;
 	struct timer *timer;
 	struct resolved at; /* the addresses of the host; a redirection keeps them, since it leads to the same host */
 	unsigned next;      /* index in at of the address to try next */
@@ -37,53 +36,6 @@ struct fetch {
 	bool redirected; /* the connection is being closed; then the new URL is asked for */
 	struct buf came; /* what the connection has brought so far */
 };
-
-/* --- URLs --- */
-
-/* A backslash is taken for a slash by some readers of URLs, and would end the host for them. */
-static bool printable(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c >= 0x7f || c == '\\')
-			return false;
-	}
-	return true;
-}
-
-bool fetch_url(struct slice url, struct fetch_url *out)
-{
-	struct fetch_url u = {.https = slice_istarts(url, S("https://"))};
-	struct slice rest = slice_sub(url, u.https ? 8 : 7, url.n);
-	size_t end = 0, colon;
-	uint32_t port;
-
-	if (url.n > FETCH_URL_MAX || !printable(url) || (!u.https && !slice_istarts(url, S("http://"))))
-		return false;
-	while (end < rest.n && rest.p[end] != '/' && rest.p[end] != '?' && rest.p[end] != '#')
-		end++;
-	u.authority = slice_sub(rest, 0, end);
-	rest = slice_sub(rest, end, rest.n);
-	u.target = slice_sub(rest, 0, slice_chr(rest, '#'));
-	u.host = u.authority;
-	u.port = u.https ? 443 : 80;
-	colon = slice_rchr(u.authority, ':');
-	/* A colon inside brackets belongs to an IPv6 address. */
-	if (colon < u.authority.n &&
-	    slice_chr(slice_sub(u.authority, colon, u.authority.n), ']') == u.authority.n - colon) {
-		if (!slice_u32(slice_sub(u.authority, colon + 1, u.authority.n), 65535, &port) || port == 0)
-			return false;
-		u.port = (uint16_t)port;
-		u.host = slice_sub(u.authority, 0, colon);
-	}
-	if (!scan_is_host(u.host)) /* refuses "user@host", too */
-		return false;
-	if (u.host.p[0] == '[')
-		u.host = slice_sub(u.host, 1, u.host.n - 1);
-	*out = u;
-	return true;
-}
 
 /* --- the end --- */
 
@@ -153,21 +105,21 @@ static struct slice header(struct slice head, struct slice name)
 static const char *redirect(struct fetch *f, struct slice to)
 {
 	struct buf absolute = {0};
-	struct fetch_url url;
+	struct web_url url;
 
 	if (f->redirects++ == FETCH_REDIRECTS)
 		return "too many redirections";
 	if (to.n > 0 && to.p[0] == '/' && !slice_starts(to, S("//")))
 		buf_addf(&absolute, "%s://%.*s", f->url.https ? "https" : "http", SLICE_ARG(f->url.authority));
 	buf_add(&absolute, to);
-	if (!fetch_url(buf_slice(&absolute), &url) || url.https != f->url.https || url.port != f->url.port ||
+	if (!web_url_parse(buf_slice(&absolute), &url) || url.https != f->url.https || url.port != f->url.port ||
 	    !slice_ieq(url.host, f->url.host)) {
 		buf_free(&absolute);
 		return "a redirection to another server";
 	}
 	mem_free(f->text);
 	f->text = buf_take(&absolute);
-	return fetch_url(slice_str(f->text), &f->url) ? NULL : "a redirection to another server";
+	return web_url_parse(slice_str(f->text), &f->url) ? NULL : "a redirection to another server";
 }
 
 static bool read_status(struct slice head, uint32_t *status)
@@ -336,7 +288,7 @@ static void begin(void *arg)
 
 	if (f->over)
 		return;
-	if (!fetch_url(slice_str(f->text), &f->url)) {
+	if (!web_url_parse(slice_str(f->text), &f->url)) {
 		finish(f, SLICE_NONE, "it is no http or https URL");
 		return;
 	}

@@ -2,6 +2,7 @@
 #define SIP_IDENTITY_FETCH_H
 
 #include "core/work.h"
+#include "sip/identity/web_url.h"
 #include "sip/settings.h"
 #include "sip/transport/stream.h"
 
@@ -16,7 +17,6 @@
 #define FETCH_MS 5000   /* from fetch_start to done */
 #define FETCH_MAX 16384 /* octets */
 #define FETCH_REDIRECTS 2
-#define FETCH_URL_MAX 1024 /* octets */
 
 struct fetch_deps {
 	struct loop *loop;
@@ -44,18 +44,5 @@ struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch
  */
 void fetch_counts(struct fetch *f, bool *held);
 void fetch_free(struct fetch *f);
-
-/*
- * fetch_url: the parts of an absolute http or https URL of at most FETCH_URL_MAX octets; they lie in url. false:
- * another scheme, user information, a character that must not stand in a URL, or another fault of syntax.
- */
-struct fetch_url {
-	bool https;
-	struct slice host;      /* without brackets */
-	struct slice authority; /* host and port as written, for the Host header field */
-	uint16_t port;
-	struct slice target; /* path and query without fragment; a "/" has to be put before one that begins otherwise */
-};
-bool fetch_url(struct slice url, struct fetch_url *out);
 
 #endif

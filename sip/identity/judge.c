@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "sip/identity/fetch.h"
+#include "sip/identity/web_url.h"
 
 /*
  * The steps of RFC 4474 6, in their order. A step that fails calls refuse with the status of RFC 4474 14; a fault of
@@ -43,7 +43,7 @@ static bool step_identity(struct judge *j)
 static bool step_info(struct judge *j)
 {
 	struct slice s = msg_value(j->m, HDR_IDENTITY_INFO), url, alg;
-	struct fetch_url parts;
+	struct web_url parts;
 	bool web;
 
 	if (s.p == NULL)
@@ -53,7 +53,7 @@ static bool step_info(struct judge *j)
 	if (identity_info_parse(s, &url, &alg) != ERR_OK)
 		return refuse(j, 436, NULL, "it is not as in <https://example.com/cert.cer>;alg=rsa-sha1");
 	/* url and alg are kept even when this step fails: "vouch verify" goes on with what was found. */
-	web = fetch_url(url, &parts);
+	web = web_url_parse(url, &parts);
 	if (web)
 		j->url = url;
 	j->has_alg = alg.n > 0 && identity_alg(alg, &j->alg);

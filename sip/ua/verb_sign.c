@@ -3,7 +3,7 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
-#include "sip/identity/fetch.h"
+#include "sip/identity/web_url.h"
 #include "sip/identity/identity.h"
 #include "sip/ua/capture.h"
 #include "sip/ua/signature.h"
@@ -38,7 +38,7 @@ static const char *wrong_words(struct sign *s)
 {
 	struct buf info = {0};
 	struct slice url, alg;
-	struct fetch_url parts;
+	struct web_url parts;
 	bool ok;
 
 	s->alg = HASH_SHA1;
@@ -55,8 +55,8 @@ static const char *wrong_words(struct sign *s)
 	if (s->c.url == NULL)
 		return "Identity-Info needs --url URL, where the certificate of the key can be fetched";
 	buf_addf(&info, "<%s>;alg=x", s->c.url);
-	ok = fetch_url(slice_str(s->c.url), &parts) && identity_info_parse(buf_slice(&info), &url, &alg) == ERR_OK &&
-	     slice_eq(url, slice_str(s->c.url));
+	ok = web_url_parse(slice_str(s->c.url), &parts) &&
+	     identity_info_parse(buf_slice(&info), &url, &alg) == ERR_OK && slice_eq(url, slice_str(s->c.url));
 	buf_free(&info);
 	return ok ? NULL : "--url takes an absolute http or https URL, as in https://example.com/cert.cer";
 }

@@ -15,14 +15,6 @@ struct fetch {
 
 struct fake_web fake_web;
 
-bool fetch_url(struct slice url, struct fetch_url *out)
-{
-	size_t at = slice_find(url, S("//"), 0) + 2;
-
-	*out = (struct fetch_url){.host = slice_sub(url, at, at + slice_chr(slice_sub(url, at, url.n), '/'))};
-	return slice_starts(url, S("http://")) || slice_starts(url, S("https://"));
-}
-
 void fetch_free(struct fetch *f)
 {
 	struct fetch **at = &fake_web.held;

@@ -1,7 +1,7 @@
 #include "tests/test.h"
 
 #include "core/buf.h"
-#include "sip/identity/fetch.h"
+#include "sip/identity/web_url.h"
 #include "tests/unit/prefix.h"
 
 /* RFC 3986 and what of it is asked for: VER-04, VER-18. */
@@ -114,9 +114,9 @@ static void parts(void **state)
 	for (size_t i = 0; i < COUNT(good); i++) {
 		const struct row *r = &good[i];
 		struct slice in = guard_copy(slice_str(r->text));
-		struct fetch_url u;
+		struct web_url u;
 
-		if (!fetch_url(in, &u))
+		if (!web_url_parse(in, &u))
 			fail_msg("%s", r->text);
 		if (u.https != r->https || u.port != r->port || !slice_eq(u.host, slice_str(r->host)) ||
 		    !slice_eq(u.authority, slice_str(r->authority)) || !slice_eq(u.target, slice_str(r->target)))
@@ -127,43 +127,43 @@ static void parts(void **state)
 
 static void refused(void **state)
 {
-	struct fetch_url u;
+	struct web_url u;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct slice in = guard_copy(slice_str(bad[i]));
 
 		memset(&u, PREFIX_FILL, sizeof(u));
-		if (fetch_url(in, &u))
+		if (web_url_parse(in, &u))
 			fail_msg("\"%s\"", bad[i]);
 		assert_true(untouched(&u, sizeof(u)));
 		guard_free(in);
 	}
-	assert_false(fetch_url(S("http://h/\0x"), &u));
-	assert_false(fetch_url(S("http://h\0.example/"), &u));
+	assert_false(web_url_parse(S("http://h/\0x"), &u));
+	assert_false(web_url_parse(S("http://h\0.example/"), &u));
 }
 
 static void limit(void **state)
 {
 	struct buf b = {0};
-	struct fetch_url u;
+	struct web_url u;
 
 	(void)state;
 	buf_adds(&b, "http://h/");
-	while (b.n < FETCH_URL_MAX)
+	while (b.n < WEB_URL_MAX)
 		buf_addc(&b, 'x');
-	assert_true(fetch_url(buf_slice(&b), &u));
+	assert_true(web_url_parse(buf_slice(&b), &u));
 	buf_addc(&b, 'x');
-	assert_false(fetch_url(buf_slice(&b), &u));
+	assert_false(web_url_parse(buf_slice(&b), &u));
 	buf_free(&b);
 }
 
 static void check_prefix(struct slice in)
 {
-	struct fetch_url u;
+	struct web_url u;
 
 	memset(&u, PREFIX_FILL, sizeof(u));
-	if (fetch_url(in, &u))
+	if (web_url_parse(in, &u))
 		assert_true(inside(in, u.host) && inside(in, u.authority) && inside(in, u.target) && u.host.n > 0 &&
 			    u.port != 0);
 	else
