@@ -32,8 +32,7 @@ typedef void (*fetch_fn)(void *arg, struct slice body, const char *why);
  * fetch_start: begins to fetch url, which is copied and may be anything: a malformed one fails in done. deps must stay
  * until the fetch is gone. After done the fetch lets go of its connection and of the resolver, and frees itself.
  *
- * fetch_free: only when workers and streams were freed while the fetch was under way; done is not called then. The loop
- * has to be freed later.
+ * fetch_free: ends a fetch that is under way when the program ends; done is not called. See server/site.c.
  */
 struct fetch;
 struct fetch *fetch_start(const struct fetch_deps *deps, struct slice url, fetch_fn done, void *arg);

@@ -13,8 +13,8 @@
 struct signer;
 
 /*
- * signer_new: w is the pool for RSA. certs and settings (identity.alg) are borrowed until signer_free, which ignores
- * NULL and needs w to be stopped.
+ * signer_new: w is the pool for RSA. certs and settings (identity.alg) are borrowed. signer_free ignores NULL; see
+ * server/site.c.
  */
 struct signer *signer_new(struct work *w, const struct domain_certs *certs, const struct settings *settings);
 void signer_free(struct signer *s);

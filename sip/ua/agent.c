@@ -380,7 +380,7 @@ static bool build(struct agent *a, struct buf *why)
 						    .kept_idle_ms = INT32_MAX};
 	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 
-	/* The user has chosen whom to ask, so a URL may lead to addresses of the own network, too. */
+	/* The user has chosen the server, so a URL may lead to addresses of the own network, too. */
 	a->settings.reach.everywhere = true;
 	a->settings.config.identity_date_skew = DATE_SKEW_S;
 	a->settings.config.identity_wildcard = true;
