@@ -45,18 +45,24 @@ static bool is_due(const struct credentials *all, const struct credential *c)
 
 static enum err withdraw(struct credentials *all, struct slice aor, enum effect effect, commit_fn done, void *arg);
 
-/* expire_or_wait: ends what is over, renews what is due, and arms the timer for what comes first. */
+/*
+ * expire_or_wait: ends what is over, renews what is due, and arms the timer for what comes first. While a change of the
+ * AOR is under way nothing is decided: the end of its turn leads here again, and by then the credential may be another.
+ */
 static void expire_or_wait(void *arg, const struct credential *c)
 {
 	struct credentials *all = arg;
 	int64_t now = loop_wall_s(all->d.loop);
 
-	if (!c->present)
+	if (!c->present || turn_find(all, slice_str(c->aor)) != NULL)
 		return;
-	if (is_due(all, c) && turn_find(all, slice_str(c->aor)) == NULL) {
+	if (is_due(all, c)) {
+		bool started = creator_start(all, slice_str(c->aor)) == ERR_OK;
+
 		/* Success leads here again (tell). For a failure the timer is the only one to try again. */
-		look_at(all, now + (creator_start(all, slice_str(c->aor)) == ERR_OK ? REMAKE_S : 60));
-		return;
+		look_at(all, now + (started ? REMAKE_S : 60));
+		if (started || end_of(c) > now)
+			return;
 	}
 	if (end_of(c) > now) {
 		look_at(all, c->made_here && c->not_after - RENEW_S > now && c->not_after - RENEW_S < end_of(c)

@@ -443,6 +443,32 @@ static void assert_answer(struct scene *s, const char *call_id, unsigned status,
 	msg_unref(m);
 }
 
+/*
+ * A credential comes to its end while the next one is on its way to the disk: the new one stays. Once the expiry waited
+ * for the end of the write and then took back what had just been written.
+ */
+static void expiry_leaves_what_is_being_published(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t;
+	struct sip_msg *m;
+	size_t told = 0;
+
+	world_set(s->w, &s->own, "alice", 100, s->etag);
+	t = watching(s, "certificate");
+	fake_hold(s->w->site->disk, true);
+	pass(s, SECONDS(90));
+	publish_held(s, "late", NULL);
+	pass(s, SECONDS(20)); /* the old one is over */
+	fake_hold(s->w->site->disk, false);
+	assert_true(present(s));
+	pass(s, SECONDS(200));
+	assert_true(present(s));
+	for (; (m = notified_ok(&t)) != NULL; msg_unref(m))
+		told = m->body.n;
+	assert_true(told > 0);
+}
+
 static void ESC_13_PUBLISHes_of_one_AOR_go_in_order(void **state)
 {
 	struct scene *s = *state;
@@ -550,6 +576,7 @@ int main(void)
 		T(ESC_03_the_old_entity_tag_is_gone),
 		T(ESC_11_store_failure_is_500_and_changes_nothing),
 		T(ESC_13_PUBLISHes_of_one_AOR_go_in_order),
+		T(expiry_leaves_what_is_being_published),
 		T(ESC_13_a_failure_lets_the_next_one_go),
 		T(ESC_13_too_many_that_wait_are_503),
 		T(the_owner_may_hang_up_before_the_answer),
