@@ -25,7 +25,7 @@ credential  = user_cert publish_body turn creator state publish credentials
 proxy       = proxy itinerary vetting fork branch forward record_route
 server      = router site serve operate control load
 verb        = admin lab setup say
-ua          = account agent answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
+ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt config config_value settings report
 

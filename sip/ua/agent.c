@@ -1,4 +1,4 @@
-#include "sip/ua/agent.h"
+#include "sip/ua/agent_private.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -7,8 +7,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/identity/replay.h"
-#include "sip/locate/resolve.h"
-#include "sip/ua/answer.h"
 #include "sip/ua/trace.h"
 #include "store/named.h"
 
@@ -27,166 +25,9 @@
 #define QUEUE 16          /* jobs */
 #define MESSAGE_MAX 65536 /* octets of one message */
 #define CA_MAX (4u << 20) /* octets of the file of CAs */
-#define CHALLENGES_MAX 3  /* challenges that one request answers: the first, and those that say stale */
 #define DATE_SKEW_S 3600  /* RFC 4474 13.1 */
 #define REPLAY_MAX 65536  /* NOTIFYs that are remembered, for the whole run */
 #define END_MS 2000       /* the longest that closing the connection may take, in milliseconds */
-
-/* A request from agent_request until done. */
-struct call {
-	struct call *next;
-	struct agent *agent;
-	struct agent_request r; /* headers and body are copies */
-	unsigned challenges;
-	bool waiting; /* for a connection */
-	bool lost;    /* its connection ended while it waited for an answer */
-};
-
-struct agent {
-	const struct account *account;
-	struct agent_options options;
-	const struct agent_user *user;
-	void *arg;
-	struct loop *loop;
-	struct work *work;
-	struct settings settings; /* CAs and client_tls are set, the rest is zero */
-	struct streams *streams;
-	struct tx_layer *transactions;
-	struct transport *transport;
-	struct replay *replay; /* of the verifier */
-	struct verifier *verifier;
-	struct answer answer;
-	struct resolved targets; /* addresses of the server, in the order to try them */
-	unsigned target;         /* index of the address that the connection goes to, or went to last */
-	struct flow flow;        /* id 0: there is no connection */
-	bool resolving;
-	bool spoke; /* the server has said something on this connection */
-	struct call *calls;
-	struct timer *ending;
-	int code;
-};
-
-/* --- the end of a call --- */
-
-static void remove_call(struct call *c)
-{
-	struct call **at = &c->agent->calls;
-
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-}
-
-static void free_call(struct call *c)
-{
-	mem_wipe((void *)(uintptr_t)c->r.body.p, c->r.body.n);
-	slice_drop(&c->r.headers);
-	slice_drop(&c->r.body);
-	mem_free(c);
-}
-
-static void end_call(struct call *c, struct sip_msg *response, const char *why)
-{
-	remove_call(c);
-	c->r.done(c->r.arg, response, why);
-	free_call(c);
-}
-
-/* fail_calls: ends the calls that wait for a connection or have lost theirs. */
-static void fail_calls(struct agent *a, const char *why)
-{
-	struct call *next;
-
-	for (struct call *c = a->calls; c != NULL; c = next) {
-		next = c->next;
-		if (c->waiting || c->lost)
-			end_call(c, NULL, why);
-	}
-}
-
-/* --- requests --- */
-
-static void transmit(struct call *c);
-
-static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
-{
-	struct call *c = arg;
-	struct agent *a = c->agent;
-	bool stale, first = c->challenges == 0;
-
-	(void)id;
-	if (response == NULL && why != ERR_AGAIN) {
-		c->lost = true; /* on_closed follows with the reason */
-		return;
-	}
-	if (response == NULL) {
-		end_call(c, NULL, "the server did not answer within 32 seconds");
-		return;
-	}
-	a->spoke = true;
-	if (response->status != 401 && response->status != 407) {
-		end_call(c, response, NULL);
-		return;
-	}
-	if (a->flow.proto != PROTO_TLS) {
-		/* DIG-08: an answer in the clear could be tried against a dictionary. */
-		end_call(c, NULL,
-			 "the server asks for the password over a connection that is not TLS; nothing was answered");
-		return;
-	}
-	if (a->account->password == NULL || !answer_take(&a->answer, response, &stale) || (!first && !stale) ||
-	    c->challenges++ >= CHALLENGES_MAX) {
-		answer_drop(&a->answer);
-		end_call(c, response, NULL);
-		return;
-	}
-	transmit(c);
-}
-
-static void contact_of(const struct agent *a, const struct agent_request *r, struct buf *out)
-{
-	bool sips = slice_istarts(slice_str(r->dialog->target), S("sips:"));
-
-	buf_addf(out, "%s:%.*s@%s", sips ? "sips" : "sip", SLICE_ARG(a->account->user),
-		 transport_sent_by(a->transport, &a->flow).text);
-	if (a->flow.proto == PROTO_TCP)
-		buf_adds(out, ";transport=tcp");
-}
-
-/* transmit: writes the request for the current connection, with an answer ahead when a challenge is known (EVT-26). */
-static void transmit(struct call *c)
-{
-	struct agent *a = c->agent;
-	struct dialog *d = c->r.dialog;
-	struct buf branch = {0}, octets = {0};
-	struct uri target;
-
-	if (c->r.contact) {
-		struct buf contact = {0};
-
-		contact_of(a, &c->r, &contact);
-		mem_free(d->contact);
-		d->contact = buf_take(&contact);
-	}
-	d->local_cseq++;
-	tx_branch(&branch);
-	dialog_request(d, method_name(c->r.method), flow_proto_name(a->flow.proto),
-		       transport_sent_by(a->transport, &a->flow).text, buf_slice(&branch), &octets);
-	if (a->answer.nonce != NULL && dialog_next_hop(d, &target) == ERR_OK) {
-		const struct answer_request answer = {.user = a->account->user,
-						      .password = slice_str(a->account->password),
-						      .method = slice_str(method_name(c->r.method)),
-						      .uri = slice_str(d->target),
-						      .body = c->r.body};
-
-		answer_make(&a->answer, &answer, &octets);
-	}
-	buf_add(&octets, c->r.headers);
-	build_end(&octets, c->r.body);
-	c->waiting = false;
-	tx_send(a->transactions, &a->flow, &octets, buf_slice(&branch), c->r.method, on_answer, c);
-	buf_free(&branch);
-}
 
 /* --- the connection --- */
 
@@ -199,21 +40,8 @@ static void no_connection(struct agent *a, const char *why)
 	buf_addf(&text, "%s to %s:%s for %.*s%s: %s", a->spoke ? "the connection" : "no connection",
 		 a->account->proto == PROTO_TLS ? "tls" : "tcp", peer_text(&a->targets.peers[last]).text,
 		 SLICE_ARG(a->account->domain), a->spoke ? " ended" : "", why);
-	fail_calls(a, text.p);
+	call_fail_all(a, text.p);
 	buf_free(&text);
-}
-
-static void send_waiting(struct agent *a)
-{
-	struct call *next;
-
-	for (struct call *c = a->calls; c != NULL; c = next) {
-		next = c->next;
-		if (c->waiting || c->lost) {
-			c->lost = false;
-			transmit(c);
-		}
-	}
 }
 
 /* connect_now: a new connection to the current address, or to the next one that can be tried. */
@@ -232,7 +60,7 @@ static void connect_now(struct agent *a)
 			break;
 	}
 	if (e == ERR_OK) {
-		send_waiting(a);
+		call_send_all(a);
 		return;
 	}
 	a->flow = (struct flow){0};
@@ -249,7 +77,7 @@ static void on_resolved(void *arg, const struct resolved *r, const char *why)
 	if (r->count > 0)
 		connect_now(a);
 	else
-		fail_calls(a, why);
+		call_fail_all(a, why);
 }
 
 /* find_server: deferred by agent_request, so that a failure never calls done within it. */
@@ -272,16 +100,10 @@ static void find_server(void *arg)
 
 void agent_request(struct agent *a, const struct agent_request *r)
 {
-	struct call *c = mem_alloc(sizeof(*c));
+	struct call *c = call_new(a, r);
 
-	c->agent = a;
-	c->r = *r;
-	c->r.headers = slice_copy(r->headers);
-	c->r.body = slice_copy(r->body);
-	c->next = a->calls;
-	a->calls = c;
 	if (a->flow.id != 0 && transport_alive(a->transport, &a->flow)) {
-		transmit(c);
+		call_transmit(c);
 		return;
 	}
 	c->waiting = true;
@@ -298,7 +120,7 @@ void agent_request(struct agent *a, const struct agent_request *r)
 static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct agent *a = arg;
-	bool had_calls = false;
+	bool had_calls = call_any_lost(a);
 
 	if (flow_id != a->flow.id)
 		return;
@@ -307,8 +129,6 @@ static void on_closed(void *arg, uint64_t flow_id, const char *why)
 		loop_stop(a->loop);
 		return;
 	}
-	for (const struct call *c = a->calls; c != NULL; c = c->next)
-		had_calls |= c->lost;
 	if (!had_calls && a->user->on_lost != NULL)
 		a->user->on_lost(a->arg, why);
 	else if (!a->spoke && ++a->target < a->targets.count)
@@ -429,6 +249,7 @@ bool agent_new(const struct account *account, const struct agent_options *o, str
 	a = mem_alloc(sizeof(*a));
 	a->account = account;
 	a->options = *o;
+	list_init(&a->calls);
 	a->loop = loop_new();
 	a->work = work_new(a->loop, WORKERS, QUEUE, 0);
 	if (!load_anchors(a, why) || !build(a, why)) {
@@ -481,12 +302,8 @@ void agent_free(struct agent *a)
 	transport_free(a->transport);
 	verifier_free(a->verifier);
 	replay_free(a->replay);
-	while (a->calls != NULL) {
-		struct call *c = a->calls;
-
-		remove_call(c);
-		free_call(c);
-	}
+	for (struct list_node *n; (n = list_first(&a->calls)) != NULL;)
+		call_free(LIST_ENTRY(n, struct call, node));
 	answer_drop(&a->answer);
 	timer_free(a->ending);
 	settings_drop(&a->settings);

@@ -21,6 +21,7 @@ BEGIN {
 	also["sip/event/notifier_private.h"] = "sub subs notify"
 	also["sip/credential/credential_private.h"] = "credentials state turn turns publish creator"
 	also["sip/proxy/proxy_private.h"] = "itinerary vetting fork branch"
+	also["sip/ua/agent_private.h"] = "call"
 	also["sip/verb/verbs.h"] = "verb"
 	also["sip/verb/say.h"] = "verb"
 	also["sip/ua/user_verbs.h"] = "verb"

@@ -1,0 +1,65 @@
+#ifndef SIP_UA_AGENT_PRIVATE_H
+#define SIP_UA_AGENT_PRIVATE_H
+
+#include "core/list.h"
+#include "sip/locate/resolve.h"
+#include "sip/ua/agent.h"
+#include "sip/ua/answer.h"
+
+/* What agent.c (life, connection, requests from the server) and call.c (requests to the server) share. */
+
+/* A request from agent_request until done. */
+struct call {
+	struct list_node node; /* in agent.calls */
+	struct agent *agent;
+	struct agent_request r; /* headers and body are copies */
+	unsigned challenges;
+	bool waiting; /* for a connection */
+	bool lost;    /* its connection ended while it waited for an answer */
+};
+
+struct agent {
+	const struct account *account;
+	struct agent_options options;
+	const struct agent_user *user;
+	void *arg;
+	struct loop *loop;
+	struct work *work;
+	struct settings settings; /* CAs and client_tls are set, the rest is zero */
+	struct streams *streams;
+	struct tx_layer *transactions;
+	struct transport *transport;
+	struct replay *replay; /* of the verifier */
+	struct verifier *verifier;
+	struct answer answer;
+	struct resolved targets; /* addresses of the server, in the order to try them */
+	unsigned target;         /* index of the address that the connection goes to, or went to last */
+	struct flow flow;        /* id 0: there is no connection */
+	bool resolving;
+	bool spoke;        /* the server has said something on this connection */
+	struct list calls; /* the oldest first */
+	struct timer *ending;
+	int code;
+};
+
+/*
+ * --- call.c ---
+ *
+ * call_new: a copy of the request, in agent.calls. call_free: out of it, without done.
+ */
+struct call *call_new(struct agent *a, const struct agent_request *r);
+void call_free(struct call *c);
+
+/* call_transmit: over the connection, which is there. */
+void call_transmit(struct call *c);
+
+/* call_send_all: the calls that wait for a connection or have lost theirs go out on the new one. */
+void call_send_all(struct agent *a);
+
+/* call_fail_all: these calls end; why is a sentence. */
+void call_fail_all(struct agent *a, const char *why);
+
+/* call_any_lost: did a call lose its connection while it waited for an answer? */
+bool call_any_lost(const struct agent *a);
+
+#endif
