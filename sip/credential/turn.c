@@ -105,7 +105,7 @@ static void go_on(struct turn *t)
 	turn_free(t);
 }
 
-/* The answer leaves first, then the NOTIFYs. What waits comes last, because it changes the state. */
+/* The answer leaves first, then the NOTIFYs. Parked PUBLISHes come last, because they change what NOTIFYs tell. */
 void turn_end(struct turn *t, enum err e)
 {
 	reply(t, e);

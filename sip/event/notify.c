@@ -116,8 +116,8 @@ static enum err route(struct sub *s, size_t octets, struct flow *out)
 		to = s->flow.remote;
 	}
 	/*
-	 * T-32: over UDP the subscriber has proven no address, so nothing goes anywhere but to where SUBSCRIBE came
-	 * from.
+	 * T-32: over UDP the subscriber has proven no address, so nothing goes to another host than the one that the
+	 * SUBSCRIBE came from. The port of the Contact counts there.
 	 */
 	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
 		to = s->flow.remote;
@@ -306,8 +306,8 @@ static void send_next(struct sub *s)
 	mem_free(w);
 	if (crowded) {
 		/*
-		 * The queue of the workers is full. This NOTIFY is owed: it stays at the head, and all others wait
-		 * behind it.
+		 * The queue of the workers is full. This NOTIFY goes before all changes, behind the answers to
+		 * SUBSCRIBEs that wait; none is tried before patience is over.
 		 */
 		s->urgent = true;
 		sub_deliver(s, SUB_QUEUED);
@@ -367,6 +367,7 @@ void notify_change(struct sub *s)
 	/* CRD-18: the new certificate may end before the subscription does. */
 	if (until != INT64_MAX && until - loop_wall_s(n->d.loop) < sub_left_s(s))
 		sub_set_expiry(s, until - loop_wall_s(n->d.loop));
+	/* CRT-21, T-04: one NOTIFY of a change for each interval. */
 	if (s->told_ms == 0 || now - s->told_ms >= interval) {
 		s->told_ms = now;
 		notify_now(s);

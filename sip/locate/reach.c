@@ -35,7 +35,7 @@ static const struct {
 	{{0x20, 0x01, 0x00, 0x00}, 23},                  /* protocol assignments, Teredo */
 	{{0xfc}, 7},                                     /* unique local */
 	{{0xfe, 0x80}, 10},                              /* link-local */
-	{{0xfe, 0xc0}, 10},                              /* site-local, of old */
+	{{0xfe, 0xc0}, 10},                              /* site-local (deprecated by RFC 3879) */
 	{{0xff}, 8},                                     /* multicast */
 };
 

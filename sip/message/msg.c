@@ -200,7 +200,10 @@ static enum err parse_fields(struct sip_msg *m, struct slice raw, size_t *at, co
 	return ERR_OK;
 }
 
-/* RFC 3261 7.3.1: two From, Call-ID ... fields let two readers see two messages, so they are refused. */
+/*
+ * RFC 3261 7.3.1: with two From (or Call-ID ...) fields one reader may take the first and another one the last, so such
+ * a message is refused.
+ */
 static void index_fields(struct sip_msg *m)
 {
 	for (unsigned i = 0; i < m->header_count; i++) {

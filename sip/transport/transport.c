@@ -216,7 +216,7 @@ static struct connection *connection_of(struct transport *t, struct stream *s)
 
 /*
  * refuse_head: a head whose body is too long or of unknown length: answered as far as possible. false: the connection
- * has to end, because the next message cannot be found, or is too far away.
+ * has to end, because the next message cannot be found, or lies behind more than SIP_SKIP_MAX octets.
  */
 static bool refuse_head(struct transport *t, struct connection *c, const struct flow *from, struct slice head,
 			enum frame_found found, uint64_t body)

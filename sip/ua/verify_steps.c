@@ -14,7 +14,7 @@
 
 /* --- what the message says --- */
 
-/* step_message: what a receiver refuses for its syntax never gets as far as a signature. */
+/* step_message: does a receiver accept the syntax of the message? If not, it never looks at the signature. */
 static void step_message(struct verify *v)
 {
 	const struct sip_msg *m = v->in.m;

@@ -263,6 +263,29 @@ static void CRD_14_the_answer_of_another_user(void **state)
 
 /* --- revocation --- */
 
+/* Neither a SUBSCRIBE nor a PUBLISH of a credential is challenged in the clear: the digest could be guessed at. */
+static void CRD_12_no_key_and_no_challenge_without_TLS(void **state)
+{
+	struct scene *s = *state;
+	const struct flow flows[] = {fake_udp("192.0.2.9:5070"),
+				     fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.9:41001")};
+	static const char *const methods[] = {"SUBSCRIBE", "PUBLISH"};
+
+	for (size_t i = 0; i < COUNT(flows) * COUNT(methods); i++) {
+		struct sip_msg *m =
+			world_ask(s->w, &flows[i % COUNT(flows)],
+				  &(struct ask){.method = methods[i / COUNT(flows)],
+						.uri = "sip:alice@example.com",
+						.headers = "Event: credential\r\nContact: <sip:a@192.0.2.9>\r\n"});
+
+		assert_non_null(m);
+		assert_int_equal(m->status, 403);
+		assert_true(slice_eq(m->reason, S("TLS Required")));
+		assert_int_equal(msg_count(m, HDR_WWW_AUTHENTICATE), 0);
+		msg_unref(m);
+	}
+}
+
 static void CRD_23_a_revocation_makes_older_nonces_stale(void **state)
 {
 	struct scene *s = *state;
@@ -348,6 +371,7 @@ int main(void)
 		T(a_nonce_is_for_its_algorithm),
 		T(malformed_answers),
 		T(CRD_14_the_answer_of_another_user),
+		T(CRD_12_no_key_and_no_challenge_without_TLS),
 		T(CRD_23_a_revocation_makes_older_nonces_stale),
 		T(guesses_of_one_account_from_one_source_are_limited),
 		T(T_46_unknown_users_look_like_wrong_passwords),
