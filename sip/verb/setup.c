@@ -128,12 +128,18 @@ static bool make_cert(struct making *m, const char *stem, bool web)
 	return ok || (m->why->n > 0 ? false : fail(m, stem));
 }
 
-/* make_master: 256 bits in hexadecimal, under which the store seals private keys (DEP-07). */
+/*
+ * make_master: 256 bits in hexadecimal, under which the store seals private keys (DEP-07). One that is there stays: the
+ * configuration may have been lost, and what the store has is sealed under it.
+ */
 static bool make_master(struct making *m)
 {
 	struct buf hex = {0};
+	struct stat st;
 	bool ok;
 
+	if (fstatat(m->dirfd, "master.key", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
 	rng_hex(&hex, SEAL_KEY);
 	buf_addc(&hex, '\n');
 	ok = write_file(m, "master.key", buf_slice(&hex));

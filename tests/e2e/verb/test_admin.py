@@ -41,6 +41,17 @@ def test_init_serve_check(net, tmp_path):
         process.kill()
 
 
+def test_init_keeps_a_master_key_that_is_there(tmp_path):
+    """Without the configuration everything else was made anew, and what the store has could not be read any more."""
+    folder = tmp_path / "domain"
+    assert program.vouch("init", folder, "--domain", "example.com").returncode == 0
+    key = (folder / "master.key").read_bytes()
+    (folder / "vouch.conf").unlink()
+    assert program.vouch("init", folder, "--domain", "example.com").returncode == 0
+    assert (folder / "master.key").read_bytes() == key
+    assert program.vouch("check", "-c", folder / "vouch.conf").returncode == 0
+
+
 def test_init_does_not_overwrite(tmp_path):
     directory = tmp_path / "site"
     assert program.vouch("init", directory, "--domain", "example.org").returncode == 0
