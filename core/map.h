@@ -11,13 +11,11 @@
  * slice that must live, unchanged, as long as its node is in the table. Each table hashes by SipHash-2-4 under a random
  * key of its own, because strangers choose branches, Call-IDs and AORs and must not be able to make them collide.
  *
- * Nodes with equal keys hang on one list, newest first, and take one place in the table: what belongs to one connection
- * or to one AOR is such a list. Adding, removing and finding are O(1), however many nodes have the same key.
+ * Adding, removing and finding are O(1) as long as few nodes have one key. Where a stranger decides how many that are
+ * (on one connection, for one AOR), take groups instead (group.h).
  */
 struct map_node {
-	struct map_node **at;   /* the pointer that leads here: from a slot, a chain, or a newer node of the same key */
-	struct map_node *next;  /* the next key of the slot; only the newest node of a key has it */
-	struct map_node *older; /* of the same key */
+	struct map_node *next; /* in the chain of its slot */
 	struct slice key;
 	uint64_t hash;
 };
@@ -39,7 +37,7 @@ void map_free(struct map *m);
 /* map_add: node, which is in no table, becomes the newest one of key. */
 void map_add(struct map *m, struct map_node *node, struct slice key);
 
-/* map_remove: node must be in m; anything else aborts or damages the table. Its key is not looked at. */
+/* map_remove: node must be in m; a node that is not aborts. Its key is not looked at. */
 void map_remove(struct map *m, struct map_node *node);
 
 /* map_find: the newest node with this key, or NULL. map_find_next: the next older one with the same key, or NULL. */
@@ -60,7 +58,7 @@ struct map_node *map_next(const struct map *m, const struct map_node *node);
  */
 size_t map_slots(const struct map *m);
 struct map_node *map_slot(const struct map *m, size_t i);
-struct map_node *map_slot_next(const struct map *m, const struct map_node *node);
+struct map_node *map_slot_next(const struct map_node *node);
 
 /* map_hash: SipHash-2-4 of s under the table's key, for callers that store a hash in place of a long key. */
 uint64_t map_hash(const struct map *m, struct slice s);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/group.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/journal.h"
@@ -19,8 +20,7 @@ struct bindings {
 	struct journal *journal;
 	struct timer *sweep;
 	struct map by_aor;
-	struct map
-		by_flow; /* by connection. While opening it is by journal id, since no binding has a connection then */
+	struct groups by_flow; /* key: connection; while opening: journal id, since no binding has a connection then */
 	uint64_t last_id;
 	size_t slot; /* the slot that was swept last */
 };
@@ -30,9 +30,9 @@ struct bindings {
  * UDP and need none.
  */
 struct binding_flow {
-	struct map_node node;
+	struct group_node node;
 	struct binding *b;
-	uint64_t id;
+	uint64_t id; /* of the connection */
 };
 
 /* --- one binding --- */
@@ -175,7 +175,7 @@ static void join_flow(struct bindings *t, struct binding *b, uint64_t id)
 
 	f->b = b;
 	f->id = id;
-	map_add(&t->by_flow, &f->node, slice_of(&f->id, sizeof(f->id)));
+	group_add(&t->by_flow, &f->node, slice_of(&id, sizeof(id)));
 	b->flow = f;
 }
 
@@ -183,7 +183,7 @@ static void leave_flow(struct bindings *t, struct binding *b)
 {
 	if (b->flow == NULL)
 		return;
-	map_remove(&t->by_flow, &b->flow->node);
+	group_remove(&t->by_flow, &b->flow->node);
 	mem_free(b->flow);
 	b->flow = NULL;
 }
@@ -212,7 +212,7 @@ static void sweep_slot(struct bindings *t, size_t slot)
 	for (struct map_node *n = map_slot(&t->by_aor, slot); n != NULL; n = next) {
 		struct binding *b = MAP_ENTRY(n, struct binding, by_aor);
 
-		next = map_slot_next(&t->by_aor, n);
+		next = map_slot_next(n);
 		if (is_alive(t, b))
 			continue;
 		t->d.expired(t->d.arg, b);
@@ -311,9 +311,9 @@ struct binding *bindings_next(const struct bindings *t, const struct binding *b)
 
 struct binding *bindings_on_flow(const struct bindings *t, uint64_t flow_id)
 {
-	struct map_node *n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)));
+	struct group_node *n = group_first(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)));
 
-	return n == NULL ? NULL : MAP_ENTRY(n, struct binding_flow, node)->b;
+	return n == NULL ? NULL : GROUP_ENTRY(n, struct binding_flow, node)->b;
 }
 
 /* --- opening --- */
@@ -387,14 +387,10 @@ static void on_replay(void *arg, struct slice key, struct slice value)
 
 static void leave_flows(struct bindings *t)
 {
-	struct map_node *next;
-
-	for (struct map_node *n = map_first(&t->by_flow); n != NULL; n = next) {
-		next = map_next(&t->by_flow, n);
-		leave_flow(t, MAP_ENTRY(n, struct binding_flow, node)->b);
-	}
-	map_free(&t->by_flow); /* it has grown to the size of the table */
-	map_init(&t->by_flow);
+	for (struct map_node *n = map_first(&t->by_aor); n != NULL; n = map_next(&t->by_aor, n))
+		leave_flow(t, MAP_ENTRY(n, struct binding, by_aor));
+	groups_free(&t->by_flow); /* it has grown to the size of the table */
+	groups_init(&t->by_flow);
 }
 
 enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
@@ -404,7 +400,7 @@ enum err bindings_open(const struct bindings_deps *deps, struct bindings **out)
 
 	t->d = *deps;
 	map_init(&t->by_aor);
-	map_init(&t->by_flow);
+	groups_init(&t->by_flow);
 	t->sweep = timer_new(t->d.loop, on_sweep, t);
 	e = journal_open(t->d.loop, t->d.commit, t->d.dirfd, JOURNAL, JOURNAL_MAX, on_replay, on_snapshot, t,
 			 &t->journal);
@@ -433,6 +429,6 @@ void bindings_free(struct bindings *t)
 		forget(t, MAP_ENTRY(n, struct binding, by_aor));
 	}
 	map_free(&t->by_aor);
-	map_free(&t->by_flow);
+	groups_free(&t->by_flow);
 	mem_free(t);
 }

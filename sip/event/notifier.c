@@ -46,13 +46,9 @@ void notifier_free(struct notifier *n)
 /* each_of: calls fn for each subscription to aor; fn may free the one that it is given. */
 static void each_of(struct notifier *n, struct slice aor, void (*fn)(struct sub *s))
 {
-	struct map_node *node = map_find(&n->subs.by_aor, aor);
-
-	while (node != NULL) {
-		struct map_node *next = map_find_next(node);
-
-		fn(MAP_ENTRY(node, struct sub, by_aor));
-		node = next;
+	for (struct group_node *node = group_first(&n->subs.by_aor, aor), *next; node != NULL; node = next) {
+		next = group_next(node);
+		fn(GROUP_ENTRY(node, struct sub, by_aor));
 	}
 }
 
@@ -109,10 +105,10 @@ void notifier_deactivate(struct notifier *n, struct slice aor)
 
 void notifier_flow_closed(struct notifier *n, uint64_t flow_id)
 {
-	struct map_node *node;
+	struct group_node *node;
 
-	while ((node = map_find(&n->subs.by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
-		struct sub *s = MAP_ENTRY(node, struct sub, by_flow);
+	while ((node = group_first(&n->subs.by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
+		struct sub *s = GROUP_ENTRY(node, struct sub, by_flow);
 
 		sub_lose_flow(s);
 		/* CRD-11: a credential goes by the authenticated connection or not at all. */

@@ -1,8 +1,7 @@
 #ifndef SIP_EVENT_NOTIFIER_PRIVATE_H
 #define SIP_EVENT_NOTIFIER_PRIVATE_H
 
-#include "core/list.h"
-#include "core/map.h"
+#include "core/group.h"
 #include "sip/event/dialog.h"
 #include "sip/event/notifier.h"
 #include "store/credential.h"
@@ -38,9 +37,10 @@ enum sub_delivery {
 
 /* One subscription. It is freed by sub_free only. */
 struct sub {
-	struct map_node by_dialog, by_aor, by_id, by_tag;
-	struct map_node by_flow; /* while on a connection: flow.id is not 0, and not UDP */
-	struct list_node queued; /* while SUB_QUEUED */
+	struct map_node by_dialog, by_id, by_tag;
+	struct group_node by_aor;
+	struct group_node by_flow; /* while on a connection: flow.id is not 0, and not UDP */
+	struct list_node queued;   /* while SUB_QUEUED */
 	struct subs *all;
 	struct notifier *notifier;
 	uint64_t id;
@@ -74,9 +74,10 @@ struct subs {
 	struct transport *transport;
 	struct notifier *notifier;
 	void (*expired)(struct sub *s); /* the granted time is over */
-	struct map by_dialog, by_aor, by_id;
+	struct map by_dialog, by_id;
+	struct groups by_aor;
 	struct map by_tag;           /* key: our tag, which is also the key in the journal */
-	struct map by_flow;          /* key: id of the connection */
+	struct groups by_flow;       /* key: id of the connection */
 	struct map sources;          /* unauthenticated subscriptions of each source; key: peer_prefix */
 	struct list urgent, changes; /* subscriptions that are SUB_QUEUED, in their order */
 	unsigned urgent_count;       /* length of urgent */

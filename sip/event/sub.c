@@ -118,8 +118,7 @@ static void leave_flow(struct sub *s)
 	if (s->kept)
 		transport_keep(s->all->transport, &s->flow, is_of_user(s), -1);
 	s->kept = false;
-	if (on_connection(&s->flow))
-		map_remove(&s->all->by_flow, &s->by_flow);
+	group_remove(&s->all->by_flow, &s->by_flow);
 	s->flow.id = 0;
 }
 
@@ -139,7 +138,7 @@ void sub_set_flow(struct sub *s, const struct flow *f)
 		s->anonymous = sub_count_source(all, &f->remote, UINT32_MAX);
 	s->flow = *f;
 	if (on_connection(f))
-		map_add(&all->by_flow, &s->by_flow, slice_of(&s->flow.id, sizeof(s->flow.id)));
+		group_add(&all->by_flow, &s->by_flow, slice_of(&s->flow.id, sizeof(s->flow.id)));
 	s->kept = f->proto != PROTO_UDP && transport_alive(all->transport, f);
 	if (s->kept)
 		transport_keep(all->transport, f, is_of_user(s), 1);
@@ -209,7 +208,7 @@ void sub_enter(struct sub *s)
 	dialog_key(slice_str(s->dialog.call_id), slice_str(s->dialog.local_tag), slice_str(s->dialog.remote_tag), &key);
 	s->key = buf_take(&key);
 	map_add(&all->by_dialog, &s->by_dialog, slice_str(s->key));
-	map_add(&all->by_aor, &s->by_aor, slice_str(s->aor));
+	group_add(&all->by_aor, &s->by_aor, slice_str(s->aor));
 	map_add(&all->by_id, &s->by_id, slice_of(&s->id, sizeof(s->id)));
 	map_add(&all->by_tag, &s->by_tag, slice_str(s->dialog.local_tag));
 	all->counts[s->package]++;
@@ -241,7 +240,7 @@ static void leave_tables(struct sub *s)
 	if (s->key == NULL) /* it never entered them */
 		return;
 	map_remove(&all->by_dialog, &s->by_dialog);
-	map_remove(&all->by_aor, &s->by_aor);
+	group_remove(&all->by_aor, &s->by_aor);
 	map_remove(&all->by_id, &s->by_id);
 	map_remove(&all->by_tag, &s->by_tag);
 	all->counts[s->package]--;
@@ -372,10 +371,10 @@ static void on_replay(void *arg, struct slice key, struct slice value)
 enum err subs_open(struct subs *all, struct commit *commit, int dirfd)
 {
 	map_init(&all->by_dialog);
-	map_init(&all->by_aor);
+	groups_init(&all->by_aor);
 	map_init(&all->by_id);
 	map_init(&all->by_tag);
-	map_init(&all->by_flow);
+	groups_init(&all->by_flow);
 	map_init(&all->sources);
 	list_init(&all->urgent);
 	list_init(&all->changes);
@@ -397,10 +396,10 @@ void subs_close(struct subs *all)
 		mem_free(MAP_ENTRY(node, struct source, node));
 	}
 	map_free(&all->by_dialog);
-	map_free(&all->by_aor);
+	groups_free(&all->by_aor);
 	map_free(&all->by_id);
 	map_free(&all->by_tag);
-	map_free(&all->by_flow);
+	groups_free(&all->by_flow);
 	map_free(&all->sources);
 	journal_free(all->journal);
 }

@@ -122,23 +122,14 @@ static void begin(struct sub *s, uint32_t expires)
 /* is_copy: CRT-22: another copy of a SUBSCRIBE that has made a subscription already, by another way. */
 static bool is_copy(struct notifier *n, const struct sip_msg *m, struct slice aor)
 {
-	for (struct map_node *node = map_find(&n->subs.by_aor, aor); node != NULL; node = map_find_next(node)) {
-		const struct sub *s = MAP_ENTRY(node, struct sub, by_aor);
+	for (struct group_node *node = group_first(&n->subs.by_aor, aor); node != NULL; node = group_next(node)) {
+		const struct sub *s = GROUP_ENTRY(node, struct sub, by_aor);
 
 		if (slice_eq(slice_str(s->dialog.call_id), m->call_id) && s->dialog.remote_cseq == m->cseq &&
 		    slice_eq(slice_str(s->dialog.remote_tag), m->from_tag))
 			return true;
 	}
 	return false;
-}
-
-static unsigned count_of(struct notifier *n, struct slice aor)
-{
-	unsigned count = 0;
-
-	for (struct map_node *node = map_find(&n->subs.by_aor, aor); node != NULL; node = map_find_next(node))
-		count++;
-	return count;
 }
 
 /* to_is_fine: T-06: To becomes From of the NOTIFY, which is signed. It must not name another AOR than the one told. */
@@ -176,7 +167,7 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool a
 	const struct config *c = &n->d.access.settings->config;
 
 	if (n->subs.urgent_count >= n->d.backlog_max || n->subs.by_id.count >= c->limit_subscriptions ||
-	    count_of(n, aor) >= c->limit_subscriptions_per_aor)
+	    group_count(&n->subs.by_aor, aor) >= c->limit_subscriptions_per_aor)
 		return false;
 	return !anonymous || sub_count_source(&n->subs, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }

@@ -11,7 +11,9 @@
 #include "sip/locate/locate.h"
 
 /* The most that is added to a request here. */
-#define OWN_HEADERS 7    /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
+#define OWN_HEADERS 7  /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
+#define OWN_OCTETS 300 /* the most of Via, its parameters, Max-Forwards and Max-Breadth */
+#define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* the most of two Record-Routes, but for the domain in them */
 #define BRANCH_RANDOM 16 /* random characters of a branch parameter, behind the mark of fork_mark */
 
 /*
@@ -324,11 +326,19 @@ static void on_resolved(void *arg, uint64_t id, const struct hops *h, const char
  */
 static bool is_large(const struct branch *b)
 {
+	const struct fork *f = b->fork;
+	size_t domain = strlen(f->proxy->d.access.settings->config.domain);
+	size_t most = f->request->raw.n + f->request->from.spec.n + OWN_OCTETS +
+		      (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
+		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
 	struct branch by_udp = *b;
 	struct how_texts texts;
 	struct buf id = {0};
 	struct forward how;
 	bool large;
+
+	if (most <= SIP_UDP_SAFE) /* most requests: no sum is needed */
+		return false;
 
 	by_udp.flow = (struct flow){.remote = b->fork->source.remote, .local = b->fork->source.local};
 	fork_mark(b->fork, &id);

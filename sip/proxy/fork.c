@@ -18,12 +18,8 @@
 
 void fork_set_request(struct fork *f, struct sip_msg *m)
 {
-	/* The key of by_call lies in the request. */
-	if (f->request != NULL)
-		map_remove(&f->proxy->by_call, &f->by_call);
 	msg_unref(f->request);
 	f->request = m;
-	map_add(&f->proxy->by_call, &f->by_call, m->call_id);
 }
 
 struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const struct flow *source, unsigned room)
@@ -36,7 +32,8 @@ struct fork *fork_new(struct proxy *p, struct tx *tx, struct sip_msg *m, const s
 	f->room = room;
 	f->max_breadth = MAX_BREADTH;
 	map_add(&p->by_own, &f->by_own, slice_of(&f->own, sizeof(f->own)));
-	fork_set_request(f, msg_ref(m));
+	f->request = msg_ref(m);
+	group_add(&p->by_call, &f->by_call, m->call_id);
 	if (tx != NULL) {
 		f->id = tx_id(tx);
 		map_add(&p->forks, &f->node, slice_of(&f->id, sizeof(f->id)));
@@ -51,19 +48,19 @@ struct fork *fork_find(const struct proxy *p, uint64_t own)
 	return n == NULL ? NULL : MAP_ENTRY(n, struct fork, by_own);
 }
 
-static struct fork *of_call(struct map_node *n)
+static struct fork *of_call(struct group_node *n)
 {
-	return n == NULL ? NULL : MAP_ENTRY(n, struct fork, by_call);
+	return n == NULL ? NULL : GROUP_ENTRY(n, struct fork, by_call);
 }
 
 struct fork *fork_of_call(const struct proxy *p, struct slice call_id)
 {
-	return of_call(map_find(&p->by_call, call_id));
+	return of_call(group_first(&p->by_call, call_id));
 }
 
 struct fork *fork_next_of_call(const struct fork *f)
 {
-	return of_call(map_find_next(&f->by_call));
+	return of_call(group_next(&f->by_call));
 }
 
 struct branch *fork_add(struct fork *f, struct slice uri, struct slice routes, struct slice next)
@@ -99,7 +96,7 @@ void fork_end(struct fork *f)
 		return;
 	f->over = true;
 	map_remove(&f->proxy->by_own, &f->by_own);
-	map_remove(&f->proxy->by_call, &f->by_call);
+	group_remove(&f->proxy->by_call, &f->by_call);
 	if (f->id != 0)
 		map_remove(&f->proxy->forks, &f->node);
 	for (unsigned i = 0; i < f->count; i++) {

@@ -17,7 +17,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	p->d = *deps;
 	map_init(&p->forks);
 	map_init(&p->by_own);
-	map_init(&p->by_call);
+	groups_init(&p->by_call);
 	return p;
 }
 
@@ -31,7 +31,7 @@ void proxy_free(struct proxy *p)
 		fork_end(MAP_ENTRY(n, struct fork, by_own));
 	map_free(&p->forks);
 	map_free(&p->by_own);
-	map_free(&p->by_call);
+	groups_free(&p->by_call);
 	mem_free(p);
 }
 

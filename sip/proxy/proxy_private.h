@@ -1,6 +1,7 @@
 #ifndef SIP_PROXY_PROXY_PRIVATE_H
 #define SIP_PROXY_PROXY_PRIVATE_H
 
+#include "core/group.h"
 #include "core/map.h"
 #include "sip/proxy/proxy.h"
 
@@ -59,7 +60,7 @@ struct fork {
 	uint64_t id;          /* of the server transaction; an ACK has none: 0, and not in the table */
 	uint64_t own;         /* of this object, for the resolver, signer and verifier; never used again */
 	struct map_node by_own;
-	struct map_node by_call;        /* key: call_id of request */
+	struct group_node by_call;      /* key: Call-ID */
 	struct sip_msg *request;        /* what is forwarded; one reference; changed by fork_set_request only */
 	struct flow source;             /* the flow that it came by */
 	bool caller_local;              /* the sender is a user of ours */
@@ -79,9 +80,10 @@ struct fork {
 
 struct proxy {
 	struct proxy_deps d;
-	struct map forks, by_own, by_call; /* by id, by own, by Call-ID */
-	uint64_t next;                     /* the last own that was given */
-	unsigned signing;                  /* requests that are with the signer */
+	struct map forks, by_own; /* by id, by own */
+	struct groups by_call;    /* forks by Call-ID */
+	uint64_t next;            /* the last own that was given */
+	unsigned signing;         /* requests that are with the signer */
 	struct proxy_identities identities;
 };
 

@@ -131,10 +131,8 @@ uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, 
 	*octets = (struct buf){0};
 	tx->heard = heard;
 	tx->arg = arg;
-	if (to->proto != PROTO_UDP) {
-		map_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
-		tx->on_flow = true;
-	}
+	if (to->proto != PROTO_UDP)
+		group_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
 	if (invite)
 		ict_start(tx);
 	else

@@ -23,7 +23,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	map_init(&t->servers);
 	map_init(&t->clients);
 	map_init(&t->merges);
-	map_init(&t->by_flow);
+	groups_init(&t->by_flow);
 	return t;
 }
 
@@ -54,8 +54,7 @@ static void unlink_tx(struct tx *tx)
 	map_remove(tx_is_server(tx) ? &t->servers : &t->clients, &tx->by_key);
 	if (tx->merge_key != NULL)
 		map_remove(&t->merges, &tx->by_merge);
-	if (tx->on_flow)
-		map_remove(&t->by_flow, &tx->by_flow);
+	group_remove(&t->by_flow, &tx->by_flow);
 	if (tx_is_server(tx))
 		t->server_count--;
 	t->kept -= tx->kept;
@@ -90,7 +89,7 @@ void tx_layer_free(struct tx_layer *t)
 	map_free(&t->servers);
 	map_free(&t->clients);
 	map_free(&t->merges);
-	map_free(&t->by_flow);
+	groups_free(&t->by_flow);
 	mem_free(t);
 }
 
@@ -194,14 +193,13 @@ static void on_refused(void *arg, const struct peer *remote, struct slice sent)
 static void on_closed(void *arg, uint64_t flow_id, const char *why)
 {
 	struct tx_layer *t = arg;
-	struct map_node *n;
+	struct group_node *n;
 
-	/* Each handler may send and end others, so the map is asked anew for the first one that is left. */
-	while ((n = map_find(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
-		struct tx *tx = MAP_ENTRY(n, struct tx, by_flow);
+	/* Each handler may send and end others, so the group is asked anew for the first one that is left. */
+	while ((n = group_first(&t->by_flow, slice_of(&flow_id, sizeof(flow_id)))) != NULL) {
+		struct tx *tx = GROUP_ENTRY(n, struct tx, by_flow);
 
-		map_remove(&t->by_flow, n);
-		tx->on_flow = false;
+		group_remove(&t->by_flow, n);
 		if (tx->kind == TX_ICT)
 			ict_failed(tx, ERR_CLOSED);
 		else

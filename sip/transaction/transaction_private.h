@@ -1,6 +1,7 @@
 #ifndef SIP_TRANSACTION_PRIVATE_H
 #define SIP_TRANSACTION_PRIVATE_H
 
+#include "core/group.h"
 #include "core/map.h"
 #include "sip/transaction/answered.h"
 #include "sip/transaction/overload.h"
@@ -31,11 +32,10 @@ struct tx {
 	struct map_node by_id;  /* in layer->by_id, key: id */
 	struct map_node by_key; /* in layer->servers or layer->clients */
 	struct map_node by_merge;
-	struct map_node by_flow; /* clients on a connection, key: flow.id */
-	char *key, *merge_key;   /* merge_key: NULL when not in layer->merges */
-	bool on_flow;            /* in layer->by_flow */
-	bool lost;               /* client: the connection was gone before tx_send */
-	bool cancelled;          /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
+	struct group_node by_flow; /* clients on a connection, key: flow.id */
+	char *key, *merge_key;     /* merge_key: NULL when not in layer->merges */
+	bool lost;                 /* client: the connection was gone before tx_send */
+	bool cancelled;            /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
 	struct flow flow;
 	uint16_t
 		source_port; /* server: the port that the request came from; flow has the one that the answer goes to */
@@ -57,7 +57,8 @@ struct tx_layer {
 	struct transport *transport;
 	const struct tx_user *user;
 	void *arg;
-	struct map by_id, servers, clients, merges, by_flow;
+	struct map by_id, servers, clients, merges;
+	struct groups by_flow;      /* clients of each connection */
 	struct answered *answered;  /* what is left of answered non-INVITE server transactions */
 	unsigned max, server_count; /* server_count: servers in by_id; the others there are clients */
 	unsigned settled;           /* clients in Timer K: they only absorb copies and do not count for max */
