@@ -11,7 +11,7 @@
 
 #define RENEW_S (14 * 86400) /* before notAfter a credential that was made here is made anew (DEP-06) */
 #define REMAKE_S 600         /* until the next try, when making one fails */
-#define RETRY_S 10           /* until the next try, when the disk has failed */
+#define RETRY_S 10           /* until the next try, when the disk has failed or a change is under way */
 #define LOOK_AGAIN_S 3600    /* the longest sleep of the expiry timer, because the clock may be set meanwhile */
 
 /* --- expiry: one timer for the earliest --- */
@@ -47,15 +47,20 @@ static enum err withdraw(struct credentials *all, struct slice aor, enum effect 
 
 /*
  * expire_or_wait: ends what is over, renews what is due, and arms the timer for what comes first. While a change of the
- * AOR is under way nothing is decided: the end of its turn leads here again, and by then the credential may be another.
+ * AOR is under way nothing is decided, since by its end the credential may be another. The timer looks again soon: a
+ * turn that fails does not lead here.
  */
 static void expire_or_wait(void *arg, const struct credential *c)
 {
 	struct credentials *all = arg;
 	int64_t now = loop_wall_s(all->d.loop);
 
-	if (!c->present || turn_find(all, slice_str(c->aor)) != NULL)
+	if (!c->present)
 		return;
+	if (turn_find(all, slice_str(c->aor)) != NULL) {
+		look_at(all, now + RETRY_S);
+		return;
+	}
 	if (is_due(all, c)) {
 		bool started = creator_start(all, slice_str(c->aor)) == ERR_OK;
 

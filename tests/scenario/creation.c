@@ -94,6 +94,25 @@ static void renewed_two_weeks_before_its_end(void **state)
 	assert_true(stored(s)->not_after > not_after && stored(s)->made_here);
 }
 
+/* The timer looks while the new one is being made, and writing it fails. */
+static void renewed_after_a_try_that_failed(void **state)
+{
+	struct scene *s = *state;
+	int64_t not_after;
+
+	make(s);
+	not_after = stored(s)->not_after;
+	pass(s, SECONDS(not_after - 14 * DAY_S - loop_wall_s(s->w->loop) - 3600));
+	fake_hold(s->w->site->work, true);
+	pass(s, SECONDS(7200));
+	world_break_store(true);
+	fake_hold(s->w->site->work, false);
+	world_break_store(false);
+	assert_int_equal(stored(s)->not_after, not_after);
+	pass(s, SECONDS(3600));
+	assert_true(stored(s)->not_after > not_after);
+}
+
 static void renewed_at_the_next_start(void **state)
 {
 	struct scene *s = *state;
@@ -142,7 +161,8 @@ static void a_publication_meanwhile_wins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(the_first_subscription_makes_one),  T(renewed_two_weeks_before_its_end), T(renewed_at_the_next_start),
+		T(the_first_subscription_makes_one),  T(renewed_two_weeks_before_its_end),
+		T(renewed_at_the_next_start),         T(renewed_after_a_try_that_failed),
 		T(what_was_revoked_is_not_made_anew), T(a_publication_meanwhile_wins),
 	};
 

@@ -526,6 +526,25 @@ static void ESC_13_too_many_that_wait_are_503(void **state)
 	}
 }
 
+/* The timer looks while a publication is being written, and the publication fails: it has to look again. */
+static void expiry_comes_after_a_publication_that_failed(void **state)
+{
+	struct scene *s = *state;
+
+	world_set(s->w, &s->own, "alice", 5000, s->etag);
+	pass(s, SECONDS(3595));
+	fake_hold(s->w->site->disk, true);
+	publish_held(s, "late", NULL);
+	pass(s, SECONDS(10)); /* past the hourly look */
+	world_break_store(true);
+	fake_hold(s->w->site->disk, false);
+	assert_answer(s, "late", 500, NULL);
+	world_break_store(false);
+	assert_true(present(s));
+	pass(s, SECONDS(1500));
+	assert_false(present(s));
+}
+
 static void the_owner_may_hang_up_before_the_answer(void **state)
 {
 	struct scene *s = *state;
@@ -577,6 +596,7 @@ int main(void)
 		T(ESC_11_store_failure_is_500_and_changes_nothing),
 		T(ESC_13_PUBLISHes_of_one_AOR_go_in_order),
 		T(expiry_leaves_what_is_being_published),
+		T(expiry_comes_after_a_publication_that_failed),
 		T(ESC_13_a_failure_lets_the_next_one_go),
 		T(ESC_13_too_many_that_wait_are_503),
 		T(the_owner_may_hang_up_before_the_answer),
