@@ -169,7 +169,9 @@ void tx_reply_code(struct tx *tx, unsigned code, const char *reason)
 	tx_reply(tx, &(struct build_reply){.code = code, .reason = reason});
 }
 
-void tx_reply_busy(struct tx *tx, unsigned least_s, const char *reason)
+/* reply_busy: sends a 503 with Retry-After through reply, which is tx_reply or tx_reply_once. */
+static void reply_busy(struct tx *tx, unsigned least_s, const char *reason,
+		       void (*reply)(struct tx *tx, const struct build_reply *r))
 {
 	struct buf lines = {0};
 
@@ -178,8 +180,13 @@ void tx_reply_busy(struct tx *tx, unsigned least_s, const char *reason)
 		buf_addu(&lines, least_s + rng_below(2 * least_s + 1));
 		buf_add(&lines, S("\r\n"));
 	}
-	tx_reply_once(tx, &(struct build_reply){.code = 503, .reason = reason, .headers = buf_slice(&lines)});
+	reply(tx, &(struct build_reply){.code = 503, .reason = reason, .headers = buf_slice(&lines)});
 	buf_free(&lines);
+}
+
+void tx_reply_busy(struct tx *tx, unsigned least_s, const char *reason)
+{
+	reply_busy(tx, least_s, reason, tx_reply);
 }
 
 static void take_octets(struct tx *tx, struct buf *octets)
@@ -271,7 +278,7 @@ static void begin(struct tx_layer *t, struct tx *tx)
 	struct sip_msg *m = tx->request;
 
 	if (is_crowded(t, m) || m->defect_code == 503) /* see transport_user.admit */
-		tx_reply_busy(tx, RETRY_S, NULL);
+		reply_busy(tx, RETRY_S, NULL, tx_reply_once);
 	else if (m->defect_code != 0)
 		tx_reply_once(tx, &(struct build_reply){.code = m->defect_code, .reason = m->defect});
 	else if (m->method == METHOD_CANCEL)

@@ -91,7 +91,7 @@ void tx_reply_once(struct tx *tx, const struct build_reply *r);
 void tx_reply_code(struct tx *tx, unsigned code, const char *reason);
 
 /*
- * tx_reply_busy: 503, not remembered: there is no room, or too much to do. Retry-After says least_s seconds or up to
+ * tx_reply_busy: tx_reply with 503: there is no room, or too much to do. Retry-After says least_s seconds or up to
  * three times as many, drawn at random so that not everybody comes again at once; only to a request that came straight
  * from its UA, because a proxy would keep all its other users away from here, too (RFC 7339 5.10.2). reason NULL: the
  * default phrase. The only place that decides about Retry-After.

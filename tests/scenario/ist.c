@@ -284,6 +284,24 @@ static void a_refusal_is_told_once_and_its_ack_dropped(void **state)
 	assert_int_equal(w->acks, 0);
 }
 
+/* A 503 of a service is an answer like any other: only what the layer itself refuses is told once. */
+static void a_busy_service_is_reliable_after_100(void **state)
+{
+	struct world *w = *state;
+	struct tx *tx;
+
+	begin_invite(w);
+	fake_advance(w->loop, 200);
+	assert_int_equal(answer(w, NULL, NULL), 100);
+	tx = tx_find(w->layer, w->last);
+	assert_non_null(tx);
+	tx_reply_busy(tx, 5, NULL);
+	fake_settle(w->loop);
+	assert_int_equal(answer(w, NULL, NULL), 503);
+	fake_advance(w->loop, 500);
+	assert_int_equal(answer(w, NULL, NULL), 503);
+}
+
 /* Once something provisional was said the client has stopped repeating: the refusal is repeated from here. */
 static void a_refusal_after_100_is_reliable(void **state)
 {
@@ -384,6 +402,7 @@ int main(void)
 		T(an_ack_of_nothing_goes_up),
 		T(a_refusal_is_told_once_and_its_ack_dropped),
 		T(a_refusal_after_100_is_reliable),
+		T(a_busy_service_is_reliable_after_100),
 		T(cancel_is_told_once_until_the_final_answer),
 		T(cancel_after_the_answer_changes_nothing),
 		T(without_the_cookie_ack_and_cancel_find_their_invite),

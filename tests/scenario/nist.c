@@ -61,6 +61,27 @@ static void nist_completed_sends_the_same_octets_until_timer_j(void **state)
 	buf_free(&again);
 }
 
+static void nist_keeps_the_503_of_a_service(void **state)
+{
+	struct world *w = *state;
+	struct flow from = fake_udp("192.0.2.4:5070");
+	struct buf first = {0}, again = {0};
+	struct tx *tx;
+
+	inject(w, &from, plain);
+	tx = tx_find(w->layer, w->last);
+	assert_non_null(tx);
+	tx_reply_busy(tx, 5, NULL);
+	fake_settle(w->loop);
+	assert_int_equal(answer(w, NULL, &first), 503);
+	inject(w, &from, plain);
+	assert_int_equal(answer(w, NULL, &again), 503);
+	assert_true(slice_eq(buf_slice(&first), buf_slice(&again)));
+	assert_int_equal(w->requests, 1);
+	buf_free(&first);
+	buf_free(&again);
+}
+
 /* Answers that are large, since they echo a large Via: of all together there is a limit, and the oldest make way. */
 static void nist_keeps_a_bounded_number_of_octets(void **state)
 {
@@ -433,6 +454,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(nist_retransmissions_in_trying_are_absorbed),
 		T(nist_waits_for_ever_without_408),
+		T(nist_keeps_the_503_of_a_service),
 		T(nist_completed_sends_the_same_octets_until_timer_j),
 		T(nist_keeps_a_bounded_number_of_octets),
 		T(nist_timer_j_is_each_ones_own),
