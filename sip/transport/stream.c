@@ -87,8 +87,10 @@ void stream_finish(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->state == STREAM_OVER)
+	if (s->state == STREAM_OVER) { /* streams_free came before this deferred call */
+		stream_destroy(s);
 		return;
+	}
 	s->user->closed(s->arg, s, s->why);
 	detach(s);
 	if (!s->busy)
@@ -103,7 +105,8 @@ void streams_free(struct streams *all)
 		struct stream *s = LIST_ENTRY(n, struct stream, by_activity);
 
 		detach(s);
-		stream_destroy(s);
+		if (!s->ending) /* otherwise stream_finish, which the loop still has to call, frees it */
+			stream_destroy(s);
 	}
 	stream_stop_listening(all);
 	for (unsigned i = 0; i < all->listener_count; i++)

@@ -3,7 +3,7 @@
 #include "core/mem.h"
 #include "sip/transport/stream.h"
 
-/* Connections of the system, on the loopback interface: how many there may be. */
+/* Connections of the system, on the loopback interface: how many there may be, and their end. */
 
 struct world {
 	struct loop *loop;
@@ -119,10 +119,28 @@ static void connections_per_source_count_both_ways(void **state)
 	end(&w);
 }
 
+/* The program stops in the turn in which a connection has closed; the call that ends the connection is still to come.
+ */
+static void freed_while_one_is_ending(void **state)
+{
+	struct world w;
+	uint64_t id;
+
+	(void)state;
+	begin(&w, &few);
+	assert_int_equal(reach(&w, "127.0.0.1", &id), ERR_OK);
+	run(&w);
+	assert_int_equal(w.opened, 2);
+	stream_close(stream_find(w.streams, id), "by the test");
+	end(&w);
+	assert_int_equal(w.closed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_per_source_count_both_ways),
+		cmocka_unit_test(freed_while_one_is_ending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
