@@ -168,8 +168,17 @@ static uint32_t next_cseq(const struct sub *s)
 					 : (uint32_t)(loop_wall_s(s->all->loop) - CSEQ_EPOCH) & INT32_MAX;
 }
 
-/* build: appends the whole NOTIFY, unsigned, with the state of this moment. *branch gets the branch of its Via. */
-static enum err build(struct sub *s, const struct flow *to, struct buf *branch, struct buf *out)
+/* What is kept while the NOTIFY is with the signer. */
+struct sending {
+	struct notifier *notifier;
+	struct flow to;
+	bool on_flow; /* to is the connection of the SUBSCRIBE */
+	uint32_t cseq;
+	struct buf branch; /* of its Via */
+};
+
+/* build: appends the whole NOTIFY, unsigned, with the state of this moment. */
+static enum err build(struct sub *s, struct sending *w, struct buf *out)
 {
 	struct notifier *n = s->notifier;
 	struct buf headers = {0}, body = {0};
@@ -182,11 +191,11 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 	if (e == ERR_OK) {
 		struct dialog next = s->dialog; /* a copy that still shares its texts with s */
 
-		next.local_cseq = next_cseq(s);
-		tx_branch(branch);
+		next.local_cseq = w->cseq;
+		tx_branch(&w->branch);
 		date_format(loop_wall_s(n->d.loop), date);
-		dialog_request(&next, "NOTIFY", flow_proto_name(to->proto), transport_sent_by(n->d.transport, to).text,
-			       buf_slice(branch), out);
+		dialog_request(&next, "NOTIFY", flow_proto_name(w->to.proto),
+			       transport_sent_by(n->d.transport, &w->to).text, buf_slice(&w->branch), out);
 		buf_addf(out, "Date: %s\r\n", date);
 		add_event(s, etag, out);
 		add_state(s, out);
@@ -198,13 +207,6 @@ static enum err build(struct sub *s, const struct flow *to, struct buf *branch, 
 	buf_wipe(&body);
 	return e;
 }
-
-/* What is kept while the NOTIFY is with the signer. */
-struct sending {
-	struct notifier *notifier;
-	struct flow to;
-	struct buf branch;
-};
 
 /* failed: a NOTIFY cannot be made or sent. The subscription waits for the next one, unless this was its last. */
 static void failed(struct sub *s, enum err e)
@@ -233,8 +235,9 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	struct sub *s = sub_by_id(&n->subs, id); /* NULL: the subscription has ended meanwhile */
 
 	n->signing--;
-	if (s != NULL && e == ERR_OK && s->package == PACKAGE_CREDENTIAL && w->to.id != s->flow.id) {
-		e = ERR_CLOSED; /* a refresh came over another connection meanwhile: it is made anew */
+	if (s != NULL && e == ERR_OK && w->on_flow && w->to.id != s->flow.id) {
+		/* Meanwhile a refresh came over another connection, or this one was closed: it is made anew (T-32). */
+		e = ERR_CLOSED;
 		s->again = true;
 	}
 	if (s != NULL && e == ERR_OK) {
@@ -261,7 +264,7 @@ static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bo
 	enum err e = route(s, 0, &w->to);
 
 	if (e == ERR_OK) {
-		e = build(s, &w->to, &w->branch, octets);
+		e = build(s, w, octets);
 		*unreadable = e != ERR_OK;
 	}
 	if (e != ERR_OK || w->to.proto != PROTO_UDP || octets->n + signer_overhead(n->d.signer) <= SIP_UDP_SAFE)
@@ -269,14 +272,14 @@ static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bo
 	buf_clear(octets);
 	buf_clear(&w->branch);
 	e = route(s, SIP_UDP_SAFE + 1, &w->to);
-	return e == ERR_OK ? build(s, &w->to, &w->branch, octets) : e;
+	return e == ERR_OK ? build(s, w, octets) : e;
 }
 
 /* begin_signing: from here on the CSeq is used. Before, a NOTIFY that is not sent leaves no gap (EVT-19). */
-static void begin_signing(struct sub *s)
+static void begin_signing(struct sub *s, uint32_t cseq)
 {
 	s->notifier->signing++;
-	s->dialog.local_cseq = next_cseq(s);
+	s->dialog.local_cseq = cseq;
 	if (s->journaled)
 		sub_save(s);
 }
@@ -292,11 +295,13 @@ static void send_next(struct sub *s)
 
 	sub_deliver(s, SUB_SIGNING);
 	w->notifier = n;
+	w->cseq = next_cseq(s);
 	e = prepare(s, w, &octets, &unreadable);
 	if (e == ERR_OK) {
+		w->on_flow = w->to.id != 0 && w->to.id == s->flow.id;
 		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
 		if (e == ERR_OK) {
-			begin_signing(s);
+			begin_signing(s, w->cseq);
 			return;
 		}
 		crowded = e == ERR_BUSY;

@@ -451,6 +451,30 @@ static void G33_a_state_that_cannot_be_read_is_told_later(void **state)
 	assert_quiet(&t);
 }
 
+/*
+ * T-32: the connection of the SUBSCRIBE closes while the NOTIFY for it is with the signer. The Contact is tried
+ * instead.
+ */
+static void T_32_closed_while_a_NOTIFY_is_signed(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+	struct sip_msg *m;
+	struct flow to;
+
+	change(s);
+	assert_told(s, &t);
+	pass(s, SECONDS(100));
+	fake_hold(s->w->site->work, true);
+	change(s);
+	fake_close(s->w->site->transport, &s->stream);
+	fake_hold(s->w->site->work, false);
+	m = world_take(s->w, t.call_id, &to);
+	assert_non_null(m);
+	assert_true(to.proto == PROTO_TCP && to.id != s->stream.id);
+	msg_unref(m);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -474,6 +498,7 @@ int main(void)
 		T(CRT_20_a_full_queue_loses_no_revocation),
 		T(CRD_21_a_full_queue_loses_no_deactivation),
 		T(CRD_21_an_end_while_a_NOTIFY_is_signed_is_told),
+		T(T_32_closed_while_a_NOTIFY_is_signed),
 		T(the_record_is_read_once_for_all_watchers),
 		T(G33_a_state_that_cannot_be_read_is_told_later),
 	};
