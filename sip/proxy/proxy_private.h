@@ -126,7 +126,7 @@ struct fork *fork_find(const struct proxy *p, uint64_t own);
 /* fork_set_request: m is forwarded from now on, in place of the request that came. Takes over the reference. */
 void fork_set_request(struct fork *f, struct sip_msg *m);
 
-/* fork_of_call, fork_next_of_call: requests under way with this Call-ID, the newest first; NULL: no more. */
+/* fork_of_call, fork_next_of_call: requests under way with this Call-ID, the oldest first; NULL: no more. */
 struct fork *fork_of_call(const struct proxy *p, struct slice call_id);
 struct fork *fork_next_of_call(const struct fork *f);
 
