@@ -15,6 +15,9 @@ from peer.sipclient import Net
 from peer.stub import Domain, Stub
 
 
+# Who is started in the background ignores SIGINT, and so does what the tests start then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LIMIT_S = 300  # of one test, and of its fixtures; the longest takes 11 s
 
 
