@@ -1,5 +1,7 @@
 #include "sip/proxy/forward.h"
 
+#include <stdio.h>
+
 #include "sip/message/build.h"
 #include "sip/message/edit.h"
 #include "sip/message/header.h"
@@ -43,10 +45,28 @@ static enum err set(struct edit_list *l, enum header id, struct slice line)
 	return old != NULL ? edit_replace(l, old, line) : edit_insert(l, msg_each(l->msg, HDR_IDENTITY, NULL), line);
 }
 
+/* A line with Content-Length, as the octets of the body are. */
+struct length_line {
+	char text[40];
+};
+
+/*
+ * set_length: RFC 3261 16.6 9, 20.14: a datagram may lack Content-Length, and a stream needs it. A reader that takes a
+ * missing or oddly written one for 0 would find the next message in the body, and the sender of that body could forge
+ * any message of ours. So none goes on as it came.
+ */
+static enum err set_length(struct edit_list *l, struct length_line *line)
+{
+	int n = snprintf(line->text, sizeof(line->text), "Content-Length: %zu\r\n", l->msg->body.n);
+
+	return set(l, HDR_CONTENT_LENGTH, slice_of(line->text, (size_t)n));
+}
+
 /* The edits of one request, and the texts that they insert, which must live until they are applied. */
 struct plan {
 	struct edit_list edits;
 	struct buf start, top, lines, hops, breadth;
+	struct length_line length;
 };
 
 static void plan_free(struct plan *p)
@@ -104,6 +124,8 @@ static enum err plan(struct plan *p, const struct sip_msg *m, const struct forwa
 		e = edit_insert(l, msg_each(m, HDR_IDENTITY, NULL), f->asserted);
 	if (e == ERR_OK)
 		e = drop_credentials(l, slice_str(f->realm));
+	if (e == ERR_OK)
+		e = set_length(l, &p->length);
 	return e;
 }
 
@@ -131,6 +153,7 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 {
 	const struct sip_header *first = msg_each(m, HDR_VIA, NULL);
 	struct slice rest = first->value, item;
+	struct length_line length;
 	struct edit_list l;
 	enum err e;
 	bool bad;
@@ -146,6 +169,8 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 		return ERR_NOTFOUND;
 	else
 		e = edit_replace(&l, first, SLICE_NONE);
+	if (e == ERR_OK)
+		e = set_length(&l, &length);
 	if (e == ERR_OK && lines.n > 0)
 		e = edit_insert(&l, NULL, lines);
 	if (e == ERR_OK)

@@ -4,8 +4,9 @@
 #include "sip/message/msg.h"
 
 /*
- * What a proxy changes in a message that it forwards (RFC 3261 16.6, 16.7). Everything else stays octet for octet,
- * because RFC 4474 signs octets. Pure functions on text.
+ * What a proxy changes in a message that it forwards (RFC 3261 16.6, 16.7). Content-Length is always ours: one line,
+ * in the form that all readers take alike. Everything else stays octet for octet, because RFC 4474 signs octets. Pure
+ * functions on text.
  */
 struct forward {
 	struct slice uri;          /* new Request-URI; SLICE_NONE: as it came */

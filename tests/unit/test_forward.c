@@ -60,6 +60,74 @@ static void the_measured_size_is_that_of_what_is_written(void **state)
 	}
 }
 
+/* How many lines in out are our Content-Length, and how many a reader could take for another one. */
+static void count_lengths(struct slice out, unsigned *ours, unsigned *other)
+{
+	const char *at = out.p, *end = out.p + slice_find(out, S("\r\n\r\n"), 0) + 2;
+
+	*ours = *other = 0;
+	while (at < end) {
+		const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+		struct slice line = slice_of(at, (size_t)(next - at));
+
+		if (slice_eq(line, S("Content-Length: 2\r\n")))
+			++*ours;
+		else if (slice_istarts(line, S("Content-Length")) || slice_istarts(line, S("l:")) ||
+			 slice_istarts(line, S("l ")) || slice_istarts(line, S(" 2")))
+			++*other;
+		at = next;
+	}
+}
+
+/*
+ * RFC 3261 20.14: however Content-Length came, or not at all, it leaves in one form. A datagram without one went on
+ * over TLS, and its body was the next message for the phone.
+ */
+static void the_length_is_always_ours(void **state)
+{
+	static const char *const forms[] = {"",
+					    "Content-Length: 2\r\n",
+					    "l: 2\r\n",
+					    "L:2\r\n",
+					    "Content-Length : 2\r\n",
+					    "Content-Length:\r\n 2\r\n",
+					    "Content-Length: 2\r\n \r\n",
+					    "content-length:  2  \r\n",
+					    "l\t:\t2\r\n",
+					    "Content-Length: 0002\r\n"};
+	static const char *const others[] = {"", "Identity: \"abc\"\r\n", "X: l: 2\r\n"};
+	struct forward how = {
+		.proto = "TLS", .sent_by = "192.0.2.1:5061", .branch = S("z9hG4bKabc"), .realm = "example.com"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(forms) * COUNT(others) * 2; i++) {
+		bool request = i % 2 != 0;
+		struct buf in = {0}, out = {0};
+		unsigned ours, other;
+		struct sip_msg *m;
+		const char *why;
+
+		buf_addf(&in, "%s\r\nVia: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK1\r\n%s",
+			 request ? "MESSAGE sip:bob@example.com SIP/2.0" : "SIP/2.0 200 OK",
+			 request ? "" : "Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK2\r\n");
+		buf_addf(&in, "%sFrom: <sip:a@example.org>;tag=f\r\nTo: <sip:bob@example.com>\r\n",
+			 forms[i / 2 % COUNT(forms)]);
+		buf_addf(&in, "Call-ID: c\r\nCSeq: 1 MESSAGE\r\n%s\r\nhi", others[i / 2 / COUNT(forms)]);
+		assert_int_equal(msg_parse(buf_slice(&in), &m, &why), ERR_OK);
+		assert_null(m->defect);
+		assert_int_equal(request ? forward_request(m, &how, &out) : forward_response(m, SLICE_NONE, &out),
+				 ERR_OK);
+		count_lengths(buf_slice(&out), &ours, &other);
+		if (ours != 1 || other != 0 || !slice_ends(buf_slice(&out), S("\r\n\r\nhi")))
+			fail_msg("%s became %s", in.p, out.p);
+		if (request)
+			assert_int_equal(forward_size(m, &how), out.n);
+		msg_unref(m);
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
 static void a_token_has_its_size(void **state)
 {
 	static const char *const peers[] = {"192.0.2.4:5060", "[2001:db8::4]:5060"};
@@ -90,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_measured_size_is_that_of_what_is_written),
+		cmocka_unit_test(the_length_is_always_ours),
 		cmocka_unit_test(a_token_has_its_size),
 	};
 

@@ -11,8 +11,16 @@ import time
 
 import pytest
 from peer import certs
-from peer.lab import BINARY, until
+from peer.lab import BINARY, running, until
+from peer.phone import Phone, Sender
 from peer.sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
+
+
+@pytest.fixture(scope="module")
+def unsigned(labs):
+    """Without the signatures of users for users, so that what comes by a datagram leaves in one."""
+    yield from running(labs, "identity.sign=outbound")
+
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
            "UPDATE", "REFER", "INFO", "FROBNICATE")
@@ -27,6 +35,46 @@ def rss_kb(server):
         return 0
     with open(f"/proc/{server.process.child.pid}/status", encoding="ascii") as status:
         return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+
+# --- where a message ends ---
+
+INNER = (b"MESSAGE sip:bob@x SIP/2.0\r\nVia: SIP/2.0/TLS example.com;branch=z9hG4bKinner\r\nFrom: <sip:boss@example.com>;tag=2\r\n"
+         b"To: <sip:bob@example.com>\r\nCall-ID: inner\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 4\r\n\r\nevil")
+FORMS = {"none": None, "plain": "Content-Length: %d", "short": "l: %d", "capital": "CONTENT-LENGTH:%d", "blank": "Content-Length : %d",
+         "tabs": "l\t:\t%d", "fold": "Content-Length:\r\n %d", "folded end": "Content-Length: %d\r\n ", "zeros": "Content-Length: 00%d",
+         "trailing": "Content-Length: %d  "}
+ONE_LENGTH = re.compile(rb"\r\nContent-Length: (0|[1-9][0-9]*)\r\n(?![ \t])")
+ANY_LENGTH = re.compile(rb"[\r\n](content-length|l)[ \t\r\n]*:", re.IGNORECASE)
+
+
+def ends_where_it_says(raw):
+    """RFC 3261 20.14: one Content-Length, in the one form that every reader takes alike, and that many octets behind it."""
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    head += b"\r\n"
+    found = ONE_LENGTH.findall(head)
+    assert len(found) == 1 and len(ANY_LENGTH.findall(head)) == 1, head
+    assert blank and int(found[0]) == len(body) and body == INNER
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", head), head
+
+
+@pytest.mark.parametrize("callee", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("caller", ["udp", "tcp", "tls"])
+def test_smuggle_udp_to_stream(unsigned, net, caller, callee):
+    """A body that holds a message stays a body, however the length of the message around it was written, in a request and
+    in its answer. A datagram needs no Content-Length, and went on over TLS without one."""
+    eve = Sender(unsigned.peer(net, caller), unsigned.user())
+    bob = Phone(unsigned.peer(net, callee), unsigned.user()).register()
+    for name, form in FORMS.items():
+        if form or caller == "udp":
+            _, came = eve.to(bob, "MESSAGE", {"Content-Length": form and form % len(INNER)}, INNER, uri=bob.aor)
+            ends_where_it_says(came.raw)
+        else:
+            _, came = eve.to(bob, "MESSAGE", (), b"", uri=bob.aor)
+        answered = form if form or callee == "udp" else FORMS["plain"]
+        bob.answer(came, 200, f"to {name}", (), INNER, answered)
+        ends_where_it_says(eve.peer.take(lambda m, n=name: m.reason == f"to {n}", 5, f"the answer to {name}").raw)
+    assert not [m for m in bob.peer.inbox + eve.peer.inbox if m.one("Call-ID") == "inner"]
 
 
 # --- reflection ---

@@ -36,15 +36,15 @@ class End:
                 return message
         return None
 
-    def answer(self, request, code, reason="OK", headers=(), body=b""):
-        """Sends an answer to a request that came; gives its octets. Copies of the request get it, too."""
+    def answer(self, request, code, reason="OK", headers=(), body=b"", length="Content-Length: %d"):
+        """Sends an answer to a request that came; gives its octets. Copies of the request get it, too. length None: without."""
         out = [f"SIP/2.0 {code} {reason}"]
         for name, value in request.headers:
             if name in ("via", "record-route", "from", "call-id", "cseq"):
                 out.append(f"{name}: {value}")
             elif name == "to":
                 out.append(f"To: {value}" if tag(value) or code == 100 else f"To: {value};tag={self.tag}")
-        out += [f"{name}: {value}" for name, value in headers] + [f"Content-Length: {len(body)}"]
+        out += [f"{name}: {value}" for name, value in headers] + ([length % len(body)] if length else [])
         octets = "\r\n".join(out).encode("latin-1") + b"\r\n\r\n" + body
         request.peer.answered[(request.branch, request.cseq)] = octets
         request.peer.send(octets, request.source)
