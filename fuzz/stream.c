@@ -43,7 +43,7 @@ static void take(struct receiver *r, enum frame_found found, size_t n, uint64_t 
 	}
 	if (found == FRAME_LARGE)
 		r->skip = body;
-	r->ended = found == FRAME_BAD || (found == FRAME_LARGE && body > SIP_SKIP_MAX);
+	r->ended = found == FRAME_BAD || found == FRAME_LINES || (found == FRAME_LARGE && body > SIP_SKIP_MAX);
 	CHECK(n > 0 || r->ended);
 	buf_drop(&r->in, n);
 }

@@ -296,6 +296,24 @@ static bool tag_is_fine(const struct addr *a)
 }
 
 /*
+ * copies_are_lines: does all that an answer copies stay in its line? Otherwise a stranger would write lines of our
+ * answers, and between proxies these go by a connection that others share.
+ */
+static bool copies_are_lines(const struct sip_msg *m)
+{
+	static const enum header copied[] = {HDR_VIA, HDR_FROM, HDR_TO, HDR_CALL_ID, HDR_CSEQ};
+
+	if (m->defect_code == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
+		for (const struct sip_header *h = msg_each(m, copied[i], NULL); h != NULL;
+		     h = msg_each(m, copied[i], h))
+			if (scan_has_lone_line_end(h->value))
+				return false;
+	return true;
+}
+
+/*
  * parse_routing: reads what an answer copies (RFC 3261 8.2.6.2). Returns why no answer is possible, or NULL; other
  * faults are defects.
  */
@@ -304,6 +322,8 @@ static const char *parse_routing(struct sip_msg *m)
 	struct slice vias = msg_value(m, HDR_VIA), top, method;
 	bool bad;
 
+	if (!copies_are_lines(m))
+		return "lone CR or LF in a header field that an answer copies";
 	if (vias.p == NULL || !scan_list(&vias, &top, &bad))
 		return "no usable Via";
 	switch (via_parse(top, &m->via)) {

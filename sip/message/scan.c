@@ -49,6 +49,17 @@ bool scan_is_token(struct slice s)
 	return s.n > 0;
 }
 
+bool scan_has_lone_line_end(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\n')
+			return true;
+		if (s.p[i] == '\r' && (++i == s.n || s.p[i] != '\n'))
+			return true;
+	}
+	return false;
+}
+
 bool scan_is_ipv6(struct slice s)
 {
 	char text[INET6_ADDRSTRLEN];

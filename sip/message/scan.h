@@ -32,6 +32,12 @@ bool scan_is_token(struct slice s); /* one or more token characters */
 bool scan_is_host(struct slice s);  /* hostname, IPv4 address or bracketed IPv6 reference */
 bool scan_is_ipv6(struct slice s);  /* IPv6 address without brackets */
 
+/*
+ * scan_has_lone_line_end: is there a CR or LF that is not part of a CR LF? A reader that takes one for a line end finds
+ * other header fields in s.
+ */
+bool scan_has_lone_line_end(struct slice s);
+
 /* scan_skip: s without the blanks in front. scan_token: cuts the token in front of *s; empty when there is none. */
 struct slice scan_skip(struct slice s);
 struct slice scan_token(struct slice *s);

@@ -65,6 +65,8 @@ static enum frame_found measure(struct frame *f, struct slice s, size_t head, si
 	uint64_t length = 0;
 
 	*n = head;
+	if (scan_has_lone_line_end(slice_sub(s, 0, head)))
+		return FRAME_LINES;
 	if (!content_length(slice_sub(s, 0, head), &length))
 		return FRAME_BAD;
 	if (length > max || head + (size_t)length > max) {

@@ -19,6 +19,7 @@ enum frame_found {
 	FRAME_BLANK,   /* *n octets are line ends before a message: drop them */
 	FRAME_LARGE,   /* *n octets are a head whose body of *body octets is too long: answer 413, skip both */
 	FRAME_BAD,     /* *n octets are a head without a usable Content-Length, or 0: no head ends in time; close */
+	FRAME_LINES,   /* *n octets are a head with a CR or LF that ends no line; close */
 };
 
 /*

@@ -226,7 +226,8 @@ static bool refuse_head(struct transport *t, struct connection *c, const struct 
 		return hand_up(t, from, head, true, UINT32_MAX) && body <= SIP_SKIP_MAX;
 	}
 	if (head.n > 0)
-		parse_up(t, from, head, 400, "Bad Content-Length Header Field");
+		parse_up(t, from, head, 400,
+			 found == FRAME_LINES ? "Lone CR or LF in the Head" : "Bad Content-Length Header Field");
 	return false;
 }
 
@@ -261,6 +262,7 @@ static size_t step(struct transport *t, struct stream *s, struct connection *c, 
 		return n;
 	case FRAME_LARGE:
 	case FRAME_BAD:
+	case FRAME_LINES:
 		if (!refuse_head(t, c, &from, slice_sub(in, 0, n), found, body)) {
 			stream_close(s, "messages cannot be told apart");
 			return in.n;

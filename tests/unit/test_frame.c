@@ -20,8 +20,8 @@ struct reader {
 
 static void take_one(struct reader *r, enum frame_found found, size_t n, uint64_t body)
 {
-	static const char letters[] = {
-		[FRAME_MESSAGE] = 'M', [FRAME_PING] = 'P', [FRAME_BLANK] = 'B', [FRAME_LARGE] = 'L', [FRAME_BAD] = 'X'};
+	static const char letters[] = {[FRAME_MESSAGE] = 'M', [FRAME_PING] = 'P', [FRAME_BLANK] = 'B',
+				       [FRAME_LARGE] = 'L',   [FRAME_BAD] = 'X',  [FRAME_LINES] = 'C'};
 
 	/* After anything but FRAME_MORE the frame is ready for the next message. */
 	assert_true(r->frame.scanned == 0 && r->frame.total == 0);
@@ -33,7 +33,7 @@ static void take_one(struct reader *r, enum frame_found found, size_t n, uint64_
 		buf_add(&r->log, slice_sub(buf_slice(&r->waiting), 0, n));
 	buf_addc(&r->log, '.');
 	buf_drop(&r->waiting, n);
-	r->ended = found == FRAME_BAD || found == FRAME_LARGE;
+	r->ended = found == FRAME_BAD || found == FRAME_LINES || found == FRAME_LARGE;
 }
 
 static void arrive(struct reader *r, struct slice octets)
@@ -176,6 +176,27 @@ static void bad_lengths(void **state)
 	same_however_cut(S(HEAD "l: 1\r\nl: 1\r\n\r\na"), MAX, "M60");
 }
 
+/* A reader that takes a lone CR or LF for the end of a line finds another head than we do. */
+static void lone_line_ends(void **state)
+{
+	static const char *const lone[] = {"X: a\nl: 9", "X: a\rl: 9", "X: a\n\n",    "X: a\r",   "X: a\n\r",
+					   "X: \n",      "\nX: a",     "X: \"\\\n\"", "X: a\n b", "X\n: a"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lone); i++) {
+		struct buf b = {0};
+		char expected[8];
+
+		buf_addf(&b, HEAD "%s\r\nl: 6\r\n\r\n", lone[i]);
+		snprintf(expected, sizeof(expected), "C%zu.", b.n);
+		buf_adds(&b, "behind");
+		same_however_cut(buf_slice(&b), MAX, expected);
+		buf_free(&b);
+	}
+	/* In a body they are octets like others. */
+	same_however_cut(S(HEAD "l: 4\r\n\r\n\n\n\r\r"), MAX, "M57");
+}
+
 static void large_bodies(void **state)
 {
 	static const struct {
@@ -284,8 +305,9 @@ static void scanned_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages),     cmocka_unit_test(between_messages), cmocka_unit_test(bad_lengths),
-		cmocka_unit_test(large_bodies), cmocka_unit_test(long_heads),       cmocka_unit_test(scanned_once),
+		cmocka_unit_test(messages),       cmocka_unit_test(between_messages), cmocka_unit_test(bad_lengths),
+		cmocka_unit_test(lone_line_ends), cmocka_unit_test(large_bodies),     cmocka_unit_test(long_heads),
+		cmocka_unit_test(scanned_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,32 @@ def test_smuggle_udp_to_stream(unsigned, net, caller, callee):
     assert not [m for m in bob.peer.inbox + eve.peer.inbox if m.one("Call-ID") == "inner"]
 
 
+@pytest.mark.parametrize("name", ["Via", "From", "To", "Call-ID", "CSeq", "Subject"])
+def test_no_answer_copies_a_lone_line_end(lab, net, name):
+    """Between proxies an answer goes over a stream that others share: whoever writes a line end there writes messages."""
+    agent = lab.agent(net, lab.user(), "udp")
+    for octets in (b"\n", b"\r", b"\n\n", b"\nContent-Length: 0\r"):
+        request = agent.new("OPTIONS", "sip:example.com")
+        request.set(name, f"{request.get(name) or 'about'} {octets.decode()} x")
+        agent.peer.send(request.encode())
+        if name == "Subject":
+            assert agent.peer.take(lambda m: m.code, 5, "the 400").start == "SIP/2.0 400 Control Character in Header Field"
+    good = agent.new("OPTIONS", "sip:example.com")
+    agent.peer.send(good.encode())
+    assert agent.peer.take(lambda m: m.code, 5, "the answer").one("Call-ID") == good.get("Call-ID")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("lone", ["X: a\nContent-Length: 0", "X: a\rl: 0", "X: a\n\nb", "X: a\r", "X\n: a"])
+def test_a_lone_line_end_ends_the_connection(lab, net, transport, lone):
+    """A reader that takes it for a line end finds another head than we do."""
+    agent = lab.agent(net, lab.user(), transport)
+    request = agent.new("OPTIONS", "sip:example.com").encode()
+    agent.peer.send(request.replace(b"\r\nMax-Forwards", b"\r\n" + lone.encode() + b"\r\nMax-Forwards", 1))
+    assert agent.peer.take(lambda m: m.code, 5, "the 400").start == "SIP/2.0 400 Lone CR or LF in the Head"
+    agent.peer.wait_closed()
+
+
 # --- reflection ---
 
 class Victim:

@@ -63,7 +63,7 @@ class Sipp:
             table = directory / f"{name}.csv"
             with open(table, "w", newline="") as out:
                 out.write("SEQUENTIAL\n")
-                csv.writer(out, delimiter=";").writerows(users)
+                csv.writer(out, delimiter=";", lineterminator="\n").writerows(users)
             command += ["-inf", table]
         self.child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=directory)
