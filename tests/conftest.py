@@ -70,6 +70,12 @@ def plain(labs):
 
 
 @pytest.fixture(scope="session")
+def unsigned(labs):
+    """A server without the signatures of users for users, so that what comes by a datagram leaves in one."""
+    yield from running(labs, "identity.sign=outbound")
+
+
+@pytest.fixture(scope="session")
 def quick(labs):
     """A server that grants short lifetimes."""
     yield from running(labs, "notify.interval=0", "certificate.min-expires=1", "credential.min-expires=1",

@@ -11,16 +11,9 @@ import time
 
 import pytest
 from peer import certs
-from peer.lab import BINARY, running, until
+from peer.lab import BINARY, until
 from peer.phone import Phone, Sender
 from peer.sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
-
-
-@pytest.fixture(scope="module")
-def unsigned(labs):
-    """Without the signatures of users for users, so that what comes by a datagram leaves in one."""
-    yield from running(labs, "identity.sign=outbound")
-
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
            "UPDATE", "REFER", "INFO", "FROBNICATE")

@@ -4,7 +4,6 @@ of every kind, in dialogs and without, with header fields that nobody has heard 
 import itertools
 
 import pytest
-from peer.lab import running
 from peer.phone import Dialog, Phone, lines
 from peer.sipclient import UdpPeer, addr_spec
 
@@ -13,11 +12,6 @@ ODD = [("X-Blanks", "  two  blanks,\tone tab \t"), ("X-Fold", "a\r\n\t b\r\n   c
        ("X-Quoted", '"a \\" b, <c>" ; p = "," ,, ;'), ("X-UTF-8", "Gr\xc3\xbc\xc3\x9fe"), ("x-TwIcE", "2, 1"),
        ("Subject ", "a blank first"), ("P!%*_+`'~-.1", "marks"), ("c", 'application/x-odd;p="\xff"')]
 TRANSPORTS = [("udp", "udp"), ("tls", "tls"), ("sips", "sips"), ("udp", "tls"), ("tls", "tcp")]
-
-
-@pytest.fixture(scope="module")
-def unsigned(labs):
-    yield from running(labs, "identity.sign=outbound")
 
 
 @pytest.fixture(params=TRANSPORTS, ids=lambda pair: "-".join(pair))
