@@ -22,7 +22,7 @@ access      = access auth nonce
 event       = package dialog sub notifier notify subscribe
 registrar   = registrar register register_read
 credential  = user_cert publish_body turn creator state publish credentials
-proxy       = proxy itinerary vetting fork branch forward record_route
+proxy       = proxy itinerary passage vetting fork branch forward record_route
 server      = router site serve operate control load
 verb        = admin lab setup say
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
@@ -46,12 +46,13 @@ check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns 
 check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py
 check_identity    = $(addprefix unit/,judge replay web_url identity) \
                     $(addprefix scenario/,verifier cert_cache identity inbound) e2e/identity
-check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py
+check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2e/attack/test_access.py \
+                    e2e/attack/test_relay.py
 check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event
 check_registrar   = scenario/registrar e2e/registrar
 check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
 check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) \
-                    e2e/proxy e2e/identity/test_authservice.py
+                    e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)

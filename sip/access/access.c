@@ -1,8 +1,14 @@
 #include "sip/access/access.h"
 
 #include "core/log.h"
+#include "sip/message/header.h"
 
 /* The checks and their answers. The order within each is the one of T-15, so that no answer tells more than it must. */
+
+bool access_claims(const struct access *a, struct slice value)
+{
+	return digest_may_be_of(value, slice_str(a->settings->config.domain));
+}
 
 bool access_require(struct tx *tx, struct slice supported)
 {

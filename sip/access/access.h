@@ -15,6 +15,12 @@ struct access {
 };
 
 /*
+ * access_claims: may value, of a challenge or of credentials, be taken for Digest of a realm of this server? What is
+ * between a user and this server goes to nobody else, and comes from nobody else (DIG-10).
+ */
+bool access_claims(const struct access *a, struct slice value);
+
+/*
  * access_require: does Require have only option tags of supported, a list separated by commas (RFC 3261 8.2.2.3)? 420,
  * or 400 when it cannot be read.
  */

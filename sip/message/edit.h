@@ -2,13 +2,14 @@
 #define SIP_MESSAGE_EDIT_H
 
 #include "core/buf.h"
+#include "sip/message/limits.h"
 #include "sip/message/msg.h"
 
 /*
  * A list of changes to a message, applied to its original octets. What no edit names goes out octet for octet as it
  * came, because RFC 4474 signs octets (CRT-26). The message and the texts of edits are borrowed until edit_apply.
  */
-#define EDIT_MAX 48
+#define EDIT_MAX (SIP_HEADERS_MAX + 16) /* each header field, and what a proxy adds */
 
 struct edit_list {
 	const struct sip_msg *msg;

@@ -226,3 +226,44 @@ enum err digest_params_parse(struct slice s, struct digest_params *out)
 	*out = d;
 	return ERR_OK;
 }
+
+/* has_digest: does "Digest" stand in s with a blank behind it, be it between quotes? */
+static bool has_digest(struct slice s)
+{
+	const struct slice word = S("Digest");
+
+	for (size_t i = 0; i + word.n < s.n; i++)
+		if (slice_ieq(slice_sub(s, i, i + word.n), word) && char_is(s.p[i + word.n], CHAR_LWS) &&
+		    (i == 0 || !char_is(s.p[i - 1], CHAR_TOKEN)))
+			return true;
+	return false;
+}
+
+/* same_realm: text stood between quotes, where a backslash makes the next character literal (RFC 3261 25.1). */
+static bool same_realm(struct slice text, struct slice realm)
+{
+	size_t at = 0;
+
+	text = slice_trim(text);
+	for (size_t i = 0; i < text.n; i++, at++) {
+		if (text.p[i] == '\\' && i + 1 < text.n)
+			i++;
+		if (at >= realm.n || ascii_lower(text.p[i]) != ascii_lower(realm.p[at]))
+			return false;
+	}
+	return at == realm.n;
+}
+
+bool digest_may_be_of(struct slice s, struct slice realm)
+{
+	struct digest_params d;
+
+	switch (digest_params_parse(s, &d)) {
+	case ERR_OK:
+		return d.realm.p == NULL || same_realm(d.realm, realm);
+	case ERR_UNSUPPORTED:
+		return has_digest(s); /* lists of challenges are not SIP (RFC 3261 7.3.1), and are read all the same */
+	default:
+		return true;
+	}
+}

@@ -138,12 +138,12 @@ static struct forward how_of(const struct branch *b, struct slice id, bool measu
 			      .routes = b->routes != NULL ? slice_str(b->routes) : SLICE_NONE,
 			      .max_forwards = hops_left(f->request),
 			      .max_breadth = b->breadth,
-			      .realm = f->proxy->d.access.settings->config.domain};
+			      .passage = fork_passage(f, f->caller_local || f->comes_back)};
 
 	*h = (struct how_texts){.source = peer_ip(&f->source.remote),
 				.sent_by = transport_sent_by(f->proxy->d.transport, &b->flow)};
 	add_record_route(b, measured, &h->record_route);
-	how.asserts = fork_asserts(f, &h->asserted);
+	fork_assertion(f, &h->asserted);
 	how.received = slice_str(h->source.text);
 	how.sent_by = h->sent_by.text;
 	how.record_route = buf_slice(&h->record_route);
@@ -254,19 +254,9 @@ static bool try_hops(struct branch *b)
 	return false;
 }
 
-/* on_heard: what the client transaction reports: a response, or NULL for a timeout or a failed transport. */
-static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
+/* heard: a response, of which only that is left which may go on. */
+static void heard(struct branch *b, struct sip_msg *m)
 {
-	struct branch *b = arg;
-
-	(void)id;
-	if (m == NULL) {
-		/* RFC 3263 4.3: the next hop, unless this one has answered something. */
-		if (!b->heard && !b->cancelled && try_hops(b))
-			return;
-		fork_failure(b, code_of(b, why), NULL);
-		return;
-	}
 	b->heard = true;
 	if (m->status == 503 && !b->cancelled && try_hops(b))
 		return;
@@ -286,6 +276,27 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 		fork_failure(b, 408, NULL); /* our CANCEL brought it, not one of the caller */
 	} else {
 		fork_failure(b, m->status, m);
+	}
+}
+
+/* on_heard: what the client transaction reports: a response, or NULL for a timeout or a failed transport. */
+static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
+{
+	struct branch *b = arg;
+	struct passage passage = fork_passage(b->fork, b->fork->to_local);
+	struct sip_msg *rest;
+
+	(void)id;
+	if (m == NULL) {
+		/* RFC 3263 4.3: the next hop, unless this one has answered something. */
+		if (!b->heard && !b->cancelled && try_hops(b))
+			return;
+		fork_failure(b, code_of(b, why), NULL);
+	} else if (passage_response(&passage, b->fork->request, m, &rest) == ERR_OK) {
+		heard(b, rest);
+		msg_unref(rest);
+	} else if (m->status >= 200 && b->state != BRANCH_DONE) {
+		fork_failure(b, 502, NULL);
 	}
 }
 

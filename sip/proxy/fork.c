@@ -250,14 +250,21 @@ static bool wants_privacy(const struct sip_msg *m)
 	return false;
 }
 
-bool fork_asserts(const struct fork *f, struct buf *line)
+struct passage fork_passage(const struct fork *f, bool from_user)
 {
-	if (f->proxy->d.access.settings->config.identity_verify_inbound == VERIFY_OFF)
-		return false;
-	/* To other domains Identity tells it. What a user asserts of itself is not passed on. */
-	if (f->to_local && f->vouched && !wants_privacy(f->request))
+	const struct access *access = &f->proxy->d.access;
+
+	return (struct passage){.access = access,
+				.from_user = from_user,
+				.names = access->settings->config.identity_verify_inbound == VERIFY_OFF};
+}
+
+void fork_assertion(const struct fork *f, struct buf *line)
+{
+	/* To other domains Identity tells it. */
+	if (f->to_local && f->vouched && !wants_privacy(f->request) &&
+	    f->proxy->d.access.settings->config.identity_verify_inbound != VERIFY_OFF)
 		buf_addf(line, "P-Asserted-Identity: <%.*s>\r\n", SLICE_ARG(f->request->from.spec));
-	return true;
 }
 
 /* --- groups of equal q, one after another (16.6) --- */

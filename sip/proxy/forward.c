@@ -19,21 +19,6 @@ static enum err drop_all(struct edit_list *l, enum header id)
 	return e;
 }
 
-/* Answers for other realms are for other proxies on the way (RFC 3261 22.3). */
-static enum err drop_credentials(struct edit_list *l, struct slice realm)
-{
-	enum err e = ERR_OK;
-
-	for (const struct sip_header *h = msg_each(l->msg, HDR_PROXY_AUTHORIZATION, NULL); e == ERR_OK && h != NULL;
-	     h = msg_each(l->msg, HDR_PROXY_AUTHORIZATION, h)) {
-		struct digest_params d;
-
-		if (digest_params_parse(h->value, &d) == ERR_OK && slice_eq(d.realm, realm))
-			e = edit_replace(l, h, SLICE_NONE);
-	}
-	return e;
-}
-
 /*
  * set: replaces the header field of this name, or adds line behind all others but Identity, which RFC 4474 5 wants
  * last.
@@ -118,12 +103,10 @@ static enum err plan(struct plan *p, const struct sip_msg *m, const struct forwa
 		e = set(l, HDR_MAX_BREADTH, buf_slice(&p->breadth));
 	if (e == ERR_OK && f->new_routes)
 		e = drop_all(l, HDR_ROUTE);
-	if (e == ERR_OK && f->asserts)
-		e = drop_all(l, HDR_P_ASSERTED_IDENTITY);
 	if (e == ERR_OK && f->asserted.n > 0)
 		e = edit_insert(l, msg_each(m, HDR_IDENTITY, NULL), f->asserted);
 	if (e == ERR_OK)
-		e = drop_credentials(l, slice_str(f->realm));
+		e = passage_request(&f->passage, l);
 	if (e == ERR_OK)
 		e = set_length(l, &p->length);
 	return e;

@@ -1,7 +1,7 @@
 #ifndef SIP_PROXY_FORWARD_H
 #define SIP_PROXY_FORWARD_H
 
-#include "sip/message/msg.h"
+#include "sip/proxy/passage.h"
 
 /*
  * What a proxy changes in a message that it forwards (RFC 3261 16.6, 16.7). Content-Length is always ours: one line,
@@ -19,10 +19,9 @@ struct forward {
 	bool new_routes;           /* all Route header fields are replaced by routes */
 	struct slice routes;       /* values separated by commas; empty: no Route */
 	unsigned max_forwards;     /* the new value of Max-Forwards */
-	bool asserts;              /* all P-Asserted-Identity are replaced by asserted, a whole line or empty */
-	struct slice asserted;
-	unsigned max_breadth; /* 0: no such header field */
-	const char *realm;    /* Proxy-Authorization for this realm is removed: it has done its work (RFC 3261 22.3) */
+	struct slice asserted;     /* a whole P-Asserted-Identity line, or empty */
+	unsigned max_breadth;      /* 0: no such header field */
+	struct passage passage;    /* what is taken out */
 };
 
 /* forward_request: appends m with these changes. ERR_LIMIT: more changes than an edit list takes. */

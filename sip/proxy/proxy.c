@@ -121,6 +121,21 @@ static bool check_sender(struct asking *a, bool outbound)
 	return false;
 }
 
+/* check_passage: see passage_refusal. false: answered. */
+static bool check_passage(const struct asking *a)
+{
+	const struct passage passage = {.access = &a->p->d.access, .from_user = a->local || a->comes_back};
+	const char *reason;
+	unsigned code = passage_refusal(&passage, a->m, &reason);
+
+	if (code == 0)
+		return true;
+	log_line(LOG_WARN, "event=stranger_refused peer=%s method=%s uri=%s", peer_text(&a->source.remote).text,
+		 log_esc(a->m->method_name).text, log_esc(a->m->uri_text).text);
+	refuse(a, code, reason);
+	return false;
+}
+
 /* start: all targets are known. Detects loops (RFC 3261 16.3 4), and goes on to vetting. */
 static void start(struct asking *a, struct fork *f)
 {
@@ -345,7 +360,7 @@ static void route(struct asking *a, const char *bad_route)
 	} else if (a->it.routed || !itinerary_is_of_domain(a->p, &a->m->uri)) {
 		if (check_sender(a, true))
 			send_on(a);
-	} else if (a->tx != NULL && check_sender(a, false)) {
+	} else if (a->tx != NULL && check_sender(a, false) && check_passage(a)) {
 		send_to_user(a);
 	}
 }

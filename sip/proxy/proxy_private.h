@@ -3,6 +3,7 @@
 
 #include "core/group.h"
 #include "core/map.h"
+#include "sip/proxy/passage.h"
 #include "sip/proxy/proxy.h"
 
 /*
@@ -138,10 +139,11 @@ void fork_mark(const struct fork *f, struct buf *out);
 bool fork_is_loop(const struct fork *f);
 
 /*
- * fork_asserts: do we remove what P-Asserted-Identity says (RFC 3325)? If so, appends the line that takes its place, if
- * any.
+ * fork_passage: what passes in this direction; from_user: its sender is a user of ours. fork_assertion: appends the
+ * P-Asserted-Identity line (RFC 3325) that tells a user of ours who calls, if that is known and may be told.
  */
-bool fork_asserts(const struct fork *f, struct buf *line);
+struct passage fork_passage(const struct fork *f, bool from_user);
+void fork_assertion(const struct fork *f, struct buf *line);
 
 /*
  * fork_go: starts the branches with the highest q. fork_cancel: cancels all. fork_end: forgets the request without an

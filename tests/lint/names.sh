@@ -13,7 +13,7 @@ BEGIN {
 	also["crypto/tls_state.h"] = "tls"
 	also["crypto/cert_state.h"] = "cert"
 	also["sip/locate/routes.h"] = "route"
-	also["sip/message/header.h"] = "cseq delta event substate media accept disposition digest_params" # header fields
+	also["sip/message/header.h"] = "cseq delta event substate media accept disposition digest" # header fields
 	also["sip/message/proto.h"] = "method header status" # names of the protocol
 	also["sip/message/scan.h"] = "char"
 	also["sip/transaction/transaction.h"] = "tx"

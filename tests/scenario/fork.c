@@ -80,9 +80,37 @@ static void the_best_failure_is_passed(void **state)
 		msg_unref(asked(s, &s->phone1, METHOD_ACK));
 		if (rows[i].first >= 600) /* nobody else is to ring */
 			msg_unref(asked(s, &s->phone2, METHOD_CANCEL));
-		reply(s, &s->phone2, m[1], rows[i].second, NULL);
+		reply(s, &s->phone2, m[1], rows[i].second,
+		      rows[i].second == 401 ? "WWW-Authenticate: Digest realm=\"one\", nonce=\"1\"\r\n" : NULL);
 		msg_unref(asked(s, &s->phone2, METHOD_ACK));
 		expect(s, &s->eve, rows[i].best);
+		say(s, &s->eve, (struct req){.method = "ACK", .call_id = "fork", .to = "<sip:bob@example.com>;tag=b"});
+		fake_advance(s->w->loop, 64000);
+		while (fake_sent(s->w->site->transport) > 0)
+			msg_unref(next(s, NULL));
+		drop_both(m);
+	}
+}
+
+/* RFC 3261 22.1, DIG-10: what asks in our name is no challenge, and neither is a 401 without one; 486 is better. */
+static void no_challenge_of_ours_decides(void **state)
+{
+	static const char *const theirs[] = {NULL, "WWW-Authenticate: Digest realm=\"EXAMPLE.com\", nonce=\"1\"\r\n",
+					     "Proxy-Authenticate: Digest nonce=\"1\"\r\n"};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < 4 * COUNT(theirs); i++) {
+		unsigned code = i % 2 != 0 ? 401 : 407;
+		struct sip_msg *m[2], *r;
+
+		ring_both(s, m);
+		reply(s, &s->phone1, m[0], code, theirs[i / 4]);
+		msg_unref(asked(s, &s->phone1, METHOD_ACK));
+		reply(s, &s->phone2, m[1], (i & 2) != 0 ? 486 : code, (i & 2) != 0 ? NULL : theirs[i / 4]);
+		msg_unref(asked(s, &s->phone2, METHOD_ACK));
+		r = answered(s, &s->eve, (i & 2) != 0 ? 486 : 502);
+		assert_int_equal(msg_count(r, HDR_WWW_AUTHENTICATE) + msg_count(r, HDR_PROXY_AUTHENTICATE), 0);
+		msg_unref(r);
 		say(s, &s->eve, (struct req){.method = "ACK", .call_id = "fork", .to = "<sip:bob@example.com>;tag=b"});
 		fake_advance(s->w->loop, 64000);
 		while (fake_sent(s->w->site->transport) > 0)
@@ -404,6 +432,7 @@ int main(void)
 		T(the_first_2xx_ends_the_others),
 		T(both_2xx_are_passed),
 		T(the_best_failure_is_passed),
+		T(no_challenge_of_ours_decides),
 		T(challenges_are_gathered),
 		T(lower_q_rings_later),
 		T(lower_q_rings_after_a_while),

@@ -21,6 +21,17 @@ static struct sip_msg *message(const char *headers)
 	return m;
 }
 
+/* What forward.h needs to know which realms are ours. */
+static const struct access *the_access(void)
+{
+	static char domain[] = "example.com";
+	static struct settings settings;
+	static const struct access access = {.settings = &settings};
+
+	settings.config.domain = domain;
+	return &access;
+}
+
 static void the_measured_size_is_that_of_what_is_written(void **state)
 {
 	static const char *const headers[] = {
@@ -37,7 +48,7 @@ static void the_measured_size_is_that_of_what_is_written(void **state)
 			      .branch = S("z9hG4bKabc"),
 			      .new_routes = true,
 			      .max_forwards = 69,
-			      .realm = "example.com"};
+			      .passage.access = the_access()};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -49,7 +60,7 @@ static void the_measured_size_is_that_of_what_is_written(void **state)
 			how.uri = k & 1 ? S("sip:bob@192.0.2.10:5070") : SLICE_NONE;
 			how.routes = k & 2 ? S("<sip:q;lr>") : SLICE_NONE;
 			how.record_route = k & 4 ? S("Record-Route: <sip:t@192.0.2.1;lr>\r\n") : SLICE_NONE;
-			how.asserts = (k & 8) != 0;
+			how.passage.names = (k & 8) == 0;
 			how.asserted = k & 8 ? S("P-Asserted-Identity: <sip:a@example.org>\r\n") : SLICE_NONE;
 			how.max_breadth = k;
 			assert_int_equal(forward_request(m, &how, &out), ERR_OK);
@@ -97,7 +108,7 @@ static void the_length_is_always_ours(void **state)
 					    "Content-Length: 0002\r\n"};
 	static const char *const others[] = {"", "Identity: \"abc\"\r\n", "X: l: 2\r\n"};
 	struct forward how = {
-		.proto = "TLS", .sent_by = "192.0.2.1:5061", .branch = S("z9hG4bKabc"), .realm = "example.com"};
+		.proto = "TLS", .sent_by = "192.0.2.1:5061", .branch = S("z9hG4bKabc"), .passage.access = the_access()};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(forms) * COUNT(others) * 2; i++) {

@@ -221,6 +221,53 @@ static void digest_good(void **state)
 	assert_true(d.realm.p != NULL && d.realm.n == 0);
 }
 
+/* G46: whatever some reader may take for the realm of this server, and what nobody can. */
+static void digest_of_whom(void **state)
+{
+	static const char *const ours[] = {
+		"Digest realm=\"example.com\"",
+		"dIGEST nonce=\"x\", REALM = \"Example.COM\", qop=\"auth\"",
+		"Digest realm=example.com",
+		"Digest realm=\"ex\\ample.co\\m\"",
+		"Digest realm=\" example.com\t\"",
+		"Digest realm=\"example.com\r\n \"",
+		"Digest\r\n realm=\"example.com\"",
+		/* no realm without doubt */
+		"Digest nonce=\"x\"",
+		"Digest realm=\"other\", realm=\"other\"",
+		"Digest realm=\"other\", nonce=\"x\", Digest realm=\"example.com\"",
+		"Digest realm=\"other",
+		"Digest realm=\"other\" nonce=\"x\"",
+		"Digest",
+		"",
+		"Bearer realm=\"a\", Digest realm=\"example.com\"",
+		"Basic realm=\"a\",digest\trealm=example.com",
+	};
+	static const char *const others[] = {
+		"Digest realm=\"example.org\"",
+		"Digest realm=\"credential.example.com\"",
+		"Digest realm=\"example.com.\"",
+		"Digest realm=\"\"",
+		"Digest realm=\"example.co\"",
+		"Digest realm=\"example.com\\\"\"",
+		"Digest realm=\"digest example.com\"",
+		"Bearer realm=\"example.com\"",
+		"Bearer authz_server=\"https://digest/\"",
+		"Basic ZGlnZXN0IHJlYWxtPQ==",
+		"AKAv1 realm=\"example.com\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ours) + COUNT(others); i++) {
+		const char *text = i < COUNT(ours) ? ours[i] : others[i - COUNT(ours)];
+		struct slice in = guard_copy(slice_str(text));
+
+		if (digest_may_be_of(in, S("example.com")) != i < COUNT(ours))
+			fail_msg("%s", text);
+		guard_free(in);
+	}
+}
+
 static void digest_bad(void **state)
 {
 	static const struct {
@@ -370,8 +417,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cseq_good),    cmocka_unit_test(cseq_bad),    cmocka_unit_test(delta),
 		cmocka_unit_test(events),       cmocka_unit_test(media_types), cmocka_unit_test(accept_lists),
-		cmocka_unit_test(dispositions), cmocka_unit_test(digest_good), cmocka_unit_test(digest_bad),
-		cmocka_unit_test(prefixes),     cmocka_unit_test(substates),
+		cmocka_unit_test(dispositions), cmocka_unit_test(digest_good), cmocka_unit_test(digest_of_whom),
+		cmocka_unit_test(digest_bad),   cmocka_unit_test(prefixes),    cmocka_unit_test(substates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,7 +198,7 @@ FORMS = [
     "Date: DATE", "date:  DATE  ", "Date:\r\n DATE",
     "c: text/plain", "Content-Type:\r\n text/plain;charset=\"utf-8\"", "X-Folded: a\r\n b\r\n\tc",
     "Content-Length:   LENGTH", "l:LENGTH",
-    "Subject: a | b \xe4\xff", "Privacy: id", "P-Preferred-Identity: <sip:USER@example.com>",
+    "Subject: a | b \xe4\xff", "Privacy: id", "P-Charging-Vector: icid-value=1",
     "Expires: 5\r\nY-Other: \"\r\nN-Other:", "Accept: a/b,\r\n c/d;q=0.1",
 ]
 NAMES = {"f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "c": "Content-Type", "l": "Content-Length"}

@@ -1,0 +1,320 @@
+"""Digest stays between a user and the server that he means (G46, DIG-10, RFC 3261 22.1), and nobody speaks in the name of
+the domain: everything that could be passed on is sent in every direction, and what arrives is read by another reader."""
+
+import itertools
+import re
+
+import pytest
+from peer import certs, digest
+from peer.phone import Dialog, Far, Phone, Sender, about, came_to
+from peer.sipclient import addr_spec, credential_of, token
+
+METHODS = ("OPTIONS", "SUBSCRIBE", "NOTIFY", "MESSAGE", "INVITE", "BYE", "PRACK", "UPDATE", "REFER", "INFO", "FROBNICATE")
+TRANSPORTS = [("udp", "udp"), ("udp", "tls"), ("tls", "tcp"), ("tcp", "udp")]
+HOSTILE = [
+    'Digest realm="example.com", nonce="n", algorithm=MD5, qop="auth"',
+    'Digest realm="example.com", nonce="n", response="r", username="alice", uri="sip:x"',
+    'DIGEST nonce="n", REALM="EXAMPLE.Com"', "Digest realm=example.com, nonce=n", 'Digest\r\n realm="example.com", nonce="n"',
+    'Digest realm="ex\\ample.com"', 'Digest realm=" example.com "', 'Digest nonce="n"', "Digest", 'Digest realm="example.com',
+    'Digest realm="other", nonce="n", Digest realm="example.com", nonce="n"', 'Bearer realm="a", Digest realm="example.com"',
+    'Digest realm="other", realm="example.com"', 'Digest realm="other";realm="example.com"']
+FOREIGN = ['Digest realm="example.org", nonce="n", qop="auth"', 'Bearer realm="example.com", scope="sip"',
+           'Digest realm="an.example.com.example", nonce="n"', "Basic YWxpY2U6c2VjcmV0"]
+ASKS = ("WWW-Authenticate", "Proxy-Authenticate")
+ANSWERS = ("Authorization", "Proxy-Authorization")
+CARRIERS = {name.lower() for name in ASKS + ANSWERS}
+SPELLED = [str, str.upper, str.lower, lambda name: name + " ", lambda name: name + "\t"]
+
+
+def fields(names, values):
+    """(name, value) for all of them, each name in another spelling."""
+    return [(spell(name), value) for (name, value), spell in zip(itertools.product(names, values), itertools.cycle(SPELLED))]
+
+
+def carried(raw):
+    """What a careless reader finds of those header fields, in their order."""
+    head = re.sub(rb"\r\n[ \t]+", b" ", raw.partition(b"\r\n\r\n")[0]).decode("latin-1")
+    split = [line.partition(":") for line in head.split("\r\n")[1:]]
+    return [(name.strip().lower(), value.strip()) for name, _, value in split if name.strip().lower() in CARRIERS]
+
+
+def only_foreign(raw, names):
+    """Everything foreign came, and nothing else."""
+    assert sorted(carried(raw)) == sorted((name.lower(), value) for name in names for value in FOREIGN), raw
+
+
+def lines_of(names, values=HOSTILE + FOREIGN):
+    """The same for Sender.octets, which takes a dict."""
+    return {"Event": "Event: presence",
+            **{f"x{number}": f"{name}: {value}" for number, (name, value) in enumerate(fields(names, values))}}
+
+
+@pytest.fixture(params=TRANSPORTS, ids="-".join)
+def ends(request, unsigned, net):
+    """A caller and a phone, both users of the server."""
+    here, there = request.param
+    return Sender(unsigned.peer(net, here), unsigned.user()), Phone(unsigned.peer(net, there), unsigned.user()).register()
+
+
+def stranger():
+    """What a request has that comes from another domain."""
+    return {"From": f"From: <sip:eve@example.org>;tag={token()}", "To": "To: <sip:bob@example.com>",
+            "Event": "Event: presence"}
+
+
+def test_no_credentials_of_ours_go_on(ends):
+    """DIG-10: of a stranger, in both header fields; of a user, whose Proxy-Authorization is for us, in the other one."""
+    eve, bob = ends
+    for method in METHODS:
+        if method not in ("NOTIFY", "REFER"):
+            more = {**stranger(), **lines_of(ANSWERS + ASKS)}
+            _, came = eve.to(bob, method, more, b"", uri=bob.aor, credentials=False)
+            only_foreign(came.raw, ANSWERS + ASKS)
+            bob.answer(came, 603, "No")
+            if method == "INVITE":  # the ACK is made from what went on
+                ack = bob.net.wait(lambda c=came: next((m for m in bob.peer.inbox if m.method == "ACK" and m.branch == c.branch),
+                                                       None), 5, "the ACK")
+                assert not [value for name, value in carried(ack.raw) if value not in FOREIGN]
+        _, came = eve.to(bob, method, lines_of(ASKS + ANSWERS[:1]), b"", uri=bob.aor)
+        only_foreign(came.raw, ASKS + ANSWERS[:1])
+        bob.answer(came, 603, "No")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_no_credentials_of_ours_leave_the_domain(lab, net, transport):
+    alice, far = Sender(lab.peer(net, "tls"), lab.user()), Far(lab, net, transport)
+    for method in METHODS:
+        _, came = alice.to(far, method, lines_of(ASKS + ANSWERS[:1]), b"")
+        only_foreign(came.raw, ASKS + ANSWERS[:1])
+        far.answer(came, 603, "No")
+
+
+def test_no_credentials_of_ours_go_on_in_a_dialog(ends):
+    """Both ends of a call between a stranger and a user, ACK to a 2xx and CANCEL included."""
+    eve, bob = ends
+    call_id, raw = eve.octets("INVITE", bob.aor, {**stranger(), "To": f"To: <{bob.aor}>", "Contact": f"Contact: {eve.contact}"},
+                              credentials=False)
+    eve.peer.send(raw)
+    invite = came_to(bob, call_id)
+    bob.answer(invite, 200, "OK", [("Contact", bob.contact)])
+    ok = eve.peer.take(lambda m: m.code == 200 and about(m, call_id), 5, "the 200")
+    theirs = Dialog.of_callee(bob, invite)
+    sent = f"From: {ok.one('From')}"
+    routes = ", ".join(reversed(ok.values("Record-Route")))
+
+    def of_eve(method, number=7, more=None):
+        _, octets = eve.octets(method, addr_spec(ok.one("Contact"))[0], {
+            "From": sent, "To": f"To: {ok.one('To')}", "Call-ID": f"Call-ID: {call_id}", "CSeq": f"CSeq: {number} {method}",
+            "Route": f"Route: {routes}", "Contact": f"Contact: {eve.contact}", **(more or lines_of(ANSWERS + ASKS))},
+            credentials=False)
+        eve.peer.send(octets)
+        return bob.net.wait(lambda: next((m for m in bob.peer.inbox if m.cseq == (number, method)), None), 5, method)
+
+    only_foreign(of_eve("ACK", 1).raw, ANSWERS + ASKS)
+    for number, method in enumerate(("INFO", "UPDATE", "REFER", "MESSAGE", "INVITE", "OPTIONS", "BYE"), 10):
+        came = of_eve(method, number)
+        only_foreign(came.raw, ANSWERS + ASKS)
+        bob.answer(came, 603, "No")
+    if eve.peer.transport != "UDP":  # else nobody listens at her Contact
+        return
+    for method in ("INFO", "UPDATE", "REFER", "NOTIFY", "FROBNICATE", "BYE"):
+        _, came = theirs.ask(theirs.new(method, [("Contact", bob.contact)] + fields(ASKS, HOSTILE + FOREIGN)), eve)
+        only_foreign(came.raw, ASKS)
+        eve.answer(came, 603, "No")
+
+
+def test_no_challenge_of_ours_comes_back(ends):
+    """In no status, with no method; what is foreign passes, and a 401 with nothing else becomes a 502."""
+    eve, bob = ends
+    for method, code in itertools.product(METHODS, (180, 200, 300, 401, 403, 407, 494, 603)):
+        if method in ("NOTIFY", "REFER") or (code < 200 and method != "INVITE"):
+            continue
+        for values in (HOSTILE, HOSTILE + FOREIGN):
+            call_id, raw = eve.octets(method, bob.aor, stranger(), credentials=False)
+            eve.peer.send(raw)
+            came = came_to(bob, call_id, eve)
+            bob.answer(came, code, "As asked", fields(ASKS + ANSWERS, values[:10] if values is HOSTILE else values))
+            bare = code in (401, 407) and values is HOSTILE
+            answer = eve.peer.take(lambda m, c=call_id: m.code and m.code > 100 and about(m, c), 5, f"the {code} to {method}")
+            assert answer.code == (502 if bare else code), answer.start
+            only_foreign(answer.raw, ASKS + ANSWERS) if values is not HOSTILE else None
+            assert values is not HOSTILE or not carried(answer.raw)
+            if bare:
+                assert answer.reason == "Challenge In The Name Of This Server"
+            if code < 200:
+                bob.answer(came, 603, "No")
+                eve.peer.take(lambda m, c=call_id: m.code == 603 and about(m, c), 5, "the end")
+
+
+# --- what the table of passage.c takes out ---
+
+NAMES = ["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]
+RINGS = ["Alert-Info", "Answer-Mode", "Priv-Answer-Mode"]
+OTHERS = [("Privacy", "none"), ("Call-Info", "<http://example.org/photo>;purpose=icon"), ("Diversion", "<sip:x@y>"),
+          ("History-Info", "<sip:x@y>;index=1"), ("Reply-To", "<sip:x@y>")]
+
+
+def told(message, names):
+    return [name for name in names if message.all(name)]
+
+
+def test_pai_response(ends):
+    """repro-pai-response: RFC 3325 5: what a phone shows of the other side comes from the domain, or from nobody."""
+    eve, bob = ends
+    names = {f"n{number}": f"{name}: <sip:boss@example.com>" for number, name in enumerate(NAMES)}
+    for more, credentials in ((stranger(), False), ({}, True)):
+        _, came = eve.to(bob, "MESSAGE", {**more, **names}, b"", uri=bob.aor, credentials=credentials)
+        assert came.all("P-Asserted-Identity") == ([f"<{eve.agent.aor}>"] if credentials else [])
+        assert not told(came, NAMES[1:])
+        bob.answer(came, 200, "OK", [(name, "<sip:boss@example.com>") for name in NAMES + ["Identity", "Identity-Info"]])
+        answer = eve.peer.take(lambda m, c=came: m.code == 200 and m.one("Call-ID") == c.one("Call-ID"), 5, "the 200")
+        assert not told(answer, NAMES + ["Identity", "Identity-Info"])
+
+
+def test_strangers_open_no_microphone(ends):
+    """Phones answer by themselves when one of these says so. Users of the domain may say it, for intercoms."""
+    eve, bob = ends
+    rings = {f"r{number}": f"{name}: <http://x>;info=alert-autoanswer" for number, name in enumerate(RINGS)}
+    rings["c"] = "Call-Info: <sip:x>;Answer-After=0"
+    rings.update({f"o{number}": f"{name}: {value}" for number, (name, value) in enumerate(OTHERS)})
+    for more, credentials in ((stranger(), False), ({}, True)):
+        call_id, raw = eve.octets("INVITE", bob.aor, {**more, **rings}, credentials=credentials)
+        eve.peer.send(raw)
+        came = came_to(bob, call_id, eve)
+        assert told(came, RINGS) == (RINGS if credentials else [])
+        assert len(came.all("Call-Info")) == 1 + credentials
+        assert told(came, dict(OTHERS)) == list(dict(OTHERS))
+        bob.answer(came, 603, "No")
+
+
+@pytest.mark.parametrize("method, event, code", [("NOTIFY", "check-sync", 481), ("NOTIFY", "resync", 481),
+                                                 ("NOTIFY", "message-summary", 481), ("REFER", None, 403)])
+def test_strangers_command_no_phone(ends, method, event, code):
+    """A NOTIFY without a subscription, and a REFER outside of a dialog; those of users pass."""
+    eve, bob = ends
+    more = {"Event": event and f"Event: {event}", "Refer-To": "Refer-To: <sip:premium@example.org>",
+            "Subscription-State": "Subscription-State: active"}
+    eve.refused(bob, code, method, {**stranger(), **more}, uri=bob.aor, credentials=False)
+    eve.refused(bob, code, method, {**stranger(), **more, "To": "To: <sip:bob@example.com>;tag=made-up"}, uri=bob.aor,
+                credentials=False)
+    _, came = eve.to(bob, method, more, b"", uri=bob.aor)
+    bob.answer(came, 200)
+
+
+# --- the attacks that were shown ---
+
+class Dupe:
+    """A phone as they are: it answers every challenge for a realm that it has a password of."""
+
+    def __init__(self, server, net, transport="udp"):
+        self.user = server.user()
+        self.phone = Phone(server.peer(net, transport), self.user).register()
+
+    def obey(self, request, response):
+        """The request again, with answers to all challenges for example.com; None: there is none."""
+        again = request.copy().set("Via", self.phone.peer.via())
+        number, method = request.get("CSeq").split()
+        again.set("CSeq", f"{int(number) + 1} {method}")
+        found = False
+        for ask, reply in zip(ASKS, ANSWERS):
+            for value in response.all(ask):
+                parameters = digest.parse(value)[1]
+                if parameters.get("realm", "").lower() == "example.com" and parameters.get("algorithm", "MD5") in digest.HASHES:
+                    again.set(reply, digest.answer(parameters, self.user.name, self.user.password, method, request.uri))
+                    found = True
+        return again if found else None
+
+
+def led_on(dupe, request, attacker, challenge, tries=4):
+    """The phone goes on as long as it is asked, and the attacker answers each time with 401 and 407. Gives what reached him."""
+    got = []
+    for _ in range(tries):
+        dupe.phone.send(request)
+        number = int(request.get("CSeq").split()[0])
+        while True:
+            message = dupe.phone.net.wait(
+                lambda r=request, n=number: attacker.find(r, lambda m: m.method) or
+                dupe.phone.find(r, lambda m: m.code and m.code >= 300 and m.cseq[0] == n), 5, "an answer")
+            if not message.method:
+                break
+            got.append(message)
+            code = 401 if len(got) % 2 else 407
+            attacker.answer(message, code, "Yes?", [(ASKS[code == 407], challenge)])
+        if request.method == "INVITE":
+            dupe.phone.send(dupe.phone.ack_of_failure(request, message))
+        again = dupe.obey(request, message)
+        if again is None:
+            break
+        request = again
+    assert got
+    return got
+
+
+def test_digest_leak(unsigned, net):
+    """repro-digest-leak: who is called asks for the realm of the domain, with a nonce of his choice and MD5."""
+    alice, eve = Dupe(unsigned, net), Phone(unsigned.peer(net, "udp"), unsigned.user()).register()
+    request = alice.phone.agent.new("MESSAGE", eve.aor)
+    for came in led_on(alice, request, eve, 'Digest realm="example.com", nonce="evil", algorithm=MD5, qop="auth"'):
+        assert not carried(came.raw)
+
+
+def challenge_at(peer_agent, code, method, uri, headers):
+    refused = peer_agent.exchange(peer_agent.new(method, uri, headers))
+    assert refused.code == code, refused.start
+    return next(value for ask in ASKS for value in refused.all(ask) if "SHA-256" in value)
+
+
+def dialog_with(dupe, attacker, method, contact):
+    """The phone begins a dialog, in which the other end puts itself on the way, and names somebody else as its Contact."""
+    own = {"Contact": dupe.phone.contact, "Event": "presence", "Expires": "600"}
+    request, came = dupe.phone.ask(dupe.phone.agent.new(method, attacker.aor, own), attacker)
+    came.headers.insert(0, ("record-route", f"<sip:{attacker.peer.address};lr>"))
+    attacker.answer(came, 200, "OK", [("Contact", f"<{contact}>"), ("Expires", "600")])
+    dialog = Dialog.of_caller(dupe.phone, request, dupe.phone.told(request, 200))
+    if method == "INVITE":
+        dupe.phone.send(dialog.new("ACK", number=int(request.get("CSeq").split()[0])))
+    return dialog, own
+
+
+@pytest.mark.parametrize("method", ["SUBSCRIBE", "INVITE"])
+def test_private_key_foreign(unsigned, net, method):
+    """repro-private-key-foreign: alice's refresh of a dialog, whose remote target is made to be alice, is challenged with a
+    nonce that the credential service gave the attacker on his own TLS connection."""
+    alice, carol = Dupe(unsigned, net), Phone(unsigned.peer(net, "udp"), unsigned.user()).register()
+    owner = unsigned.agent(net, alice.user)
+    assert owner.publish(*certs.pair(alice.user.aor)).code == 200
+    thief = unsigned.agent(net)
+    ask = {"Event": "credential", "To": f"<{alice.user.aor}>"}
+    challenge = challenge_at(thief, 401, "SUBSCRIBE", alice.user.aor, ask)
+    dialog, own = dialog_with(alice, carol, method, alice.user.aor)
+    for came in led_on(alice, dialog.new(method, own.items()), carol, challenge):
+        for _, value in carried(came.raw):
+            answer = thief.exchange(thief.new("SUBSCRIBE", alice.user.aor, {**ask, "Authorization": value}))
+            assert answer.code == 401
+        assert not carried(came.raw)
+    assert not [m for m in thief.peer.inbox if m.method and credential_of(m)]
+
+
+@pytest.mark.parametrize("header", ASKS)
+def test_call_as_another(unsigned, net, header):
+    """repro-call-as-another: eve calls alice, names bob as her Contact, and asks alice's phone, when it refreshes the call,
+    with a nonce of the proxy's; with its answer she would call bob as alice."""
+    alice, bob = Dupe(unsigned, net), Phone(unsigned.peer(net, "udp"), unsigned.user()).register()
+    eve = Far(unsigned, net)
+    eve.peer.answer = None
+    caller = unsigned.agent(net, transport="udp")
+    challenge = challenge_at(caller, 407, "MESSAGE", "sip:x@example.org", {"From": f"<{alice.user.aor}>;tag=9"})
+    eve.peer.send(caller.new("INVITE", alice.user.aor, {
+        "Via": eve.peer.via(), "From": "<sip:eve@evil.example>;tag=e", "Contact": f"<{bob.aor}>",
+        "Record-Route": f"<sip:{eve.peer.address};lr>"}).encode())
+    invite = alice.phone.net.wait(lambda: next((m for m in alice.phone.peer.inbox if m.method == "INVITE"), None), 5, "the call")
+    alice.phone.answer(invite, 200, "OK", [("Contact", alice.phone.contact)])
+    eve.peer.take(lambda m: m.code == 200, 5, "the 200")
+    request = Dialog.of_callee(alice.phone, invite).new("INVITE", [("Contact", alice.phone.contact)])
+    assert request.uri == bob.aor
+    for came in led_on(alice, request, eve, f'{challenge}\r\n{header}: {challenge}'):
+        for _, value in carried(came.raw):
+            call = caller.new("INVITE", bob.aor, {"From": f"<{alice.user.aor}>;tag=z", "Proxy-Authorization": value})
+            assert caller.exchange(call).code == 407
+        assert not carried(came.raw)
+    assert not [m for m in bob.peer.inbox if m.method == "INVITE"]
