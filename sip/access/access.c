@@ -55,13 +55,12 @@ bool access_sealed(const struct access *a, struct tx *tx)
 }
 
 /*
- * check_user: digest with which: HDR_AUTHORIZATION (401) or HDR_PROXY_AUTHORIZATION (407). A challenge is sent without
- * state, because the address that asks for it may be forged (RFC 3261 26.3.2.4).
+ * check_user: a challenge is sent without state, because the address that asks for it may be forged (RFC 3261
+ * 26.3.2.4).
  */
-static bool check_user(const struct access *a, struct tx *tx, enum header which, const struct user **out)
+static bool check_user(const struct access *a, struct tx *tx, enum auth_use use, const struct user **out)
 {
-	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), which);
-	unsigned code = which == HDR_AUTHORIZATION ? 401 : 407;
+	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), use);
 	struct buf lines = {0};
 
 	switch (r.verdict) {
@@ -70,8 +69,8 @@ static bool check_user(const struct access *a, struct tx *tx, enum header which,
 		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
-		auth_challenge(a->auth, tx_flow(tx), which, r.verdict == AUTH_STALE, &lines);
-		tx_reply_once(tx, &(struct build_reply){.code = code, .headers = buf_slice(&lines)});
+		auth_challenge(a->auth, tx_flow(tx), use, r.verdict == AUTH_STALE, &lines);
+		tx_reply_once(tx, &(struct build_reply){.code = auth_status(use), .headers = buf_slice(&lines)});
 		buf_free(&lines);
 		return false;
 	case AUTH_BAD:
@@ -86,7 +85,7 @@ static bool check_user(const struct access *a, struct tx *tx, enum header which,
 
 bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 {
-	return check_user(a, tx, HDR_AUTHORIZATION, out);
+	return check_user(a, tx, AUTH_REGISTRAR, out);
 }
 
 /*
@@ -106,7 +105,7 @@ bool access_sender(const struct access *a, struct tx *tx)
 	if (uri_aor(&tx_request(tx)->from.uri, &from) != ERR_OK)
 		tx_reply_code(tx, 403, "From Is No Address Of Record");
 	else
-		ok = check_user(a, tx, HDR_PROXY_AUTHORIZATION, &user) &&
+		ok = check_user(a, tx, AUTH_PROXY, &user) &&
 		     (is_anonymous(a, buf_slice(&from)) || access_is(tx, user, buf_slice(&from)));
 	buf_free(&from);
 	return ok;
@@ -126,7 +125,7 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
 {
 	const struct user *user;
 
-	return access_user(a, tx, &user) && access_is(tx, user, aor);
+	return check_user(a, tx, AUTH_CREDENTIAL, &user) && access_is(tx, user, aor);
 }
 
 bool access_owner(const struct access *a, struct tx *tx, struct slice aor)

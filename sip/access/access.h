@@ -41,8 +41,8 @@ bool access_sealed(const struct access *a, struct tx *tx);
 bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
 
 /*
- * access_user: digest alone: 401, 400, 503. *out is the user, valid until the table of users changes. access_is: is
- * user the owner of aor? 403.
+ * access_user: digest alone, for the registrar: 401, 400, 503. *out is the user, valid until the table of users
+ * changes. access_is: is user the owner of aor? 403.
  */
 bool access_user(const struct access *a, struct tx *tx, const struct user **out);
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);

@@ -43,7 +43,7 @@ struct auth *auth_new(struct loop *l, const struct settings *settings)
 
 	a->loop = l;
 	a->settings = settings;
-	a->nonces = nonces_new(c->domain, c->digest_nonce_lifetime);
+	a->nonces = nonces_new(c->digest_nonce_lifetime);
 	a->guesses = rate_new(c->digest_guesses, c->digest_guesses);
 	map_init(&a->revoked);
 	rng_hex(&a->nobody, HASH_MAX);
@@ -110,10 +110,32 @@ void auth_revoke(struct auth *a, struct slice aor)
 	r->at_s = now;
 }
 
-/* What a nonce is bound to: a connection. Over UDP nothing, because NATs change the port behind which a phone is. */
-static uint64_t scope_of(const struct flow *f)
+static enum header header_of_use(enum auth_use use)
 {
-	return f->proto == PROTO_UDP ? 0 : f->id;
+	return use == AUTH_PROXY ? HDR_PROXY_AUTHORIZATION : HDR_AUTHORIZATION;
+}
+
+unsigned auth_status(enum auth_use use)
+{
+	return use == AUTH_PROXY ? 407 : 401;
+}
+
+/* The scope of a nonce: the use, and the connection or the address. */
+struct scope {
+	size_t n;
+	uint8_t octets[1 + 16];
+};
+
+static struct scope scope_of(enum auth_use use, const struct flow *f)
+{
+	struct slice place = peer_octets(&f->remote);
+	struct scope s = {.octets = {(uint8_t)use}};
+
+	if (use == AUTH_CREDENTIAL)
+		place = slice_of(&f->id, sizeof(f->id));
+	memcpy(s.octets + 1, place.p, place.n);
+	s.n = 1 + place.n;
+	return s;
 }
 
 /*
@@ -253,8 +275,9 @@ static bool is_revoked(const struct auth *a, const struct user *user, const stru
 	return info->count <= a->floor || (r != NULL && info->count <= r->floor);
 }
 
-struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which)
+struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use)
 {
+	const struct scope scope = scope_of(use, from);
 	const struct auth_result challenge = {.verdict = AUTH_CHALLENGE}, stale = {.verdict = AUTH_STALE};
 	int64_t now = loop_wall_s(a->loop);
 	const struct user *user;
@@ -265,10 +288,11 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	uint32_t nc;
 	bool fits, open;
 
-	r = find_answer(a, m, which, &d);
+	r = find_answer(a, m, header_of_use(use), &d);
 	if (r.verdict != AUTH_OK)
 		return r;
-	if (!nonce_read(a->nonces, d.nonce, scope_of(from), now, &nonce) || !algorithm_is(d.algorithm, nonce.alg))
+	if (!nonce_read(a->nonces, d.nonce, slice_of(scope.octets, scope.n), now, &nonce) ||
+	    !algorithm_is(d.algorithm, nonce.alg))
 		return challenge;
 	/* RFC 8760 2.6: qop is always offered, so an answer without it was not made for our challenge. */
 	if ((!slice_ieq(d.qop, S("auth")) && !slice_ieq(d.qop, S("auth-int"))) || d.cnonce.n == 0)
@@ -300,19 +324,20 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	return (struct auth_result){.verdict = AUTH_OK, .user = user};
 }
 
-void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out)
+void auth_challenge(struct auth *a, const struct flow *to, enum auth_use use, bool stale, struct buf *out)
 {
+	const struct scope scope = scope_of(use, to);
 	static const enum hash_alg order[] = {HASH_SHA256, HASH_MD5};
 	const struct config *c = &a->settings->config;
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (!(order[i] == HASH_MD5 ? c->digest_md5 : c->digest_sha256))
 			continue;
-		buf_adds(out, which == HDR_AUTHORIZATION ? "WWW-Authenticate" : "Proxy-Authenticate");
+		buf_adds(out, use == AUTH_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate");
 		buf_add(out, S(": Digest realm=\""));
 		buf_adds(out, c->domain);
 		buf_add(out, S("\", nonce=\""));
-		nonce_make(a->nonces, order[i], scope_of(to), loop_wall_s(a->loop), out);
+		nonce_make(a->nonces, order[i], slice_of(scope.octets, scope.n), loop_wall_s(a->loop), out);
 		buf_add(out, S("\", algorithm="));
 		buf_adds(out, order[i] == HASH_MD5 ? "MD5" : "SHA-256");
 		buf_add(out, S(", qop=\"auth,auth-int\""));

@@ -8,7 +8,7 @@
 /*
  * Digest authentication, server side (RFC 3261 22, RFC 7616, RFC 8760; S-43).
  *
- * - Nonces need no memory and are bound to the connection that they were sent on (nonce.h).
+ * - Nonces need no memory, and are good only for what they were made for, from where it was asked (nonce.h).
  * - SHA-256 is offered before MD5.
  * - A nonce count is accepted once, so that an answer cannot be replayed.
  * - stale=true is said only when the answer is right apart from its nonce, so that it tells nothing about a guess.
@@ -17,10 +17,25 @@
  */
 struct auth;
 
+/*
+ * What is asked for. An answer that was made for one use is no good for another, so that nobody can have a user answer
+ * here what was asked there (DIG-11). A nonce is bound to the address that asked: not to its port, which NATs change,
+ * and not to the transport, because a request that grows goes on by TCP (RFC 3261 18.1.1). That of AUTH_CREDENTIAL is
+ * bound to the TLS connection.
+ */
+enum auth_use {
+	AUTH_REGISTRAR, /* 401, Authorization */
+	AUTH_PROXY,     /* 407, Proxy-Authorization */
+	AUTH_CREDENTIAL /* 401, Authorization */
+};
+
+/* auth_status: the status of its challenge. */
+unsigned auth_status(enum auth_use use);
+
 enum auth_verdict {
 	AUTH_OK,        /* user has proved the password */
 	AUTH_CHALLENGE, /* there is no answer that could count, or it is wrong: 401 or 407 */
-	AUTH_STALE,     /* right, but the nonce is old, used up, revoked or of another connection: stale=true */
+	AUTH_STALE,     /* right, but the nonce is old, used up, revoked, or was made for something else: stale=true */
 	AUTH_BAD,       /* malformed: 400; reason says what */
 	AUTH_BUSY,      /* too many wrong answers of late: 503 */
 };
@@ -42,16 +57,16 @@ void auth_free(struct auth *a);
 bool auth_knows(const struct auth *a, struct slice aor);
 
 /*
- * auth_check: judges the answer for our realm in m. which: HDR_AUTHORIZATION or HDR_PROXY_AUTHORIZATION. from: the flow
- * that m came by. A right answer uses up its nonce count, a wrong one a guess.
+ * auth_check: judges the answer for our realm in m, which came by from. A right answer uses up its nonce count, a wrong
+ * one a guess.
  */
-struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum header which);
+struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use);
 
 /*
- * auth_challenge: appends one WWW-Authenticate (which: HDR_AUTHORIZATION) or Proxy-Authenticate line for each algorithm
- * that is switched on, the strongest first (RFC 8760 2.3). to: the flow of the request.
+ * auth_challenge: appends one WWW-Authenticate or Proxy-Authenticate line for each algorithm that is switched on, the
+ * strongest first (RFC 8760 2.3). to: the flow of the request.
  */
-void auth_challenge(struct auth *a, const struct flow *to, enum header which, bool stale, struct buf *out);
+void auth_challenge(struct auth *a, const struct flow *to, enum auth_use use, bool stale, struct buf *out);
 
 /* auth_revoke: all nonces made so far are stale for aor, so that its next request is challenged (draft 7.8, CRD-23). */
 void auth_revoke(struct auth *a, struct slice aor);

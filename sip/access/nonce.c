@@ -9,13 +9,15 @@
 #include "crypto/rng.h"
 
 /*
- * A nonce is base64url of PAYLOAD octets (version 1, algorithm 1, seconds 4, counter 8, scope 8) and MAC octets of an
- * HMAC over them and the realm.
+ * A nonce is base64url of PAYLOAD octets (version 1, algorithm 1, seconds 4, counter 8, hash of the scope SCOPE) and
+ * MAC octets of an HMAC over them.
  */
 
 #define TABLE_MAX 16384 /* entries; with more, the oldest counts as used up */
-#define PAYLOAD 22      /* octets; see above */
-#define MAC 16          /* octets of HMAC-SHA-256 */
+#define VERSION 2
+#define SCOPE 8 /* octets; see above */
+#define PAYLOAD 22
+#define MAC 16 /* octets of HMAC-SHA-256 */
 
 /* A nonce that was answered correctly at least once. */
 struct used {
@@ -29,7 +31,6 @@ struct used {
 
 struct nonces {
 	struct hmac_key *secret;
-	char *realm;
 	uint32_t lifetime_s;
 	uint64_t made;
 	uint64_t floor; /* nonces up to this number are used up: the table has forgotten their counts */
@@ -37,7 +38,7 @@ struct nonces {
 	struct used *oldest, **newest_end; /* a list in the order of the first answers */
 };
 
-struct nonces *nonces_new(const char *realm, uint32_t lifetime_s)
+struct nonces *nonces_new(uint32_t lifetime_s)
 {
 	struct nonces *n = mem_alloc(sizeof(*n));
 	uint8_t secret[32];
@@ -45,7 +46,6 @@ struct nonces *nonces_new(const char *realm, uint32_t lifetime_s)
 	rng_fill(secret, sizeof(secret));
 	n->secret = hmac_key_new(slice_of(secret, sizeof(secret)));
 	mem_wipe(secret, sizeof(secret));
-	n->realm = mem_strdup(realm);
 	n->lifetime_s = lifetime_s;
 	n->newest_end = &n->oldest;
 	map_init(&n->table);
@@ -69,7 +69,6 @@ void nonces_free(struct nonces *n)
 		drop_oldest(n);
 	map_free(&n->table);
 	hmac_key_free(n->secret);
-	mem_free(n->realm);
 	mem_free(n);
 }
 
@@ -90,27 +89,37 @@ static uint64_t get_number(const uint8_t *p, unsigned octets)
 
 static void sign(const struct nonces *n, const uint8_t *payload, uint8_t mac[HASH_MAX])
 {
-	struct slice parts[2] = {slice_of(payload, PAYLOAD), slice_str(n->realm)};
+	struct slice part = slice_of(payload, PAYLOAD);
 
-	hmac_key_sum(n->secret, parts, 2, mac);
+	hmac_key_sum(n->secret, &part, 1, mac);
 }
 
-void nonce_make(struct nonces *n, enum hash_alg alg, uint64_t scope, int64_t now_s, struct buf *out)
+/* hash_scope: a keyed hash, so that nobody reads the address of another in a nonce. No payload begins as it does. */
+static void hash_scope(const struct nonces *n, struct slice scope, uint8_t out[SCOPE])
+{
+	struct slice parts[2] = {S("scope "), scope};
+	uint8_t mac[HASH_MAX];
+
+	hmac_key_sum(n->secret, parts, 2, mac);
+	memcpy(out, mac, SCOPE);
+}
+
+void nonce_make(struct nonces *n, enum hash_alg alg, struct slice scope, int64_t now_s, struct buf *out)
 {
 	uint8_t raw[PAYLOAD + HASH_MAX];
 
-	raw[0] = 1;
+	raw[0] = VERSION;
 	raw[1] = (uint8_t)alg;
 	put_number(raw + 2, (uint64_t)now_s, 4);
 	put_number(raw + 6, ++n->made, 8);
-	put_number(raw + 14, scope, 8);
+	hash_scope(n, scope, raw + 14);
 	sign(n, raw, raw + PAYLOAD);
 	base64url_encode(out, slice_of(raw, PAYLOAD + MAC));
 }
 
-bool nonce_read(const struct nonces *n, struct slice text, uint64_t scope, int64_t now_s, struct nonce_info *out)
+bool nonce_read(const struct nonces *n, struct slice text, struct slice scope, int64_t now_s, struct nonce_info *out)
 {
-	uint8_t raw[PAYLOAD + MAC], mac[HASH_MAX];
+	uint8_t raw[PAYLOAD + MAC], mac[HASH_MAX], here[SCOPE];
 	struct buf octets = {0};
 	uint32_t age;
 	bool ok = base64url_decode(&octets, text) == ERR_OK && octets.n == sizeof(raw);
@@ -121,13 +130,14 @@ bool nonce_read(const struct nonces *n, struct slice text, uint64_t scope, int64
 	if (!ok)
 		return false;
 	sign(n, raw, mac);
-	if (!mem_equal_ct(mac, raw + PAYLOAD, MAC) || raw[0] != 1 || raw[1] > HASH_SHA256)
+	if (!mem_equal_ct(mac, raw + PAYLOAD, MAC) || raw[0] != VERSION || raw[1] > HASH_SHA256)
 		return false;
 	age = (uint32_t)now_s - (uint32_t)get_number(raw + 2, 4);
 	out->alg = (enum hash_alg)raw[1];
 	out->count = get_number(raw + 6, 8);
 	/* A clock that was set back makes the age huge, so the nonce is old: one more challenge, nothing worse. */
-	out->fresh = age <= n->lifetime_s && get_number(raw + 14, 8) == scope;
+	hash_scope(n, scope, here);
+	out->fresh = age <= n->lifetime_s && memcmp(raw + 14, here, SCOPE) == 0;
 	return true;
 }
 

@@ -5,18 +5,20 @@
 #include "crypto/hash.h"
 
 /*
- * Nonces of digest challenges (RFC 7616 3.3). A nonce is time, counter, algorithm and connection under an HMAC, so
- * nothing is remembered about it until it was answered correctly. From then on a window of 64 nonce counts keeps
- * replays out. The secret is new at each start, so that no nonce outlives the process.
+ * Nonces of digest challenges (RFC 7616 3.3). A nonce is time, counter, algorithm and scope under an HMAC, so nothing
+ * is remembered about it until it was answered correctly. From then on a window of 64 nonce counts keeps replays out.
+ * The secret is new at each start, so that no nonce outlives the process.
+ *
+ * A scope is any octets that say what a nonce is for, and for whom (DIG-11). A nonce does not show its scope.
  */
 struct nonces;
 
-/* nonces_new: realm is copied; a nonce is fresh for lifetime_s seconds. */
-struct nonces *nonces_new(const char *realm, uint32_t lifetime_s);
+/* nonces_new: a nonce is fresh for lifetime_s seconds. */
+struct nonces *nonces_new(uint32_t lifetime_s);
 void nonces_free(struct nonces *n);
 
-/* nonce_make: appends a nonce for alg and scope: the id of the connection, or 0 for UDP. now_s: seconds since 1970. */
-void nonce_make(struct nonces *n, enum hash_alg alg, uint64_t scope, int64_t now_s, struct buf *out);
+/* nonce_make: appends a nonce for alg and scope. now_s: seconds since 1970. */
+void nonce_make(struct nonces *n, enum hash_alg alg, struct slice scope, int64_t now_s, struct buf *out);
 
 struct nonce_info {
 	enum hash_alg alg;
@@ -24,8 +26,8 @@ struct nonce_info {
 	bool fresh;     /* it is within its lifetime, and of this scope */
 };
 
-/* nonce_read: false: text is no nonce that this process has made for its realm. */
-bool nonce_read(const struct nonces *n, struct slice text, uint64_t scope, int64_t now_s, struct nonce_info *out);
+/* nonce_read: false: text is no nonce that this process has made. */
+bool nonce_read(const struct nonces *n, struct slice text, struct slice scope, int64_t now_s, struct nonce_info *out);
 
 /*
  * nonce_use: takes the nonce count nc of a correct answer. false: it is 0, was used before, or is too far behind to

@@ -77,11 +77,7 @@ static bool is_mapped(const struct peer *p)
 	return p->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&p->u.in6.sin6_addr);
 }
 
-/*
- * octets: the octets of the address. An IPv4-mapped IPv6 address counts as IPv4, so that one host is one source by
- * either socket.
- */
-static struct slice octets(const struct peer *p)
+struct slice peer_octets(const struct peer *p)
 {
 	if (p->u.sa.sa_family == AF_INET)
 		return slice_of(&p->u.in.sin_addr, 4);
@@ -92,7 +88,7 @@ static struct slice octets(const struct peer *p)
 
 bool peer_same_host(const struct peer *a, const struct peer *b)
 {
-	return slice_eq(octets(a), octets(b));
+	return slice_eq(peer_octets(a), peer_octets(b));
 }
 
 bool peer_same(const struct peer *a, const struct peer *b)
@@ -103,7 +99,7 @@ bool peer_same(const struct peer *a, const struct peer *b)
 struct peer_text peer_ip(const struct peer *p)
 {
 	struct peer_text out = {"?"};
-	struct slice a = octets(p);
+	struct slice a = peer_octets(p);
 
 	inet_ntop(a.n == 4 ? AF_INET : AF_INET6, a.p, out.text, sizeof(out.text));
 	return out;
@@ -129,7 +125,7 @@ struct peer_text peer_text(const struct peer *p)
 
 struct slice peer_prefix(const struct peer *p)
 {
-	struct slice a = octets(p);
+	struct slice a = peer_octets(p);
 
 	return slice_sub(a, 0, 8);
 }

@@ -50,4 +50,13 @@ struct peer_text peer_text(const struct peer *p);
  */
 struct slice peer_prefix(const struct peer *p);
 
+/*
+ * peer_octets: the octets of the address: 4 of an IPv4 address, also when it is mapped into IPv6, so that one host is
+ * one source by either socket; else 16. Points into p.
+ */
+struct slice peer_octets(const struct peer *p);
+
+/* peer_octets: the octets of the address, 4 also of an IPv4-mapped IPv6 address, else 16. Points into p. */
+struct slice peer_octets(const struct peer *p);
+
 #endif

@@ -7,7 +7,7 @@ import re
 import pytest
 from peer import certs, digest
 from peer.phone import Dialog, Far, Phone, Sender, about, came_to
-from peer.sipclient import addr_spec, credential_of, token
+from peer.sipclient import Agent, addr_spec, credential_of, token
 
 METHODS = ("OPTIONS", "SUBSCRIBE", "NOTIFY", "MESSAGE", "INVITE", "BYE", "PRACK", "UPDATE", "REFER", "INFO", "FROBNICATE")
 TRANSPORTS = [("udp", "udp"), ("udp", "tls"), ("tls", "tcp"), ("tcp", "udp")]
@@ -318,3 +318,72 @@ def test_call_as_another(unsigned, net, header):
             assert caller.exchange(call).code == 407
         assert not carried(came.raw)
     assert not [m for m in bob.peer.inbox if m.method == "INVITE"]
+
+
+# --- an answer is good where it was asked for ---
+
+SERVICES = {"registrar": ("REGISTER", "WWW-Authenticate", "Authorization"),
+            "proxy": ("MESSAGE", "Proxy-Authenticate", "Proxy-Authorization"),
+            "publish": ("PUBLISH", "WWW-Authenticate", "Authorization"),
+            "subscribe": ("SUBSCRIBE", "WWW-Authenticate", "Authorization")}
+WAYS = [("udp", "127.0.0.1"), ("tcp", "127.0.0.1"), ("tls", "127.0.0.1"), ("tls", "127.0.0.3"), ("udp", "127.0.0.3")]
+
+
+class Desk:
+    """A user's request to one service of the server on one connection, and what became of it."""
+
+    def __init__(self, server, net, user, service, way):
+        self.service, self.way = service, way
+        self.peer = server.peer(net, way[0], way[1])
+        self.agent = server_agent(self.peer, user)
+        self.method, self.asks, self.answers = SERVICES[service]
+        self.keeps = service in ("publish", "subscribe")
+
+    def request(self):
+        uri = {"registrar": "sip:example.com", "proxy": "sip:nobody-at-all@example.com"}.get(self.service, self.agent.aor)
+        made = self.agent.new(self.method, uri, {"To": f"<{uri if self.service == 'proxy' else self.agent.aor}>"})
+        return made.set("Event", "credential").set("Expires", "0") if self.keeps else made
+
+    def outcome(self, answer):
+        refused = next((value for value in answer.all(self.asks)), None)
+        return "stale" if refused and "stale=true" in refused.lower() else "asked" if refused else "accepted"
+
+    def challenge(self):
+        answer = self.agent.exchange(self.request())
+        assert self.outcome(answer) == "asked", answer.start
+        return next(c for c in map(digest.parse, answer.all(self.asks)) if c[1].get("algorithm") == "SHA-256")[1]
+
+    def present(self, challenge, nc):
+        """What the service says of an answer to that challenge, which was made for this very request."""
+        request = self.request()
+        own = {**challenge, "realm": self.challenge()["realm"]}  # a thief would have the realm that is asked for
+        request.set(self.answers, digest.answer(own, self.agent.user, self.agent.password, request.method, request.uri, nc=nc))
+        return self.outcome(self.agent.exchange(request))
+
+
+def server_agent(peer, user):
+    agent = Agent(peer, user.name, password=user.password)
+    agent.peer.answer = 200
+    return agent
+
+
+def test_an_answer_is_good_only_where_it_was_asked_for(lab, net):
+    """DIG-11: every service's challenge at every service, from every address and transport. The same service and address, at
+    the credential service the same connection, or it is stale; what the two requests of that service share is one window."""
+    user = lab.user()
+    desks = [Desk(lab, net, user, service, way) for service in SERVICES for way in WAYS
+             if way[0] == "tls" or service in ("registrar", "proxy")]
+    kind = {"publish": "credential", "subscribe": "credential"}
+    counts = itertools.count(1)
+    for asked in desks:
+        challenge = asked.challenge()
+        for here in desks:
+            same = kind.get(asked.service, asked.service) == kind.get(here.service, here.service)
+            place = here is asked if asked.keeps else here.way[1] == asked.way[1]
+            assert here.present(challenge, next(counts)) == ("accepted" if same and place else "stale"), \
+                f"{asked.service} {asked.way} at {here.service} {here.way}"
+    here = desks[0]
+    challenge = here.challenge()
+    other = next(d for d in desks if d.service == here.service and d.way == ("tcp", "127.0.0.1"))
+    assert [here.present(challenge, 1), other.present(challenge, 1), other.present(challenge, 2), here.present(challenge, 2)] \
+        == ["accepted", "stale", "accepted", "stale"]

@@ -200,12 +200,12 @@ class Server:
 
     # Clients of this server.
 
-    def peer(self, net, transport="tls", **tls):
+    def peer(self, net, transport="tls", source="127.0.0.1", **tls):
         if transport == "udp":
-            return UdpPeer(net, ("127.0.0.1", self.port))
+            return UdpPeer(net, ("127.0.0.1", self.port), host=source)
         if transport == "tcp":
-            return StreamPeer(net, socket.create_connection(("127.0.0.1", self.port), timeout=10), "TCP")
-        return StreamPeer(net, tls_connect(self.port + 1, tls_context(self.ca, **tls)), "TLS")
+            return StreamPeer(net, socket.create_connection(("127.0.0.1", self.port), 10, (source, 0)), "TCP")
+        return StreamPeer(net, tls_connect(self.port + 1, tls_context(self.ca, **tls), source=source), "TLS")
 
     def agent(self, net, user=None, transport="tls"):
         """A user agent on a connection of its own; without a user it has no password."""

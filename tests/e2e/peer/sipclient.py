@@ -303,20 +303,20 @@ class Peer:
 class UdpPeer(Peer):
     """A UDP socket, with a TCP listener on the same port for what is too large for a datagram."""
 
-    def __init__(self, net, server, listen_tcp=True):
+    def __init__(self, net, server, listen_tcp=True, host=None):
         super().__init__(net, "UDP")
-        self.server = server
+        self.server, self.host = server, host or server[0]
         self.datagrams, self.streams = [], []
         while True:
             self.family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
             self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
-            self.sock.bind((server[0], 0))
+            self.sock.bind((self.host, 0))
             self.port = self.sock.getsockname()[1]
             self.listener = listen_tcp and self.listen()
             if self.listener or not listen_tcp:
                 break
             self.sock.close()
-        self.address = host_port((server[0], self.port))
+        self.address = host_port((self.host, self.port))
         net.add(self.sock, self)
         if self.listener:
             net.add(self.listener, self)
@@ -325,7 +325,7 @@ class UdpPeer(Peer):
         listener = socket.socket(self.family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((self.server[0], self.port))
+            listener.bind((self.host, self.port))
         except OSError:
             listener.close()
             return None
@@ -419,9 +419,9 @@ def tls_context(ca_file=None, ciphers=None, version=None, certificate=None):
     return context
 
 
-def tls_connect(port, context, name="example.com", expect=None):
+def tls_connect(port, context, name="example.com", expect=None, source="127.0.0.1"):
     """A TLS connection to 127.0.0.1 whose certificate is for the domain `expect` (default: the name asked for)."""
-    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
     try:
         secure = context.wrap_socket(sock, server_hostname=name)
     except OSError:
