@@ -54,14 +54,16 @@ static void check_credential(struct slice text)
 
 static void check_user(struct slice line)
 {
-	struct slice aor, md5, sha256;
+	const struct ha1 h = {.md5 = ""};
+	struct user_line l;
 	struct users *u;
 
-	if (!users_line(line, &aor, &md5, &sha256))
+	if (!users_line(line, &l))
 		return;
-	CHECK(inside(aor, line) && inside(md5, line) && inside(sha256, line));
-	u = users_new();
-	users_set(u, aor, md5, sha256);
+	CHECK(inside(l.aor, line));
+	CHECK(l.box.p != NULL ? inside(l.box, line) : inside(l.md5, line) && inside(l.sha256, line));
+	u = users_new(S("example.com"));
+	users_set(u, l.aor, &h);
 	CHECK(users_count(u) == 1);
 	users_free(u);
 }

@@ -94,6 +94,7 @@ NUMBER("credential", "min-expires", credential_min_expires, "60", 0, 3600, NOW, 
 NUMBER("credential", "publish-min-expires", credential_publish_min_expires, "60", 0, 3600, NOW, "seconds of a publication; less is answered 423"),
 SWITCH("credential", "check-san", credential_check_san, "on", NOW, "a URI name of the certificate must be the AOR"),
 SWITCH("credential", "san-email", credential_san_email, "off", NOW, "an e-mail name user@domain counts too"),
+TEXT("credential", "realm", credential_realm, "", NOW, "realm of digest at the credential service; default the domain"),
 SWITCH("credential", "direct", credential_direct, "on", NOW, "refuse credential requests that came through a proxy"),
 CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", NOW, "what PUBLISH without a body means"),
 NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, NOW, "smaller RSA keys are answered 437"),
@@ -106,6 +107,7 @@ NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, NOW, "seconds that C
 
 SWITCH("digest", "sha-256", digest_sha256, "on", NOW, "offer SHA-256; off for clients that read one challenge only and know MD5"),
 SWITCH("digest", "md5", digest_md5, "on", NOW, "offer MD5"),
+SWITCH("digest", "insecure", digest_insecure, "on", NOW, "users may log in over UDP and TCP, too"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, RESTART, "seconds"),
 NUMBER("digest", "guesses", digest_guesses, "20", 0, 100000, RESTART, "wrong answers a minute for one account and source; 0 = no limit"),
 
@@ -286,6 +288,11 @@ void config_free(struct config *c)
 		config_value_free(c, &table[i]);
 	mem_free(c->file);
 	*c = (struct config){0};
+}
+
+const char *config_credential_realm(const struct config *c)
+{
+	return c->credential_realm[0] != '\0' ? c->credential_realm : c->domain;
 }
 
 void config_path(const struct config *c, const char *value, struct buf *out)

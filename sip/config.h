@@ -60,13 +60,14 @@ struct config {
 
 	uint32_t credential_style, credential_default_expires, credential_max_expires, credential_min_expires;
 	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
+	char *credential_realm; /* empty: the domain; see config_credential_realm */
 	bool credential_check_san, credential_san_email, credential_direct, credential_create;
 
 	uint32_t registrar_default_expires, registrar_max_expires, registrar_min_expires;
 
 	uint32_t proxy_ring_time;
 
-	bool digest_sha256, digest_md5;
+	bool digest_sha256, digest_md5, digest_insecure;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;
@@ -106,6 +107,9 @@ void config_keep(struct config *next, const struct config *running);
 
 /* config_path: appends the path of value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);
+
+/* config_credential_realm: credential.realm, or the domain. */
+const char *config_credential_realm(const struct config *c);
 
 /* config_dump: appends every key with its value and help, as a file that config_load reads. */
 void config_dump(const struct config *c, struct buf *out);

@@ -1,13 +1,12 @@
 #include "sip/access/access.h"
 
 #include "core/log.h"
-#include "sip/message/header.h"
 
 /* The checks and their answers. The order within each is the one of T-15, so that no answer tells more than it must. */
 
 bool access_claims(const struct access *a, struct slice value)
 {
-	return digest_may_be_of(value, slice_str(a->settings->config.domain));
+	return auth_claims(a->auth, value);
 }
 
 bool access_require(struct tx *tx, struct slice supported)
@@ -60,16 +59,21 @@ bool access_sealed(const struct access *a, struct tx *tx)
  */
 static bool check_user(const struct access *a, struct tx *tx, enum auth_use use, const struct user **out)
 {
-	struct auth_result r = auth_check(a->auth, tx_request(tx), tx_flow(tx), use);
 	struct buf lines = {0};
+	struct auth_result r;
 
+	if (use != AUTH_CREDENTIAL && !a->settings->config.digest_insecure && tx_flow(tx)->proto != PROTO_TLS) {
+		tx_reply_code(tx, 403, "TLS Required");
+		return false;
+	}
+	r = auth_check(a->auth, tx_request(tx), tx_flow(tx), use);
 	switch (r.verdict) {
 	case AUTH_OK:
 		*out = r.user;
 		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
-		auth_challenge(a->auth, tx_flow(tx), use, r.verdict == AUTH_STALE, &lines);
+		auth_challenge(a->auth, tx_request(tx), tx_flow(tx), use, r.verdict == AUTH_STALE, &lines);
 		tx_reply_once(tx, &(struct build_reply){.code = auth_status(use), .headers = buf_slice(&lines)});
 		buf_free(&lines);
 		return false;

@@ -138,15 +138,44 @@ static struct scope scope_of(enum auth_use use, const struct flow *f)
 	return s;
 }
 
-/*
- * find_answer: AUTH_OK: *out is the only answer for our realm. Answers for other realms are for other servers on the
- * way. At most SIP_AUTH_MAX are looked at, and with two for our realm nothing says which one counts.
- */
-static struct auth_result find_answer(const struct auth *a, const struct sip_msg *m, enum header which,
-				      struct digest_params *out)
+static struct slice domain_of(const struct auth *a)
 {
-	struct auth_result r = {.verdict = AUTH_CHALLENGE};
-	unsigned total = 0, ours = 0;
+	return slice_str(a->settings->config.domain);
+}
+
+static struct slice realm_of(const struct auth *a, enum auth_use use)
+{
+	return use == AUTH_CREDENTIAL ? slice_str(config_credential_realm(&a->settings->config)) : domain_of(a);
+}
+
+/* has_old_realm: is the realm of the domain good as well, for those users who have no hash of the other one? */
+static bool has_old_realm(const struct auth *a, enum auth_use use)
+{
+	return use == AUTH_CREDENTIAL && !slice_eq(realm_of(a, use), domain_of(a)) &&
+	       users_lacking(a->settings->users) > 0;
+}
+
+bool auth_claims(const struct auth *a, struct slice value)
+{
+	return digest_may_be_of(value, domain_of(a)) || digest_may_be_of(value, realm_of(a, AUTH_CREDENTIAL));
+}
+
+/* The answers for our realms in a request. */
+struct answers {
+	struct digest_params of_realm, of_domain; /* of_domain: only with has_old_realm */
+	unsigned realm_count, domain_count;
+};
+
+/*
+ * find_answers: AUTH_OK: there is one. Answers for other realms are for other servers on the way. At most SIP_AUTH_MAX
+ * are looked at, and with two for one realm nothing says which one counts.
+ */
+static struct auth_result find_answers(const struct auth *a, const struct sip_msg *m, enum auth_use use,
+				       struct answers *out)
+{
+	bool old = has_old_realm(a, use);
+	enum header which = header_of_use(use);
+	unsigned total = 0;
 
 	for (const struct sip_header *h = msg_each(m, which, NULL); h != NULL; h = msg_each(m, which, h)) {
 		struct digest_params d;
@@ -158,15 +187,17 @@ static struct auth_result find_answer(const struct auth *a, const struct sip_msg
 			continue;
 		if (e != ERR_OK)
 			return (struct auth_result){AUTH_BAD, "Bad Authorization Header Field", NULL};
-		if (!slice_eq(d.realm, slice_str(a->settings->config.domain)))
-			continue;
-		if (++ours > 1)
-			return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
-		*out = d;
+		if (slice_eq(d.realm, realm_of(a, use))) {
+			out->of_realm = d;
+			out->realm_count++;
+		} else if (old && slice_eq(d.realm, domain_of(a))) {
+			out->of_domain = d;
+			out->domain_count++;
+		}
 	}
-	if (ours == 1)
-		r.verdict = AUTH_OK;
-	return r;
+	if (out->realm_count > 1 || out->domain_count > 1)
+		return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
+	return (struct auth_result){.verdict = out->realm_count + out->domain_count > 0 ? AUTH_OK : AUTH_CHALLENGE};
 }
 
 /* parse_nc: eight hexadecimal digits (RFC 7616 3.4). */
@@ -210,16 +241,41 @@ static const struct user *find_user(const struct auth *a, struct slice username)
 	return user;
 }
 
+static bool lacks(const struct user *user)
+{
+	return user_ha1_credential(user)[0] == '\0';
+}
+
 /*
- * ha1_of: HA1 in hexadecimal. For an unknown user, or one without a hash of this algorithm, digits that fit no
- * password.
+ * choose: of two answers that for the realm of this use, unless the user can only be known by that for the domain. So
+ * a user with a hash of the realm is never known by less.
  */
-static struct slice ha1_of(const struct auth *a, const struct user *user, enum hash_alg alg)
+static bool choose(const struct auth *a, const struct answers *found, struct digest_params *out)
+{
+	bool old = found->domain_count > 0;
+
+	if (old && found->realm_count > 0) {
+		const struct user *user = find_user(a, found->of_domain.username);
+
+		old = user != NULL && lacks(user);
+	}
+	*out = old ? found->of_domain : found->of_realm;
+	return old;
+}
+
+/*
+ * ha1_of: HA1 in hexadecimal. For an unknown user, or one without a hash of this algorithm and realm, digits that fit
+ * no password. old: of the domain at the credential service.
+ */
+static struct slice ha1_of(const struct auth *a, const struct user *user, enum auth_use use, bool old,
+			   enum hash_alg alg)
 {
 	struct slice known = SLICE_NONE;
 
-	if (user != NULL)
-		known = slice_str(alg == HASH_MD5 ? user->md5 : user->sha256);
+	if (user != NULL && use == AUTH_CREDENTIAL && !old && !slice_eq(realm_of(a, use), domain_of(a)))
+		known = slice_str(user_ha1_credential(user));
+	else if (user != NULL && !(old && !lacks(user)))
+		known = slice_str(alg == HASH_MD5 ? user->ha1.md5 : user->ha1.sha256);
 	return known.n == 2 * hash_size(alg) ? known : slice_sub(buf_slice(&a->nobody), 0, 2 * hash_size(alg));
 }
 
@@ -279,6 +335,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 {
 	const struct scope scope = scope_of(use, from);
 	const struct auth_result challenge = {.verdict = AUTH_CHALLENGE}, stale = {.verdict = AUTH_STALE};
+	struct answers found = {0};
 	int64_t now = loop_wall_s(a->loop);
 	const struct user *user;
 	struct nonce_info nonce;
@@ -286,11 +343,12 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	struct buf key = {0};
 	struct auth_result r;
 	uint32_t nc;
-	bool fits, open;
+	bool fits, open, old;
 
-	r = find_answer(a, m, header_of_use(use), &d);
+	r = find_answers(a, m, use, &found);
 	if (r.verdict != AUTH_OK)
 		return r;
+	old = choose(a, &found, &d);
 	if (!nonce_read(a->nonces, d.nonce, slice_of(scope.octets, scope.n), now, &nonce) ||
 	    !algorithm_is(d.algorithm, nonce.alg))
 		return challenge;
@@ -306,7 +364,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	if (open) {
 		user = find_user(a, d.username);
-		fits = response_fits(ha1_of(a, user, nonce.alg), m, &d, nonce.alg) && user != NULL;
+		fits = response_fits(ha1_of(a, user, use, old, nonce.alg), m, &d, nonce.alg) && user != NULL;
 		if (!fits)
 			rate_take(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	}
@@ -324,23 +382,51 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	return (struct auth_result){.verdict = AUTH_OK, .user = user};
 }
 
-void auth_challenge(struct auth *a, const struct flow *to, enum auth_use use, bool stale, struct buf *out)
-{
-	const struct scope scope = scope_of(use, to);
-	static const enum hash_alg order[] = {HASH_SHA256, HASH_MD5};
-	const struct config *c = &a->settings->config;
+/* What is asked with each line of a challenge. */
+struct asking {
+	enum auth_use use;
+	struct slice scope;
+	const char *qop;
+	bool stale;
+};
 
-	for (unsigned i = 0; i < 2; i++) {
-		if (!(order[i] == HASH_MD5 ? c->digest_md5 : c->digest_sha256))
-			continue;
-		buf_adds(out, use == AUTH_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate");
-		buf_add(out, S(": Digest realm=\""));
-		buf_adds(out, c->domain);
-		buf_add(out, S("\", nonce=\""));
-		nonce_make(a->nonces, order[i], slice_of(scope.octets, scope.n), loop_wall_s(a->loop), out);
-		buf_add(out, S("\", algorithm="));
-		buf_adds(out, order[i] == HASH_MD5 ? "MD5" : "SHA-256");
-		buf_add(out, S(", qop=\"auth,auth-int\""));
-		buf_add(out, stale ? S(", stale=true\r\n") : S("\r\n"));
-	}
+static void add_challenge(struct auth *a, const struct asking *k, struct slice realm, enum hash_alg alg,
+			  struct buf *out)
+{
+	buf_adds(out, k->use == AUTH_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate");
+	buf_add(out, S(": Digest realm=\""));
+	buf_add(out, realm);
+	buf_add(out, S("\", nonce=\""));
+	nonce_make(a->nonces, alg, k->scope, loop_wall_s(a->loop), out);
+	buf_add(out, S("\", algorithm="));
+	buf_adds(out, alg == HASH_MD5 ? "MD5" : "SHA-256");
+	buf_add(out, S(", qop=\""));
+	buf_adds(out, k->qop);
+	buf_add(out, k->stale ? S("\", stale=true\r\n") : S("\"\r\n"));
+}
+
+void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
+		    struct buf *out)
+{
+	const struct config *c = &a->settings->config;
+	const struct scope scope = scope_of(use, from);
+	const struct asking k = {.use = use,
+				 .scope = slice_of(scope.octets, scope.n),
+				 .qop = m->method == METHOD_PUBLISH ? "auth-int,auth" : "auth,auth-int",
+				 .stale = stale};
+
+	if (c->digest_sha256 || use == AUTH_CREDENTIAL)
+		add_challenge(a, &k, realm_of(a, use), HASH_SHA256, out);
+	if (c->digest_md5 && use != AUTH_CREDENTIAL)
+		add_challenge(a, &k, realm_of(a, use), HASH_MD5, out);
+	if (has_old_realm(a, use))
+		add_challenge(a, &k, domain_of(a), HASH_SHA256, out);
+}
+
+void auth_announce(const struct auth *a)
+{
+	if (has_old_realm(a, AUTH_CREDENTIAL))
+		log_line(LOG_WARN,
+			 "event=old_realm users=%zu realm=%s reason=their_password_was_set_before_credential.realm",
+			 users_lacking(a->settings->users), log_esc(domain_of(a)).text);
 }

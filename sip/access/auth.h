@@ -22,6 +22,9 @@ struct auth;
  * here what was asked there (DIG-11). A nonce is bound to the address that asked: not to its port, which NATs change,
  * and not to the transport, because a request that grows goes on by TCP (RFC 3261 18.1.1). That of AUTH_CREDENTIAL is
  * bound to the TLS connection.
+ *
+ * AUTH_CREDENTIAL is a protection domain of its own (DIG-12): realm credential.realm, SHA-256 only. While there are
+ * users whose password was set before that realm was, the realm of the domain is offered besides, and counts for them.
  */
 enum auth_use {
 	AUTH_REGISTRAR, /* 401, Authorization */
@@ -47,11 +50,14 @@ struct auth_result {
 };
 
 /*
- * auth_new: the realm is server.domain. digest.nonce-lifetime (seconds) and digest.guesses (a minute) are taken once; a
+ * auth_new: digest.nonce-lifetime (seconds) and digest.guesses (a minute) are taken once; a
  * reload does not change them. settings is borrowed. auth_free ignores NULL.
  */
 struct auth *auth_new(struct loop *l, const struct settings *settings);
 void auth_free(struct auth *a);
+
+/* auth_claims: may value, of a challenge or of credentials, be taken for Digest of one of our realms? */
+bool auth_claims(const struct auth *a, struct slice value);
 
 /* auth_knows: is aor a user? The answer must not show in what an unauthenticated sender gets. */
 bool auth_knows(const struct auth *a, struct slice aor);
@@ -63,10 +69,14 @@ bool auth_knows(const struct auth *a, struct slice aor);
 struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use);
 
 /*
- * auth_challenge: appends one WWW-Authenticate or Proxy-Authenticate line for each algorithm that is switched on, the
- * strongest first (RFC 8760 2.3). to: the flow of the request.
+ * auth_challenge: appends the WWW-Authenticate or Proxy-Authenticate lines for m, which came by from: one for each
+ * algorithm that is switched on, the strongest first (RFC 8760 2.3). A PUBLISH is asked for auth-int first.
  */
-void auth_challenge(struct auth *a, const struct flow *to, enum auth_use use, bool stale, struct buf *out);
+void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
+		    struct buf *out);
+
+/* auth_announce: says in the log whether some users of the credential service are known by the realm of the domain. */
+void auth_announce(const struct auth *a);
 
 /* auth_revoke: all nonces made so far are stale for aor, so that its next request is challenged (draft 7.8, CRD-23). */
 void auth_revoke(struct auth *a, struct slice aor);

@@ -11,6 +11,7 @@
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "crypto/seal.h"
+#include "sip/message/scan.h"
 #include "sip/transport/peer.h"
 #include "store/named.h"
 
@@ -44,6 +45,18 @@ static struct slice bad_domain(const char *list)
 		if (!slice_eq(one, S("*")) && !locate_name(one, name))
 			return one;
 	return SLICE_NONE;
+}
+
+/* realm_is_fine: it stands between quotes in challenges and between colons under a hash, and needs escapes in neither.
+ */
+static bool realm_is_fine(const char *realm)
+{
+	struct slice s = slice_str(realm);
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!char_is(s.p[i], CHAR_TOKEN) && s.p[i] != ' ')
+			return false;
+	return slice_trim(s).n == s.n;
 }
 
 static bool read_reach(const struct config *c, struct reach *out, struct buf *why)
@@ -80,6 +93,10 @@ static bool rules_hold(const struct config *c, struct buf *why)
 			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
 			"expected mark or reject",
 			c->file);
+	else if (!realm_is_fine(config_credential_realm(c)))
+		buf_addf(why,
+			 "%s: credential.realm = %s; expected letters, digits, dots, hyphens and blanks between them",
+			 c->file, c->credential_realm);
 	else if (!c->digest_sha256 && !c->digest_md5)
 		buf_addf(why,
 			 "%s: digest.sha-256 and digest.md5 are both off; expected at least one, or nobody can log in",
@@ -427,20 +444,54 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 	return true;
 }
 
-bool load_users(int dirfd, const struct users *running, struct users **out, struct buf *why)
+/* why_not: why the file of users cannot be read. */
+static const char *why_not(enum err e)
 {
-	struct users *u = users_new();
-	enum err e = users_load(u, dirfd);
-	bool complete = e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0));
+	if (e == ERR_CRYPTO)
+		return "the master key does not belong to this store";
+	return e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno);
+}
 
+/*
+ * seal_users: hashes that an older version wrote in the clear are sealed. The file is read again under its lock,
+ * because a verb may have changed it. Whoever cannot do it now does it at the next start, or the next change.
+ */
+static void seal_users(const struct config *c, int dirfd, const uint8_t *master)
+{
+	struct users *u;
+	int lock;
+
+	if (file_lock(dirfd, FILE_LOCK_USERS, &lock) != ERR_OK)
+		return;
+	u = users_new(slice_str(config_credential_realm(c)));
+	if (users_load(u, dirfd, master) == ERR_OK && users_outdated(u))
+		log_line(LOG_WARN, "event=users_sealed users=%zu ok=%d", users_count(u),
+			 users_save(u, dirfd, master) == ERR_OK);
+	users_free(u);
+	close(lock);
+}
+
+bool load_users(const struct config *c, int dirfd, const struct users *running, struct users **out, struct buf *why)
+{
+	struct users *u;
+	uint8_t master[SEAL_KEY];
+	enum err e;
+	bool complete;
+
+	if (!load_master(c, master, why))
+		return false;
+	u = users_new(slice_str(config_credential_realm(c)));
+	e = users_load(u, dirfd, master);
+	if (e == ERR_OK && running == NULL && users_outdated(u))
+		seal_users(c, dirfd, master);
+	mem_wipe(master, sizeof(master));
+	complete = e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0));
 	/* At the start some users are better than no server. */
 	if (complete || (running == NULL && e == ERR_SYNTAX)) {
 		*out = u;
 		return true;
 	}
-	buf_addf(why, "the users cannot be read: %s%s",
-		 e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno),
-		 running != NULL ? "; the old ones stay" : "");
+	buf_addf(why, "the users cannot be read: %s%s", why_not(e), running != NULL ? "; the old ones stay" : "");
 	users_free(u);
 	return false;
 }

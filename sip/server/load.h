@@ -26,11 +26,13 @@ MUST_USE bool load_settings(struct config *config, unsigned slots, int64_t now_s
 			    struct buf *why);
 
 /*
- * load_users: *out gets the users of the store in dirfd; the caller puts them into its settings. running: the table in
- * use, NULL at the start. A damaged file is good enough to start with, but does not replace a table in use, because the
- * users that it lacks would lose their credentials.
+ * load_users: *out gets the users of the store in dirfd, with the hashes that the master key of c opens; the caller
+ * puts them into its settings. running: the table in use, NULL at the start, when a file of an older version is sealed.
+ * A damaged file is good enough to start with, but does not replace a table in use, because the users that it lacks
+ * would lose their credentials.
  */
-MUST_USE bool load_users(int dirfd, const struct users *running, struct users **out, struct buf *why);
+MUST_USE bool load_users(const struct config *c, int dirfd, const struct users *running, struct users **out,
+			 struct buf *why);
 
 /*
  * load_identity: the domain certificate and key of c become the current ones of *into, with a key for each worker (RFC

@@ -171,7 +171,8 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
 	if (!load_settings(config, s->workers, now, &s->settings, why) ||
 	    !load_identity(&s->settings.config, s->workers, now, s->certs, why) || !lock_store(s, why) ||
-	    !load_users(s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) || !listen_all(s, why))
+	    !load_users(&s->settings.config, s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) ||
+	    !listen_all(s, why))
 		return false;
 	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
 		return true;
@@ -274,7 +275,7 @@ static bool load_next(struct serve *s, struct settings *next, struct buf *report
 	config_keep(&config, running);
 	if (!load_settings(&config, s->workers, now, next, why))
 		return false;
-	if (load_users(s->dirfd, s->settings.users, &next->users, why) &&
+	if (load_users(&next->config, s->dirfd, s->settings.users, &next->users, why) &&
 	    load_identity(&next->config, s->workers, now, s->certs, why))
 		return true;
 	settings_drop(next);
@@ -309,7 +310,7 @@ bool serve_reload_users(struct serve *s, struct buf *out)
 {
 	struct users *next;
 
-	if (!load_users(s->dirfd, s->settings.users, &next, out)) {
+	if (!load_users(&s->settings.config, s->dirfd, s->settings.users, &next, out)) {
 		buf_addc(out, '\n');
 		return false;
 	}

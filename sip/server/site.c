@@ -176,6 +176,7 @@ static bool build_services(struct site *s, const struct site_deps *deps, struct 
 						  .signing_max = c->limit_queue / 2 + 1,
 						  .verifier = s->verifier,
 						  .replay = s->replay});
+	auth_announce(s->auth);
 	s->router = (struct router){.settings = s->settings,
 				    .credentials = s->credentials,
 				    .notifier = s->notifier,
@@ -278,7 +279,7 @@ static void compare_user(void *arg, const struct user *u)
 	const struct comparison *c = arg;
 	const struct user *next = users_find(c->next, slice_str(u->aor));
 
-	if (next == NULL || strcmp(next->md5, u->md5) != 0 || strcmp(next->sha256, u->sha256) != 0)
+	if (next == NULL || next->secret != u->secret)
 		notifier_deactivate(c->site->notifier, slice_str(u->aor));
 	if (next == NULL)
 		registrar_forget(c->site->registrar, slice_str(u->aor));

@@ -51,7 +51,7 @@ static void connect_now(struct agent *a)
 	bool tls = acc->proto == PROTO_TLS;
 	enum err e;
 
-	answer_drop(&a->answer);
+	call_forget_answers(a);
 	a->spoke = false;
 	for (;; a->target++) {
 		e = transport_connect(a->transport, acc->proto, &a->targets.peers[a->target],
@@ -304,7 +304,7 @@ void agent_free(struct agent *a)
 	replay_free(a->replay);
 	for (struct list_node *n; (n = list_first(&a->calls)) != NULL;)
 		call_free(LIST_ENTRY(n, struct call, node));
-	answer_drop(&a->answer);
+	call_forget_answers(a);
 	timer_free(a->ending);
 	settings_drop(&a->settings);
 	loop_free(a->loop);

@@ -8,6 +8,8 @@
 
 /* What agent.c (life, connection, requests from the server) and call.c (requests to the server) share. */
 
+#define AGENT_REALMS 2 /* see agent_realm */
+
 /* A request from agent_request until done. */
 struct call {
 	struct list_node node; /* in agent.calls */
@@ -31,7 +33,7 @@ struct agent {
 	struct transport *transport;
 	struct replay *replay; /* of the verifier */
 	struct verifier *verifier;
-	struct answer answer;
+	struct answer answers[AGENT_REALMS];
 	struct resolved targets; /* addresses of the server, in the order to try them */
 	unsigned target;         /* index of the address that the connection goes to, or went to last */
 	struct flow flow;        /* id 0: there is no connection */
@@ -58,6 +60,15 @@ void call_send_all(struct agent *a);
 
 /* call_fail_all: these calls end; why is a sentence. */
 void call_fail_all(struct agent *a, const char *why);
+
+/*
+ * agent_realm: a realm whose challenges are answered: the domain of the account, or that of its credential service. The
+ * password is meant for nobody else (DIG-10). The caller frees out.
+ */
+void agent_realm(const struct agent *a, unsigned i, struct buf *out);
+
+/* call_forget_answers: drops all challenges that were taken. */
+void call_forget_answers(struct agent *a);
 
 /* call_any_lost: did a call lose its connection while it waited for an answer? */
 bool call_any_lost(const struct agent *a);

@@ -26,7 +26,7 @@ static bool known_algorithm(struct slice name, enum hash_alg *out)
 	return true;
 }
 
-bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
+bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, bool *stale)
 {
 	enum header id = response->status == 407 ? HDR_PROXY_AUTHENTICATE : HDR_WWW_AUTHENTICATE;
 
@@ -37,7 +37,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 		/*
 		 * Without qop there is no cnonce, and a forged server could choose everything that is hashed (DIG-04).
 		 */
-		if (digest_params_parse(h->value, &d) != ERR_OK || d.realm.p == NULL || d.nonce.n == 0 ||
+		if (digest_params_parse(h->value, &d) != ERR_OK || !slice_ieq(d.realm, realm) || d.nonce.n == 0 ||
 		    !known_algorithm(d.algorithm, &alg) ||
 		    !(scan_list_has(d.qop, S("auth")) || scan_list_has(d.qop, S("auth-int"))))
 			continue;
@@ -48,7 +48,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, bool *stale)
 		a->alg = alg;
 		a->proxy = response->status == 407;
 		a->with_body = scan_list_has(d.qop, S("auth-int"));
-		*stale = slice_ieq(d.stale, S("true"));
+		*stale = *stale || slice_ieq(d.stale, S("true"));
 		return true;
 	}
 	return false;

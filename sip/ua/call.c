@@ -70,6 +70,33 @@ bool call_any_lost(const struct agent *a)
 	return false;
 }
 
+void agent_realm(const struct agent *a, unsigned i, struct buf *out)
+{
+	buf_addf(out, "%s%.*s", i == 0 ? "" : "credential.", SLICE_ARG(a->account->domain));
+}
+
+void call_forget_answers(struct agent *a)
+{
+	for (unsigned i = 0; i < AGENT_REALMS; i++)
+		answer_drop(&a->answers[i]);
+}
+
+/* take_challenges: one of each realm. false: there is none that may be answered. */
+static bool take_challenges(struct agent *a, const struct sip_msg *response, bool *stale)
+{
+	bool any = false;
+
+	*stale = false;
+	for (unsigned i = 0; i < AGENT_REALMS; i++) {
+		struct buf realm = {0};
+
+		agent_realm(a, i, &realm);
+		any = answer_take(&a->answers[i], response, buf_slice(&realm), stale) || any;
+		buf_free(&realm);
+	}
+	return any;
+}
+
 static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
 {
 	struct call *c = arg;
@@ -96,9 +123,9 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 			 "the server asks for the password over a connection that is not TLS; nothing was answered");
 		return;
 	}
-	if (a->account->password == NULL || !answer_take(&a->answer, response, &stale) || (!first && !stale) ||
+	if (a->account->password == NULL || !take_challenges(a, response, &stale) || (!first && !stale) ||
 	    c->challenges++ >= CHALLENGES_MAX) {
-		answer_drop(&a->answer);
+		call_forget_answers(a);
 		call_end(c, response, NULL);
 		return;
 	}
@@ -134,14 +161,16 @@ void call_transmit(struct call *c)
 	tx_branch(&branch);
 	dialog_request(d, method_name(c->r.method), flow_proto_name(a->flow.proto),
 		       transport_sent_by(a->transport, &a->flow).text, buf_slice(&branch), &octets);
-	if (a->answer.nonce != NULL && dialog_next_hop(d, &target) == ERR_OK) {
+	for (unsigned i = 0; i < AGENT_REALMS; i++) {
+		if (a->answers[i].nonce == NULL || dialog_next_hop(d, &target) != ERR_OK)
+			continue;
 		const struct answer_request answer = {.user = a->account->user,
 						      .password = slice_str(a->account->password),
 						      .method = slice_str(method_name(c->r.method)),
 						      .uri = slice_str(d->target),
 						      .body = c->r.body};
 
-		answer_make(&a->answer, &answer, &octets);
+		answer_make(&a->answers[i], &answer, &octets);
 	}
 	buf_add(&octets, c->r.headers);
 	build_end(&octets, c->r.body);

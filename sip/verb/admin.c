@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "crypto/seal.h"
 #include "sip/server/control.h"
 #include "sip/server/load.h"
 #include "sip/message/uri.h"
@@ -169,15 +170,10 @@ static struct slice user_part(struct slice aor)
 	return slice_sub(aor, 4, slice_rchr(aor, '@'));
 }
 
-/* Only the hashes are stored (RFC 7616 3.4.2), for both algorithms. */
-static void set_password(struct users *users, const struct config *c, struct slice aor, struct slice password)
+/* Only the hashes are stored (RFC 7616 3.4.2), for both algorithms and both realms. */
+static void hash_password(const struct config *c, struct slice aor, struct slice password, struct ha1 *out)
 {
-	char md5[33], sha256[65];
-
-	users_ha1(user_part(aor), slice_str(c->domain), password, md5, sha256);
-	users_set(users, aor, slice_str(md5), slice_str(sha256));
-	mem_wipe(md5, sizeof(md5));
-	mem_wipe(sha256, sizeof(sha256));
+	ha1_make(user_part(aor), slice_str(c->domain), slice_str(config_credential_realm(c)), password, out);
 }
 
 /* One AOR a line, for scripts. */
@@ -187,17 +183,51 @@ static void print_user(void *arg, const struct user *u)
 	puts(u->aor);
 }
 
-/* import_line: "AOR,password" or "AOR,HA1-MD5,HA1-SHA-256". Other commas belong to the password. */
+/*
+ * read_hashes: "HA1-MD5,HA1-SHA-256" or these and that of the realm of the credential service. ERR_NOTFOUND: it is
+ * something else. ERR_SYNTAX: it begins as hashes do.
+ */
+static enum err read_hashes(const struct config *c, struct slice text, struct ha1 *out)
+{
+	struct slice md5, sha256, credential = SLICE_NONE;
+
+	*out = (struct ha1){0};
+	if (!slice_cut(text, ',', &md5, &sha256))
+		return ERR_NOTFOUND;
+	slice_cut(sha256, ',', &sha256, &credential);
+	if (md5.n != 32 || sha256.n != 64 || !ha1_read(md5, 32, out->md5) || !ha1_read(sha256, 64, out->sha256))
+		return ERR_NOTFOUND;
+	if (credential.n == 0 && strcmp(config_credential_realm(c), c->domain) == 0)
+		credential = sha256;
+	return ha1_read(credential, 64, out->credential) ? ERR_OK : ERR_SYNTAX;
+}
+
+/* same_secret: what is imported once more ends no registration. */
+static bool same_secret(const struct user *known, const struct ha1 *h)
+{
+	return strcmp(known->ha1.md5, h->md5) == 0 && strcmp(known->ha1.sha256, h->sha256) == 0 &&
+	       strcmp(user_ha1_credential(known), h->credential) == 0;
+}
+
+/* import_line: "AOR,password" or "AOR," and hashes. Other commas belong to the password. */
 static bool import_line(struct users *users, const struct config *c, struct slice line)
 {
-	struct slice name, rest, md5, sha256;
+	struct slice name, rest;
 	struct buf aor = {0};
 	bool ok = slice_cut(line, ',', &name, &rest) && rest.n > 0 && read_aor(c, slice_trim(name), &aor);
 
-	if (ok && slice_cut(rest, ',', &md5, &sha256) && md5.n == 32 && sha256.n == 64)
-		users_set(users, buf_slice(&aor), md5, sha256);
-	else if (ok)
-		set_password(users, c, buf_slice(&aor), rest);
+	if (ok) {
+		const struct user *known = users_find(users, buf_slice(&aor));
+		struct ha1 h;
+		enum err e = read_hashes(c, rest, &h);
+
+		if (e == ERR_NOTFOUND)
+			hash_password(c, buf_slice(&aor), rest, &h);
+		ok = e != ERR_SYNTAX;
+		if (ok && (known == NULL || !same_secret(known, &h)))
+			users_set(users, buf_slice(&aor), &h);
+		mem_wipe(&h, sizeof(h));
+	}
 	buf_free(&aor);
 	return ok;
 }
@@ -220,12 +250,21 @@ static int import(struct users *users, const struct config *c, const char *file)
 		if (line.n > 0 && !import_line(users, c, line))
 			code = verb_say(
 				"user", 1,
-				"%s:%u: expected \"AOR,password\" or \"AOR,HA1-MD5,HA1-SHA-256\" of the domain %s; "
-				"nothing was imported",
-				file, number, c->domain);
+				"%s:%u: expected \"AOR,password\", or \"AOR,HA1-MD5,HA1-SHA-256\" and if wanted "
+				"\",HA1-SHA-256 of realm %s\", of the domain %s; nothing was imported",
+				file, number, config_credential_realm(c), c->domain);
 	}
 	buf_wipe(&text);
 	return code;
+}
+
+static void set_password(struct users *users, const struct config *c, struct slice aor, struct slice password)
+{
+	struct ha1 h;
+
+	hash_password(c, aor, password, &h);
+	users_set(users, aor, &h);
+	mem_wipe(&h, sizeof(h));
 }
 
 /* change: add, passwd or del of one AOR, in memory only. */
@@ -281,31 +320,44 @@ static bool lock_users(int dirfd, int *lock)
 static int with_users(struct admin *a, int dirfd)
 {
 	const char *what = a->words[0], *word = a->words[1];
-	struct users *users = users_new();
-	struct buf answer = {0};
-	bool running;
+	bool lists = strcmp(what, "list") == 0, running;
+	struct buf answer = {0}, why = {0};
+	uint8_t master[SEAL_KEY];
+	struct users *users;
 	int code = 0;
-	enum err e = users_load(users, dirfd);
+	enum err e;
 
-	if (e == ERR_SYNTAX && strcmp(what, "list") != 0)
+	/* A list needs no key. */
+	if (!lists && !load_master(&a->config, master, &why)) {
+		code = verb_say("user", 3, "%s", why.p);
+		buf_free(&why);
+		return code;
+	}
+	users = users_new(slice_str(config_credential_realm(&a->config)));
+	e = users_load(users, dirfd, lists ? NULL : master);
+	if (e == ERR_CRYPTO)
+		code = verb_say("user", 3, "the master key %s does not belong to this store; put the right one back",
+				a->config.master_key);
+	else if (e == ERR_SYNTAX && !lists)
 		code = verb_say("user", 3,
 				"the file users in the store has damaged lines; restore it, or delete these lines and "
 				"add their users again");
 	else if (e != ERR_OK && e != ERR_NOTFOUND && e != ERR_SYNTAX)
 		code = verb_say("user", 3, "the users cannot be read: %s", strerror(errno));
-	else if (strcmp(what, "list") == 0)
+	else if (lists)
 		users_each(users, print_user, NULL);
 	else
 		code = strcmp(what, "import") == 0 ? import(users, &a->config, word)
 						   : change(users, &a->config, what, word);
-	if (code == 0 && strcmp(what, "list") != 0) {
+	if (code == 0 && !lists) {
 		/* The file first, then the server, which reads it again. No running server is no error. */
-		if (users_save(users, dirfd) != ERR_OK)
+		if (users_save(users, dirfd, master) != ERR_OK)
 			code = verb_say("user", 3, "the users cannot be written: %s", strerror(errno));
 		else if (!control_ask(&a->config, "users", &answer, &running) && running)
 			code = verb_say("user", 1, "stored, but the running server said: %.*s",
 					SLICE_ARG(slice_trim(buf_slice(&answer))));
 	}
+	mem_wipe(master, sizeof(master));
 	buf_free(&answer);
 	users_free(users);
 	return code;

@@ -22,7 +22,8 @@
  * so that its presence says that all others are there.
  */
 
-#define DAY 86400 /* seconds */
+#define DAY 86400       /* seconds */
+#define MASTER_MAX 4096 /* octets of the file */
 #define CA_DAYS 3650
 #define CERT_DAYS 825 /* the most that many TLS clients accept */
 
@@ -34,6 +35,7 @@ struct making {
 	const char *dir, *domain;
 	bool lab;
 	struct buf *why;
+	uint8_t master[SEAL_KEY];
 	struct key *ca_key;
 	struct cert *ca; /* the CA that signs the two certificates */
 };
@@ -134,37 +136,56 @@ static bool make_cert(struct making *m, const char *stem, bool web)
  */
 static bool make_master(struct making *m)
 {
-	struct buf hex = {0};
-	struct stat st;
-	bool ok;
+	struct buf hex = {0}, octets = {0};
+	enum err e = file_read(m->dirfd, "master.key", MASTER_MAX, &hex);
+	bool ok = true;
 
-	if (fstatat(m->dirfd, "master.key", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return true;
-	rng_hex(&hex, SEAL_KEY);
-	buf_addc(&hex, '\n');
-	ok = write_file(m, "master.key", buf_slice(&hex));
+	if (e == ERR_NOTFOUND) {
+		rng_hex(&hex, SEAL_KEY);
+		buf_addc(&hex, '\n');
+		ok = write_file(m, "master.key", buf_slice(&hex));
+	}
+	if (ok && (hex_decode(&octets, slice_trim(buf_slice(&hex))) != ERR_OK || octets.n != SEAL_KEY)) {
+		buf_addf(m->why, "%s/master.key is there and is no key; remove it if nothing is sealed under it",
+			 m->dir);
+		ok = false;
+	}
+	if (ok)
+		memcpy(m->master, octets.p, SEAL_KEY);
 	buf_wipe(&hex);
+	buf_wipe(&octets);
 	return ok;
+}
+
+/* The credential service is a protection domain of its own (DIG-12). */
+static void credential_realm(const struct making *m, struct buf *out)
+{
+	buf_addf(out, "credential.%s", m->domain);
 }
 
 /* make_users: passwords are known to the account files only; the store has their hashes. */
 static bool make_users(struct making *m)
 {
-	struct users *users = users_new();
+	struct buf realm = {0};
+	struct users *users;
 	int store = -1;
 	bool ok = true;
 
+	credential_realm(m, &realm);
+	users = users_new(buf_slice(&realm));
+
 	for (size_t i = 0; ok && i < sizeof(lab_users) / sizeof(lab_users[0]); i++) {
 		struct buf password = {0}, account = {0}, aor = {0}, name = {0};
-		char md5[33], sha256[65];
+		struct ha1 h;
 
 		rng_hex(&password, 10);
 		buf_addf(&aor, "sip:%s@%s", lab_users[i], m->domain);
 		buf_addf(&name, "%s.account", lab_users[i]);
 		buf_addf(&account, "aor = %s\npassword = %s\nserver = tls:127.0.0.1:5061\nca = ca.crt\n", aor.p,
 			 password.p);
-		users_ha1(slice_str(lab_users[i]), slice_str(m->domain), buf_slice(&password), md5, sha256);
-		users_set(users, buf_slice(&aor), slice_str(md5), slice_str(sha256));
+		ha1_make(slice_str(lab_users[i]), slice_str(m->domain), buf_slice(&realm), buf_slice(&password), &h);
+		users_set(users, buf_slice(&aor), &h);
+		mem_wipe(&h, sizeof(h));
 		ok = write_file(m, name.p, buf_slice(&account));
 		buf_wipe(&password);
 		buf_wipe(&account);
@@ -173,12 +194,13 @@ static bool make_users(struct making *m)
 	}
 	if (ok) {
 		store = openat(m->dirfd, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ok = store >= 0 && users_save(users, store) == ERR_OK;
+		ok = store >= 0 && users_save(users, store, m->master) == ERR_OK;
 		if (!ok)
 			fail(m, "users");
 	}
 	if (store >= 0)
 		close(store);
+	buf_free(&realm);
 	users_free(users);
 	return ok;
 }
@@ -187,16 +209,19 @@ static bool make_users(struct making *m)
 static bool make_config(struct making *m)
 {
 	const char *host = m->lab ? "127.0.0.1" : "0.0.0.0";
-	struct buf text = {0};
+	struct buf text = {0}, realm = {0};
 	bool ok;
 
+	credential_realm(m, &realm);
 	buf_addf(&text,
 		 "# vouch.conf(5) explains every key.\n"
 		 "[server]\ndomain = %s\nlisten-udp = %s:5060\nlisten-tcp = %s:5060\nlisten-tls = %s:5061\n"
 		 "listen-https = %s:%u\nstore = store\nmaster-key = master.key\n\n"
 		 "[tls]\nca = ca.crt\ncertificate = tls.crt\nkey = tls.key\n\n"
-		 "[identity]\ncertificate = identity.crt\nkey = identity.key\n",
-		 m->domain, host, host, host, host, m->lab ? 5062 : 443);
+		 "[identity]\ncertificate = identity.crt\nkey = identity.key\n\n"
+		 "[credential]\nrealm = %s\n",
+		 m->domain, host, host, host, host, m->lab ? 5062 : 443, realm.p);
+	buf_free(&realm);
 	ok = write_file(m, "vouch.conf", buf_slice(&text));
 	buf_free(&text);
 	return ok;
@@ -237,6 +262,7 @@ bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, str
 		if (!ok && why->n == 0)
 			fail(&m, "keys and certificates");
 	}
+	mem_wipe(m.master, sizeof(m.master));
 	key_free(m.ca_key);
 	cert_free(m.ca);
 	close(m.dirfd);

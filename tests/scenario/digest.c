@@ -1,5 +1,6 @@
 #include "tests/test.h"
 
+#include "sip/message/header.h"
 #include "tests/scenario/scene.h"
 
 /* Digest over time: nonces, their counts, revocation, guesses. RFC 7616, S-43, the rows named. */
@@ -58,8 +59,9 @@ static struct answer challenged(struct scene *s, const struct flow *from, const 
 		s->w, from, &(struct ask){.method = "PUBLISH", .uri = a.uri, .headers = "Event: credential\r\n"});
 
 	assert_int_equal(m->status, 401);
-	assert_int_equal(msg_count(m, HDR_WWW_AUTHENTICATE), 2);
+	assert_int_equal(msg_count(m, HDR_WWW_AUTHENTICATE), 1);
 	assert_true(answer_read(&a, m));
+	assert_string_equal(a.realm, "credential.example.com");
 	msg_unref(m);
 	return a;
 }
@@ -194,19 +196,114 @@ static void a_wrong_answer_uses_no_count_up(void **state)
 
 /* --- algorithms and form --- */
 
+static enum verdict fetch_bindings(struct scene *s, struct answer *a)
+{
+	struct buf value = {0};
+	enum verdict v;
+
+	answer_make(a, &value);
+	v = verdict_of(world_ask(s->w, &s->own,
+				 &(struct ask){.method = "REGISTER",
+					       .uri = a->uri,
+					       .to = "<sip:alice@example.com>",
+					       .from = "<sip:alice@example.com>;tag=f",
+					       .authorization = value.p}));
+	buf_free(&value);
+	a->nc++;
+	return v;
+}
+
 static void a_nonce_is_for_its_algorithm(void **state)
 {
 	struct scene *s = *state;
-	struct answer a = challenged(s, &s->own, "alice"), b = a;
+	struct answer a = {
+		.user = "alice", .password = "alice-pw", .method = "REGISTER", .uri = "sip:example.com", .nc = 1};
+	struct answer b, keys = challenged(s, &s->own, "alice");
 	struct sip_msg *m = world_ask(
-		s->w, &s->own, &(struct ask){.method = "PUBLISH", .uri = a.uri, .headers = "Event: credential\r\n"});
+		s->w, &s->own, &(struct ask){.method = "REGISTER", .uri = a.uri, .to = "<sip:alice@example.com>"});
 
+	assert_true(answer_read(&a, m));
+	assert_int_equal(msg_count(m, HDR_WWW_AUTHENTICATE), 2);
+	b = a;
 	b.md5 = true;
-	assert_int_equal(try(s, &s->own, &b), CHALLENGED); /* an MD5 answer with the nonce for SHA-256 */
+	assert_int_equal(fetch_bindings(s, &b), CHALLENGED); /* an MD5 answer with the nonce for SHA-256 */
 	assert_true(answer_read(&b, m));
 	msg_unref(m);
-	assert_int_equal(try(s, &s->own, &b), ACCEPTED);
-	assert_int_equal(try(s, &s->own, &a), ACCEPTED);
+	assert_int_equal(fetch_bindings(s, &b), ACCEPTED);
+	assert_int_equal(fetch_bindings(s, &a), ACCEPTED);
+	/* DIG-12: nothing by MD5, and nothing of the realm of the domain, opens the credential service. */
+	b.method = keys.method;
+	b.uri = keys.uri;
+	assert_int_equal(try(s, &s->own, &b), CHALLENGED);
+	snprintf(b.realm, sizeof(b.realm), "%s", keys.realm);
+	assert_int_equal(try(s, &s->own, &b), CHALLENGED);
+	snprintf(b.nonce, sizeof(b.nonce), "%s", keys.nonce);
+	assert_int_equal(try(s, &s->own, &b), CHALLENGED);
+	b.md5 = false;
+	snprintf(b.realm, sizeof(b.realm), "example.com");
+	assert_int_equal(try(s, &s->own, &b), CHALLENGED);
+	assert_int_equal(try(s, &s->own, &keys), ACCEPTED);
+}
+
+/* --- users whose password was set before the realm was --- */
+
+/* A store from before goes on with the realm of the domain, until each user's password is set. */
+static void DIG_12_old_users_are_known_by_the_old_realm(void **state)
+{
+	struct scene *s = *state;
+	struct users *users = s->w->settings.users;
+	struct answer old = {.user = "alice",
+			     .password = "alice-pw",
+			     .method = "PUBLISH",
+			     .uri = "sip:alice@example.com",
+			     .nc = 1},
+		      bob = {.user = "bob",
+			     .password = "bob-pw",
+			     .method = "PUBLISH",
+			     .uri = "sip:bob@example.com",
+			     .nc = 1};
+	struct ha1 h = users_find(users, S("sip:alice@example.com"))->ha1;
+	const struct sip_header *second;
+	struct digest_params d;
+	struct sip_msg *m;
+
+	memset(h.credential, 0, sizeof(h.credential));
+	users_set(users, S("sip:alice@example.com"), &h);
+	m = world_ask(s->w, &s->own,
+		      &(struct ask){.method = "PUBLISH", .uri = bob.uri, .headers = "Event: credential\r\n"});
+	/* For whomever, so that nobody learns whose password is old. */
+	assert_int_equal(msg_count(m, HDR_WWW_AUTHENTICATE), 2);
+	assert_true(answer_read(&bob, m));
+	assert_string_equal(bob.realm, "credential.example.com");
+	second = msg_each(m, HDR_WWW_AUTHENTICATE, msg_each(m, HDR_WWW_AUTHENTICATE, NULL));
+	assert_int_equal(digest_params_parse(second->value, &d), ERR_OK);
+	assert_true(slice_eq(d.realm, S("example.com")) && slice_eq(d.algorithm, S("SHA-256")));
+	snprintf(old.realm, sizeof(old.realm), "example.com");
+	snprintf(old.nonce, sizeof(old.nonce), "%.*s", SLICE_ARG(d.nonce));
+	msg_unref(m);
+	assert_int_equal(try(s, &s->own, &old), ACCEPTED);
+	/* Bob has the hash of the realm, so less does not do for him; both at once do, and for alice, too. */
+	snprintf(bob.realm, sizeof(bob.realm), "example.com");
+	assert_int_equal(try(s, &s->own, &bob), CHALLENGED);
+	for (unsigned i = 0; i < 2; i++) {
+		struct answer both[2] = {i == 0 ? bob : old, i == 0 ? bob : old};
+		struct buf value = {0};
+
+		snprintf(both[0].realm, sizeof(both[0].realm), "credential.example.com");
+		snprintf(both[1].realm, sizeof(both[1].realm), "example.com");
+		both[0].nc = both[1].nc = 2 + i;
+		answer_make(&both[0], &value);
+		buf_adds(&value, "\r\nAuthorization: ");
+		answer_make(&both[1], &value);
+		assert_int_equal(send_value(s, &s->own, &both[0], value.p), ACCEPTED);
+		buf_free(&value);
+	}
+	ha1_make(S("alice"), S("example.com"), S("credential.example.com"), S("alice-pw"), &h);
+	users_set(users, S("sip:alice@example.com"), &h);
+	old.nc = 9;
+	assert_int_equal(try(s, &s->own, &old), CHALLENGED);
+	old = challenged(s, &s->own, "alice");
+	assert_int_equal(try(s, &s->own, &old), ACCEPTED);
 }
 
 static void malformed_answers(void **state)
@@ -221,6 +318,7 @@ static void malformed_answers(void **state)
 		{"Digest realm=\"example.com\", realm=\"example.com\"", BAD},
 		{"Digest realm=\"example.org\", nonce=\"x\"", CHALLENGED},
 		{"Digest realm=\"example.com\", nonce=\"x\", response=\"y\"", CHALLENGED},
+		{"Digest realm=\"credential.example.com\", nonce=\"x\", response=\"y\"", CHALLENGED},
 	};
 	struct scene *s = *state;
 	struct answer a = challenged(s, &s->own, "alice");
@@ -369,6 +467,7 @@ int main(void)
 		T(nonce_counts_older_than_the_window_are_gone),
 		T(a_wrong_answer_uses_no_count_up),
 		T(a_nonce_is_for_its_algorithm),
+		T(DIG_12_old_users_are_known_by_the_old_realm),
 		T(malformed_answers),
 		T(CRD_14_the_answer_of_another_user),
 		T(CRD_12_no_key_and_no_challenge_without_TLS),

@@ -20,7 +20,7 @@
 /* All transports have a listener, so that requests go out by each; the numbers are small enough for tests to reach. */
 #define CONF \
 	"[server]\ndomain = example.com\nlisten-udp = 192.0.2.1:5060\nlisten-tcp = 192.0.2.1:5060\n" \
-	"listen-tls = 192.0.2.1:5061\n[limits]\nreplays = 100\n"
+	"listen-tls = 192.0.2.1:5061\n[limits]\nreplays = 100\n[credential]\nrealm = credential.example.com\n"
 
 struct letter {
 	struct letter *next;
@@ -32,12 +32,13 @@ struct letter {
 
 static void add_user(struct world *w, const char *name)
 {
-	char md5[33], sha256[65], aor[64], password[32];
+	char aor[64], password[32];
+	struct ha1 h;
 
 	snprintf(aor, sizeof(aor), "sip:%s@example.com", name);
 	snprintf(password, sizeof(password), "%s-pw", name);
-	users_ha1(slice_str(name), S("example.com"), slice_str(password), md5, sha256);
-	users_set(w->settings.users, slice_str(aor), slice_str(md5), slice_str(sha256));
+	ha1_make(slice_str(name), S("example.com"), S("credential.example.com"), slice_str(password), &h);
+	users_set(w->settings.users, slice_str(aor), &h);
 }
 
 /* Another certificate each time, since its first second is another. */
@@ -125,7 +126,7 @@ struct world *world_new(const char *const *options)
 		fail_msg("%s", why.p);
 	w->loop = loop_new();
 	add_routes(w);
-	w->settings.users = users_new();
+	w->settings.users = users_new(S("credential.example.com"));
 	add_user(w, "alice");
 	add_user(w, "bob");
 	w->pkcs8 = vector_file("pkcs8/ecp256.plain.der");
@@ -272,6 +273,7 @@ bool answer_read(struct answer *a, const struct sip_msg *challenge)
 		if (digest_params_parse(h->value, &d) == ERR_OK &&
 		    slice_ieq(d.algorithm, a->md5 ? S("MD5") : S("SHA-256"))) {
 			snprintf(a->nonce, sizeof(a->nonce), "%.*s", SLICE_ARG(d.nonce));
+			snprintf(a->realm, sizeof(a->realm), "%.*s", SLICE_ARG(d.realm));
 			return true;
 		}
 	}
@@ -291,16 +293,16 @@ void answer_make(const struct answer *a, struct buf *out)
 	char ha1[2 * HASH_MAX + 1], ha2[2 * HASH_MAX + 1], response[2 * HASH_MAX + 1];
 	struct buf text = {0};
 
-	buf_addf(&text, "%s:example.com:%s", a->user, a->password);
+	buf_addf(&text, "%s:%s:%s", a->user, a->realm, a->password);
 	hash_text(a->md5, &text, ha1);
 	buf_addf(&text, "%s:%s", a->method, a->uri);
 	hash_text(a->md5, &text, ha2);
 	buf_addf(&text, "%s:%s:%08x:cn:auth:%s", ha1, a->nonce, a->nc, ha2);
 	hash_text(a->md5, &text, response);
 	buf_addf(out,
-		 "Digest username=\"%s\", realm=\"example.com\", nonce=\"%s\", uri=\"%s\", algorithm=%s, "
+		 "Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", algorithm=%s, "
 		 "cnonce=\"cn\", nc=%08x, qop=auth, response=\"%s\"",
-		 a->user, a->nonce, a->uri, a->md5 ? "MD5" : "SHA-256", a->nc, response);
+		 a->user, a->realm, a->nonce, a->uri, a->md5 ? "MD5" : "SHA-256", a->nc, response);
 }
 
 struct sip_msg *world_ask_as(struct world *w, const struct flow *from, const char *user, struct ask a)

@@ -67,7 +67,7 @@ struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct
 /* Digest from the client's side, RFC 7616 3.4. */
 struct answer {
 	const char *user, *password, *method, *uri;
-	char nonce[160];
+	char nonce[160], realm[64];
 	bool md5;
 	unsigned nc;
 };

@@ -21,13 +21,18 @@ static struct sip_msg *refusal(const char *start, const char *lines)
 	return m;
 }
 
-static bool taken(struct answer *a, const char *lines, bool *stale)
+static bool taken_of(struct answer *a, struct slice realm, const char *lines, bool *stale)
 {
 	struct sip_msg *m = refusal(TOP("401"), lines);
-	bool ok = answer_take(a, m, stale);
+	bool ok = answer_take(a, m, realm, stale);
 
 	msg_unref(m);
 	return ok;
+}
+
+static bool taken(struct answer *a, const char *lines, bool *stale)
+{
+	return taken_of(a, S("r"), lines, stale);
 }
 
 /* The value of the line that answer_make writes, which is named name. */
@@ -79,7 +84,7 @@ static bool try_vector(struct slice f[VECTOR_FIELDS])
 	assert_true(slice_eq(slice_str(expected), f[15]));
 	buf_addf(&lines, "WWW-Authenticate: Digest realm=\"%.*s\", nonce=\"%.*s\", algorithm=%.*s, qop=\"%.*s\"\r\n",
 		 SLICE_ARG(f[4]), SLICE_ARG(f[6]), SLICE_ARG(f[2]), SLICE_ARG(f[9]));
-	assert_true(taken(&a, lines.p, &stale) && !stale);
+	assert_true(taken_of(&a, f[4], lines.p, &stale) && !stale);
 	for (unsigned n = 1; n <= 3; n++) {
 		const struct answer_request r = {
 			.user = f[3], .password = f[5], .method = f[10], .uri = f[11], .body = buf_slice(&body)};
@@ -139,7 +144,10 @@ static void DIG_06_the_topmost_that_is_known(void **state)
 		{C("Digest realm=\"r\", nonce=\"1\", qop=\"auth,auth-int\", stale=TRUE"), "1", false, true, true},
 		{C("Digest realm=\"r\", nonce=\"1\", qop=\"auth-int\", stale=\"true\""), "1", false, true, true},
 		{C("Digest realm=\"r\", nonce=\"1\", qop=\"token, auth\", stale=false"), "1", false, false, false},
-		{C("Digest realm=\"\", nonce=\"1\", qop=\"auth\""), "1", false, false, false},
+		/* DIG-10: of another realm, which is not asked for its password */
+		{C("Digest realm=\"\", nonce=\"1\", qop=\"auth\""), NULL, false, false, false},
+		{C("Digest realm=\"rr\", nonce=\"1\", qop=\"auth\"") C("Digest realm=\"R\", nonce=\"2\", qop=\"auth\""),
+		 "2", false, false, false},
 		{C("Basic realm=\"r\"") C("Digest realm=\"r\", nonce=\"2\", qop=\"auth\""), "2", false, false, false},
 		{C("Basic realm=\"r\""), NULL, false, false, false},               /* DIG-02 */
 		{C("Digest realm=\"r\", nonce=\"1\""), NULL, false, false, false}, /* DIG-04 */
@@ -207,7 +215,7 @@ static void a_proxy_is_answered_as_one(void **state)
 	bool stale;
 
 	(void)state;
-	assert_true(answer_take(&a, m, &stale));
+	assert_true(answer_take(&a, m, S("p"), &stale));
 	assert_true(slice_eq(made(&a, &r, "Proxy-Authorization", &out).realm, S("p")));
 	answer_drop(&a);
 	buf_free(&out);

@@ -2,6 +2,7 @@
 (G33), damaged files (G35)."""
 
 import contextlib
+import hashlib
 import os
 import random
 import re
@@ -12,8 +13,8 @@ import subprocess
 import time
 
 import pytest
-from peer import certs, multipart
-from peer.lab import BINARY, User, until
+from peer import certs, digest, multipart
+from peer.lab import BINARY, User, until, vouch
 from peer.sipclient import Net, certificate_of, credential_of, token
 
 RECORD = re.compile(r"[0-9a-f]{64}\.rec")
@@ -431,3 +432,59 @@ def test_users_that_are_added_at_the_same_time_are_all_there(server, net):
     assert set(listed) >= {user.aor for user in users} and len(listed) == len(users) + 3
     for user in users[::5]:
         assert other.agent(net, user).publish(headers={"Expires": 0}).code == 200
+
+
+def old_users(directory, users):
+    """The file as versions before generations wrote it, and a configuration without credential.realm."""
+    out = ["# AOR HA1-MD5 HA1-SHA-256 checksum; changed by \"vouch user\", not by hand"]
+    for user in users:
+        hashes = [digest.HASHES[name](f"{user.name}:example.com:{user.password}".encode()).hexdigest()
+                  for name in ("MD5", "SHA-256")]
+        line = " ".join([user.aor, *hashes])
+        out.append(f"{line} {hashlib.sha256(line.encode()).hexdigest()[:16]}")
+    (directory / "store" / "users").write_text("\n".join(out) + "\n")
+    conf = directory / "vouch.conf"
+    conf.write_text(conf.read_text().replace("[credential]\nrealm = credential.example.com\n", ""))
+
+
+def test_a_store_of_an_older_version_goes_on(labs, server, net):
+    """Its users keep their passwords, with the realm of the domain, and their hashes are sealed at once."""
+    directory = labs.directory()
+    alice, bob = User("alice", token()), User("bob", token())
+    old_users(directory, [alice, bob])
+    other = server(directory=directory)
+    pair = certs.pair(alice.aor)
+    agent = other.agent(net, alice)
+    assert agent.challenge()["realm"] == "example.com"
+    assert agent.publish(*pair).code == 200
+    text = (store_of(other) / "users").read_text()
+    assert not re.search(r"\b[0-9a-f]{32,}\b", text) and text.count("sip:") == 2, text
+    other.stop()
+    # Now the realm is set: alice is known by the old one until she has a new password.
+    conf = other.conf
+    conf.write_text(conf.read_text() + "[credential]\nrealm = credential.example.com\n")
+    other.start()
+    assert other.process.log.count("event=old_realm") == 1
+    asked = digest.challenges(agent_for(other, net, alice))
+    assert [c["realm"] for c in asked] == ["credential.example.com", "example.com"]
+    done = vouch("credential", "-a", account_of(other, alice), "-o", other.directory / "out")
+    assert done.returncode == 0, done.stderr
+    for user in (alice, bob):
+        assert other.admin("user", "passwd", user.aor, stdin="another\n").returncode == 0
+    alice = User("alice", "another")
+    assert [c["realm"] for c in digest.challenges(agent_for(other, net, alice))] == ["credential.example.com"]
+    assert other.agent(net, alice).fetch_credential() == pair
+
+
+def agent_for(other, net, user):
+    """The 401 to a PUBLISH."""
+    agent = other.agent(net, user)
+    return agent.exchange(agent.new("PUBLISH", agent.sips, {"Event": "credential", "Expires": 0}))
+
+
+def account_of(other, user):
+    path = other.directory / f"{user.name}.account"
+    path.write_text(f"aor = {user.aor}\npassword = {user.password}\nserver = tls:127.0.0.1:{other.port + 1}\n"
+                    f"ca = {other.ca}\n")
+    path.chmod(0o600)
+    return path

@@ -10,31 +10,71 @@ def test_DIG_01_DIG_03_DIG_04_DIG_06_challenge(owner):
     refused = owner.exchange(owner.new("PUBLISH", owner.sips, CREDENTIAL))
     assert refused.code == 401 and not refused.all("Proxy-Authenticate")
     offered = digest.challenges(refused)
-    assert [c["algorithm"] for c in offered] == ["SHA-256", "MD5"]
+    assert [c["algorithm"] for c in offered] == ["SHA-256"]  # DIG-12
     for challenge in offered:
-        assert challenge["realm"] == "example.com"
+        assert challenge["realm"] == "credential.example.com"
         assert "auth" in [value.strip() for value in challenge["qop"].split(",")]
         assert challenge.get("stale", "false").lower() == "false"
     assert len({challenge["nonce"] for challenge in offered + [owner.challenge()]}) > 1
 
 
-@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
 @pytest.mark.parametrize("qop", ["auth", "auth-int"])
-def test_DIG_06_algorithms_and_qop(owner, pair, algorithm, qop):
-    owner.algorithm, owner.qop = algorithm, qop
-    offered = owner.challenge()["qop"]
-    if qop == "auth-int" and qop not in offered:
-        pytest.skip("auth-int is optional and not offered")
+def test_DIG_04_qop(owner, pair, qop):
+    """The body of a PUBLISH had better be part of the proof."""
+    owner.qop = qop
+    assert owner.challenge()["qop"] == "auth-int,auth"
     assert owner.publish(*pair).code == 200
     assert owner.fetch_credential() == pair
+    refused = owner.exchange(owner.new("SUBSCRIBE", owner.sips, CREDENTIAL))
+    assert owner.pick(refused)["qop"] == "auth,auth-int"
 
 
-def test_DIG_06_md5_off(server, net):
-    other = server("digest.md5=off")
+@pytest.mark.parametrize("sha256, md5", [("on", "on"), ("on", "off"), ("off", "on")])
+def test_DIG_03_DIG_06_DIG_12_one_password_and_two_realms(server, net, sha256, md5):
+    """What digest.* switches off is off for registrar and proxy; the credential service has SHA-256 in any case."""
+    other = server(f"digest.sha-256={sha256}", f"digest.md5={md5}")
     owner = other.agent(net, other.user())
-    refused = owner.exchange(owner.new("PUBLISH", owner.sips, CREDENTIAL))
-    assert [c["algorithm"] for c in digest.challenges(refused)] == ["SHA-256"]
+    algorithms = [name for name, on in (("SHA-256", sha256), ("MD5", md5)) if on == "on"]
+    register = owner.new("REGISTER", "sip:example.com", {"To": f"<{owner.aor}>"})
+    refused = owner.exchange(register)
+    assert [(c["algorithm"], c["realm"]) for c in digest.challenges(refused)] == [(name, "example.com") for name in algorithms]
+    for challenge in digest.challenges(refused):
+        assert owner.exchange(owner.authorize(register, challenge)).code == 200
     assert owner.revoke().code == 200
+    message = owner.exchange(owner.new("MESSAGE", "sip:nobody@example.com"))
+    assert [(c["algorithm"], c["realm"]) for c in digest.challenges(message)] == [(name, "example.com") for name in algorithms]
+
+
+def test_DIG_12_only_its_realm_and_sha_256(owner, lab, net, user):
+    """Whatever another service asks for, or MD5 with the right realm, opens nothing here."""
+    refused = owner.exchange(owner.new("REGISTER", "sip:example.com", {"To": f"<{owner.aor}>"}))
+    own = owner.challenge()
+    request = owner.new("PUBLISH", owner.sips, {**CREDENTIAL, "Expires": 0})
+    for challenge in digest.challenges(refused):
+        for realm in ("example.com", "credential.example.com"):
+            for nonce in (challenge["nonce"], own["nonce"]):
+                attempt = {**challenge, "realm": realm, "nonce": nonce}
+                if (realm, nonce, challenge["algorithm"]) != ("credential.example.com", own["nonce"], "SHA-256"):
+                    assert owner.exchange(owner.authorize(request, attempt, nc=5)).code == 401, attempt
+    assert owner.exchange(owner.authorize(request, own, nc=6)).code == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_digest_insecure_off(server, net, transport):
+    """The same password guards keys: it can be kept off the wires that others read. Strangers call as before."""
+    other = server("digest.insecure=off", "identity.sign=off")
+    agent = other.agent(net, other.user(), transport)
+    agent.peer.answer = 200
+    register = agent.new("REGISTER", "sip:example.com", {"To": f"<{agent.aor}>"})
+    message = agent.new("MESSAGE", "sip:nobody@example.com")
+    code, phrase = (401, "Unauthorized") if transport == "tls" else (403, "TLS Required")
+    answer = agent.exchange(register)
+    assert (answer.code, answer.reason) == (code, phrase)
+    answer = agent.exchange(message)
+    assert (answer.code, answer.reason) == ((407, "Proxy Authentication Required") if transport == "tls" else (403, phrase))
+    assert transport == "tls" or not answer.all("Proxy-Authenticate")
+    stranger = agent.exchange(agent.new("MESSAGE", agent.aor, {"From": "<sip:eve@example.org>;tag=1"}))
+    assert stranger.code == 480
 
 
 def test_DIG_04_auth_int_covers_the_body(owner, pair):

@@ -17,7 +17,7 @@ def test_EXM_05_EXM_06_bob_publishes_and_fetches_and_alice_writes_to_him(lab, ne
     # Bob2 publishes his credential: challenge, then PUBLISH with digest.
     certificate, sealed = certs.certificate(bob.aor, key=key, ca=False), certs.pkcs8_encrypted(key, phrase)
     bare = laptop.exchange(laptop.new("PUBLISH", bob.sips, {"Event": "credential"}))
-    assert bare.code == 401 and laptop.pick(bare)["realm"] == "example.com"
+    assert bare.code == 401 and laptop.pick(bare)["realm"] == "credential.example.com"
     published = laptop.publish(certificate, sealed)
     assert published.code == 200 and 29 * certs.DAY < published.expires <= 30 * certs.DAY
     laptop.peer.close()

@@ -120,17 +120,26 @@ def test_user_without_password(lab):
 def test_user_import(server, net, tmp_path):
     other = server()
     secret = "imported,with comma"
-    halves = [digest.HASHES[name](b"hash2:example.com:" + secret.encode()).hexdigest() for name in ("MD5", "SHA-256")]
-    lines = ["sip:plain1@example.com,password-one", f"sip:hash2@example.com,{halves[0]},{halves[1]}"]
+    hashes = lambda name: [digest.HASHES[algorithm](f"{name}:{realm}:{secret}".encode()).hexdigest() for algorithm, realm in
+                           (("MD5", "example.com"), ("SHA-256", "example.com"), ("SHA-256", "credential.example.com"))]
+    lines = ["sip:plain1@example.com,password-one", f"sip:hash2@example.com,{','.join(hashes('hash2')[:2])}",
+             f"sip:hash3@example.com,{','.join(hashes('hash3'))}"]
     lines += [f"sip:many{number}@example.com,password{number}" for number in range(2000)]
     table = tmp_path / "users.csv"
     table.write_text("\n".join(lines) + "\n")
     done = program.vouch("user", "import", "-c", other.conf, table)
     assert done.returncode == 0, done.stderr
-    for name, password in (("plain1", "password-one"), ("hash2", secret), ("many1999", "password1999")):
+    for name, password in (("plain1", "password-one"), ("hash2", secret), ("hash3", secret), ("many1999", "password1999")):
         agent = other.agent(net, program.User(name, password))
         for agent.algorithm in ("SHA-256", "MD5"):
-            assert agent.revoke().code == 200
+            assert agent.call("REGISTER", "sip:example.com", {"To": f"<{agent.aor}>"}).code == 200
+        # Without the third hash the user is known by the realm of the domain.
+        asked = digest.challenges(agent.exchange(agent.new("PUBLISH", agent.sips, {"Event": "credential", "Expires": 0})))
+        assert [c["realm"] for c in asked] == ["credential.example.com", "example.com"]
+        for challenge in asked:
+            request = agent.new("PUBLISH", agent.sips, {"Event": "credential", "Expires": 0})
+            code = agent.exchange(agent.authorize(request, challenge)).code
+            assert (code == 200) == ((challenge["realm"] == "example.com") == (name == "hash2")), (name, challenge)
 
 
 def test_user_import_of_a_bad_file_changes_nothing(server, tmp_path):
