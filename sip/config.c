@@ -95,6 +95,8 @@ NUMBER("credential", "publish-min-expires", credential_publish_min_expires, "60"
 SWITCH("credential", "check-san", credential_check_san, "on", NOW, "a URI name of the certificate must be the AOR"),
 SWITCH("credential", "san-email", credential_san_email, "off", NOW, "an e-mail name user@domain counts too"),
 TEXT("credential", "realm", credential_realm, "", NOW, "realm of digest at the credential service; default the domain"),
+CHOICE("credential", "client-certificate", credential_client_certificate, "off", "off|accept|require", NOW, "what a TLS client certificate of the owner is good for: nothing, instead of the password, besides it"),
+TEXT("credential", "client-ca", credential_client_ca, "", NOW, "PEM file of the authorities that issue such certificates"),
 SWITCH("credential", "direct", credential_direct, "on", NOW, "refuse credential requests that came through a proxy"),
 CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", NOW, "what PUBLISH without a body means"),
 NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, NOW, "smaller RSA keys are answered 437"),

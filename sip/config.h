@@ -20,6 +20,7 @@ enum config_sign { SIGN_ALL, SIGN_OUTBOUND, SIGN_OFF };
 enum config_verify { VERIFY_MARK, VERIFY_REJECT, VERIFY_OFF };
 enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
 enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
+enum config_owner_cert { OWNER_CERT_OFF, OWNER_CERT_ACCEPT, OWNER_CERT_REQUIRE };
 enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 
@@ -60,6 +61,8 @@ struct config {
 
 	uint32_t credential_style, credential_default_expires, credential_max_expires, credential_min_expires;
 	uint32_t credential_publish_min_expires, credential_empty_publish, credential_min_rsa_bits;
+	uint32_t credential_client_certificate;
+	char *credential_client_ca;
 	char *credential_realm; /* empty: the domain; see config_credential_realm */
 	bool credential_check_san, credential_san_email, credential_direct, credential_create;
 

@@ -15,6 +15,7 @@ void settings_drop(struct settings *s)
 	tls_config_unref(s->server_tls);
 	tls_config_unref(s->client_tls);
 	trust_unref(s->trust);
+	trust_unref(s->client_trust);
 	routes_free(s->routes);
 	config_free(&s->config);
 	*s = (struct settings){0};

@@ -24,6 +24,7 @@ struct settings {
 	struct tls_config *server_tls; /* for TLS listeners, one reference; NULL: there is no tls.certificate */
 	struct tls_config *client_tls; /* for connections that are made here, one reference; NULL: none can be made */
 	struct trust *trust;           /* anchors for certificates of peers and domains, one reference */
+	struct trust *client_trust;    /* anchors of credential.client-ca, one reference; NULL: it is not looked at */
 	struct routes *routes;         /* [route], owned */
 	struct reach reach;            /* where certificates may be fetched from */
 	struct dns_servers dns;        /* count 0: those of the system */

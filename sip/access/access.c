@@ -1,6 +1,7 @@
 #include "sip/access/access.h"
 
 #include "core/log.h"
+#include "sip/identity/user_cert.h"
 
 /* The checks and their answers. The order within each is the one of T-15, so that no answer tells more than it must. */
 
@@ -125,10 +126,41 @@ bool access_is(struct tx *tx, const struct user *user, struct slice aor)
 	return false;
 }
 
+/*
+ * shows_certificate: does the TLS client have a certificate under credential.client-ca that names aor? The handshake
+ * has proven its key. It took other authorities, too, so the chain is looked at again, and at the time of this request.
+ */
+static bool shows_certificate(const struct access *a, struct tx *tx, struct slice aor)
+{
+	struct slice der = transport_peer_certificate(a->transport, tx_flow(tx));
+	struct cert *leaf;
+	bool good;
+
+	if (a->settings->client_trust == NULL || der.p == NULL || cert_read(der, &leaf) != ERR_OK)
+		return false;
+	good = trust_check(a->settings->client_trust, leaf, NULL, 0, loop_wall_s(a->loop), false) == TRUST_OK &&
+	       cert_purpose_tls(leaf, false, false) && user_cert_names(leaf, aor, false);
+	cert_free(leaf);
+	return good;
+}
+
 bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
 {
 	const struct user *user;
 
+	switch ((enum config_owner_cert)a->settings->config.credential_client_certificate) {
+	case OWNER_CERT_OFF:
+		break;
+	case OWNER_CERT_ACCEPT:
+		if (auth_knows(a->auth, aor) && shows_certificate(a, tx, aor))
+			return true;
+		break;
+	case OWNER_CERT_REQUIRE:
+		if (shows_certificate(a, tx, aor))
+			break;
+		tx_reply_code(tx, 403, "Client Certificate Required");
+		return false;
+	}
 	return check_user(a, tx, AUTH_CREDENTIAL, &user) && access_is(tx, user, aor);
 }
 

@@ -8,10 +8,12 @@
  * "May I" for requests, apart from what is then done (RFC 3261 22, draft 7.7, 7.10). Each function returns true when
  * the request may go on. On false it has answered the request, and tx must not be used any more.
  */
-/* What a service needs to ask; both are borrowed. */
+/* What a service needs to ask; all is borrowed. */
 struct access {
 	const struct settings *settings;
 	struct auth *auth;
+	struct loop *loop;
+	struct transport *transport;
 };
 
 /*
@@ -29,7 +31,9 @@ bool access_require(struct tx *tx, struct slice supported);
 /*
  * access_owner: only the owner of aor, over TLS, straight from the UA. Answers in this order (T-15): 403 TLS Required,
  * 403 Direct TLS Connection Required (credential.direct, CRD-34), then digest 401, 400 or 503, then 403 for another
- * user. Each request has to prove itself, whatever came before on its connection (TLS-14).
+ * user. Each request has to prove itself, whatever came before on its connection (TLS-14). With
+ * credential.client-certificate a TLS client certificate for aor counts instead of digest, or is needed besides it: 403
+ * Client Certificate Required.
  */
 bool access_owner(const struct access *a, struct tx *tx, struct slice aor);
 

@@ -4,7 +4,7 @@
 #include "core/mem.h"
 #include "crypto/pkcs8.h"
 #include "sip/credential/credential_private.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 
 /*
  * Credentials that the server makes for its users: style 3 (draft 3, DEP-06). The key has no pass phrase; the store

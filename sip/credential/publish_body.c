@@ -6,7 +6,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/limits.h"
 #include "sip/message/mime.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 
 /*
  * Reading is lenient (PUB-20, T-16): parts in any order, base64, one level of nesting, stray line ends around the DER.

@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/credential/credential_private.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 
 /*
  * The state that NOTIFYs carry about an AOR: its certificate, or certificate and key.

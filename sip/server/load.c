@@ -93,6 +93,16 @@ static bool rules_hold(const struct config *c, struct buf *why)
 			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
 			"expected mark or reject",
 			c->file);
+	else if (c->credential_client_certificate != OWNER_CERT_OFF && c->tls_client_certificate == CLIENT_CERT_OFF)
+		buf_addf(why,
+			 "%s: credential.client-certificate = %s needs clients to show one; expected "
+			 "tls.client-certificate = optional or require",
+			 c->file, c->credential_client_certificate == OWNER_CERT_ACCEPT ? "accept" : "require");
+	else if (c->credential_client_certificate != OWNER_CERT_OFF && c->credential_client_ca[0] == '\0')
+		buf_addf(why,
+			 "%s: credential.client-certificate needs credential.client-ca; expected a PEM file of the "
+			 "authorities of users' certificates",
+			 c->file);
 	else if (!realm_is_fine(config_credential_realm(c)))
 		buf_addf(why,
 			 "%s: credential.realm = %s; expected letters, digits, dots, hyphens and blanks between them",
@@ -123,27 +133,41 @@ static struct routes *routes_of(const struct config *c)
 	return r;
 }
 
-/* Without tls.ca there are no anchors, and no certificate of a peer is trusted. */
-static bool read_trust(const struct config *c, struct trust **out, struct buf *why)
+/* add_anchors: the certificates of a file; none without a name. key: for the sentence. */
+static bool add_anchors(const struct config *c, const char *key, const char *name, struct trust *t, struct buf *why)
 {
-	struct trust *t = trust_new();
 	struct buf pem = {0};
 	size_t count = 0;
 	bool ok = true;
 
-	if (c->tls_ca[0] != '\0') {
-		ok = read_file(c, c->tls_ca, false, &pem, why);
+	if (name[0] != '\0') {
+		ok = read_file(c, name, false, &pem, why);
 		if (ok && (trust_add_pem(t, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
-			buf_addf(why, "tls.ca: %s has no certificates that can be read", c->tls_ca);
+			buf_addf(why, "%s: %s has no certificates that can be read", key, name);
 			ok = false;
 		}
 	}
 	buf_free(&pem);
-	if (ok)
-		*out = t;
-	else
-		trust_unref(t);
 	return ok;
+}
+
+/*
+ * read_trust: without tls.ca there are no anchors, and no certificate of a peer is trusted. In handshakes clients may
+ * show certificates of users, too; *client_trust alone says what these are good for.
+ */
+static bool read_trust(struct settings *s, struct trust **handshakes, struct buf *why)
+{
+	const struct config *c = &s->config;
+	bool users = c->credential_client_certificate != OWNER_CERT_OFF;
+
+	s->trust = trust_new();
+	*handshakes = trust_new();
+	if (users)
+		s->client_trust = trust_new();
+	return add_anchors(c, "tls.ca", c->tls_ca, s->trust, why) &&
+	       add_anchors(c, "tls.ca", c->tls_ca, *handshakes, why) &&
+	       (!users || (add_anchors(c, "credential.client-ca", c->credential_client_ca, *handshakes, why) &&
+			   add_anchors(c, "credential.client-ca", c->credential_client_ca, s->client_trust, why)));
 }
 
 /* PKCS#8, or one of the older forms that openssl writes. */
@@ -307,7 +331,7 @@ static void tls_files_free(struct tls_files *f)
  * here. The latter shows the first certificate to a server that asks for one (RFC 5922 7.4), so that two domains prove
  * themselves to each other.
  */
-static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf *why)
+static bool read_tls(struct settings *s, struct trust *handshakes, unsigned slots, int64_t now, struct buf *why)
 {
 	const struct config *c = &s->config;
 	const struct tls_params common = {
@@ -320,6 +344,7 @@ static bool read_tls(struct settings *s, unsigned slots, int64_t now, struct buf
 	if (c->tls_certificate[0] != '\0') {
 		ok = tls_files_load(c, now, &files, why);
 		server.server = true;
+		server.trust = handshakes;
 		server.eku_client = c->tls_peer_eku == PEER_EKU_CLIENT;
 		server.client_auth = (enum tls_client_auth)c->tls_client_certificate;
 		server.session_cache = c->tls_sessions;
@@ -430,10 +455,14 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 {
 	struct settings s = {.config = *config};
 	const struct config *c = &s.config;
+	struct trust *handshakes = NULL;
+	bool ok;
 
 	*config = (struct config){0};
-	if (!rules_hold(c, why) || !read_trust(c, &s.trust, why) || !read_tls(&s, slots, now, why) ||
-	    !read_reach(c, &s.reach, why)) {
+	ok = rules_hold(c, why) && read_trust(&s, &handshakes, why) && read_tls(&s, handshakes, slots, now, why) &&
+	     read_reach(c, &s.reach, why);
+	trust_unref(handshakes);
+	if (!ok) {
 		settings_drop(&s);
 		return false;
 	}

@@ -132,7 +132,8 @@ static void build_layers(struct site *s, const struct site_deps *deps)
 static bool build_services(struct site *s, const struct site_deps *deps, struct buf *why)
 {
 	const struct config *c = &s->settings->config;
-	const struct access access = {.settings = s->settings, .auth = s->auth};
+	const struct access access = {
+		.settings = s->settings, .auth = s->auth, .loop = s->loop, .transport = s->transport};
 
 	s->credentials = credentials_new(&(struct credentials_deps){.loop = s->loop,
 								    .transactions = s->transactions,

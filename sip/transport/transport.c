@@ -423,6 +423,13 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return f->proto == PROTO_UDP || stream_find(t->streams, f->id) != NULL;
 }
 
+struct slice transport_peer_certificate(struct transport *t, const struct flow *f)
+{
+	struct stream *s = f->proto != PROTO_TLS ? NULL : stream_find(t->streams, f->id);
+
+	return s == NULL || !stream_is_open(s) ? SLICE_NONE : tls_peer(stream_tls(s));
+}
+
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change)
 {
 	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);

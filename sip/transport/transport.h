@@ -80,6 +80,12 @@ MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const
  */
 MUST_USE enum err transport_flow(struct transport *t, struct flow *f);
 
+/*
+ * transport_peer_certificate: DER of the certificate that the peer of a TLS connection has shown and proven;
+ * SLICE_NONE: none. Lies in the connection.
+ */
+struct slice transport_peer_certificate(struct transport *t, const struct flow *f);
+
 bool transport_alive(struct transport *t, const struct flow *f);                       /* a UDP flow always is */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);

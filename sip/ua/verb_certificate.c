@@ -3,7 +3,7 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "sip/message/header.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 #include "sip/ua/fetcher.h"
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"

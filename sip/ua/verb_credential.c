@@ -6,7 +6,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/credential/publish_body.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 #include "sip/ua/fetcher.h"
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"

@@ -4,7 +4,7 @@
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 #include "sip/ua/command.h"
 #include "sip/ua/subscriber.h"
 #include "sip/ua/user_verbs.h"

@@ -163,6 +163,13 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return is_open(t, f);
 }
 
+struct slice transport_peer_certificate(struct transport *t, const struct flow *f)
+{
+	(void)t;
+	(void)f;
+	return SLICE_NONE;
+}
+
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change)
 {
 	(void)user;

@@ -11,6 +11,7 @@ BEGIN {
 	also["crypto/mbed.h"] = "key hash" # what needs types of the library
 	also["crypto/pbes2.h"] = "pbkdf2"
 	also["crypto/tls_state.h"] = "tls"
+	also["store/user.h"] = "ha1"
 	also["crypto/cert_state.h"] = "cert"
 	also["sip/locate/routes.h"] = "route"
 	also["sip/message/header.h"] = "cseq delta event substate media accept disposition digest" # header fields

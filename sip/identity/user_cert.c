@@ -1,4 +1,4 @@
-#include "sip/credential/user_cert.h"
+#include "sip/identity/user_cert.h"
 
 #include "crypto/rng.h"
 #include "sip/message/mime.h"

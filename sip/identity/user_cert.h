@@ -1,5 +1,5 @@
-#ifndef SIP_CREDENTIAL_USER_CERT_H
-#define SIP_CREDENTIAL_USER_CERT_H
+#ifndef SIP_IDENTITY_USER_CERT_H
+#define SIP_IDENTITY_USER_CERT_H
 
 #include "core/buf.h"
 #include "crypto/cert.h"

@@ -1,0 +1,126 @@
+"""The owner of a credential by his TLS client certificate, instead of the password or besides it (DIG-12)."""
+
+import pytest
+from peer import certs
+from peer.lab import domain_certificate
+
+CLIENT_AUTH, SERVER_AUTH = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"
+PUBLISH = {"Event": "credential", "Expires": 0}
+
+
+class Desk:
+    """A server whose users have certificates of an authority of their own, and what they show."""
+
+    def __init__(self, labs, server, net, mode):
+        self.net, self.directory = net, labs.directory()
+        self.authority = certs.authority(certs.rsa_key(91), cn="Authority of users")
+        anchor = self.directory / "users-ca.crt"
+        anchor.write_bytes(certs.pem(self.authority[0]))
+        self.server = server(f"credential.client-certificate={mode}", f"credential.client-ca={anchor}",
+                             directory=self.directory)
+        self.alice, self.bob = self.server.lab_user("alice"), self.server.lab_user("bob")
+
+    def shown(self, *names, issuer=None, **options):
+        """(certificate, key) as files."""
+        key = certs.rsa_key(92)
+        stem = self.directory / f"shown{len(list(self.directory.iterdir()))}"
+        options.setdefault("eku", [CLIENT_AUTH])
+        der = certs.certificate(*names, key=key, issuer=issuer or self.authority, **options)
+        stem.with_suffix(".crt").write_bytes(certs.pem(der))
+        stem.with_suffix(".key").write_bytes(certs.key_pem(key))
+        return stem.with_suffix(".crt"), stem.with_suffix(".key")
+
+    def outcome(self, certificate, user, with_password, method="PUBLISH"):
+        """The status of a request for the credential of that user on a connection with that certificate."""
+        agent = self.server.agent(self.net, user)
+        agent.peer.close()
+        try:
+            agent.peer = self.server.peer(self.net, "tls", certificate=certificate)
+        except (OSError, AssertionError):
+            return "no connection"
+        request = agent.new(method, agent.sips, PUBLISH)
+        try:
+            return (agent.run(request)[1] if with_password else agent.exchange(request)).code
+        except (OSError, AssertionError):
+            return "no connection"
+
+
+@pytest.fixture(params=["accept", "require"])
+def desk(request, labs, server, net):
+    made = Desk(labs, server, net, request.param)
+    made.mode = request.param
+    return made
+
+
+def right(desk):
+    return desk.shown(desk.alice.aor)
+
+
+WRONG = {
+    "of bob": lambda d: d.shown(d.bob.aor),
+    "of a host": lambda d: d.shown("DNS:alice.example.com"),
+    "of the domain": lambda d: d.shown("sip:example.com"),
+    "in its common name": lambda d: d.shown(cn=d.alice.aor),
+    "as e-mail": lambda d: d.shown("email:alice@example.com"),
+    "with a longer name": lambda d: d.shown(d.alice.aor + ".example"),
+    "for servers": lambda d: d.shown(d.alice.aor, eku=[SERVER_AUTH]),
+    "of the domain's authority": lambda d: domain_certificate(d.directory, "stolen", d.alice.aor),
+    "none": lambda d: None,
+}
+REFUSED = {
+    "expired": lambda d: d.shown(d.alice.aor, since=-7200, until=-3600),
+    "not valid yet": lambda d: d.shown(d.alice.aor, since=3600),
+    "of nobody": lambda d: d.shown(d.alice.aor, issuer=certs.authority(certs.rsa_key(93), cn="Authority of users")),
+}
+
+
+def test_DIG_12_the_right_certificate(desk):
+    for shown in (right(desk), desk.shown("sips:alice@EXAMPLE.com", "DNS:x.example"), desk.shown(desk.alice.aor, eku=())):
+        for method in ("PUBLISH", "SUBSCRIBE"):
+            assert desk.outcome(shown, desk.alice, False, method) == (200 if desk.mode == "accept" else 401)
+            assert desk.outcome(shown, desk.alice, True, method) == 200
+            # It opens nothing of others, not even with their password where it is needed besides.
+            assert desk.outcome(shown, desk.bob, False, method) == (403 if desk.mode == "require" else 401)
+            assert desk.outcome(shown, desk.bob, True, method) == (403 if desk.mode == "require" else 200)
+
+
+@pytest.mark.parametrize("kind", list(WRONG) + list(REFUSED))
+def test_DIG_12_other_certificates(desk, kind):
+    shown = (WRONG.get(kind) or REFUSED[kind])(desk)
+    without, with_password = (desk.outcome(shown, desk.alice, password) for password in (False, True))
+    if kind in REFUSED and without == "no connection":
+        assert with_password == without
+    else:
+        assert (without, with_password) == ((403, 403) if desk.mode == "require" else (401, 200))
+
+
+def test_DIG_12_off_by_default(labs, server, net):
+    """A certificate of an authority that all trust, with the user's name, is no password."""
+    desk = Desk(labs, server, net, "off")
+    shown = WRONG["of the domain's authority"](desk)
+    assert [desk.outcome(shown, desk.alice, password) for password in (False, True)] == [401, 200]
+    assert desk.outcome(right(desk), desk.alice, True) == "no connection"
+
+
+def test_DIG_12_a_certificate_of_who_is_no_user(labs, server, net):
+    desk = Desk(labs, server, net, "accept")
+    nobody = desk.server.lab_user("carol")
+    shown = desk.shown(nobody.aor)
+    assert desk.outcome(shown, nobody, False) == 200
+    assert desk.server.admin("user", "del", nobody.aor).returncode == 0
+    assert desk.outcome(shown, nobody, False) == 401
+
+
+@pytest.mark.parametrize("options, missing", [
+    (["tls.client-certificate=off"], "tls.client-certificate"), (["credential.client-ca="], "credential.client-ca"),
+    (["credential.client-ca=nosuch.crt"], "nosuch.crt")])
+def test_check_says_what_is_missing(labs, server, options, missing):
+    directory = labs.directory()
+    conf = directory / "vouch.conf"
+    given = dict(option.split("=", 1) for option in ["credential.client-ca=ca.crt", *options])
+    sections = {}
+    for name, value in {"credential.client-certificate": "accept", **given}.items():
+        sections.setdefault(name.split(".")[0], []).append(f"{name.split('.', 1)[1]} = {value}")
+    conf.write_text(conf.read_text() + "".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in sections.items()))
+    done = labs.server(directory=directory).admin("check")
+    assert done.returncode == 1 and missing in done.stderr, done.stderr
