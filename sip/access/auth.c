@@ -155,11 +155,6 @@ static bool has_old_realm(const struct auth *a, enum auth_use use)
 	       users_lacking(a->settings->users) > 0;
 }
 
-bool auth_claims(const struct auth *a, struct slice value)
-{
-	return digest_may_be_of(value, domain_of(a)) || digest_may_be_of(value, realm_of(a, AUTH_CREDENTIAL));
-}
-
 /* The answers for our realms in a request. */
 struct answers {
 	struct digest_params of_realm, of_domain; /* of_domain: only with has_old_realm */

@@ -56,9 +56,6 @@ struct auth_result {
 struct auth *auth_new(struct loop *l, const struct settings *settings);
 void auth_free(struct auth *a);
 
-/* auth_claims: may value, of a challenge or of credentials, be taken for Digest of one of our realms? */
-bool auth_claims(const struct auth *a, struct slice value);
-
 /* auth_knows: is aor a user? The answer must not show in what an unauthenticated sender gets. */
 bool auth_knows(const struct auth *a, struct slice aor);
 

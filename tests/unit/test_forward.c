@@ -28,7 +28,7 @@ static const struct access *the_access(void)
 	static struct settings settings;
 	static const struct access access = {.settings = &settings};
 
-	settings.config.domain = domain;
+	settings.config.domain = settings.config.credential_realm = domain;
 	return &access;
 }
 
