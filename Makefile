@@ -40,7 +40,7 @@ check_message     = $(addprefix unit/,scan uri addr via date header proto msg ms
                     unit/digest_string $(addprefix fuzz/,msg mime uri) e2e/wire/test_torture.py
 check_transport   = $(addprefix unit/,flow frame peer stream stun udp) fuzz/stream e2e/wire
 check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overload) \
-                    e2e/wire/test_limits.py e2e/proxy/test_methods.py
+                    e2e/wire/test_limits.py e2e/proxy/test_methods.py e2e/attack/test_transactions.py
 check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns \
                     e2e/wire/test_resolve.py interop/test_dnsmasq.py
 check_config      = unit/report fuzz/config e2e/verb/test_startup.py e2e/verb/test_prompt.py

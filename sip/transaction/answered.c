@@ -15,6 +15,7 @@ struct answer {
 	struct map_node by_key, by_merge;
 	struct list_node node; /* in answered.all */
 	uint64_t key, merge;   /* their SipHash; merge only when it is in by_merge */
+	uint64_t print;        /* of the request */
 	int64_t until_ms;      /* Timer J */
 	uint32_t n;            /* of octets */
 	uint8_t method, flow_n;
@@ -102,8 +103,8 @@ static void on_timer_j(void *arg)
 	wait(a);
 }
 
-void answered_add(struct answered *a, struct slice key, enum method method, struct slice merge, const struct flow *to,
-		  struct slice response)
+void answered_add(struct answered *a, struct slice key, enum method method, uint64_t print, struct slice merge,
+		  const struct flow *to, struct slice response)
 {
 	struct buf flow = {0};
 	struct answer *x;
@@ -112,6 +113,7 @@ void answered_add(struct answered *a, struct slice key, enum method method, stru
 	x = mem_alloc(sizeof(*x) + flow.n + response.n);
 	x->n = (uint32_t)(flow.n + response.n);
 	x->method = (uint8_t)method;
+	x->print = print;
 	x->flow_n = (uint8_t)flow.n;
 	x->until_ms = loop_now_ms(a->loop) + 64 * TX_T1_MS;
 	memcpy(x->octets, flow.p, flow.n);
@@ -150,6 +152,11 @@ struct answer *answered_find(const struct answered *a, struct slice key, enum me
 			return x;
 	}
 	return NULL;
+}
+
+bool answered_is_of(const struct answer *x, uint64_t print)
+{
+	return x->print == print;
 }
 
 struct slice answered_octets(const struct answer *x, struct flow *to)

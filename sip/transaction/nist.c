@@ -29,8 +29,8 @@ static void enter(struct tx *tx, enum tx_state state)
 		break;
 	case TX_COMPLETED:
 		if (!tx_reliable(tx))
-			answered_add(tx->layer->answered, slice_str(tx->key), tx->method, slice_str(tx->merge_key),
-				     &tx->flow, buf_slice(&tx->octets));
+			answered_add(tx->layer->answered, slice_str(tx->key), tx->method, tx->print,
+				     slice_str(tx->merge_key), &tx->flow, buf_slice(&tx->octets));
 		enter(tx, TX_TERMINATED);
 		break;
 	case TX_CONFIRMED: /* of INVITE */

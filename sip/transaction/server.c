@@ -12,14 +12,24 @@
  * server_key: RFC 3261 17.2.3: branch and sent-by name the transaction when the branch has the magic cookie. The caller
  * compares the method, so that CANCEL and ACK find their INVITE.
  *
+ * Everybody on the way of a request sees its Via. So the transaction belongs to the transport and the address that the
+ * request came from, too: nobody else ends it by a CANCEL, or has its answer sent again (RFC 3261 9.1, 17.1.4: CANCEL
+ * and retransmissions come the way that the request came). The port may change behind a NAT.
+ *
  * Without the cookie the rules of RFC 2543: Request-URI, tags, Call-ID, CSeq and topmost Via; for INVITE, ACK and
  * CANCEL without the To tag, because the ACK has one that the INVITE did not have.
  */
-static void server_key(const struct sip_msg *m, struct buf *key)
+static void server_key(const struct tx_layer *t, const struct flow *from, const struct sip_msg *m, struct buf *key)
 {
 	const struct via *v = &m->via;
+	struct buf source = {0};
 	bool of_invite = m->method == METHOD_INVITE || m->method == METHOD_ACK || m->method == METHOD_CANCEL;
 
+	buf_addc(&source, (char)from->proto);
+	buf_add(&source, peer_octets(&from->remote));
+	buf_addx(key, map_hash(&t->servers, buf_slice(&source)));
+	buf_addc(key, ' ');
+	buf_free(&source);
 	/* All unknown methods are one value of enum method, so their name is part of the key. No CANCEL is for them. */
 	if (m->method == METHOD_UNKNOWN) {
 		buf_add(key, m->method_name);
@@ -254,8 +264,11 @@ static void on_cancel(struct tx_layer *t, struct tx *tx)
 	struct tx *target = find_cancelled(t, slice_str(tx->key));
 	bool known = target != NULL || answered_cancellable(t->answered, slice_str(tx->key));
 
+	/* 9.1: its Via is that of the request, rport included. What a callee sees of it has been changed on the way. */
+	if (target != NULL && target->request != NULL && target->request->via.rport != tx->request->via.rport)
+		known = false;
 	tx_reply_code(tx, known ? 200 : 481, NULL);
-	if (target != NULL && target->kind == TX_IST && target->state == TX_PROCEEDING && !target->cancelled) {
+	if (known && target != NULL && target->kind == TX_IST && target->state == TX_PROCEEDING && !target->cancelled) {
 		target->cancelled = true;
 		if (t->user->on_cancel != NULL)
 			t->user->on_cancel(t->arg, target);
@@ -309,15 +322,30 @@ static void on_ack(struct tx_layer *t, const struct flow *from, struct tx *tx, s
 		t->user->on_ack(t->arg, from, m);
 }
 
-/* answer_again: sends the kept answer for a retransmission. false: none is kept. */
-static bool answer_again(struct tx_layer *t, struct slice key, enum method method)
+/*
+ * ignore: another request with the branch of one that is there. A retransmission is the same octets (RFC 3261 17.1.2);
+ * if anything else had the old answer sent, a few octets would fetch many (G14).
+ */
+static void ignore(const struct flow *from, const struct sip_msg *m)
 {
-	struct answer *x = answered_find(t->answered, key, method);
+	log_line(LOG_WARN, "event=branch_again peer=%s method=%s call_id=%s", peer_text(&from->remote).text,
+		 log_esc(m->method_name).text, log_esc(m->call_id).text);
+}
+
+/* answer_again: sends the kept answer for a retransmission. false: none is kept. */
+static bool answer_again(struct tx_layer *t, struct slice key, const struct flow *from, const struct sip_msg *m,
+			 uint64_t print)
+{
+	struct answer *x = answered_find(t->answered, key, m->method);
 	struct slice octets;
 	struct flow to;
 
 	if (x == NULL)
 		return false;
+	if (!answered_is_of(x, print)) {
+		ignore(from, m);
+		return true;
+	}
 	octets = answered_octets(x, &to);
 	if (transport_send(t->transport, &to, octets) != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed peer=%s", peer_text(&to.remote).text);
@@ -328,21 +356,25 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 {
 	struct flow back = answer_flow(from, &m->via);
 	bool invite = m->method == METHOD_INVITE;
+	uint64_t print = map_hash(&t->servers, m->raw);
 	struct buf key = {0};
 	struct tx *tx;
 
-	server_key(m, &key);
+	server_key(t, from, m, &key);
 	tx = find(t, buf_slice(&key), m->method);
 	if (m->method == METHOD_ACK) {
 		on_ack(t, from, tx, m);
+	} else if (tx != NULL && tx->print != print) {
+		ignore(from, m);
 	} else if (tx != NULL && tx->kind == TX_IST) {
 		ist_request(tx);
 	} else if (tx != NULL) {
 		nist_request(tx);
-	} else if (!answer_again(t, buf_slice(&key), m->method)) {
+	} else if (!answer_again(t, buf_slice(&key), from, m, print)) {
 		tx = tx_new(t, invite ? TX_IST : TX_NIST, &back, m->method, buf_take(&key));
 		tx->source_port = peer_port(&from->remote);
 		tx->sent_by_port = m->via.port != 0 ? (uint16_t)m->via.port : 5060;
+		tx->print = print;
 		tx->request = msg_ref(m);
 		if (invite)
 			ist_start(tx);

@@ -41,6 +41,7 @@ struct tx {
 		source_port; /* server: the port that the request came from; flow has the one that the answer goes to */
 	uint16_t sent_by_port; /* server: the port of sent-by, for when the connection is gone; 0: no such way */
 	enum method method;
+	uint64_t print;           /* server: keyed hash of the octets of the request */
 	struct sip_msg *request;  /* server: one reference, of INVITE until the final answer was sent */
 	struct buf octets;        /* server: the last response; client: the request, for retransmissions */
 	struct buf ack;           /* INVITE client: the ACK to a failure, sent again for each copy of it */

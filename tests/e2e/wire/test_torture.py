@@ -5,6 +5,7 @@ next, which for these strangers is a refusal: 403 (no relay), 404 (no such user)
 401. What cannot be answered is dropped, and a stream on which messages cannot be told apart ends, which may take the answer
 with it when the sender has not finished."""
 
+import itertools
 import pathlib
 import re
 import socket
@@ -50,15 +51,19 @@ def outcome(data):
     return int(re.match(rb"SIP/2\.0 (\d{3}) ", data)[1])
 
 
+hosts = itertools.count(1)
+
+
 def over_udp(server, data):
     """The answer goes to the port of sent-by unless there is rport: so it is listened for on both."""
+    host = f"127.1.1.{next(hosts)}"  # some messages of the RFC have one branch, and one host uses a branch once
     named = re.search(rb"^(?:via|v)[ \t]*:\s*SIP\s*/\s*2\.0\s*/\s*\S+\s+(?:\[[^\]]*\]|[^\s;,:]+)[ \t]*"
                       rb"(?::[ \t]*(\d+))?", data, re.I | re.M)
     ports = [0, int(named[1]) if named and named[1] else 5060]
     socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in ports]
     try:
         for sock, port in zip(socks, ports):
-            sock.bind(("127.0.0.1", port))
+            sock.bind((host, port))
             sock.settimeout(0.15)
         socks[0].sendto(data, ("127.0.0.1", server.port))
         for sock in reversed(socks):

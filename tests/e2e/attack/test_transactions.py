@@ -1,0 +1,99 @@
+"""A transaction belongs to who began it (G14, G50): whose CANCEL counts, and whose packet has a kept answer sent again."""
+
+import itertools
+import re
+import socket
+
+import pytest
+from peer.phone import Phone
+from peer.sipclient import Agent, token
+
+TRANSPORTS = ("udp", "tcp", "tls")
+ADDRESSES = ("127.0.0.1", "127.0.0.4")
+
+
+def strangers(server, net):
+    """Peers with every transport and address, and one more port of the first address."""
+    made = {(transport, address, 0): server.peer(net, transport, address)
+            for transport, address in itertools.product(TRANSPORTS, ADDRESSES)}
+    made.update({(transport, ADDRESSES[0], 1): server.peer(net, transport, ADDRESSES[0]) for transport in TRANSPORTS})
+    for peer in made.values():
+        peer.behind_proxy, peer.answer = True, None
+    return made
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_cancel_by_callee(lab, net, transport):
+    """repro-cancel-by-callee: every callee sees the Via of the caller. RFC 3261 9.1: a CANCEL comes the way of its request,
+    with its Via; over UDP phones use any port."""
+    bob = Phone(lab.peer(net, "tcp"), lab.user()).register()
+    peers = strangers(lab, net)
+    for (proto, address, port), via in itertools.product(peers, ("", ";rport", ";rport=1;received=127.0.0.1", ";maddr=127.0.0.9")):
+        caller, canceller = peers[transport, ADDRESSES[0], 0], peers[proto, address, port]
+        made = Agent(caller, "eve", "example.org").new("INVITE", bob.aor, {"Contact": "<sip:eve@127.0.0.1>"})
+        caller.send(made.encode())
+        came = net.wait(lambda: bob.find(made, lambda m: m.method == "INVITE"), 5, "the INVITE")
+        bob.answer(came, 180, "Ringing")
+        caller.take(lambda m: m.code == 180, 5, "the 180")
+        line = re.sub(";rport$", via, made.get("Via"))
+        number = made.get("CSeq").split()[0]
+        cancel = made.copy().set("Via", line).set("CSeq", f"{number} CANCEL").set("Contact", None)
+        cancel.method = "CANCEL"
+        canceller.send(cancel.encode())
+        counts = proto == transport and address == ADDRESSES[0] and "rport" in via
+        if proto != "udp" or "rport" in via:  # else the answer goes to the port in Via, where nobody is
+            answer = canceller.take(lambda m: m.cseq[1] == "CANCEL" and m.one("Call-ID") == made.get("Call-ID"), 5, "the answer to the CANCEL")
+            assert answer.code == (200 if counts else 481), (proto, address, port, via)
+        if counts:
+            net.wait(lambda: bob.find(cancel, lambda m: m.method == "CANCEL"), 5, "the CANCEL")
+            bob.answer(came, 487, "Terminated")
+        else:
+            net.idle(0.02)
+            assert not bob.find(cancel, lambda m: m.method == "CANCEL"), (proto, address, port, via)
+            bob.answer(came, 486, "Busy")
+        end = caller.take(lambda m: m.code and m.code >= 300 and m.cseq[1] == "INVITE", 5, "the end")
+        assert end.code == (487 if counts else 486), (proto, address, port, via)
+        caller.send(bob.ack_of_failure(made, end).encode())
+
+
+def small_one(branch, sent_by, method):
+    """The least that has the branch and sent-by of another request."""
+    return (f"{method} sip:a SIP/2.0\r\nv:SIP/2.0/UDP {sent_by};branch={branch}\r\nf:<sip:a>\r\nt:<sip:a>\r\ni:c\r\n"
+            f"CSeq:1 {method}\r\nl:0\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "MESSAGE", "FROBNICATE", "INVITE"])
+def test_udp_replay_amplify(lab, net, method):
+    """repro-udp-replay-amplify: a large request leaves a large answer behind. The same octets from the same address have it
+    sent again, once for each; other octets, addresses and transports do not."""
+    victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    victim.bind(("127.0.0.1", 0))
+    sent_by, branch = "127.0.0.1:%d" % victim.getsockname()[1], token("z9hG4bK")
+    large = (f"{method} sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP {sent_by};branch={branch};rport\r\n"
+             f"From: \"{'y' * 7000}\" <sip:a@b>;tag=1\r\nTo: \"{'z' * 7000}\" <sip:a@b>\r\nCall-ID: {token()}\r\n"
+             f"CSeq: 1 {method}\r\nRequire: nothing-known\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode()
+
+    def received(seconds=0.05):
+        victim.settimeout(seconds)
+        got = []
+        try:
+            while True:
+                got.append(victim.recv(65536))
+        except TimeoutError:
+            return [one for one in got if not one.startswith(b"SIP/2.0 100")]
+
+    victim.sendto(large, ("127.0.0.1", lab.port))
+    first = received(0.5)
+    assert len(first) == 1 and len(first[0]) > 14000
+    victim.sendto(large, ("127.0.0.1", lab.port))
+    again = received()
+    assert [len(one) for one in again] == [len(first[0])] or method == "INVITE"
+    for (proto, address, port), peer in strangers(lab, net).items():
+        small = small_one(branch, sent_by, method)
+        peer.send(small)
+        came = received()  # a refused INVITE is not remembered, and the small one is another
+        assert sum(map(len, came)) <= (2 * len(small) if method == "INVITE" else 0), (method, proto, address)
+        if (proto, address) != ("udp", "127.0.0.1"):
+            peer.send(large)
+            assert method == "INVITE" or not received(), f"a copy by {proto} from {address}"
+    victim.close()
