@@ -198,13 +198,14 @@ static void send_on_flow(struct branch *b)
 	b->state = BRANCH_SENT;
 	if (f->request->method == METHOD_ACK) {
 		/* An ACK to 2xx is no transaction: the callee repeats its 2xx until an ACK arrives. */
-		if (transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
+		if (!transport_takes(f->proxy->d.transport, &b->flow, octets.n) ||
+		    transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
 			log_line(LOG_DEBUG, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
 		buf_free(&octets);
 		fork_end(f);
 	} else {
-		b->tx = tx_send(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
-				on_heard, b);
+		b->tx = tx_offer(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
+				 on_heard, b);
 		if (is_invite(b)) {
 			uint32_t ring_ms = fork_ring_ms(b);
 
@@ -221,6 +222,8 @@ static unsigned code_of(const struct branch *b, enum err why)
 {
 	if (why == ERR_AGAIN)
 		return 408;
+	if (why == ERR_BUSY) /* the phone does not read as fast as it is sent to; nothing of its own suffers */
+		return b->to_user || b->fork->to_local ? 480 : 503;
 	if (b->flow_only)
 		return b->to_user && b->fork->request->to_tag.n == 0 ? 480 : 430; /* RFC 5626 5.3 */
 	return b->to_user ? 480 : 503;

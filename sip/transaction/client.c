@@ -121,8 +121,21 @@ void tx_branch(struct buf *out)
 	rng_hex(out, 12);
 }
 
-uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch, enum method method,
-		 tx_heard_fn heard, void *arg)
+/*
+ * client_begin: when the connection was gone before, on_closed has been called and will not be again. The user does not
+ * expect an answer before tx_send has returned.
+ */
+void client_begin(struct tx *tx)
+{
+	if (tx->failure == ERR_OK)
+		tx_send_octets(tx, &tx->octets);
+	else
+		timer_start(tx->end, 0);
+}
+
+/* begin_client: offered: the request is not of us, but of somebody else. */
+static uint64_t begin_client(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
+			     enum method method, tx_heard_fn heard, void *arg, bool offered)
 {
 	bool invite = method == METHOD_INVITE;
 	struct tx *tx = tx_new(t, invite ? TX_ICT : TX_NICT, to, method, slice_dup(branch));
@@ -133,19 +146,27 @@ uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, 
 	tx->arg = arg;
 	if (to->proto != PROTO_UDP)
 		group_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
+	if (!transport_alive(t->transport, to))
+		tx->failure = ERR_CLOSED;
+	else if (offered && !transport_takes(t->transport, to, tx->octets.n))
+		tx->failure = ERR_BUSY;
 	if (invite)
 		ict_start(tx);
 	else
 		nict_start(tx);
-	/*
-	 * The connection was gone before this call, so on_closed has been called and will not be again. Report it from
-	 * the loop.
-	 */
-	if (!transport_alive(t->transport, to)) {
-		tx->lost = true;
-		timer_start(tx->end, 0);
-	}
 	return tx->id;
+}
+
+uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch, enum method method,
+		 tx_heard_fn heard, void *arg)
+{
+	return begin_client(t, to, octets, branch, method, heard, arg, false);
+}
+
+uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
+		  enum method method, tx_heard_fn heard, void *arg)
+{
+	return begin_client(t, to, octets, branch, method, heard, arg, true);
 }
 
 void tx_cancel(struct tx_layer *t, uint64_t id)

@@ -195,13 +195,13 @@ static void timer_a(void *arg)
 	event(arg, EV_TIMER_A, NULL, ERR_OK);
 }
 
-/* One timer serves as B, D and M, which never run together. lost: the connection was gone from the start. */
+/* One timer serves as B, D and M, which never run together, and at once for what was never sent. */
 static void timer_b_d_m(void *arg)
 {
 	struct tx *tx = arg;
 	bool answered = tx->state == TX_COMPLETED || tx->state == TX_ACCEPTED;
 
-	event(tx, answered ? EV_TIMER_D_M : EV_TIMER_B, NULL, tx->lost ? ERR_CLOSED : ERR_AGAIN);
+	event(tx, answered ? EV_TIMER_D_M : EV_TIMER_B, NULL, tx->failure != ERR_OK ? tx->failure : ERR_AGAIN);
 }
 
 void ict_start(struct tx *tx)
@@ -209,7 +209,7 @@ void ict_start(struct tx *tx)
 	tx->retransmit = timer_new(tx->layer->loop, timer_a, tx);
 	tx->end = timer_new(tx->layer->loop, timer_b_d_m, tx);
 	enter(tx, TX_TRYING);
-	tx_send_octets(tx, &tx->octets);
+	client_begin(tx);
 }
 
 void ict_response(struct tx *tx, struct sip_msg *m)

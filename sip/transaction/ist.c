@@ -94,7 +94,7 @@ static void in_proceeding(struct tx *tx, enum event ev)
 		break;
 	case EV_PROVISIONAL:
 		timer_stop(tx->retransmit);
-		tx_send_octets(tx, &tx->octets);
+		tx_offer_octets(tx, &tx->octets);
 		break;
 	case EV_2XX:
 		final(tx, TX_ACCEPTED);
@@ -146,7 +146,7 @@ static void event(struct tx *tx, enum event ev)
 	case TX_ACCEPTED:
 		switch (ev) {
 		case EV_2XX:
-			tx_send_octets(tx, &tx->octets);
+			tx_offer_octets(tx, &tx->octets);
 			buf_free(&tx->octets);
 			break;
 		case EV_TIMER_H_I_L: /* L */

@@ -137,12 +137,13 @@ static void timer_e(void *arg)
 	event(arg, EV_TIMER_E, NULL, ERR_OK);
 }
 
-/* One timer serves as F and K, which never run together. lost: the connection was gone from the start. */
+/* One timer serves as F and K, which never run together, and at once for what was never sent. */
 static void timer_f_or_k(void *arg)
 {
 	struct tx *tx = arg;
 
-	event(tx, tx->state == TX_COMPLETED ? EV_TIMER_K : EV_TIMER_F, NULL, tx->lost ? ERR_CLOSED : ERR_AGAIN);
+	event(tx, tx->state == TX_COMPLETED ? EV_TIMER_K : EV_TIMER_F, NULL,
+	      tx->failure != ERR_OK ? tx->failure : ERR_AGAIN);
 }
 
 void nict_start(struct tx *tx)
@@ -150,7 +151,7 @@ void nict_start(struct tx *tx)
 	tx->retransmit = timer_new(tx->layer->loop, timer_e, tx);
 	tx->end = timer_new(tx->layer->loop, timer_f_or_k, tx);
 	enter(tx, TX_TRYING);
-	tx_send_octets(tx, &tx->octets);
+	client_begin(tx);
 }
 
 void nict_response(struct tx *tx, struct sip_msg *m)

@@ -150,6 +150,14 @@ void tx_send_octets(struct tx *tx, const struct buf *octets)
 			 peer_text(&tx->flow.remote).text, log_esc(slice_str(err_str(e))).text);
 }
 
+void tx_offer_octets(struct tx *tx, const struct buf *octets)
+{
+	if (transport_takes(tx->layer->transport, &tx->flow, octets->n))
+		tx_send_octets(tx, octets);
+	else
+		log_line(LOG_INFO, "event=slow_reader peer=%s dropped=response", peer_text(&tx->flow.remote).text);
+}
+
 void tx_log_state(const struct tx *tx, const char *machine, enum tx_state next)
 {
 	static const char *const names[] = {"trying", "proceeding", "completed", "confirmed", "accepted", "terminated"};

@@ -117,9 +117,9 @@ void tx_abandon(struct tx *tx);
 /*
  * What a client transaction reports. response is borrowed.
  *
- * Non-INVITE: once, the final response; or NULL with ERR_AGAIN (Timer F), ERR_CLOSED or ERR_IO (the transport failed).
- * INVITE: every response but 100, until a final one or NULL. More 2xx may follow a 2xx for 64*T1. The ACK to another
- * final response is sent by this layer, the ACK to 2xx by the user.
+ * Non-INVITE: once, the final response; or NULL with ERR_AGAIN (Timer F), ERR_CLOSED or ERR_IO (the transport failed),
+ * or ERR_BUSY (tx_offer). INVITE: every response but 100, until a final one or NULL. More 2xx may follow a 2xx for
+ * 64*T1. The ACK to another final response is sent by this layer, the ACK to 2xx by the user.
  */
 typedef void (*tx_heard_fn)(void *arg, uint64_t id, struct sip_msg *response, enum err why);
 
@@ -132,6 +132,13 @@ void tx_branch(struct buf *out);
  */
 uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch, enum method method,
 		 tx_heard_fn heard, void *arg);
+
+/*
+ * tx_offer: the same for a request of somebody else. A connection whose peer reads slowly takes no more of it
+ * (ERR_BUSY, see transport_takes).
+ */
+uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
+		  enum method method, tx_heard_fn heard, void *arg);
 
 /*
  * tx_cancel: sends CANCEL for an INVITE as soon as it has a provisional response (RFC 3261 9.1), and none if it ends

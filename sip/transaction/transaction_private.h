@@ -34,7 +34,7 @@ struct tx {
 	struct map_node by_merge;
 	struct group_node by_flow; /* clients on a connection, key: flow.id */
 	char *key, *merge_key;     /* merge_key: NULL when not in layer->merges */
-	bool lost;                 /* client: the connection was gone before tx_send */
+	enum err failure;          /* client: why it was never sent; ERR_OK: it was */
 	bool cancelled;            /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
 	struct flow flow;
 	uint16_t
@@ -83,6 +83,8 @@ struct tx *tx_by_id(struct tx_layer *t, uint64_t id);
 bool tx_reliable(const struct tx *tx);
 void tx_send_octets(struct tx *tx,
 		    const struct buf *octets); /* sends on the flow; a failure shows as silence or by on_closed */
+/* tx_offer_octets: as tx_send_octets, for answers of which the other side may send any number (transport_takes). */
+void tx_offer_octets(struct tx *tx, const struct buf *octets);
 void tx_log_state(const struct tx *tx, const char *machine, enum tx_state next);
 void tx_backoff(struct tx *tx,
 		uint32_t max_ms); /* starts the retransmission timer with twice its interval, at most max_ms */
@@ -98,6 +100,7 @@ void client_refused(struct tx_layer *t, const struct peer *remote, struct slice 
 void client_tell(
 	struct tx *tx, struct sip_msg *m,
 	enum err why); /* reports to the user; the last thing in every handler, since the user may do anything */
+void client_begin(struct tx *tx); /* sends the request, or reports from the loop why it cannot be */
 void client_ack(struct tx *tx, const struct sip_msg *m); /* makes, keeps and sends the ACK to a failure */
 void client_cancel(struct tx *tx);                       /* sends the CANCEL */
 

@@ -191,6 +191,13 @@ void stream_take_records(struct stream *s)
 	}
 }
 
+bool stream_takes(const struct stream *s, size_t n)
+{
+	size_t waiting = s->out.n + s->early.n;
+
+	return waiting == 0 || waiting + n <= STREAM_OFFER_MAX;
+}
+
 enum err stream_send(struct stream *s, struct slice octets)
 {
 	if (s->state == STREAM_CLOSING || s->state == STREAM_OVER)

@@ -54,6 +54,7 @@ struct stream_limits {
 };
 
 #define STREAM_OUT_MAX (1u << 20) /* octets that may wait for a slow reader; beyond it the connection is closed */
+#define STREAM_OFFER_MAX 65536    /* octets that may wait of what others send to it; beyond it they are refused */
 
 /*
  * streams_new: w runs the handshakes; tls_slots is the number of its threads and of the slots of each tls_config.
@@ -105,6 +106,12 @@ void *stream_context(const struct stream *s);
  * connection is closed. ERR_CLOSED: it is closed already. ERR_CRYPTO: TLS failed, and it is closed.
  */
 MUST_USE enum err stream_send(struct stream *s, struct slice octets);
+
+/*
+ * stream_takes: may n octets be sent that somebody else wants to reach the peer? Not when more than STREAM_OFFER_MAX
+ * would wait: a burst of a stranger must not close the connection of who reads slowly (G50).
+ */
+bool stream_takes(const struct stream *s, size_t n);
 
 /*
  * stream_close: reads nothing more, sends what waits and (TLS) close_notify, then ends; closed() comes at the end of

@@ -11,8 +11,9 @@
  * connections) share; nobody else includes it.
  */
 
-#define SCRATCH 16384     /* octets of one read */
-#define OUT_HIGH 65536    /* octets that wait for the peer; beyond it nothing more is read from it */
+#define SCRATCH 16384 /* octets of one read */
+/* Octets that wait for the peer; beyond it nothing more is read from it. What others send to it does not reach this. */
+#define OUT_HIGH (2 * STREAM_OFFER_MAX)
 #define READS_A_TURN 4    /* reads of one connection before the others have their turn */
 #define ACCEPTS_A_TURN 64 /* connections that a listener accepts before others have their turn */
 #define LISTENERS_MAX 16

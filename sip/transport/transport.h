@@ -80,6 +80,9 @@ MUST_USE enum err transport_connect(struct transport *t, enum proto proto, const
  */
 MUST_USE enum err transport_flow(struct transport *t, struct flow *f);
 
+/* transport_takes: may n octets of somebody else go to this peer (stream_takes)? Over UDP always. */
+bool transport_takes(struct transport *t, const struct flow *f, size_t n);
+
 /*
  * transport_peer_certificate: DER of the certificate that the peer of a TLS connection has shown and proven;
  * SLICE_NONE: none. Lies in the connection.

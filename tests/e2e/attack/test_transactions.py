@@ -2,11 +2,12 @@
 
 import itertools
 import re
+import selectors
 import socket
 
 import pytest
 from peer.phone import Phone
-from peer.sipclient import Agent, token
+from peer.sipclient import Agent, StreamPeer, tls_context, token
 
 TRANSPORTS = ("udp", "tcp", "tls")
 ADDRESSES = ("127.0.0.1", "127.0.0.4")
@@ -97,3 +98,67 @@ def test_udp_replay_amplify(lab, net, method):
             peer.send(large)
             assert method == "INVITE" or not received(), f"a copy by {proto} from {address}"
     victim.close()
+
+
+# --- who reads slowly ---
+
+class Slow(Phone):
+    """A registered phone whose link is slow: while it is paused nothing is read, and little fits into its socket."""
+
+    def __init__(self, server, net, transport):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.connect(("127.0.0.1", server.port + (transport == "tls")))
+        if transport == "tls":
+            sock = tls_context(server.ca).wrap_socket(sock, server_hostname="example.com")
+        super().__init__(StreamPeer(net, sock, transport.upper()), server.user())
+        self.register()
+
+    def pause(self):
+        self.net.selector.unregister(self.peer.sock)
+
+    def go_on(self):
+        self.net.selector.register(self.peer.sock, selectors.EVENT_READ, self.peer)
+
+
+def is_alive(lab, net, phone):
+    """It is still registered, and a request reaches it by its own connection."""
+    caller = Agent(lab.peer(net, "tcp"), "someone", "example.org")
+    made = caller.new("MESSAGE", phone.aor, body=b"after all that")
+    caller.send(made)
+    came = net.wait(lambda: phone.find(made, lambda m: m.method == "MESSAGE"), 20, "the request after the burst")
+    phone.answer(came, 200)
+    assert caller.final(made).code == 200
+    return not phone.peer.closed
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_disconnect_phone(lab, net, transport):
+    """repro-disconnect-phone: a stranger sends more than the phone reads. He is refused; the phone notices nothing."""
+    phone = Slow(lab, net, transport)
+    phone.pause()
+    eve = Agent(lab.peer(net, "tcp"), "eve", "example.org")
+    sent = [eve.new("MESSAGE", phone.aor, body=b"x" * 60000) for _ in range(150)]
+    for one in sent:
+        eve.send(one)
+    answers = [m for m in net.wait(lambda: [m for m in eve.peer.inbox if m.code][40:] and eve.peer.inbox, 20, "the refusals")]
+    assert {m.code for m in answers} == {480}
+    phone.go_on()
+    assert is_alive(lab, net, phone)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_callee_floods_no_caller(lab, net, transport):
+    """The same with answers: provisional ones are dropped, and so are copies of a 2xx."""
+    phone = Slow(lab, net, transport)
+    bob = Phone(lab.peer(net, "tcp"), lab.user()).register()
+    request, came = phone.ask(phone.agent.new("INVITE", bob.aor, {"Contact": phone.contact}), bob)
+    phone.pause()
+    for _ in range(150):
+        bob.answer(came, 183, "Progress", (), b"x" * 60000)
+    for _ in range(100):
+        bob.answer(came, 200, "OK", [("Contact", bob.contact)], b"x" * 60000)
+    net.idle(0.5)
+    phone.go_on()
+    phone.told(request, 200, 20)
+    assert is_alive(lab, net, phone)

@@ -290,7 +290,7 @@ class Breeder:
 
     def change_method(self, request):
         number, method = request.get("CSeq").split()
-        request.method = self.random.choice([m for m in ("MESSAGE", "INFO", "OPTIONS", "REFER", "FOO", "Message") if m != method])
+        request.method = self.random.choice([m for m in ("MESSAGE", "INFO", "OPTIONS", "FOO", "Message") if m != method])
         request.set("CSeq", f"{number} {request.method}")
 
     def change_date(self, request):
