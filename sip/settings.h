@@ -26,7 +26,8 @@ struct settings {
 	struct trust *trust;           /* anchors for certificates of peers and domains, one reference */
 	struct trust *client_trust;    /* anchors of credential.client-ca, one reference; NULL: it is not looked at */
 	struct routes *routes;         /* [route], owned */
-	struct reach reach;            /* where certificates may be fetched from */
+	struct reach fetch_reach;      /* where certificates may be fetched from */
+	struct reach proxy_reach;      /* where requests may go that users, or remote ends of their dialogs, aim */
 	struct dns_servers dns;        /* count 0: those of the system */
 };
 

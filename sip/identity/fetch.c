@@ -255,7 +255,7 @@ static void start(struct fetch *f)
 	while (e != ERR_OK && f->next < f->at.count) {
 		const struct peer *at = &f->at.peers[f->next++];
 
-		if (!reach_allows(&d->settings->reach, at)) {
+		if (!reach_allows(&d->settings->fetch_reach, at)) {
 			why = "its address is none of the public Internet, and identity.fetch-allow does not name it";
 			continue;
 		}

@@ -13,30 +13,41 @@
 #define MAPPED 96 /* bits in front of an IPv4 address in its IPv6 form */
 
 /* Prefixes that are not the public Internet: RFC 6890 and later ones; IPv4 in ::ffff:0:0/96. */
-static const struct {
+struct prefix {
 	uint8_t octets[16];
 	unsigned bits;
-} special[] = {
-	{{0}, 95},                                       /* unspecified, loopback, IPv4-compatible */
-	{{[10] = 0xff, 0xff, 0}, MAPPED + 8},            /* "this" network */
-	{{[10] = 0xff, 0xff, 10}, MAPPED + 8},           /* private */
-	{{[10] = 0xff, 0xff, 100, 64}, MAPPED + 10},     /* carriers' NAT */
-	{{[10] = 0xff, 0xff, 127}, MAPPED + 8},          /* loopback */
-	{{[10] = 0xff, 0xff, 169, 254}, MAPPED + 16},    /* link-local */
-	{{[10] = 0xff, 0xff, 172, 16}, MAPPED + 12},     /* private */
+};
+
+static const struct prefix special[] = {
+	{{0}, 95},                            /* unspecified, loopback, IPv4-compatible */
+	{{[10] = 0xff, 0xff, 0}, MAPPED + 8}, /* "this" network */
+	{{[10] = 0xff, 0xff, 10}, MAPPED + 8},
+	{{[10] = 0xff, 0xff, 100, 64}, MAPPED + 10},  /* carriers' NAT */
+	{{[10] = 0xff, 0xff, 127}, MAPPED + 8},       /* loopback */
+	{{[10] = 0xff, 0xff, 169, 254}, MAPPED + 16}, /* link-local */
+	{{[10] = 0xff, 0xff, 172, 16}, MAPPED + 12},
 	{{[10] = 0xff, 0xff, 192, 0, 0}, MAPPED + 24},   /* protocol assignments */
 	{{[10] = 0xff, 0xff, 192, 88, 99}, MAPPED + 24}, /* 6to4 relays */
-	{{[10] = 0xff, 0xff, 192, 168}, MAPPED + 16},    /* private */
-	{{[10] = 0xff, 0xff, 198, 18}, MAPPED + 15},     /* benchmarks */
-	{{[10] = 0xff, 0xff, 224}, MAPPED + 4},          /* multicast */
-	{{[10] = 0xff, 0xff, 240}, MAPPED + 4},          /* reserved, broadcast */
-	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48},      /* local NAT64 */
-	{{0x01, 0x00}, 64},                              /* discard */
-	{{0x20, 0x01, 0x00, 0x00}, 23},                  /* protocol assignments, Teredo */
-	{{0xfc}, 7},                                     /* unique local */
-	{{0xfe, 0x80}, 10},                              /* link-local */
-	{{0xfe, 0xc0}, 10},                              /* site-local (deprecated by RFC 3879) */
-	{{0xff}, 8},                                     /* multicast */
+	{{[10] = 0xff, 0xff, 192, 168}, MAPPED + 16},
+	{{[10] = 0xff, 0xff, 198, 18}, MAPPED + 15}, /* benchmarks */
+	{{[10] = 0xff, 0xff, 224}, MAPPED + 4},      /* multicast */
+	{{[10] = 0xff, 0xff, 240}, MAPPED + 4},      /* reserved, broadcast */
+	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48},  /* local NAT64 */
+	{{0x01, 0x00}, 64},                          /* discard */
+	{{0x20, 0x01, 0x00, 0x00}, 23},              /* protocol assignments, Teredo */
+	{{0xfc}, 7},                                 /* unique local */
+	{{0xfe, 0x80}, 10},                          /* link-local */
+	{{0xfe, 0xc0}, 10},                          /* site-local (deprecated by RFC 3879) */
+	{{0xff}, 8},                                 /* multicast */
+};
+
+/* Those of them that a site uses for its own hosts. */
+static const struct prefix site[] = {
+	{{[10] = 0xff, 0xff, 10}, MAPPED + 8},        /* RFC 1918 */
+	{{[10] = 0xff, 0xff, 172, 16}, MAPPED + 12},  /* RFC 1918 */
+	{{[10] = 0xff, 0xff, 192, 168}, MAPPED + 16}, /* RFC 1918 */
+	{{[10] = 0xff, 0xff, 100, 64}, MAPPED + 10},  /* RFC 6598 */
+	{{0xfc}, 7},                                  /* RFC 4193 */
 };
 
 static bool in_prefix(const uint8_t *a, const uint8_t *prefix, unsigned bits)
@@ -45,6 +56,14 @@ static bool in_prefix(const uint8_t *a, const uint8_t *prefix, unsigned bits)
 	unsigned mask = 0xffu << (8 - rest) & 0xffu;
 
 	return memcmp(a, prefix, whole) == 0 && (rest == 0 || ((a[whole] ^ prefix[whole]) & mask) == 0);
+}
+
+static bool is_in(const uint8_t *a, const struct prefix *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (in_prefix(a, list[i].octets, list[i].bits))
+			return true;
+	return false;
 }
 
 static void octets_of(const struct sockaddr *sa, uint8_t out[16])
@@ -114,10 +133,16 @@ static bool read_one(struct slice text, struct reach *out)
 
 bool reach_read(struct slice list, struct reach *out, struct slice *bad)
 {
-	*out = (struct reach){0};
-	for (struct slice rest = slice_list(list); slice_item(&rest, bad);)
-		if (!read_one(*bad, out))
+	for (struct slice rest = slice_list(list); slice_item(&rest, bad);) {
+		if (slice_eq(*bad, S("public")))
+			out->public = true;
+		else if (slice_eq(*bad, S("private")))
+			out->private = true;
+		else if (slice_eq(*bad, S("any")))
+			out->everywhere = true;
+		else if (!read_one(*bad, out))
 			return false;
+	}
 	return true;
 }
 
@@ -133,8 +158,7 @@ bool reach_allows(const struct reach *r, const struct peer *p)
 			return true;
 	/* The list of the administrator is asked first and with the address as it is: it may allow any of these. */
 	unwrap(a);
-	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
-		if (in_prefix(a, special[i].octets, special[i].bits))
-			return false;
-	return !is_own(a);
+	if (is_in(a, special, sizeof(special) / sizeof(special[0])))
+		return r->private && is_in(a, site, sizeof(site) / sizeof(site[0])) && !is_own(a);
+	return r->public && !is_own(a);
 }

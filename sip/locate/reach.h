@@ -4,14 +4,17 @@
 #include "sip/transport/peer.h"
 
 /*
- * Which addresses this server connects to when a stranger has named the place (Identity-Info, RFC 4474 9): those of the
- * public Internet, and those that the administrator allows besides (G44). Ask about the address that a name has led to,
- * never about the name, and connect to that address: a name could lead elsewhere at the second look.
+ * The address policy: which addresses this server connects to when somebody else has named the place: a stranger
+ * (Identity-Info, RFC 4474 9; the remote target of a dialog) or a user (Request-URI, Route, Contact). Otherwise it could
+ * be aimed at services that only it reaches (G44). Ask about the address that a name has led to, never about the name,
+ * and connect to that address: a name could lead elsewhere at the second look.
  */
 #define REACH_MAX 32
 
 struct reach {
-	bool everywhere; /* everything is allowed: for the verbs of a user; never set by reach_read */
+	bool everywhere; /* everything is allowed; for the verbs of a user, too */
+	bool public;     /* the public Internet (RFC 6890), without the addresses of this machine */
+	bool private;    /* the networks of a site: RFC 1918, RFC 6598, RFC 4193; also without them */
 	unsigned count;
 	struct {
 		uint8_t octets[16]; /* IPv4 as its mapped IPv6 address */
@@ -20,12 +23,11 @@ struct reach {
 };
 
 /*
- * reach_read: reads "10.0.0.0/8, ::1": addresses and prefixes, perhaps none. false: *bad is the element that is
- * neither, or one too many.
+ * reach_read: reads "public, 10.0.0.0/8, ::1": the words public, private and any, addresses and prefixes, perhaps none;
+ * they are added to *out, which the caller has set before. false: *bad is the element that is none of these, or one too
+ * many.
  */
 MUST_USE bool reach_read(struct slice list, struct reach *out, struct slice *bad);
-
-/* reach_allows: is the address public (RFC 6890) and not one of this machine, or allowed by the list? */
 bool reach_allows(const struct reach *r, const struct peer *p);
 
 #endif

@@ -305,12 +305,47 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
 
 /* --- where to --- */
 
+/*
+ * may_reach: may the request go to this address? Users name it, and in a dialog even the remote end does, and no
+ * account is a right to the services behind this server (proxy.reach). A phone's own address is where it registered
+ * from. A [route] is the administrator's.
+ */
+static bool may_reach(const struct branch *b, const struct peer *at, bool configured)
+{
+	return configured || b->by_address || (b->seen.u.sa.sa_family != 0 && peer_same_host(&b->seen, at)) ||
+	       reach_allows(&b->fork->proxy->d.access.settings->proxy_reach, at);
+}
+
+static bool is_configured(const struct branch *b)
+{
+	const struct routes *routes = b->fork->proxy->d.access.settings->routes;
+	char name[DNS_NAME_MAX];
+	struct uri next;
+
+	return b->next != NULL && uri_parse(slice_str(b->next), &next) == ERR_OK && locate_name(next.host, name) &&
+	       routes_find(routes, name) != NULL;
+}
+
+/* take_hops: keeps those of the hops that the request may go to. */
 static void take_hops(struct branch *b, const struct hops *h)
 {
-	size_t size = offsetof(struct hops, hops) + h->count * sizeof(h->hops[0]);
+	size_t head = offsetof(struct hops, hops);
+	bool configured = is_configured(b);
+	unsigned n = 0;
 
-	b->hops = mem_alloc(size);
-	memcpy(b->hops, h, size);
+	b->hops = mem_alloc(head + h->count * sizeof(h->hops[0]));
+	memcpy(b->hops, h, head);
+	for (unsigned i = 0; i < h->count; i++)
+		if (may_reach(b, &h->hops[i].at, configured))
+			b->hops->hops[n++] = h->hops[i];
+	b->hops->count = n;
+	if (n == 0 && h->count > 0) {
+		log_line(LOG_WARN, "event=reach_refused peer=%s uri=%s address=%s",
+			 peer_text(&b->fork->source.remote).text, log_esc(slice_str(b->next)).text,
+			 peer_text(&h->hops[0].at).text);
+		fork_failure(b, b->to_user ? 480 : 403, NULL);
+		return;
+	}
 	if (!try_hops(b))
 		fork_failure(b, code_of(b, ERR_CLOSED), NULL);
 }

@@ -59,14 +59,22 @@ static bool realm_is_fine(const char *realm)
 	return slice_trim(s).n == s.n;
 }
 
-static bool read_reach(const struct config *c, struct reach *out, struct buf *why)
+/* read_reach: what identity.fetch-allow and proxy.reach allow. Certificates come from the public Internet in any case.
+ */
+static bool read_reach(const struct config *c, struct reach *fetch, struct reach *proxy, struct buf *why)
 {
+	static const char expected[] =
+		"addresses and prefixes like 10.1.0.0/16, ::1, and the words public, private, any";
 	struct slice bad;
 
-	if (reach_read(slice_str(c->identity_fetch_allow), out, &bad))
+	*fetch = (struct reach){.public = true};
+	*proxy = (struct reach){0};
+	if (!reach_read(slice_str(c->identity_fetch_allow), fetch, &bad))
+		buf_addf(why, "%s: identity.fetch-allow has \"%.*s\"; expected %s", c->file, SLICE_ARG(bad), expected);
+	else if (!reach_read(slice_str(c->proxy_reach), proxy, &bad))
+		buf_addf(why, "%s: proxy.reach has \"%.*s\"; expected %s", c->file, SLICE_ARG(bad), expected);
+	else
 		return true;
-	buf_addf(why, "%s: identity.fetch-allow has \"%.*s\"; expected addresses and prefixes like 10.1.0.0/16, ::1",
-		 c->file, SLICE_ARG(bad));
 	return false;
 }
 
@@ -75,9 +83,9 @@ static bool rules_hold(const struct config *c, struct buf *why)
 {
 	struct slice domain = bad_domain(c->identity_require);
 	struct dns_servers servers;
-	struct reach reach;
+	struct reach fetch, proxy;
 
-	if (!read_reach(c, &reach, why))
+	if (!read_reach(c, &fetch, &proxy, why))
 		return false;
 	if (c->domain[0] == '\0')
 		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
@@ -460,7 +468,7 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 
 	*config = (struct config){0};
 	ok = rules_hold(c, why) && read_trust(&s, &handshakes, why) && read_tls(&s, handshakes, slots, now, why) &&
-	     read_reach(c, &s.reach, why);
+	     read_reach(c, &s.fetch_reach, &s.proxy_reach, why);
 	trust_unref(handshakes);
 	if (!ok) {
 		settings_drop(&s);

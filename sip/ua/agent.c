@@ -201,7 +201,7 @@ static bool build(struct agent *a, struct buf *why)
 	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 
 	/* The user has chosen the server, so a URL may lead to addresses of the own network, too. */
-	a->settings.reach.everywhere = true;
+	a->settings.fetch_reach.everywhere = true;
 	a->settings.config.identity_date_skew = DATE_SKEW_S;
 	a->settings.config.identity_wildcard = true;
 	if (tls_config_new(&tls, &a->settings.client_tls) != ERR_OK) {

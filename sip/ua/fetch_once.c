@@ -42,7 +42,7 @@ bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct 
 						    .kept_idle_ms = FETCH_MS};
 	const struct tls_params params = {.static_rsa = true, .slots = 1, .trust = trust};
 	struct once o = {.body = body, .why = why};
-	struct settings settings = {.reach = {.everywhere = true}, .trust = trust_ref(trust)};
+	struct settings settings = {.fetch_reach = {.everywhere = true}, .trust = trust_ref(trust)};
 	struct fetch_deps deps = {.settings = &settings};
 	size_t before = body->n;
 

@@ -15,7 +15,7 @@
 /* The verbs that run a server or prepare one: lab, serve, init. Options of all three are parsed by one function. */
 
 #define OVERRIDES_MAX 64 /* -o options of the user */
-#define LAB_OWN 6        /* overrides that lab makes; those of the user follow, so that they win */
+#define LAB_OWN 7        /* overrides that lab makes; those of the user follow, so that they win */
 
 /* The command line; strings are those of argv. */
 struct options {
@@ -151,6 +151,7 @@ int verb_lab(int argc, char **argv)
 	snprintf(own[3], sizeof(own[3]), "server.listen-https=127.0.0.1:%u", o.port + 2);
 	snprintf(own[4], sizeof(own[4]), "identity.url=https://127.0.0.1:%u", o.port + 2);
 	snprintf(own[5], sizeof(own[5]), "identity.fetch-allow=127.0.0.0/8, ::1");
+	snprintf(own[6], sizeof(own[6]), "proxy.reach=any");
 	/* Of several overrides of one key the last one counts. */
 	for (unsigned i = 0; i < LAB_OWN; i++)
 		all[i] = own[i];

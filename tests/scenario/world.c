@@ -125,6 +125,7 @@ struct world *world_new(const char *const *options)
 	if (!config_load(path.p, options, &w->settings.config, &why))
 		fail_msg("%s", why.p);
 	w->loop = loop_new();
+	w->settings.fetch_reach.public = w->settings.proxy_reach.public = w->settings.proxy_reach.private = true;
 	add_routes(w);
 	w->settings.users = users_new(S("credential.example.com"));
 	add_user(w, "alice");
@@ -244,6 +245,7 @@ struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct
 		buf_addf(&out, "Authorization: %s\r\n", a->authorization);
 	if (a->headers != NULL)
 		buf_adds(&out, a->headers);
+	buf_adds(&out, PHONE_LINES);
 	build_end(&out, a->body);
 	fake_inject(w->site->transport, from, buf_slice(&out));
 	buf_free(&out);
@@ -312,7 +314,10 @@ struct sip_msg *world_ask_as(struct world *w, const struct flow *from, const cha
 	struct sip_msg *m = world_ask(w, from, &a);
 	struct buf value = {0};
 
-	snprintf(password, sizeof(password), "%s-pw", user);
+	if (slice_eq(slice_str(user), S("anonymous"))) /* RFC 3261 22.1 */
+		password[0] = '\0';
+	else
+		snprintf(password, sizeof(password), "%s-pw", user);
 	if (m == NULL || m->status != 401)
 		return m;
 	assert_true(answer_read(&answer, m));
@@ -396,7 +401,8 @@ unsigned watch(struct watcher *s, const char *expires)
 	unsigned status;
 
 	snprintf(uri, sizeof(uri), "sip:%s@example.com", s->user);
-	snprintf(own, sizeof(own), "<sip:watcher@%s>", peer_text(&s->flow.remote).text);
+	snprintf(own, sizeof(own), "<sip:watcher@%s%s>", peer_text(&s->flow.remote).text,
+		 s->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
 	buf_addf(&headers, "Event: %s\r\nContact: %s\r\n", s->event, own);
 	if (expires != NULL)
 		buf_addf(&headers, "Expires: %s\r\n", expires);
@@ -404,8 +410,7 @@ unsigned watch(struct watcher *s, const char *expires)
 	a.call_id = s->call_id;
 	a.cseq = s->cseq + 1;
 	s->cseq += 2;
-	m = slice_eq(slice_str(s->event), S("credential")) ? world_ask_as(s->w, &s->flow, s->user, a)
-							   : world_ask(s->w, &s->flow, &a);
+	m = world_ask_as(s->w, &s->flow, slice_eq(slice_str(s->event), S("credential")) ? s->user : "anonymous", a);
 	assert_non_null(m);
 	assert_false(m->request);
 	status = m->status;

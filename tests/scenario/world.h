@@ -64,6 +64,11 @@ struct ask {
 /* world_ask: sends it and returns the answer, or NULL when none came yet. */
 struct sip_msg *world_ask(struct world *w, const struct flow *from, const struct ask *a);
 
+/* Makes a request as long as phones do: over UDP a stranger gets no more than twice of what he has sent (G14). */
+#define PHONE_LINES \
+	"User-Agent: a phone of the scenarios, as long in its name as many, 1.2.3\r\n" \
+	"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE\r\n"
+
 /* Digest from the client's side, RFC 7616 3.4. */
 struct answer {
 	const char *user, *password, *method, *uri;
@@ -76,7 +81,7 @@ struct answer {
 bool answer_read(struct answer *a, const struct sip_msg *challenge);
 void answer_make(const struct answer *a, struct buf *out);
 
-/* world_ask_as: world_ask twice: challenged, then with user's answer. */
+/* world_ask_as: world_ask twice: challenged, then with user's answer. "anonymous" has no password. */
 struct sip_msg *world_ask_as(struct world *w, const struct flow *from, const char *user, struct ask a);
 
 /* A PUBLISH of user; empty cert and key: no body. NULL headers are left out. */

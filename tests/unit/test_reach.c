@@ -65,7 +65,7 @@ static void what_is_not_public_is_out_of_reach(void **state)
 		"192.167.255.255", "192.169.0.1",   "198.17.255.255",   "198.20.0.1",      "223.255.255.1",
 		"2606:4700::1",    "2a00:1450::1",  "64:ff9b::101:101", "2002:101:101::1",
 	};
-	const struct reach none = {0};
+	const struct reach none = {.public = true};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
@@ -78,7 +78,7 @@ static void what_is_not_public_is_out_of_reach(void **state)
 
 static void what_is_allowed_besides(void **state)
 {
-	struct reach r;
+	struct reach r = {0};
 	struct slice bad;
 
 	(void)state;
@@ -92,11 +92,51 @@ static void what_is_allowed_besides(void **state)
 	assert_false(allows(&r, "fd00::2") || allows(&r, "::"));
 	assert_true(allows(&r, "192.168.0.9"));
 	assert_false(allows(&r, "192.168.0.8"));
+	r = (struct reach){0};
 	assert_true(reach_read(S("0.0.0.0/0"), &r, &bad));
 	assert_true(allows(&r, "127.0.0.1"));
 	assert_false(allows(&r, "::1"));
+	r = (struct reach){0};
 	assert_true(reach_read(S(""), &r, &bad));
 	assert_false(allows(&r, "127.0.0.1"));
+}
+
+/* proxy.reach: words for what an administrator thinks of. */
+static void words(void **state)
+{
+	static const struct {
+		const char *list, *ip;
+		bool allowed;
+	} rows[] = {
+		{"public", "1.1.1.1", true},
+		{"public", "192.168.3.4", false},
+		{"private", "192.168.3.4", true},
+		{"private", "172.31.0.9", true},
+		{"private", "100.64.3.4", true},
+		{"private", "fd00::9", true},
+		{"private", "1.1.1.1", false},
+		{"private", "127.0.0.1", false},
+		{"private", "169.254.169.254", false},
+		{"private", "fe80::1", false},
+		{"public,private", "224.0.0.1", false},
+		{"public, private", "::1", false},
+		{"public, private, ::1", "::1", true},
+		{"any", "127.0.0.1", true},
+		{"any", "169.254.169.254", true},
+		{"private", "64:ff9b::a00:1", true},
+		{"", "1.1.1.1", false},
+		{"public", "::ffff:10.0.0.1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct reach r = {0};
+		struct slice bad;
+
+		assert_true(reach_read(slice_str(rows[i].list), &r, &bad));
+		if (allows(&r, rows[i].ip) != rows[i].allowed)
+			fail_msg("%s: %s", rows[i].list, rows[i].ip);
+	}
 }
 
 static void what_is_no_list(void **state)
@@ -110,7 +150,7 @@ static void what_is_no_list(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct reach r;
+		struct reach r = {0};
 		struct slice bad;
 
 		assert_false(reach_read(slice_str(rows[i][0]), &r, &bad));
@@ -121,7 +161,7 @@ static void what_is_no_list(void **state)
 /* Also the public addresses of this machine: what listens there may be for nobody else. */
 static void this_machine_is_out_of_reach(void **state)
 {
-	const struct reach none = {0};
+	const struct reach none = {.public = true};
 	struct ifaddrs *all;
 
 	(void)state;
@@ -142,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_public_is_out_of_reach),
 		cmocka_unit_test(what_is_allowed_besides),
+		cmocka_unit_test(words),
 		cmocka_unit_test(what_is_no_list),
 		cmocka_unit_test(this_machine_is_out_of_reach),
 	};
