@@ -15,11 +15,11 @@ crypto      = ber cert cert_make cert_name der encode hash key key_read keywrap 
 store       = file named commit user credential journal seen words subscription binding_record binding
 message     = proto scan uri addr via date header msg build edit mime digest_string
 transport   = flow frame peer stream stream_time stream_tls stream_listen stun udp transport
-transaction = transaction overload answered server client ist nist ict nict
+transaction = transaction overload answered proven server client ist nist ict nict
 locate      = dns_message dns hops locate routes resolve resolver reach
 identity    = user_cert identity judge signer domain_cert verifier cert_cache web_url fetch replay web
 access      = access auth nonce
-event       = package dialog sub notifier notify subscribe
+event       = package dialog sub way notifier notify subscribe
 registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary passage vetting fork branch forward record_route
@@ -53,7 +53,7 @@ check_registrar   = scenario/registrar e2e/registrar
 check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
 check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) \
                     e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
-check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/wire/test_limits.py \
+check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)
 check_ua          = $(addprefix unit/,answer account) \

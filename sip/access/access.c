@@ -67,18 +67,20 @@ static bool check_user(const struct access *a, struct tx *tx, enum auth_use use,
 	struct buf lines = {0};
 	struct auth_result r;
 
-	if (use != AUTH_CREDENTIAL && !a->settings->config.digest_insecure && tx_flow(tx)->proto != PROTO_TLS) {
+	if ((use == AUTH_REGISTRAR || use == AUTH_PROXY) && !a->settings->config.digest_insecure &&
+	    tx_flow(tx)->proto != PROTO_TLS) {
 		tx_reply_code(tx, 403, "TLS Required");
 		return false;
 	}
 	r = auth_check(a->auth, tx_request(tx), tx_flow(tx), use);
 	switch (r.verdict) {
 	case AUTH_OK:
+		tx_prove(tx); /* the nonce was sent to that address, and to no other */
 		*out = r.user;
 		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
-		auth_challenge(a->auth, tx_request(tx), tx_flow(tx), use, r.verdict == AUTH_STALE, &lines);
+		auth_challenge(a->auth, tx_request(tx), tx_flow(tx), use, r.verdict == AUTH_STALE, tx_room(tx), &lines);
 		tx_reply_once(tx, &(struct build_reply){.code = auth_status(use), .headers = buf_slice(&lines)});
 		buf_free(&lines);
 		return false;
@@ -95,6 +97,13 @@ static bool check_user(const struct access *a, struct tx *tx, enum auth_use use,
 bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 {
 	return check_user(a, tx, AUTH_REGISTRAR, out);
+}
+
+bool access_source(const struct access *a, struct tx *tx)
+{
+	const struct user *user;
+
+	return tx_flow(tx)->proto != PROTO_UDP || check_user(a, tx, AUTH_ANONYMOUS, &user);
 }
 
 /*

@@ -52,6 +52,12 @@ bool access_user(const struct access *a, struct tx *tx, const struct user **out)
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
 /*
+ * access_source: over UDP the source address of a request could be anybody's; has its sender shown that he gets what is
+ * sent there (CRT-32)? 401, 400, 503. On a connection he has.
+ */
+bool access_source(const struct access *a, struct tx *tx);
+
+/*
  * access_sender: for a proxy: the digest user has to be the AOR in From: 407, 400, 503, and 403 for another user. From
  * "sip:anonymous@" of the domain is for every user (RFC 4474 12, AUT-22).
  */

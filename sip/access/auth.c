@@ -16,6 +16,7 @@
  * the response depends on whether the user exists.
  */
 
+#define ANONYMOUS S("anonymous")
 #define REVOKED_MAX 4096 /* AORs; with more, all older nonces of everybody are stale */
 
 /* An AOR whose nonces were revoked. */
@@ -34,6 +35,7 @@ struct auth {
 	struct map revoked;
 	uint64_t floor;    /* nonces made up to this one are stale for everybody */
 	struct buf nobody; /* random digits: the HA1 of users that do not exist */
+	struct ha1 anonymous;
 };
 
 struct auth *auth_new(struct loop *l, const struct settings *settings)
@@ -47,6 +49,7 @@ struct auth *auth_new(struct loop *l, const struct settings *settings)
 	a->guesses = rate_new(c->digest_guesses, c->digest_guesses);
 	map_init(&a->revoked);
 	rng_hex(&a->nobody, HASH_MAX);
+	ha1_make(ANONYMOUS, slice_str(c->domain), slice_str(c->domain), S(""), &a->anonymous);
 	return a;
 }
 
@@ -267,7 +270,9 @@ static struct slice ha1_of(const struct auth *a, const struct user *user, enum a
 {
 	struct slice known = SLICE_NONE;
 
-	if (user != NULL && use == AUTH_CREDENTIAL && !old && !slice_eq(realm_of(a, use), domain_of(a)))
+	if (user == NULL && use == AUTH_ANONYMOUS)
+		known = slice_str(alg == HASH_MD5 ? a->anonymous.md5 : a->anonymous.sha256);
+	else if (user != NULL && use == AUTH_CREDENTIAL && !old && !slice_eq(realm_of(a, use), domain_of(a)))
 		known = slice_str(user_ha1_credential(user));
 	else if (user != NULL && !(old && !lacks(user)))
 		known = slice_str(alg == HASH_MD5 ? user->ha1.md5 : user->ha1.sha256);
@@ -321,7 +326,7 @@ static void guess_key(const struct flow *from, struct slice username, struct buf
 
 static bool is_revoked(const struct auth *a, const struct user *user, const struct nonce_info *info)
 {
-	const struct revoked *r = find_revoked(a, slice_str(user->aor));
+	const struct revoked *r = user == NULL ? NULL : find_revoked(a, slice_str(user->aor));
 
 	return info->count <= a->floor || (r != NULL && info->count <= r->floor);
 }
@@ -338,7 +343,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	struct buf key = {0};
 	struct auth_result r;
 	uint32_t nc;
-	bool fits, open, old;
+	bool fits, open, old, anonymous;
 
 	r = find_answers(a, m, use, &found);
 	if (r.verdict != AUTH_OK)
@@ -358,8 +363,10 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	guess_key(from, d.username, &key);
 	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	if (open) {
-		user = find_user(a, d.username);
-		fits = response_fits(ha1_of(a, user, use, old, nonce.alg), m, &d, nonce.alg) && user != NULL;
+		anonymous = use == AUTH_ANONYMOUS && slice_eq(d.username, ANONYMOUS);
+		user = anonymous ? NULL : find_user(a, d.username);
+		fits = response_fits(ha1_of(a, user, use, old, nonce.alg), m, &d, nonce.alg) &&
+		       (user != NULL || anonymous);
 		if (!fits)
 			rate_take(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	}
@@ -401,7 +408,7 @@ static void add_challenge(struct auth *a, const struct asking *k, struct slice r
 }
 
 void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
-		    struct buf *out)
+		    size_t room, struct buf *out)
 {
 	const struct config *c = &a->settings->config;
 	const struct scope scope = scope_of(use, from);
@@ -409,13 +416,17 @@ void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *
 				 .scope = slice_of(scope.octets, scope.n),
 				 .qop = m->method == METHOD_PUBLISH ? "auth-int,auth" : "auth,auth-int",
 				 .stale = stale};
+	size_t first;
 
 	if (c->digest_sha256 || use == AUTH_CREDENTIAL)
 		add_challenge(a, &k, realm_of(a, use), HASH_SHA256, out);
-	if (c->digest_md5 && use != AUTH_CREDENTIAL)
+	first = out->n;
+	if (c->digest_md5 && use != AUTH_CREDENTIAL && !(use == AUTH_ANONYMOUS && c->digest_sha256))
 		add_challenge(a, &k, realm_of(a, use), HASH_MD5, out);
 	if (has_old_realm(a, use))
 		add_challenge(a, &k, domain_of(a), HASH_SHA256, out);
+	if (out->n > room && out->n > first)
+		buf_drop(out, first);
 }
 
 void auth_announce(const struct auth *a)

@@ -25,11 +25,16 @@ struct auth;
  *
  * AUTH_CREDENTIAL is a protection domain of its own (DIG-12): realm credential.realm, SHA-256 only. While there are
  * users whose password was set before that realm was, the realm of the domain is offered besides, and counts for them.
+ *
+ * AUTH_ANONYMOUS proves only that the sender gets what is sent to his address (CRT-32): user "anonymous" with an empty
+ * password (RFC 3261 22.1), or any user with his own. It has one challenge, so that little is sent to an address that
+ * may be forged.
  */
 enum auth_use {
-	AUTH_REGISTRAR, /* 401, Authorization */
-	AUTH_PROXY,     /* 407, Proxy-Authorization */
-	AUTH_CREDENTIAL /* 401, Authorization */
+	AUTH_REGISTRAR,  /* 401, Authorization */
+	AUTH_PROXY,      /* 407, Proxy-Authorization */
+	AUTH_CREDENTIAL, /* 401, Authorization */
+	AUTH_ANONYMOUS   /* 401, Authorization: a source address, proven by anybody: see below */
 };
 
 /* auth_status: the status of its challenge. */
@@ -45,8 +50,9 @@ enum auth_verdict {
 
 struct auth_result {
 	enum auth_verdict verdict;
-	const char *reason;      /* for AUTH_BAD, static */
-	const struct user *user; /* for AUTH_OK; owned by the table of users, valid until that is replaced */
+	const char *reason; /* for AUTH_BAD, static */
+	const struct user
+		*user; /* for AUTH_OK; owned by the table of users, valid until that is replaced; NULL: anonymous */
 };
 
 /*
@@ -67,10 +73,11 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 
 /*
  * auth_challenge: appends the WWW-Authenticate or Proxy-Authenticate lines for m, which came by from: one for each
- * algorithm that is switched on, the strongest first (RFC 8760 2.3). A PUBLISH is asked for auth-int first.
+ * algorithm that is switched on, the strongest first (RFC 8760 2.3). A PUBLISH is asked for auth-int first. When they
+ * have more than room octets, the last one is left, which is the one that all phones know.
  */
 void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
-		    struct buf *out);
+		    size_t room, struct buf *out);
 
 /* auth_announce: says in the log whether some users of the credential service are known by the realm of the domain. */
 void auth_announce(const struct auth *a);

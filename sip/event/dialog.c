@@ -6,13 +6,10 @@
 #include "crypto/rng.h"
 #include "sip/message/limits.h"
 
-/* Texts of a dialog are kept as they came, because a notifier is compared by them octet for octet (T-05). */
-
-/* An escaped display name may have a NUL, which the strings of a dialog cannot keep. */
-static bool has_nul(struct slice s)
-{
-	return slice_chr(s, '\0') < s.n;
-}
+/*
+ * Texts of a dialog are kept as they came, because a notifier is compared by them (T-05), but in one line and without
+ * control characters (scan_unfold): they are written again into every NOTIFY.
+ */
 
 /*
  * collect_routes: RFC 3261 12.1.1: the route set is the values of Record-Route, in their order; each has to be
@@ -29,12 +26,12 @@ static enum err collect_routes(const struct sip_msg *m, struct buf *out)
 		bool bad;
 
 		while (scan_list(&rest, &item, &bad)) {
-			if (++count > SIP_ROUTE_MAX || has_nul(item) || addr_parse(item, &a) != ERR_OK ||
-			    a.uri.scheme == URI_OTHER)
+			if (++count > SIP_ROUTE_MAX || addr_parse(item, &a) != ERR_OK || a.uri.scheme == URI_OTHER)
 				return ERR_SYNTAX;
 			if (out->n > 0)
 				buf_add(out, S(", "));
-			buf_add(out, item);
+			if (!scan_unfold(item, out))
+				return ERR_SYNTAX;
 		}
 		if (bad)
 			return ERR_SYNTAX;
@@ -75,7 +72,7 @@ bool dialog_is_secure(const struct sip_msg *m)
 enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice local_tag, struct slice contact,
 		      const char **why)
 {
-	struct buf routes = {0}, local = {0};
+	struct buf routes = {0}, local = {0}, remote = {0};
 	struct addr target;
 	enum err e;
 
@@ -83,26 +80,27 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 		*why = "Missing From Tag";
 		return ERR_SYNTAX;
 	}
-	if (has_nul(msg_value(m, HDR_FROM)) || has_nul(msg_value(m, HDR_TO))) {
-		*why = "NUL In From Or To";
-		return ERR_SYNTAX;
-	}
 	e = read_target(m, &target, why);
-	if (e != ERR_OK)
-		return e;
-	e = collect_routes(m, &routes);
-	if (e != ERR_OK) {
+	if (e == ERR_OK && collect_routes(m, &routes) != ERR_OK) {
 		*why = "Bad Record-Route Header Field";
-		buf_free(&routes);
-		return e;
+		e = ERR_SYNTAX;
+	}
+	if (e == ERR_OK &&
+	    (!scan_unfold(msg_value(m, HDR_TO), &local) || !scan_unfold(msg_value(m, HDR_FROM), &remote))) {
+		*why = "Control Character In From Or To";
+		e = ERR_SYNTAX;
 	}
 	/* All of it goes into every NOTIFY, which needs room for its own header fields, too, and into the journal. */
-	if (msg_value(m, HDR_FROM).n + msg_value(m, HDR_TO).n + target.spec.n + routes.n > SIP_DIALOG_MAX) {
+	if (e == ERR_OK && remote.n + local.n + target.spec.n + routes.n > SIP_DIALOG_MAX) {
 		*why = "From, To, Contact and Record-Route Too Long";
-		buf_free(&routes);
-		return ERR_LIMIT;
+		e = ERR_LIMIT;
 	}
-	buf_add(&local, msg_value(m, HDR_TO));
+	if (e != ERR_OK) {
+		buf_free(&routes);
+		buf_free(&local);
+		buf_free(&remote);
+		return e;
+	}
 	buf_add(&local, S(";tag="));
 	buf_add(&local, local_tag);
 	*d = (struct dialog){
@@ -110,7 +108,7 @@ enum err dialog_start(struct dialog *d, const struct sip_msg *m, struct slice lo
 		.local_tag = slice_dup(local_tag),
 		.remote_tag = slice_dup(m->from_tag),
 		.local = buf_take(&local),
-		.remote = slice_dup(msg_value(m, HDR_FROM)),
+		.remote = buf_take(&remote),
 		.target = slice_dup(target.spec),
 		.contact = slice_dup(contact),
 		.routes = routes.n > 0 ? buf_take(&routes) : mem_strdup(""),
@@ -139,7 +137,7 @@ void dialog_open(struct dialog *d, struct slice local, struct slice remote, stru
 
 enum err dialog_complete(struct dialog *d, const struct sip_msg *m, const char **why)
 {
-	struct buf routes = {0};
+	struct buf routes = {0}, remote = {0};
 	struct addr target;
 	enum err e;
 
@@ -150,16 +148,17 @@ enum err dialog_complete(struct dialog *d, const struct sip_msg *m, const char *
 	e = read_target(m, &target, why);
 	if (e != ERR_OK)
 		return e;
-	if (collect_routes(m, &routes) != ERR_OK) {
-		*why = "Bad Record-Route Header Field";
+	if (collect_routes(m, &routes) != ERR_OK || !scan_unfold(msg_value(m, HDR_FROM), &remote)) {
+		*why = "Bad Record-Route Or From Header Field";
 		buf_free(&routes);
+		buf_free(&remote);
 		return ERR_SYNTAX;
 	}
 	mem_free(d->remote);
 	mem_free(d->target);
 	mem_free(d->routes);
 	d->remote_tag = slice_dup(m->from_tag);
-	d->remote = slice_dup(msg_value(m, HDR_FROM));
+	d->remote = buf_take(&remote);
 	d->target = slice_dup(target.spec);
 	d->routes = routes.n > 0 ? buf_take(&routes) : mem_strdup("");
 	d->remote_cseq = m->cseq;

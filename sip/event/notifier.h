@@ -4,6 +4,7 @@
 #include "sip/access/access.h"
 #include "sip/event/package.h"
 #include "sip/identity/signer.h"
+#include "sip/locate/resolver.h"
 #include "store/commit.h"
 
 /*
@@ -35,6 +36,7 @@ struct notifier_deps {
 	struct loop *loop;
 	struct tx_layer *transactions;
 	struct transport *transport;
+	struct resolver *resolver;
 	struct signer *signer;
 	unsigned signing_max; /* NOTIFYs that are with the signer at once; the others wait here */
 	unsigned backlog_max; /* NOTIFYs owed to SUBSCRIBEs that may wait; beyond it SUBSCRIBE gets 503 */

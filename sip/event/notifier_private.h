@@ -4,12 +4,14 @@
 #include "core/group.h"
 #include "sip/event/dialog.h"
 #include "sip/event/notifier.h"
+#include "sip/locate/locate.h"
 #include "store/credential.h"
 #include "store/journal.h"
 
 /*
  * Shared by the files of the notifier; private to this room. From the bottom up: sub.c has the table and the life of
- * subscriptions, notify.c sends NOTIFYs, subscribe.c answers SUBSCRIBEs, notifier.c is called by other rooms.
+ * subscriptions, way.c knows where NOTIFYs go, notify.c sends them, subscribe.c answers SUBSCRIBEs, notifier.c is
+ * called by other rooms.
  */
 
 #define NOTIFIER_USER "cred-" /* the user part of our Contact URIs, before the local tag */
@@ -23,7 +25,11 @@ enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
  *
  *            something to tell         its turn            signed
  *     IDLE --------------------> QUEUED --------> SIGNING ---------> ASKED
- *      ^  ^                         |                |                 |
+ *      ^  ^                       ^ |  |             |                 |
+ *      |  |                       | |  +-> ROUTING   |                 |
+ *      |  |                       | |        | |     |                 |
+ *      |  |                       +-+--------+ |     |                 |
+ *      |  +-- leads nowhere ------- | ---------+     |                 |
  *      |  +---- cannot be made -----+                |                 |
  *      +----------------- cannot be signed ----------+                 |
  *      +------------- answered, or no answer that ends it -------------+
@@ -31,8 +37,17 @@ enum sub_end { SUB_LIVES, SUB_TIMEOUT, SUB_DEACTIVATED, SUB_PROBATION };
 enum sub_delivery {
 	SUB_IDLE,    /* nothing is under way */
 	SUB_QUEUED,  /* waits in subs.urgent or subs.changes until fewer NOTIFYs are being signed */
+	SUB_ROUTING, /* the resolver looks for its next hop */
 	SUB_SIGNING, /* the signer has it */
 	SUB_ASKED    /* sent; request is its client transaction */
+};
+
+/* The next hop of a subscription whose connection is gone; see way.c. */
+struct sub_way {
+	bool known; /* hop and name are valid, for the next NOTIFY */
+	bool large; /* a NOTIFY has turned out too large for UDP */
+	struct hop hop;
+	char name[DNS_NAME_MAX]; /* that the certificate of a TLS hop must have */
 };
 
 /* One subscription. It is freed by sub_free only. */
@@ -65,6 +80,9 @@ struct sub {
 	bool kept;                           /* its connection is kept for it */
 	bool journaled;                      /* the journal has it */
 	bool anonymous;                      /* it counts in sources */
+	enum proto sent_by;                  /* the transport of the NOTIFY that is ASKED */
+	bool no_tcp;                         /* over UDP: nobody took the TCP connection for a large NOTIFY */
+	struct sub_way way;
 };
 
 /* All subscriptions. */
@@ -147,5 +165,14 @@ void notify_change(struct sub *s);
 void notify_end(struct sub *s, enum sub_end end);
 
 void notify_on_patience(void *notifier); /* of the timer */
+
+/* notify_on_way: the way of a NOTIFY that is SUB_ROUTING is known, or (e) there is none. May free s. */
+void notify_on_way(struct sub *s, enum err e);
+
+/*
+ * way_find: the flow for a NOTIFY of so many octets. ERR_AGAIN: notify_on_way is called later. ERR_CLOSED: a credential
+ * whose connection is gone. ERR_NOTFOUND, ERR_UNSUPPORTED, ERR_SYNTAX, ERR_BUSY: there is no way that may be taken.
+ */
+MUST_USE enum err way_find(struct sub *s, size_t octets, struct flow *out);
 
 #endif

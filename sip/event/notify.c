@@ -5,12 +5,13 @@
 #include "sip/message/date.h"
 #include "sip/message/limits.h"
 #include "sip/event/notifier_private.h"
-#include "sip/locate/locate.h"
 
 /*
  * NOTIFYs (RFC 6665 4.2.2), from the decision to the answer:
  *
  *   notify_now, notify_change, notify_end -> drain -> send_next -> (signer) -> on_signed -> on_answer
+ *
+ * way.c knows where it goes.
  *
  * The state is asked for at the moment of sending, so all changes that come while a NOTIFY is under way need only one
  * more. Each NOTIFY is signed by a worker (RFC 4474). At most signing_max of them are with the signer, because the
@@ -70,11 +71,17 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 	if (response == NULL) {
 		log_line(LOG_INFO, "event=notify_failed aor=%s reason=%s", log_esc(slice_str(s->aor)).text,
 			 why == ERR_AGAIN ? "no_answer" : "connection_lost");
+		/* RFC 3261 18.1.1: TCP for the size only, and nobody listens there: then by UDP, whatever the size. */
+		if (why != ERR_AGAIN && s->flow.proto == PROTO_UDP && s->sent_by == PROTO_TCP) {
+			s->no_tcp = true;
+			notify_now(s);
+			return;
+		}
 		if (why == ERR_AGAIN || s->package == PACKAGE_CREDENTIAL || last) {
 			sub_free(s);
 			return;
 		}
-		/* T-32: the connection of the SUBSCRIBE broke under the NOTIFY: the Contact is tried instead, once. */
+		/* T-32: the connection of the SUBSCRIBE broke under the NOTIFY: the next hop is tried instead, once. */
 		if (s->flow.proto != PROTO_UDP && s->flow.id != 0)
 			again = true;
 	} else if (last || ends_subscription(response->status)) {
@@ -86,52 +93,6 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 }
 
 /* --- making it --- */
-
-/*
- * route: the flow for a NOTIFY of so many octets. It is the connection of the SUBSCRIBE. When that is gone, or the
- * NOTIFY is too large for UDP, it is the next hop of the dialog, by TCP or TLS. A credential goes by its connection
- * only (CRD-11).
- */
-static enum err route(struct sub *s, size_t octets, struct flow *out)
-{
-	struct notifier *n = s->notifier;
-	struct tls_config *tls = n->d.access.settings->client_tls;
-	struct slice transport = SLICE_NONE;
-	char name[DNS_NAME_MAX];
-	struct peer to;
-	struct uri hop;
-
-	if (s->flow.proto != PROTO_UDP && s->flow.id != 0 && transport_alive(n->d.transport, &s->flow)) {
-		*out = s->flow;
-		return ERR_OK;
-	}
-	if (s->package == PACKAGE_CREDENTIAL)
-		return ERR_CLOSED;
-	if (dialog_next_hop(&s->dialog, &hop) != ERR_OK || hop.scheme == URI_OTHER)
-		return ERR_SYNTAX;
-	uri_param(&hop, S("transport"), &transport);
-	if (!peer_of(hop.host, (uint16_t)(hop.port != 0 ? hop.port : hop.scheme == URI_SIPS ? 5061 : 5060), &to)) {
-		if (s->flow.proto != PROTO_UDP || hop.scheme == URI_SIPS)
-			return ERR_NOTFOUND;
-		to = s->flow.remote;
-	}
-	/*
-	 * T-32: over UDP the subscriber has proven no address, so nothing goes to another host than the one that the
-	 * SUBSCRIBE came from. The port of the Contact counts there.
-	 */
-	if (s->flow.proto == PROTO_UDP && !peer_same_host(&to, &s->flow.remote))
-		to = s->flow.remote;
-	if (hop.scheme == URI_SIPS)
-		return tls == NULL || !locate_name(hop.host, name)
-			       ? ERR_UNSUPPORTED
-			       : transport_connect(n->d.transport, PROTO_TLS, &to, tls, slice_str(name), out);
-	if (s->flow.proto == PROTO_UDP && !slice_ieq(transport, S("tcp")) && octets <= SIP_UDP_SAFE) {
-		*out = s->flow;
-		out->remote = to;
-		return ERR_OK;
-	}
-	return transport_connect(n->d.transport, PROTO_TCP, &to, NULL, SLICE_NONE, out);
-}
 
 static const char *const end_words[] = {
 	[SUB_LIVES] = "", [SUB_TIMEOUT] = "timeout", [SUB_DEACTIVATED] = "deactivated", [SUB_PROBATION] = "probation"};
@@ -242,6 +203,7 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 	}
 	if (s != NULL && e == ERR_OK) {
 		sub_deliver(s, SUB_ASKED);
+		s->sent_by = w->to.proto;
 		s->request =
 			tx_send(n->d.transactions, &w->to, octets, buf_slice(&w->branch), METHOD_NOTIFY, on_answer, s);
 	} else if (s != NULL && s->again) {
@@ -261,7 +223,7 @@ static void on_signed(void *arg, uint64_t id, enum err e, struct buf *octets)
 static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bool *unreadable)
 {
 	struct notifier *n = s->notifier;
-	enum err e = route(s, 0, &w->to);
+	enum err e = way_find(s, 0, &w->to);
 
 	if (e == ERR_OK) {
 		e = build(s, w, octets);
@@ -271,7 +233,7 @@ static enum err prepare(struct sub *s, struct sending *w, struct buf *octets, bo
 		return e;
 	buf_clear(octets);
 	buf_clear(&w->branch);
-	e = route(s, SIP_UDP_SAFE + 1, &w->to);
+	e = way_find(s, SIP_UDP_SAFE + 1, &w->to);
 	return e == ERR_OK ? build(s, w, octets) : e;
 }
 
@@ -297,6 +259,13 @@ static void send_next(struct sub *s)
 	w->notifier = n;
 	w->cseq = next_cseq(s);
 	e = prepare(s, w, &octets, &unreadable);
+	if (e == ERR_AGAIN) {
+		buf_wipe(&octets);
+		buf_free(&w->branch);
+		mem_free(w);
+		sub_deliver(s, SUB_ROUTING);
+		return;
+	}
 	if (e == ERR_OK) {
 		w->on_flow = w->to.id != 0 && w->to.id == s->flow.id;
 		e = signer_sign(n->d.signer, &octets, s->id, on_signed, w);
@@ -324,6 +293,20 @@ static void send_next(struct sub *s)
 	}
 }
 
+void notify_on_way(struct sub *s, enum err e)
+{
+	struct notifier *n = s->notifier;
+
+	if (s->delivery != SUB_ROUTING)
+		return;
+	if (e != ERR_OK) {
+		failed(s, e);
+		return;
+	}
+	sub_deliver(s, SUB_QUEUED);
+	drain(n);
+}
+
 /* --- when it is due --- */
 
 void notify_now(struct sub *s)
@@ -331,6 +314,8 @@ void notify_now(struct sub *s)
 	if (s->last)
 		return;
 	switch (s->delivery) {
+	case SUB_ROUTING: /* what is told is asked for when the way is known */
+		return;
 	case SUB_SIGNING:
 	case SUB_ASKED:
 		s->again = true;

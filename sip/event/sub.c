@@ -137,6 +137,7 @@ void sub_set_flow(struct sub *s, const struct flow *f)
 	if (s->anonymous)
 		s->anonymous = sub_count_source(all, &f->remote, UINT32_MAX);
 	s->flow = *f;
+	s->no_tcp = s->way.known = s->way.large = false;
 	if (on_connection(f))
 		group_add(&all->by_flow, &s->by_flow, slice_of(&s->flow.id, sizeof(s->flow.id)));
 	s->kept = f->proto != PROTO_UDP && transport_alive(all->transport, f);
@@ -167,6 +168,8 @@ void sub_deliver(struct sub *s, enum sub_delivery next)
 		s->queued_urgent = s->urgent;
 		all->urgent_count += s->urgent;
 		list_add(s->urgent ? &all->urgent : &all->changes, &s->queued);
+		break;
+	case SUB_ROUTING: /* in no queue; the NOTIFY is made when the way is known */
 		break;
 	case SUB_SIGNING: /* the NOTIFY that is made now has all that was owed until now */
 		s->again = s->urgent = false;

@@ -11,7 +11,8 @@
 /*
  * SUBSCRIBE requests (RFC 6665 4.2.1). The checks go in the order of T-15:
  *
- *   Event (400, 489), dialog (481, 403), TLS (403), To (403), digest and owner (401, 403), Expires (400, 423), body
+ *   Event (400, 489), dialog (481, 403), TLS (403), To (403), digest and owner (401, 403), or over UDP the source
+ * address (401), Expires (400, 423), body
  * (415), Accept (406), copies (482), certificate of the domain (500), room (503), Contact and Record-Route (400)
  *
  * The 200 and the first NOTIFY leave in one turn, in this order (EVT-02).
@@ -229,7 +230,8 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 		tx_reply_code(tx, 403, "Dialog Sharing Not Supported");
 		return;
 	}
-	if (s->package == PACKAGE_CREDENTIAL && !access_owner(&n->d.access, tx, slice_str(s->aor)))
+	if (s->package == PACKAGE_CREDENTIAL ? !access_owner(&n->d.access, tx, slice_str(s->aor))
+					     : !access_source(&n->d.access, tx))
 		return;
 	if (!duration(n, tx, s->package, slice_str(s->aor), &expires) || !body_is_fine(tx) ||
 	    !accept_is_fine(tx, s->package))
@@ -285,7 +287,7 @@ void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
 		return;
 	if (!to_is_fine(tx, aor))
 		return;
-	if (p == PACKAGE_CREDENTIAL && !access_digest(&n->d.access, tx, aor))
+	if (p == PACKAGE_CREDENTIAL ? !access_digest(&n->d.access, tx, aor) : !access_source(&n->d.access, tx))
 		return;
 	if (duration(n, tx, p, aor, &expires) && body_is_fine(tx) && accept_is_fine(tx, p))
 		create(n, tx, aor, p, &ev, expires);

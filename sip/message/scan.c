@@ -60,6 +60,28 @@ bool scan_has_lone_line_end(struct slice s)
 	return false;
 }
 
+bool scan_unfold(struct slice s, struct buf *out)
+{
+	size_t before = out->n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool folds =
+			c == '\r' && i + 2 < s.n && s.p[i + 1] == '\n' && (s.p[i + 2] == ' ' || s.p[i + 2] == '\t');
+
+		if (!folds && c != '\t' && (c < ' ' || c == 0x7f)) {
+			out->n = before;
+			return false;
+		}
+		buf_addc(out, folds || c == '\t' ? ' ' : (char)c);
+		if (!folds)
+			continue;
+		for (i += 2; i + 1 < s.n && (s.p[i + 1] == ' ' || s.p[i + 1] == '\t');)
+			i++;
+	}
+	return true;
+}
+
 bool scan_is_ipv6(struct slice s)
 {
 	char text[INET6_ADDRSTRLEN];

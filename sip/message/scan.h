@@ -1,7 +1,7 @@
 #ifndef SIP_MESSAGE_SCAN_H
 #define SIP_MESSAGE_SCAN_H
 
-#include "core/slice.h"
+#include "core/buf.h"
 
 /*
  * The smallest pieces of the grammar, RFC 3261 25.1. White space within a value is SP, TAB, and the CR LF of a fold.
@@ -37,6 +37,12 @@ bool scan_is_ipv6(struct slice s);  /* IPv6 address without brackets */
  * other header fields in s.
  */
 bool scan_has_lone_line_end(struct slice s);
+
+/*
+ * scan_unfold: appends s in one line: each fold is one blank (RFC 3261 7.3.1). For what is kept, to be sent later: the
+ * lines of others are not written for them. false: s has a control character, and out is as before.
+ */
+MUST_USE bool scan_unfold(struct slice s, struct buf *out);
 
 /* scan_skip: s without the blanks in front. scan_token: cuts the token in front of *s; empty when there is none. */
 struct slice scan_skip(struct slice s);

@@ -22,7 +22,8 @@ static bool read_path_value(struct plan *p, struct slice value)
 		return register_refuse(p, 400, "Path Too Long");
 	if (p->path.n > 0)
 		buf_adds(&p->path, ", ");
-	buf_add(&p->path, value);
+	if (!scan_unfold(value, &p->path))
+		return register_refuse(p, 400, "Control Character In Path");
 	p->path_secure = p->path_secure && a.uri.scheme == URI_SIPS;
 	/*
 	 * RFC 5626 6 speaks of the first URI. 5.1 lets only the proxy next to the UA write "ob", and its value, which

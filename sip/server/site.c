@@ -143,6 +143,7 @@ static bool build_services(struct site *s, const struct site_deps *deps, struct 
 	if (notifier_new(&(struct notifier_deps){.loop = s->loop,
 						 .transactions = s->transactions,
 						 .transport = s->transport,
+						 .resolver = s->resolver,
 						 .signer = s->signer,
 						 .signing_max = SIGNING_A_WORKER * deps->workers,
 						 .backlog_max = c->limit_queue,

@@ -6,7 +6,7 @@
  *     INVITE: hand up
  *          v
  *    +------------+  INVITE again: send the last provisional response again
- *    | Proceeding |  200 ms without an answer: send 100
+ *    | Proceeding |  200 ms without an answer, or INVITE again: send 100
  *    +------------+
  *     |         | 2xx: send
  *     |         v
@@ -25,6 +25,10 @@
  *    +-----------+
  */
 
+/*
+ * Over UDP the address of a stranger may be forged. Nothing is sent there on a timer (G14): he gets the 100 when he
+ * asks again, and a failure once for each INVITE.
+ */
 #define TRYING_AFTER_MS 200 /* 17.2.1: 100 goes out unless another response comes before */
 
 enum event { EV_INVITE, EV_PROVISIONAL, EV_2XX, EV_FAILURE, EV_ACK, EV_TIMER_100, EV_TIMER_G, EV_TIMER_H_I_L };
@@ -36,12 +40,13 @@ static void enter(struct tx *tx, enum tx_state state)
 	switch (state) {
 	case TX_TRYING: /* Figure 7 begins in Proceeding */
 	case TX_PROCEEDING:
-		timer_start(tx->retransmit, TRYING_AFTER_MS);
+		if (server_is_shown(tx))
+			timer_start(tx->retransmit, TRYING_AFTER_MS);
 		break;
 	case TX_COMPLETED:
 		timer_stop(tx->retransmit);
 		tx->interval_ms = TX_T1_MS;
-		if (!tx_reliable(tx))
+		if (!tx_reliable(tx) && server_is_shown(tx))
 			timer_start(tx->retransmit, tx->interval_ms); /* Timer G */
 		timer_start(tx->end, 64 * TX_T1_MS);                  /* Timer H */
 		break;
@@ -87,6 +92,8 @@ static void in_proceeding(struct tx *tx, enum event ev)
 	case EV_INVITE:
 		if (tx->octets.n > 0)
 			tx_send_octets(tx, &tx->octets);
+		else if (!server_is_shown(tx))
+			tx_reply_code(tx, 100, NULL);
 		break;
 	case EV_TIMER_100:
 		if (tx->octets.n == 0)
@@ -184,6 +191,12 @@ void ist_start(struct tx *tx)
 	tx->retransmit = timer_new(tx->layer->loop, timer_100_or_g, tx);
 	tx->end = timer_new(tx->layer->loop, timer_h_i_l, tx);
 	enter(tx, TX_PROCEEDING);
+}
+
+void ist_shown(struct tx *tx)
+{
+	if (tx->state == TX_PROCEEDING && tx->octets.n == 0)
+		timer_start(tx->retransmit, TRYING_AFTER_MS);
 }
 
 void ist_request(struct tx *tx)

@@ -139,10 +139,50 @@ static void render(struct tx *tx, const struct build_reply *r, bool remembered)
 	buf_clear(&tx->octets);
 	build_reply(&tx->octets, tx->request, &full);
 	buf_free(&tag);
-	if (log_on(LOG_INFO) && r->code >= 200)
+}
+
+static void log_answer(const struct tx *tx, unsigned code)
+{
+	if (log_on(LOG_INFO) && code >= 200)
 		log_line(LOG_INFO, "event=answered method=%s status=%u peer=%s uri=%s call_id=%s",
-			 log_esc(tx->request->method_name).text, r->code, peer_text(&tx->flow.remote).text,
+			 log_esc(tx->request->method_name).text, code, peer_text(&tx->flow.remote).text,
 			 log_esc(tx->request->uri_text).text, log_esc(tx->request->call_id).text);
+}
+
+void tx_prove(struct tx *tx)
+{
+	if (tx_reliable(tx))
+		return;
+	proven_add(tx->layer->proven, &tx->flow.remote);
+	if (tx->kind == TX_IST)
+		ist_shown(tx);
+}
+
+bool server_is_shown(const struct tx *tx)
+{
+	return tx_reliable(tx) || proven_has(tx->layer->proven, &tx->flow.remote);
+}
+
+/* is_too_much: G14: the address may be forged, and the answer is what would hit it. Real requests are longer. */
+static bool is_too_much(const struct tx *tx)
+{
+	if (tx->octets.n <= 2 * tx->request->raw.n || server_is_shown(tx))
+		return false;
+	log_line(LOG_INFO, "event=answer_too_long peer=%s method=%s octets=%zu", peer_text(&tx->flow.remote).text,
+		 log_esc(tx->request->method_name).text, tx->octets.n);
+	return true;
+}
+
+size_t tx_room(struct tx *tx)
+{
+	size_t bare, most = 2 * tx->request->raw.n;
+
+	if (server_is_shown(tx))
+		return SIZE_MAX;
+	render(tx, &(struct build_reply){.code = 407}, false); /* the longest phrase of a challenge */
+	bare = tx->octets.n;
+	buf_clear(&tx->octets);
+	return bare < most ? most - bare : 0;
 }
 
 static void send_reply(struct tx *tx, unsigned code)
@@ -164,13 +204,19 @@ void tx_reply(struct tx *tx, const struct build_reply *r)
 		return;
 	}
 	render(tx, r, true);
-	send_reply(tx, r->code);
+	log_answer(tx, r->code);
+	if (is_too_much(tx))
+		tx_end(tx);
+	else
+		send_reply(tx, r->code);
 }
 
 void tx_reply_once(struct tx *tx, const struct build_reply *r)
 {
 	render(tx, r, false);
-	tx_send_octets(tx, &tx->octets);
+	log_answer(tx, r->code);
+	if (!is_too_much(tx))
+		tx_send_octets(tx, &tx->octets);
 	tx_end(tx);
 }
 

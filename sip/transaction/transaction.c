@@ -18,6 +18,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	t->max = max;
 	t->user = user;
 	t->arg = arg;
+	t->proven = proven_new(l);
 	t->answered = answered_new(l, server_keep_max(t));
 	map_init(&t->by_id);
 	map_init(&t->servers);
@@ -84,6 +85,7 @@ void tx_layer_free(struct tx_layer *t)
 		unlink_tx(tx);
 		destroy(tx);
 	}
+	proven_free(t->proven);
 	answered_free(t->answered);
 	map_free(&t->by_id);
 	map_free(&t->servers);

@@ -68,6 +68,15 @@ const struct flow *tx_flow(const struct tx *tx);     /* where answers go */
 struct flow
 tx_source(const struct tx *tx); /* where it came from: over UDP without rport (RFC 3581) this has another port */
 
+/* tx_prove: the sender of the request has shown that he gets what is sent to its source address (proven.h). */
+void tx_prove(struct tx *tx);
+
+/*
+ * tx_room: how many octets of further header fields an answer to this request may have. To an address that was not
+ * proven, an answer with more is not sent.
+ */
+size_t tx_room(struct tx *tx);
+
 /*
  * tx_merged: did the same request come before by another path (RFC 3261 8.2.2.2)? Ask once, and only in a service that
  * answers as a UAS (482): a proxy must let both through.

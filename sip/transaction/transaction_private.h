@@ -5,6 +5,7 @@
 #include "core/map.h"
 #include "sip/transaction/answered.h"
 #include "sip/transaction/overload.h"
+#include "sip/transaction/proven.h"
 #include "sip/transaction/transaction.h"
 
 /*
@@ -60,6 +61,7 @@ struct tx_layer {
 	void *arg;
 	struct map by_id, servers, clients, merges;
 	struct groups by_flow;      /* clients of each connection */
+	struct proven *proven;      /* addresses that UDP requests do come from */
 	struct answered *answered;  /* what is left of answered non-INVITE server transactions */
 	unsigned max, server_count; /* server_count: servers in by_id; the others there are clients */
 	unsigned settled;           /* clients in Timer K: they only absorb copies and do not count for max */
@@ -89,7 +91,11 @@ void tx_log_state(const struct tx *tx, const char *machine, enum tx_state next);
 void tx_backoff(struct tx *tx,
 		uint32_t max_ms); /* starts the retransmission timer with twice its interval, at most max_ms */
 
-/* server.c. server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c. */
+/*
+ * server.c. server_is_shown: does the request come from where it says, so that answers may be sent again on a timer?
+ * server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c.
+ */
+bool server_is_shown(const struct tx *tx);
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);
 size_t server_keep_max(const struct tx_layer *t);
 bool server_keep(struct tx *tx);
@@ -107,6 +113,7 @@ void client_cancel(struct tx *tx);                       /* sends the CANCEL */
 /* ist.c, RFC 3261 17.2.1 with RFC 6026 7.1 */
 void ist_start(struct tx *tx);
 void ist_request(struct tx *tx);              /* a retransmission came */
+void ist_shown(struct tx *tx);                /* now server_is_shown */
 void ist_ack(struct tx *tx);                  /* the ACK to a failure came */
 void ist_reply(struct tx *tx, unsigned code); /* octets hold the response */
 

@@ -16,8 +16,9 @@ struct call {
 	struct agent *agent;
 	struct agent_request r; /* headers and body are copies */
 	unsigned challenges;
-	bool waiting; /* for a connection */
-	bool lost;    /* its connection ended while it waited for an answer */
+	struct answer anonymous; /* a challenge of somebody else, which wants to know our address only (CRT-32) */
+	bool waiting;            /* for a connection */
+	bool lost;               /* its connection ended while it waited for an answer */
 };
 
 struct agent {

@@ -37,7 +37,8 @@ bool answer_take(struct answer *a, const struct sip_msg *response, struct slice 
 		/*
 		 * Without qop there is no cnonce, and a forged server could choose everything that is hashed (DIG-04).
 		 */
-		if (digest_params_parse(h->value, &d) != ERR_OK || !slice_ieq(d.realm, realm) || d.nonce.n == 0 ||
+		if (digest_params_parse(h->value, &d) != ERR_OK || d.realm.p == NULL ||
+		    (realm.p != NULL && !slice_ieq(d.realm, realm)) || d.nonce.n == 0 ||
 		    !known_algorithm(d.algorithm, &alg) ||
 		    !(scan_list_has(d.qop, S("auth")) || scan_list_has(d.qop, S("auth-int"))))
 			continue;

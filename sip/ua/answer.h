@@ -16,9 +16,9 @@ struct answer {
 void answer_drop(struct answer *a);
 
 /*
- * answer_take: takes the topmost usable challenge of a 401 or 407 for realm: Digest with qop, by SHA-256 or MD5 (RFC
- * 8760 2.4, DIG-06). *stale is set when it says that only the nonce was too old. false: there is none, and *a is
- * unchanged.
+ * answer_take: takes the topmost usable challenge of a 401 or 407 for realm (SLICE_NONE: for any): Digest with qop, by
+ * SHA-256 or MD5 (RFC 8760 2.4, DIG-06). *stale is set when it says that only the nonce was too old. false: there is
+ * none, and *a is unchanged.
  */
 bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, bool *stale);
 

@@ -27,6 +27,7 @@ void call_free(struct call *c)
 	mem_wipe((void *)(uintptr_t)c->r.body.p, c->r.body.n);
 	slice_drop(&c->r.headers);
 	slice_drop(&c->r.body);
+	answer_drop(&c->anonymous);
 	mem_free(c);
 }
 
@@ -81,6 +82,23 @@ void call_forget_answers(struct agent *a)
 		answer_drop(&a->answers[i]);
 }
 
+/* is_asked_for_us: is there a challenge for a realm that knows the password? */
+static bool is_asked_for_us(const struct agent *a, const struct sip_msg *response)
+{
+	struct answer scratch = {0};
+	bool stale = false, found = false;
+
+	for (unsigned i = 0; i < AGENT_REALMS && !found; i++) {
+		struct buf realm = {0};
+
+		agent_realm(a, i, &realm);
+		found = answer_take(&scratch, response, buf_slice(&realm), &stale);
+		buf_free(&realm);
+	}
+	answer_drop(&scratch);
+	return found;
+}
+
 /* take_challenges: one of each realm. false: there is none that may be answered. */
 static bool take_challenges(struct agent *a, const struct sip_msg *response, bool *stale)
 {
@@ -95,6 +113,19 @@ static bool take_challenges(struct agent *a, const struct sip_msg *response, boo
 		buf_free(&realm);
 	}
 	return any;
+}
+
+/*
+ * prove_address: RFC 3261 22.1: who watches a certificate of another domain may be asked there, behind UDP, whether he
+ * gets what is sent to him. Any realm may ask that, in the clear, too, since the answer has no password in it.
+ */
+static bool prove_address(struct call *c, const struct sip_msg *response)
+{
+	bool stale = false, first = c->anonymous.nonce == NULL;
+
+	return c->r.method == METHOD_SUBSCRIBE && response->status == 401 && !is_asked_for_us(c->agent, response) &&
+	       answer_take(&c->anonymous, response, SLICE_NONE, &stale) && (first || stale) &&
+	       c->challenges++ < CHALLENGES_MAX;
 }
 
 static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err why)
@@ -115,6 +146,10 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 	a->spoke = true;
 	if (response->status != 401 && response->status != 407) {
 		call_end(c, response, NULL);
+		return;
+	}
+	if (prove_address(c, response)) {
+		call_transmit(c);
 		return;
 	}
 	if (a->flow.proto != PROTO_TLS) {
@@ -172,6 +207,14 @@ void call_transmit(struct call *c)
 
 		answer_make(&a->answers[i], &answer, &octets);
 	}
+	if (c->anonymous.nonce != NULL)
+		answer_make(&c->anonymous,
+			    &(struct answer_request){.user = S("anonymous"),
+						     .password = S(""),
+						     .method = slice_str(method_name(c->r.method)),
+						     .uri = slice_str(d->target),
+						     .body = c->r.body},
+			    &octets);
 	buf_add(&octets, c->r.headers);
 	build_end(&octets, c->r.body);
 	c->waiting = false;

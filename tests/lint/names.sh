@@ -19,7 +19,7 @@ BEGIN {
 	also["sip/message/scan.h"] = "char"
 	also["sip/transaction/transaction.h"] = "tx"
 	also["sip/transaction/transaction_private.h"] = "tx server client ist nist ict nict"
-	also["sip/event/notifier_private.h"] = "sub subs notify"
+	also["sip/event/notifier_private.h"] = "sub subs notify way"
 	also["sip/credential/credential_private.h"] = "credentials state turn turns publish creator"
 	also["sip/proxy/proxy_private.h"] = "itinerary vetting fork branch"
 	also["sip/ua/agent_private.h"] = "call"

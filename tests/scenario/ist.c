@@ -69,6 +69,70 @@ static void proceeding_says_100_after_200_ms(void **state)
 	assert_int_equal(w->requests, 1);
 }
 
+/*
+ * G14: the address of a stranger's datagram may be that of a victim. He gets one packet for each that he sends, none on
+ * a timer, and no answer of ours that is more than twice as long.
+ */
+static void a_stranger_gets_nothing_on_a_timer(void **state)
+{
+	struct world *w = *state;
+	struct flow from = udp(), other = fake_udp("192.0.2.5:5070");
+	struct ask again = invite;
+	struct buf long_line = {0};
+
+	w->strangers = true;
+	begin_invite(w);
+	fake_advance(w->loop, 60000);
+	assert_silence(w);
+	inject(w, &from, invite);
+	assert_int_equal(answer(w, NULL, NULL), 100);
+	fake_advance(w->loop, 60000);
+	assert_silence(w);
+	pass(w, 486);
+	assert_int_equal(answer(w, NULL, NULL), 486);
+	fake_advance(w->loop, 20000);
+	assert_silence(w);
+	inject(w, &from, invite);
+	assert_int_equal(answer(w, NULL, NULL), 486);
+	fake_advance(w->loop, 40000);
+	assert_silence(w);
+	/* An answer of ours, too long and not. */
+	for (unsigned i = 0; i < 2; i++) {
+		again.branch = i == 0 ? "z9hG4bKlong" : "z9hG4bKshort";
+		again.call_id = again.branch;
+		inject(w, &other, again);
+		buf_clear(&long_line);
+		buf_adds(&long_line, "X: ");
+		for (unsigned k = 0; k < (i == 0 ? 300 : 30); k++)
+			buf_addc(&long_line, 'x');
+		buf_adds(&long_line, "\r\n");
+		tx_reply(tx_find(w->layer, w->last),
+			 &(struct build_reply){.code = 404, .headers = buf_slice(&long_line)});
+		fake_settle(w->loop);
+		if (i == 0)
+			assert_silence(w);
+		else
+			assert_int_equal(answer(w, NULL, NULL), 404);
+	}
+	buf_free(&long_line);
+}
+
+/* Who proves his address while the INVITE is under way has all of RFC 3261 17.2.1 from then on. */
+static void a_stranger_who_proves_his_address(void **state)
+{
+	struct world *w = *state;
+
+	w->strangers = true;
+	begin_invite(w);
+	tx_prove(tx_find(w->layer, w->last));
+	fake_advance(w->loop, 200);
+	assert_int_equal(answer(w, NULL, NULL), 100);
+	pass(w, 486);
+	assert_int_equal(answer(w, NULL, NULL), 486);
+	fake_advance(w->loop, 500);
+	assert_int_equal(answer(w, NULL, NULL), 486);
+}
+
 static void proceeding_says_no_100_when_something_better_came(void **state)
 {
 	struct world *w = *state;
@@ -391,6 +455,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(proceeding_says_100_after_200_ms),
+		T(a_stranger_gets_nothing_on_a_timer),
+		T(a_stranger_who_proves_his_address),
 		T(proceeding_says_no_100_when_something_better_came),
 		T(proceeding_absorbs_a_retransmission_before_any_answer),
 		T(completed_repeats_until_the_ack),

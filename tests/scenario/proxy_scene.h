@@ -35,7 +35,7 @@ static inline void say(struct scene *s, const struct flow *f, struct req r)
 	buf_addf(&out, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\n", method,
 		 r.uri != NULL ? r.uri : "sip:bob@example.com", flow_proto_name(f->proto), peer_text(&f->remote).text,
 		 r.branch != NULL ? r.branch : branch);
-	buf_addf(&out, "Max-Forwards: %u\r\nFrom: %s\r\nTo: %s\r\n", r.hops != 0 ? r.hops - 1 : 70,
+	buf_addf(&out, PHONE_LINES "Max-Forwards: %u\r\nFrom: %s\r\nTo: %s\r\n", r.hops != 0 ? r.hops - 1 : 70,
 		 r.from != NULL ? r.from : EVE, r.to != NULL ? r.to : "<sip:bob@example.com>");
 	buf_addf(&out, "Call-ID: %s\r\nCSeq: %u %s\r\nX-Odd :  Kept, as it  is\r\n%sContent-Length: 2\r\n\r\nhi",
 		 r.call_id != NULL ? r.call_id : "c", r.cseq != 0 ? r.cseq : 1, method,

@@ -121,9 +121,9 @@ static void EVT_13_the_Contact_leads_back(void **state)
 		snprintf(uri, sizeof(uri), "%s:alice@example.com", rows[i].scheme);
 		snprintf(start, sizeof(start), "<%s:cred-", rows[i].scheme);
 		ask.uri = uri;
-		ask.cseq = (unsigned)i + 1;
+		ask.cseq = 2 * (unsigned)i + 1;
 		ask.headers = "Event: certificate\r\nContact: <sip:watcher@192.0.2.4:40000>\r\n";
-		m = world_ask(s->w, &f, &ask);
+		m = world_ask_as(s->w, &f, "anonymous", ask);
 		assert_true(m != NULL && m->status == 200 && has(m, HDR_CONTACT, start));
 		assert_true(slice_find(msg_value(m, HDR_CONTACT), slice_str(rows[i].rest), 0) <
 			    msg_value(m, HDR_CONTACT).n);
@@ -143,7 +143,7 @@ static void EVT_13_the_Contact_leads_back(void **state)
 		msg_unref(m);
 		ask.cseq += 10;
 		ask.method = "SUBSCRIBE";
-		m = world_ask(s->w, &f, &ask);
+		m = world_ask_as(s->w, &f, "anonymous", ask);
 		assert_true(m != NULL && m->status == 200);
 		msg_unref(m);
 		while ((m = world_take(s->w, "leads", NULL)) != NULL)
@@ -268,12 +268,13 @@ static void T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone(v
 /* The name that a certificate must have is a bare address, as the resolver would say it. */
 static void T_32_the_name_of_a_sips_Contact(void **state)
 {
-	static const char *const rows[][2] = {{"192.0.2.4:40009", "192.0.2.4"}, {"[2001:DB8::4]:40009", "2001:db8::4"}};
+	static const char *const rows[][3] = {{"192.0.2.4:40009", "192.0.2.4", "192.0.2.4:40000"},
+					      {"[2001:DB8::4]:40009", "2001:db8::4", "[2001:db8::4]:40000"}};
 	struct scene *s = *state;
 
 	s->w->settings.client_tls = (struct tls_config *)s; /* the fake does not look at it */
 	for (size_t i = 0; i < 2; i++) {
-		struct flow f = fake_stream(s->w->site->transport, PROTO_TLS, "192.0.2.4:40000"), to;
+		struct flow f = fake_stream(s->w->site->transport, PROTO_TLS, rows[i][2]), to;
 		char headers[160], call_id[8];
 		struct sip_msg *m;
 
@@ -325,6 +326,142 @@ static void T_32_a_revocation_that_went_down_with_its_connection_is_told(void **
 	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 1);
 }
 
+/*
+ * CRT-28, T-32: the watcher's connection is gone. A NOTIFY goes by RFC 3263 to the address that the SUBSCRIBE came
+ * from, or by a [route]; never to another place that the watcher has named.
+ */
+static void T_32_only_where_the_subscriber_has_been(void **state)
+{
+	static const struct {
+		const char *contact, *routes;
+		const char *to; /* NULL: nowhere */
+		enum proto proto;
+	} rows[] = {
+		{"sip:w@192.0.2.4:7000;transport=tcp", "", "192.0.2.4:7000", PROTO_TCP},
+		{"sip:w@192.0.2.4:7000", "", "192.0.2.4:7000", PROTO_TCP}, /* too large for UDP */
+		{"sip:w@192.0.2.5:7000;transport=tcp", "", NULL, PROTO_TCP},
+		{"sip:w@192.0.2.1:5060;transport=tcp", "", NULL, PROTO_TCP}, /* our own listener */
+		{"sip:w@127.0.0.1:22;transport=tcp", "", NULL, PROTO_TCP},
+		{"sip:w@192.0.2.4;maddr=192.0.2.6;transport=tcp", "", NULL, PROTO_TCP},
+		{"sip:w@192.0.2.9", "Record-Route: <sip:192.0.2.4:7001;lr;transport=tcp>\r\n", "192.0.2.4:7001",
+		 PROTO_TCP},
+		{"sip:w@192.0.2.4", "Record-Route: <sip:192.0.2.9:7001;lr;transport=tcp>\r\n", NULL, PROTO_TCP},
+		{"sip:w@tcp.example", "", "192.0.2.72:5060", PROTO_TCP}, /* of the configuration */
+		{"sip:w@192.0.2.9", "Record-Route: <sip:tcp.example;lr>\r\n", "192.0.2.72:5060", PROTO_TCP},
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct flow f = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.4:40000"), to = {0};
+		char headers[200], call_id[16];
+		struct sip_msg *m;
+
+		snprintf(call_id, sizeof(call_id), "shown%zu", i);
+		snprintf(headers, sizeof(headers), "Event: certificate\r\nContact: <%s>\r\n%s", rows[i].contact,
+			 rows[i].routes);
+		m = world_ask(s->w, &f,
+			      &(struct ask){.method = "SUBSCRIBE",
+					    .uri = "sip:alice@example.com",
+					    .call_id = call_id,
+					    .headers = headers});
+		assert_true(m != NULL && m->status == 200);
+		msg_unref(m);
+		msg_unref(world_take(s->w, call_id, &to));
+		assert_int_equal(to.id, f.id);
+		fake_close(s->w->site->transport, &f);
+		pass(s, SECONDS(61));
+		change(s);
+		m = world_take(s->w, call_id, &to);
+		if ((m != NULL) != (rows[i].to != NULL))
+			fail_msg("%s %s", rows[i].contact, rows[i].routes);
+		if (m != NULL && (to.proto != rows[i].proto || strcmp(peer_text(&to.remote).text, rows[i].to) != 0))
+			fail_msg("%s went to %s", rows[i].contact, peer_text(&to.remote).text);
+		msg_unref(m);
+		while ((m = world_take(s->w, call_id, NULL)) != NULL)
+			msg_unref(m);
+	}
+}
+
+/* RFC 3261 18.1.1: TCP was for the size only. Where nobody takes the connection, it goes over UDP to the source. */
+static void CRT_13_refused_TCP(void **state)
+{
+	struct scene *s = *state;
+	struct flow udp = fake_udp("192.0.2.4:5070");
+	struct watcher t = watcher_of(s->w, &udp, "alice", "certificate");
+	struct sip_msg *m;
+
+	change(s);
+	assert_int_equal(watch(&t, "3600"), 200);
+	m = notified(&t);
+	assert_true(m != NULL && m->raw.n > 1300);
+	msg_unref(m);
+	assert_int_equal(t.back.proto, PROTO_TCP);
+	assert_true(peer_same_host(&t.back.remote, &udp.remote));
+	fake_close(s->w->site->transport, &t.back);
+	m = notified_ok(&t);
+	assert_true(m != NULL && m->raw.n > 1300);
+	msg_unref(m);
+	assert_int_equal(t.back.proto, PROTO_UDP);
+	assert_true(peer_same(&t.back.remote, &udp.remote));
+	pass(s, SECONDS(61));
+	change(s); /* remembered until the next SUBSCRIBE */
+	m = notified_ok(&t);
+	assert_non_null(m);
+	assert_int_equal(t.back.proto, PROTO_UDP);
+	msg_unref(m);
+}
+
+/*
+ * CRT-32: a datagram proves nothing. A SUBSCRIBE gets one packet of at most twice its octets, and again for a copy; no
+ * subscription, no NOTIFY, nothing later. The answer of "anonymous" is good from the address that was asked.
+ */
+static void CRT_32_a_source_proves_its_address(void **state)
+{
+	struct scene *s = *state;
+	struct flow udp = fake_udp("192.0.2.4:5070"), other_port = fake_udp("192.0.2.4:5071");
+	struct flow other = fake_udp("192.0.2.5:5070");
+	struct answer a = {
+		.user = "anonymous", .password = "", .method = "SUBSCRIBE", .uri = "sip:alice@example.com", .nc = 1};
+	struct ask ask = {.method = "SUBSCRIBE",
+			  .uri = a.uri,
+			  .call_id = "unproven",
+			  .headers = "Event: certificate\r\nContact: <sip:w@192.0.2.4:5070>\r\n"};
+	struct buf value = {0};
+	struct sip_msg *m = world_ask(s->w, &udp, &ask);
+
+	assert_true(m != NULL && m->status == 401 && msg_count(m, HDR_WWW_AUTHENTICATE) == 1);
+	assert_true(answer_read(&a, m));
+	assert_string_equal(a.realm, "example.com");
+	msg_unref(m);
+	pass(s, SECONDS(100));
+	assert_null(world_take(s->w, "unproven", NULL));
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		/* a wrong password, another address, another port, and once more */
+		const struct flow *from = i == 1 ? &other : i == 0 ? &udp : &other_port;
+
+		buf_clear(&value);
+		a.password = i == 0 ? "x" : "";
+		answer_make(&a, &value);
+		ask.authorization = value.p;
+		ask.cseq = i + 2;
+		m = world_ask(s->w, from, &ask);
+		assert_non_null(m);
+		assert_int_equal(m->status, i == 2 ? 200 : 401);
+		msg_unref(m);
+		while ((m = world_take(s->w, "unproven", NULL)) != NULL)
+			msg_unref(m);
+	}
+	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 1);
+	/* Whoever has an account may show that instead. */
+	m = world_ask_as(
+		s->w, &other, "bob",
+		(struct ask){.method = "SUBSCRIBE", .uri = a.uri, .call_id = "as-bob", .headers = ask.headers});
+	assert_int_equal(m->status, 200);
+	msg_unref(m);
+	buf_free(&value);
+}
+
 static void CRT_13_large_NOTIFYs_leave_UDP(void **state)
 {
 	struct scene *s = *state;
@@ -351,12 +488,12 @@ static void EVT_02_a_Contact_with_a_name_over_UDP(void **state)
 {
 	struct scene *s = *state;
 	struct flow udp = fake_udp("192.0.2.4:5070");
-	struct sip_msg *m = world_ask(s->w, &udp,
-				      &(struct ask){.method = "SUBSCRIBE",
-						    .uri = "sip:alice@example.com",
-						    .call_id = "by-name",
-						    .headers = "Event: certificate\r\n"
-							       "Contact: <sip:watcher@phone.example.org>\r\n"});
+	struct sip_msg *m = world_ask_as(s->w, &udp, "anonymous",
+					 (struct ask){.method = "SUBSCRIBE",
+						      .uri = "sip:alice@example.com",
+						      .call_id = "by-name",
+						      .headers = "Event: certificate\r\n"
+								 "Contact: <sip:watcher@phone.example.org>\r\n"});
 	struct flow to;
 
 	assert_non_null(m);
@@ -448,6 +585,9 @@ int main(void)
 		T(T_32_a_certificate_goes_to_the_Contact_when_the_connection_is_gone),
 		T(T_32_the_name_of_a_sips_Contact),
 		T(T_32_a_revocation_that_went_down_with_its_connection_is_told),
+		T(T_32_only_where_the_subscriber_has_been),
+		T(CRT_13_refused_TCP),
+		T(CRT_32_a_source_proves_its_address),
 		T(CRT_13_large_NOTIFYs_leave_UDP),
 		T(EVT_02_a_Contact_with_a_name_over_UDP),
 		T(a_restart_goes_on_with_certificate_subscriptions),

@@ -15,6 +15,7 @@ struct world {
 	struct loop *loop;
 	struct transport *transport;
 	struct tx_layer *layer;
+	bool strangers;     /* what comes over UDP is not shown to come from there */
 	unsigned requests;  /* handed up */
 	uint64_t last;      /* id of the latest of them */
 	unsigned acks;      /* handed up */
@@ -31,6 +32,8 @@ static inline void on_request(void *arg, struct tx *tx)
 	struct world *w = arg;
 
 	w->last = tx_id(tx);
+	if (!w->strangers)
+		tx_prove(tx);
 	if (tx_merged(tx))
 		tx_reply_code(tx, 482, NULL);
 	else

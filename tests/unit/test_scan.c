@@ -286,12 +286,53 @@ static void prefixes(void **state)
 	each_prefix(S("[2001:db8:::192.0.2.1]"), check_prefix);
 }
 
+/* What is kept to be sent later has no line end of others, and no other control character. */
+static void unfold(void **state)
+{
+	static const struct {
+		const char *text, *line; /* NULL: refused */
+	} rows[] = {
+		{"", ""},
+		{"a b", "a b"},
+		{"a\r\n b", "a b"},
+		{"a\r\n \t  b", "a b"},
+		{"a \r\n b\r\n\tc", "a  b c"},
+		{"a\tb", "a b"},
+		{"\"x\r\n FLUSHALL\r\n y\" <sip:a>", "\"x FLUSHALL y\" <sip:a>"},
+		{"a\xff", "a\xff"},
+		{"a\r\nb", NULL},
+		{"a\r\n", NULL},
+		{"a\n b", NULL},
+		{"a\r b", NULL},
+		{"a\x01", NULL},
+		{"a\x7f", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct slice in = guard_copy(slice_str(rows[i].text));
+		struct buf out = {0};
+
+		buf_adds(&out, "=");
+		if (scan_unfold(in, &out) != (rows[i].line != NULL))
+			fail_msg("%s", rows[i].text);
+		if (!slice_starts(buf_slice(&out), S("=")) ||
+		    !slice_eq(slice_sub(buf_slice(&out), 1, out.n),
+			      rows[i].line != NULL ? slice_str(rows[i].line) : S("")))
+			fail_msg("%s", rows[i].text);
+		buf_free(&out);
+		guard_free(in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(characters), cmocka_unit_test(hosts),           cmocka_unit_test(quoted),
-		cmocka_unit_test(pieces),     cmocka_unit_test(lists),           cmocka_unit_test(membership),
-		cmocka_unit_test(parameters), cmocka_unit_test(parameter_limit), cmocka_unit_test(parameter_by_name),
+		cmocka_unit_test(unfold),          cmocka_unit_test(characters),
+		cmocka_unit_test(hosts),           cmocka_unit_test(quoted),
+		cmocka_unit_test(pieces),          cmocka_unit_test(lists),
+		cmocka_unit_test(membership),      cmocka_unit_test(parameters),
+		cmocka_unit_test(parameter_limit), cmocka_unit_test(parameter_by_name),
 		cmocka_unit_test(prefixes),
 	};
 

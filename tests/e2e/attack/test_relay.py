@@ -341,7 +341,8 @@ class Desk:
 
     def request(self):
         uri = {"registrar": "sip:example.com", "proxy": "sip:nobody-at-all@example.com"}.get(self.service, self.agent.aor)
-        made = self.agent.new(self.method, uri, {"To": f"<{uri if self.service == 'proxy' else self.agent.aor}>"})
+        made = self.agent.new(self.method, uri, {"To": f"<{uri if self.service == 'proxy' else self.agent.aor}>",
+                                                 "User-Agent": "a name of the usual length, for there is room for twice of it"})
         return made.set("Event", "credential").set("Expires", "0") if self.keeps else made
 
     def outcome(self, answer):

@@ -164,22 +164,14 @@ def spoofable(method, victim, via="", contact=None, extra=""):
     ("", "Reply-To: <sip:THERE>\r\nP-Asserted-Identity: <sip:THERE>\r\n")], ids=str)
 def test_G14_answers_go_to_where_the_packet_came_from(lab, victim, via, extra):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind(("127.0.0.6", 0))  # an address that nobody has proven
         for method in METHODS:
             request = spoofable(method, victim, via, extra=extra)
-            sock.sendto(request, ("127.0.0.1", lab.port))
-            came = datagrams(sock, {"ACK": 0, "SUBSCRIBE": 2}.get(method, 1))
-            answers = [data for data in came if data.startswith(b"SIP/2.0 ")]
-            notifies = [data for data in came if data.startswith(b"NOTIFY ")]
-            served = method == "SUBSCRIBE" and not extra.startswith("Route:")  # a Route to elsewhere is refused: no relay
-            assert [len(answers), len(notifies)] == [method != "ACK", served], f"{method}: {came}"
-            assert len(came) == len(answers) + len(notifies)
-            assert sum(map(len, answers)) <= 2 * len(request), method
-            for notify in notifies:
-                head = [line for line in notify.split(b"\r\n")
-                        if line.split(b":")[0] in (b"Via", b"From", b"To", b"Call-ID", b"CSeq")]
-                sock.sendto(b"SIP/2.0 481 Gone\r\n" + b"\r\n".join(head) + b"\r\nContent-Length: 0\r\n\r\n",
-                            ("127.0.0.1", lab.port))
+            for _ in range(2):  # and once for a copy
+                sock.sendto(request, ("127.0.0.1", lab.port))
+                came = datagrams(sock, method != "ACK")
+                assert len(came) == (method != "ACK") and all(data.startswith(b"SIP/2.0 ") for data in came), f"{method}: {came}"
+                assert sum(map(len, came)) <= 2 * len(request), method
     time.sleep(0.1)
     assert not victim.hit(), "something was sent to an address that did not ask"
 
@@ -189,15 +181,60 @@ def test_G14_answers_go_to_where_the_packet_came_from(lab, victim, via, extra):
 def test_G14_a_large_notify_goes_to_nobody_else(lab, net, victim, contact, user, owner, pair):
     """A certificate does not fit into a datagram: TCP to whom? Only to the source of the SUBSCRIBE."""
     assert owner.publish(*pair).code == 200
+    agent = lab.agent(net, transport="udp")
     contact = contact.replace("THERE", f"127.0.0.2:{victim.port}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        request = spoofable("SUBSCRIBE", victim, contact=contact).replace(b"bob@", user.name.encode() + b"@")
-        sock.sendto(request, ("127.0.0.1", lab.port))
-        answers = datagrams(sock, 1, 0.2)
-    assert len(answers) == 1 and answers[0].startswith(b"SIP/2.0 200"), answers
-    assert len(answers[0]) <= 2 * len(request)
+    request = agent.new("SUBSCRIBE", user.aor, {"Event": "certificate", "From": f"<sip:a@127.0.0.2:{victim.port}>;tag=1",
+                                                "Contact": contact})
+    assert agent.run(request)[1].code == 200
+    if "sips:" not in contact:  # nobody takes the connection, so it comes to the source after all
+        notify = agent.peer.take(lambda m: m.method == "NOTIFY", 10, "the NOTIFY")
+        assert certificate_of(notify) == pair[0] and len(notify.raw) > 1300
+    net.idle(0.3)
     assert not victim.hit()
+
+
+@pytest.mark.parametrize("pad", [0, 60, 120, 400])
+def test_udp_subscribe_amplify(lab, net, pad):
+    """repro-udp-subscribe-amplify: one datagram brought a 200 and eleven copies of a signed NOTIFY (CRT-32). Who does not
+    answer gets one packet, of at most twice the octets; a tiny one gets nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.6", 0))
+        at = "%s:%d" % sock.getsockname()
+        request = (f"SUBSCRIBE sip:b@example.com SIP/2.0\r\nv:SIP/2.0/UDP {at};branch={token('z9hG4bK')}\r\nf:\"{'c' * pad}\""
+                   f"<sip:a@b>;tag=1\r\nt:<sip:b@example.com>\r\ni:{token()}\r\nCSeq:1 SUBSCRIBE\r\no:certificate\r\n"
+                   "Expires:0\r\nm:<sip:a@b>\r\n\r\n").encode()
+        sock.sendto(request, ("127.0.0.1", lab.port))
+        came = datagrams(sock, 0, 1.5)
+    assert len(came) <= 1 and sum(map(len, came)) <= 2 * len(request), came
+    assert all(data.startswith(b"SIP/2.0 401 ") for data in came)
+    assert pad == 0 or came
+
+
+def test_ssrf_notify(lab, net, user, owner, pair):
+    """repro-ssrf-notify: a stranger subscribes over TCP, names a service of another host as his Contact, and goes away; the
+    next change would be told there, with lines of his choice (T-32). At his own address it is."""
+    for source, reached in (("127.0.0.7", False), ("127.0.0.1", True)):
+        with socket.create_server(("127.0.0.1", 0)) as service:
+            agent = Agent(lab.peer(net, "tcp", source))
+            request = agent.new("SUBSCRIBE", user.aor, {
+                "Event": "certificate", "From": '"x\r\n FLUSHALL\r\n CONFIG SET dir /tmp\r\n y" <sip:w@x.example>;tag=1',
+                "Contact": f"<sip:w@127.0.0.1:{service.getsockname()[1]};transport=tcp>"})
+            agent.send(request)
+            assert agent.peer.take(lambda m: m.code, 5, "the answer").code == 200
+            agent.peer.take(lambda m: m.method == "NOTIFY", 5, "the first NOTIFY")
+            agent.peer.close()
+            time.sleep(0.2)
+            assert owner.publish(*pair).code == 200
+            service.settimeout(5 if reached else 1)
+            if not reached:
+                with pytest.raises(TimeoutError):
+                    service.accept()
+                continue
+            connection, _ = service.accept()
+            with connection:
+                connection.settimeout(5)
+                head = connection.recv(65536).partition(b"\r\n\r\n")[0]
+            assert head.startswith(b"NOTIFY ") and not re.search(rb"\r\n[ \t]", head), head
 
 
 def test_G14_small_and_broken_packets_are_not_amplified(lab):

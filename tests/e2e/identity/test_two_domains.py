@@ -1,10 +1,10 @@
 """Two domains of vouch that demand signatures of each other: what their users do works, and is proven at each step."""
 
 import pytest
-from peer import certs
+from peer import certs, digest
 from peer.abroad import ASSERTED
 from peer.identity import Judge
-from peer.lab import OrgServer
+from peer.lab import OrgServer, vouch
 from peer.phone import Dialog, Phone
 from peer.sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tls_connect, tls_context
 
@@ -22,7 +22,7 @@ def domains(request, labs, tmp_path_factory):
     both.write_text(com.ca.read_text() + org.ca.read_text())
     for one, other, name in ((com, org, "example.org"), (org, com, "example.com")):
         one.options = [f"tls.ca={both}", f"route.{name}={link}:127.0.0.1:{other.port + (link == 'tls')}", "notify.interval=0",
-                       "identity.verify-inbound=reject", f"identity.require={name}"]
+                       "identity.verify-inbound=reject", f"identity.require={name}", "limits.idle-timeout=2"]
     com.start()
     org.start()
     yield com, org
@@ -118,6 +118,56 @@ def test_presence(pair, judges):
     passed(one, other, *ours.ask(refresh, other), judges, 200, [("Expires", 0), ("Contact", other.contact)])
 
 
+def watch(phone, user):
+    """A certificate subscription in the other domain. Over UDP that domain wants to know whether the proxy in front gets what
+    is sent to it (CRT-32): the phone answers to that as "anonymous", and to its own proxy as itself."""
+    asked = phone.agent.new("SUBSCRIBE", user.aor, {"Event": "certificate", "Expires": 600, "Contact": phone.contact})
+    asked = phone.prove_first(asked)
+    answer = phone.net.wait(lambda: phone.find(asked, lambda m: m.code), 5, "an answer")
+    if answer.code == 401:
+        challenge, = digest.challenges(answer)
+        assert challenge["realm"] == user.aor.partition("@")[2]
+        proven = digest.answer(challenge, "anonymous", "", "SUBSCRIBE", asked.uri)
+        again = asked.copy().set("Via", phone.peer.via()).set("CSeq", f"{int(asked.get('CSeq').split()[0]) + 1} SUBSCRIBE")
+        again.set("Proxy-Authorization", None).set("Authorization", proven)
+        phone.send(again)
+        refused = phone.told(again, 407)
+        asked = phone.prove(again, refused).set("Authorization", proven)
+        phone.send(asked)
+        answer = phone.net.wait(lambda: phone.find(asked, lambda m: m.code), 5, "an answer")
+    assert answer.code == 200, answer.start
+
+
+def test_CRT_28_a_watcher_hears_after_the_link_has_ended(domains, pair, judges, net):
+    """The connection between the two proxies ends in silence; the next NOTIFY finds its way as any request in a dialog."""
+    com, org = domains
+    one, _ = pair
+    carol = org.user()
+    secure = StreamPeer(net, tls_connect(org.port + 1, tls_context(org.ca), "example.org"), "TLS")
+    owner = Agent(secure, carol.name, password=carol.password, domain="example.org")
+    watch(one, carol)
+    one.answer(one.peer.take(lambda m: m.method == "NOTIFY", 5), 200)
+    net.idle(3.5)  # limits.idle-timeout is 2
+    for body in (certs.certificate(carol.aor), b""):
+        assert (owner.publish(body) if body else owner.revoke()).code == 200
+        notify = one.peer.take(lambda m: m.method == "NOTIFY", 10)
+        judges["example.org"].check(notify)
+        assert certificate_of(notify) == body
+        one.answer(notify, 200)
+
+
+def test_CRT_32_the_verb_proves_its_address(domains):
+    """vouch certificate of example.com watches a user of example.org."""
+    com, org = domains
+    carol = org.user()
+    account = com.directory / "alice-of-both.account"
+    text = (com.directory / "alice.account").read_text()
+    account.write_text(text.replace("ca = ca.crt", com.options[0].replace("tls.ca=", "ca = ")))
+    account.chmod(0o600)
+    asked = vouch("certificate", "-a", account, carol.aor)
+    assert asked.returncode == 5, asked.stderr  # there is none, and that was told
+
+
 def test_certificates(domains, pair, judges, net):
     """CRT-26: the NOTIFY of the credential service of example.org is let in by example.com, which demands that it is signed."""
     _, org = domains
@@ -127,8 +177,7 @@ def test_certificates(domains, pair, judges, net):
     owner = Agent(secure, carol.name, password=carol.password, domain="example.org")
     body = certs.certificate(carol.aor)
     assert owner.publish(body).code == 200
-    asked = one.agent.new("SUBSCRIBE", carol.aor, {"Event": "certificate", "Expires": 600, "Contact": one.contact})
-    one.told(one.prove_first(asked), 200)
+    watch(one, carol)
     notify = one.peer.take(lambda m: m.method == "NOTIFY", 5)
     assert certificate_of(notify) == body
     judges["example.org"].check(notify)

@@ -17,6 +17,10 @@ LENGTH = re.compile(rb"^(?:content-length|l)[ \t]*:[ \t]*(\d+)[ \t]*$", re.I | r
 counter = itertools.count(1)
 
 
+# As long as phones are: over UDP a stranger gets no more than twice the octets of what he sends (G14).
+USER_AGENT = "agent of the tests/1.0 (as long in its name as many phones)"
+
+
 class Timeout(AssertionError):
     """What a test waited for did not come."""
 
@@ -449,6 +453,7 @@ class Agent:
             ("To", f"<{uri}>"),
             ("Call-ID", f"{token()}@test.invalid"),
             ("CSeq", f"1 {method}"),
+            ("User-Agent", USER_AGENT),
         ], body)
         if method == "SUBSCRIBE":
             request.add("Contact", f"<{'sips' if secure else 'sip'}:{self.user}@{self.peer.address}"
@@ -503,13 +508,16 @@ class Agent:
 
         As any client it also obeys one stale=true: a nonce may die while the answer to it is under way."""
         response = self.exchange(request, timeout)
+        who = {"user": self.user, "password": self.password}
+        if self.password is None and self.peer.transport == "UDP":
+            who = {"user": "anonymous", "password": ""}  # RFC 3261 22.1; here it proves the address (CRT-32)
         for attempt in range(2):
-            if response.code != 401 or self.password is None:
+            if response.code != 401 or who["password"] is None:
                 break
             challenge = self.pick(response)
             if attempt and challenge.get("stale", "").lower() != "true":
                 break
-            request = self.authorize(request, challenge)
+            request = self.authorize(request, challenge, **who)
             response = self.exchange(request, timeout)
         return request, response
 

@@ -66,7 +66,7 @@ def subscribe(net):
         agent = server.agent(net, transport="udp")
         request = agent.new("SUBSCRIBE", server.lab_user("bob").aor, {"Event": "certificate", "Expires": 600})
         request.set("Contact", f"<sips:watcher@127.0.0.1:{port}>")
-        assert agent.exchange(request).code == 200
+        assert agent.run(request)[1].code == 200
 
     return run
 
