@@ -68,7 +68,7 @@ struct config {
 
 	uint32_t registrar_default_expires, registrar_max_expires, registrar_min_expires;
 
-	uint32_t proxy_ring_time;
+	uint32_t proxy_ring_time, proxy_dialog_max;
 	char *proxy_reach; /* words and prefixes, valid */
 
 	bool digest_sha256, digest_md5, digest_insecure;

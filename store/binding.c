@@ -52,6 +52,7 @@ void binding_read(const struct binding *b, struct binding_record *out)
 				       .call_id = text(b, 3),
 				       .path = text(b, 4),
 				       .flow = text(b, 5),
+				       .secret = b->secret,
 				       .flow_id = b->flow == NULL ? 0 : b->flow->id,
 				       .cseq = b->cseq,
 				       .reg_id = b->reg_id,
@@ -94,6 +95,7 @@ static struct binding *make(const struct binding_record *r)
 
 static void set_numbers(struct binding *b, const struct binding_record *r)
 {
+	b->secret = r->secret;
 	b->cseq = r->cseq;
 	b->reg_id = r->reg_id;
 	b->interval_s = r->interval_s;
@@ -161,7 +163,7 @@ static bool is_refresh(const struct binding *b, const struct binding_record *r)
 	binding_read(b, &was);
 	return slice_eq(was.uri, r->uri) && slice_eq(was.params, r->params) && slice_eq(was.call_id, r->call_id) &&
 	       slice_eq(was.path, r->path) && was.reg_id == r->reg_id && was.q == r->q &&
-	       was.flow_only == r->flow_only && (was.flow_id != 0) == (r->flow_id != 0) &&
+	       was.flow_only == r->flow_only && was.secret == r->secret && (was.flow_id != 0) == (r->flow_id != 0) &&
 	       (r->flow_id != 0 || slice_eq(was.flow, r->flow));
 }
 

@@ -24,6 +24,7 @@ struct binding {
 	struct map_node by_aor;
 	struct binding_flow *flow; /* the connection that it is reached by; NULL: none */
 	int64_t expires_ms;
+	uint64_t secret;
 	uint64_t id; /* its key in the journal; never 0, never used twice in a journal */
 	uint32_t cseq, reg_id, interval_s;
 	uint16_t q;

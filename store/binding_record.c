@@ -4,7 +4,10 @@
 
 #include "store/words.h"
 
-/* The line is the numbers, then the texts in the order of this table; a brief line has three numbers only. */
+/*
+ * The line is the numbers, then the texts in the order of this table; a brief line has three numbers only. The last
+ * number, the generation, was not there in earlier versions.
+ */
 
 static const size_t texts[] = {
 	offsetof(struct binding_record, aor),    offsetof(struct binding_record, uri),
@@ -35,6 +38,8 @@ void binding_record_write(const struct binding_record *r, uint64_t until_s, bool
 	add_number(out, r->reg_id);
 	add_number(out, r->q);
 	add_number(out, r->flow_only);
+	if (r->secret != 0)
+		add_number(out, r->secret);
 	if (r->flow_id != 0)
 		kept.flow = SLICE_NONE;
 	for (size_t i = 0; i < TEXTS; i++)
@@ -43,7 +48,7 @@ void binding_record_write(const struct binding_record *r, uint64_t until_s, bool
 
 static bool read_numbers(struct slice *line, bool brief, struct binding_record *r, uint64_t *until_s)
 {
-	uint64_t cseq, interval, reg_id = 0, q = 0, flow_only = 0;
+	uint64_t cseq, interval, reg_id = 0, q = 0, flow_only = 0, secret = 0;
 
 	if (!words_number(line, UINT32_MAX, &cseq) || !words_number(line, INT64_MAX, until_s) ||
 	    !words_number(line, UINT32_MAX, &interval))
@@ -51,6 +56,10 @@ static bool read_numbers(struct slice *line, bool brief, struct binding_record *
 	if (!brief && (!words_number(line, UINT32_MAX, &reg_id) || !words_number(line, 1000, &q) ||
 		       !words_number(line, 1, &flow_only)))
 		return false;
+	/* Texts begin with "=", so a digit is the generation. */
+	if (!brief && line->n > 0 && line->p[0] != '=' && !words_number(line, UINT64_MAX, &secret))
+		return false;
+	r->secret = secret;
 	r->cseq = (uint32_t)cseq;
 	r->interval_s = (uint32_t)interval;
 	r->reg_id = (uint32_t)reg_id;

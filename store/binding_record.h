@@ -12,6 +12,7 @@ struct binding_record {
 	struct slice call_id; /* of the last REGISTER */
 	struct slice path;    /* values of Path in their order, comma-separated; empty: none */
 	struct slice flow;    /* the flow that the REGISTER came by, packed by sip/transport/flow; empty: none */
+	uint64_t secret;      /* the secret generation of the user (store/user.h) that has registered it */
 	uint64_t flow_id;     /* the connection of flow; 0: a datagram flow, which outlives a restart, or none */
 	uint32_t cseq;        /* of the last REGISTER */
 	uint32_t reg_id;      /* RFC 5626; 0: none */
@@ -23,7 +24,7 @@ struct binding_record {
 /*
  * binding_record_write: appends one line without line end. until_s: the end in seconds since 1970. brief: the journal
  * has this binding already, so only what a refresh changes is written, because flash wears. The flow of a connection is
- * left out, since connections end with the process.
+ * left out, since connections end with the process. Lines of versions before generations have 0.
  *
  * binding_record_read: reads such a line; the texts of *out are slices of *scratch, which the caller keeps and frees. A
  * brief line sets cseq, interval_s and *until_s only. ERR_SYNTAX, *out untouched.

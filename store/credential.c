@@ -17,7 +17,6 @@
  */
 
 #define RECORD_MAX 65536
-#define SUFFIX ".rec"
 #define KEY_LABEL "VOUCH SEALED PRIVATE KEY"
 #define FORMAT "vouch-credential: "
 #define CHECKSUM "checksum: "
@@ -49,7 +48,7 @@ static void file_name(const uint8_t *master, struct slice aor, char out[FILE_NAM
 
 	hmac_parts(HASH_SHA256, slice_of(master, SEAL_KEY), parts, 2, mac);
 	hex_encode(&hex, slice_of(mac, 32));
-	snprintf(out, FILE_NAME_MAX, "%s" SUFFIX, hex.p);
+	snprintf(out, FILE_NAME_MAX, "%s" CREDENTIAL_SUFFIX, hex.p);
 	buf_free(&hex);
 }
 
@@ -63,6 +62,8 @@ static void write_record(const struct credential_store *s, const struct credenti
 
 	buf_addf(out, FORMAT "1\naor: %s\ngeneration: %llu\netag: %s\nstate: %s\n", c->aor,
 		 (unsigned long long)c->generation, c->etag, c->present ? "published" : "revoked");
+	if (c->account != 0)
+		buf_addf(out, "account: %llx\n", (unsigned long long)c->account);
 	buf_addf(out, "published: %lld\nexpires: %lld\nnot-before: %lld\nnot-after: %lld\nmade-here: %s\n",
 		 (long long)c->published, (long long)c->expires, (long long)c->not_before, (long long)c->not_after,
 		 c->made_here ? "yes" : "no");
@@ -105,6 +106,7 @@ static bool number_of(struct slice line, const char *name, int64_t *out)
 /* Unknown lines are ignored, so that a later version of this format may add some. */
 static void take_line(struct slice line, struct credential *c)
 {
+	uint64_t account;
 	struct slice v;
 	int64_t n;
 
@@ -114,6 +116,8 @@ static void take_line(struct slice line, struct credential *c)
 		c->generation = (uint64_t)n;
 	else if (value_of(line, "etag: ", &v) && v.n <= CREDENTIAL_ETAG)
 		memcpy(c->etag, v.p, v.n);
+	else if (value_of(line, "account: ", &v) && slice_hex(v, &account))
+		c->account = account; /* not there in versions before generations: 0 */
 	else if (value_of(line, "state: ", &v))
 		c->present = slice_eq(v, S("published"));
 	else if (value_of(line, "made-here: ", &v))
@@ -200,6 +204,23 @@ enum err credential_record_read(const uint8_t *master, struct slice text, struct
 	return ERR_OK;
 }
 
+enum err credential_record_belongs(int dirfd, const char *name, const uint8_t *master)
+{
+	struct buf text = {0};
+	char expected[FILE_NAME_MAX];
+	struct credential c;
+	enum err e = file_read(dirfd, name, RECORD_MAX, &text);
+
+	if (e == ERR_OK && credential_record_read(master, buf_slice(&text), &c, NULL, NULL) != ERR_OK)
+		e = ERR_SYNTAX;
+	buf_free(&text);
+	if (e != ERR_OK)
+		return e;
+	file_name(master, slice_str(c.aor), expected);
+	mem_free(c.aor);
+	return strcmp(expected, name) == 0 ? ERR_OK : ERR_CRYPTO;
+}
+
 /* --- opening --- */
 
 static void add_to_index(struct credential_store *s, const struct credential *c)
@@ -218,7 +239,7 @@ static bool load_one(void *arg, const char *name)
 	struct credential c;
 	enum err e;
 
-	if (!slice_ends(slice_str(name), S(SUFFIX)))
+	if (!slice_ends(slice_str(name), S(CREDENTIAL_SUFFIX)))
 		return true;
 	e = file_read(s->dirfd, name, RECORD_MAX, &text);
 	if (e == ERR_OK)
@@ -283,6 +304,20 @@ void credential_store_free(struct credential_store *s)
 	map_free(&s->by_aor);
 	mem_wipe(s->master, sizeof(s->master));
 	mem_free(s);
+}
+
+void credential_set_aside(struct credential_store *s, const struct credential *c)
+{
+	struct credential *own = MAP_ENTRY(map_find(&s->by_aor, slice_str(c->aor)), struct credential, node);
+	char name[FILE_NAME_MAX], to[FILE_NAME_MAX];
+
+	file_name(s->master, slice_str(c->aor), name);
+	snprintf(to, sizeof(to), "%.200s.%llx.gone", name, (unsigned long long)c->account);
+	log_line(LOG_WARN, "event=set_aside aor=%s file=%s", log_esc(slice_str(c->aor)).text, to);
+	file_rename(s->dirfd, name, to);
+	map_remove(&s->by_aor, &own->node);
+	mem_free(own->aor);
+	mem_free(own);
 }
 
 /* --- use --- */
@@ -401,6 +436,7 @@ enum err credential_put(struct credential_store *s, const struct credential_chan
 	*p = (struct credential_write){.store = s, .done = done, .arg = arg};
 	p->next = (struct credential){.aor = slice_dup(change->aor),
 				      .generation = now == NULL ? 1 : now->generation + 1,
+				      .account = change->account,
 				      .present = change->cert.n > 0};
 	if (p->next.present) {
 		p->next.published = change->published;

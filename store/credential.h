@@ -13,7 +13,8 @@
  * A revoked credential stays as a file that says so. If it were unlinked, a power cut could undo the unlink and bring
  * the key back. Times are seconds since 1970.
  */
-#define CREDENTIAL_ETAG 32 /* hexadecimal digits of an entity-tag */
+#define CREDENTIAL_SUFFIX ".rec" /* behind the names of records */
+#define CREDENTIAL_ETAG 32       /* hexadecimal digits of an entity-tag */
 
 /* What the index knows of an AOR. Owned by the store; changes only when a credential_put has become durable. */
 struct credential {
@@ -21,6 +22,7 @@ struct credential {
 	char *aor;
 	char etag[CREDENTIAL_ETAG + 1]; /* of the current state, "" when there is none */
 	uint64_t generation;            /* counts the changes of this AOR and never goes back */
+	uint64_t account;               /* the account generation (store/user.h) of the user who published it */
 	int64_t published, expires;     /* of the publication, RFC 3903 */
 	int64_t not_before, not_after;
 	uint8_t sha256[32]; /* of the certificate */
@@ -33,6 +35,7 @@ struct credential {
 /* A new state of one AOR. All slices are copied by credential_put. */
 struct credential_change {
 	struct slice aor, etag;
+	uint64_t account;  /* as in struct credential */
 	struct slice cert; /* DER; n = 0: revoked, and the rest does not matter */
 	struct slice key;  /* PKCS#8 DER as it was published; n = 0: none */
 	int64_t published, expires, not_before, not_after;
@@ -43,8 +46,9 @@ struct credential_store;
 
 /*
  * credential_store_open: reads every record in dirfd (borrowed, as is commit). A damaged record is renamed to NAME.bad,
- * with an error line, and the others are served. ERR_UNSUPPORTED: a record was written by a newer version; *why names
- * it and nothing was changed. master: SEAL_KEY octets, copied. ERR_IO.
+ * with an error line, and the others are served. master must be that of the store (master_check). ERR_UNSUPPORTED: a
+ * record was written by a newer version; *why names it and nothing was changed. master: SEAL_KEY octets, copied.
+ * ERR_IO.
  */
 MUST_USE enum err credential_store_open(int dirfd, struct commit *commit, const uint8_t *master,
 					struct credential_store **out, struct buf *why);
@@ -68,9 +72,21 @@ MUST_USE enum err credential_read(const struct credential_store *s, const struct
 MUST_USE enum err credential_put(struct credential_store *s, const struct credential_change *change, commit_fn done,
 				 void *arg);
 
-/* credential_each: in no order. */
+/*
+ * credential_set_aside: the record of an account that is no more: its file is renamed to NAME.ACCOUNT.gone, which
+ * nobody reads, and it is in the index no more. c is freed. Not while a change of it is under way.
+ */
+void credential_set_aside(struct credential_store *s, const struct credential *c);
+
+/* credential_each: in no order; fn must not change the store. */
 typedef void (*credential_fn)(void *arg, const struct credential *c);
 void credential_each(const struct credential_store *s, credential_fn fn, void *arg);
+
+/*
+ * credential_record_belongs: is the file name the one that this master key gives to the AOR in it? ERR_CRYPTO: it is
+ * not. ERR_SYNTAX, ERR_IO, ERR_LIMIT: it cannot be read.
+ */
+MUST_USE enum err credential_record_belongs(int dirfd, const char *name, const uint8_t *master);
 
 /*
  * credential_record_read: reads the text of one record; for the store itself and for tests of damaged files. out->aor

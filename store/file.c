@@ -245,6 +245,12 @@ void file_remove_temporary(int dirfd)
 		return;
 }
 
+void file_rename(int dirfd, const char *name, const char *to)
+{
+	if (renameat(dirfd, name, dirfd, to) != 0)
+		return; /* it stays, and is met again at the next start */
+}
+
 void file_set_aside(int dirfd, const char *name)
 {
 	char bad[FILE_NAME_MAX + 8];

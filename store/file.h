@@ -64,6 +64,9 @@ void file_remove_temporary(int dirfd);
 typedef bool (*file_fn)(void *arg, const char *name);
 MUST_USE enum err file_each(int dirfd, file_fn fn, void *arg);
 
+/* file_rename: renames a file in the folder, over one that may be there; best effort. */
+void file_rename(int dirfd, const char *name, const char *to);
+
 /*
  * file_set_aside: renames name to name.bad, so that a record that cannot be read is kept for the operator and not met
  * again.

@@ -24,7 +24,7 @@ struct users {
 	struct map by_aor;
 	char *credential_realm;
 	size_t lacking;
-	bool outdated;
+	bool outdated, damaged;
 };
 
 struct users *users_new(struct slice credential_realm)
@@ -259,11 +259,17 @@ enum err users_load(struct users *u, int dirfd, const uint8_t *master)
 		if (one == ERR_OK)
 			continue;
 		e = ERR_SYNTAX;
+		u->damaged = true;
 		if (one != ERR_CRYPTO || taken > 0)
 			log_line(LOG_ERROR, "event=bad_user_line file=" USER_FILE " line=%u", number);
 	}
 	buf_wipe(&text);
 	return taken == 0 && sealed > 0 ? ERR_CRYPTO : e;
+}
+
+bool users_damaged(const struct users *u)
+{
+	return u->damaged;
 }
 
 bool users_outdated(const struct users *u)

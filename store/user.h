@@ -49,6 +49,9 @@ MUST_USE enum err users_load(struct users *u, int dirfd, const uint8_t *master);
 /* users_save: replaces the file durably; waits for the disk. Errors of file_replace. */
 MUST_USE enum err users_save(const struct users *u, int dirfd, const uint8_t *master);
 
+/* users_damaged: was a line left out? Then a user who seems to be gone may only be damaged. */
+bool users_damaged(const struct users *u);
+
 /* users_outdated: was a line of an older version loaded, whose hashes are not sealed? */
 bool users_outdated(const struct users *u);
 

@@ -28,8 +28,10 @@ struct turn {
 	struct map_node node; /* in credentials.turns, key: aor */
 	struct credentials *all;
 	char *aor;
-	uint64_t tx;                 /* the PUBLISH that asked for it; 0: none did */
-	uint64_t parked[PARKED_MAX]; /* ids of PUBLISHes that came meanwhile */
+	uint64_t tx; /* the PUBLISH that asked for it; 0: none did */
+	struct {
+		uint64_t tx, secret; /* a PUBLISH that came meanwhile, and the secret generation that it has proven */
+	} parked[PARKED_MAX];
 	unsigned parked_count;
 	enum effect effect;
 	char etag[CREDENTIAL_ETAG + 1]; /* the new entity-tag */
@@ -57,6 +59,9 @@ struct credentials {
  * NULL: none.
  */
 const struct credential *credentials_current(const struct credentials *all, struct slice aor);
+
+/* credentials_account: the account generation of the user; 0: there is none. */
+uint64_t credentials_account(const struct credentials *all, struct slice aor);
 
 /*
  * credentials_turn_over: called when a turn has ended, for better or worse. Tells the notifier, and arms the expiry

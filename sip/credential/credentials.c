@@ -100,10 +100,65 @@ struct credentials *credentials_new(const struct credentials_deps *deps)
 	return all;
 }
 
-/* What has expired while the program was not running is withdrawn and told here, so there must be a notifier. */
+uint64_t credentials_account(const struct credentials *all, struct slice aor)
+{
+	const struct user *user = users_find(all->d.access.settings->users, aor);
+
+	return user == NULL ? 0 : user->account;
+}
+
+/* is_of_user: T-48: not of a former user of that name. */
+static bool is_of_user(const struct credentials *all, const struct credential *c)
+{
+	const struct user *user = users_find(all->d.access.settings->users, slice_str(c->aor));
+
+	return user != NULL && user->account == c->account;
+}
+
+struct enforcing {
+	struct credentials *all;
+	struct buf aors;
+};
+
+/* A credential whose user is gone: its AOR, on a line. */
+static void note_foreign(void *arg, const struct credential *c)
+{
+	struct enforcing *e = arg;
+
+	if (!is_of_user(e->all, c)) {
+		buf_adds(&e->aors, c->aor);
+		buf_addc(&e->aors, '\n');
+	}
+}
+
+/*
+ * enforce: T-48: users may have gone while the program was not running. Their records are set aside, not erased, and
+ * who watches them is told. With a damaged list of users nobody is known to be gone; their records are not served.
+ */
+static void enforce(struct credentials *all)
+{
+	struct enforcing e = {.all = all};
+	struct slice rest, aor;
+
+	if (users_damaged(all->d.access.settings->users))
+		return;
+	credential_each(all->d.store, note_foreign, &e);
+	for (rest = buf_slice(&e.aors); slice_cut(rest, '\n', &aor, &rest);) {
+		const struct credential *c = credential_find(all->d.store, aor);
+		bool present = c->present;
+
+		credential_set_aside(all->d.store, c);
+		if (present)
+			notifier_revoked(all->notifier, aor);
+	}
+	buf_free(&e.aors);
+}
+
+/* What has ended while the program was not running is withdrawn and told here, so there must be a notifier. */
 void credentials_attach(struct credentials *all, struct notifier *n)
 {
 	all->notifier = n;
+	enforce(all);
 	on_expiry(all);
 }
 
@@ -122,7 +177,7 @@ const struct credential *credentials_current(const struct credentials *all, stru
 	const struct credential *c = credential_find(all->d.store, aor);
 	int64_t now = loop_wall_s(all->d.loop);
 
-	return c != NULL && c->present && now < end_of(c) && now >= c->not_before ? c : NULL;
+	return c != NULL && c->present && is_of_user(all, c) && now < end_of(c) && now >= c->not_before ? c : NULL;
 }
 
 /* --- a turn has ended --- */

@@ -48,11 +48,19 @@ void turns_drop(struct credentials *all)
 	map_free(&all->turns);
 }
 
+static uint64_t secret_of(const struct turn *t)
+{
+	const struct user *user = users_find(t->all->d.access.settings->users, slice_str(t->aor));
+
+	return user == NULL ? 0 : user->secret;
+}
+
 bool turn_park(struct turn *t, struct tx *tx)
 {
 	if (t->parked_count == PARKED_MAX)
 		return false;
-	t->parked[t->parked_count++] = tx_id(tx);
+	t->parked[t->parked_count].tx = tx_id(tx);
+	t->parked[t->parked_count++].secret = secret_of(t);
 	return true;
 }
 
@@ -97,10 +105,18 @@ static void go_on(struct turn *t)
 			t->after(t->after_arg, e);
 	}
 	for (unsigned i = 0; i < t->parked_count; i++) {
-		struct tx *tx = tx_find(all->d.transactions, t->parked[i]);
+		struct tx *tx = tx_find(all->d.transactions, t->parked[i].tx);
 
-		if (tx != NULL)
+		if (tx == NULL)
+			continue;
+		/* T-48: its user may be gone meanwhile, or have another password: it has to prove itself again. */
+		if (users_find(all->d.access.settings->users, slice_str(t->aor)) == NULL ||
+		    t->parked[i].secret != secret_of(t)) {
+			if (access_owner(&all->d.access, tx, slice_str(t->aor)))
+				publish_run(all, tx, slice_str(t->aor));
+		} else {
 			publish_run(all, tx, slice_str(t->aor));
+		}
 	}
 	turn_free(t);
 }
@@ -130,6 +146,7 @@ enum err turn_write(struct turn *t, struct credential_change *change)
 	memcpy(t->etag, etag.p, CREDENTIAL_ETAG);
 	buf_free(&etag);
 	change->etag = slice_str(t->etag);
+	change->account = credentials_account(t->all, slice_str(t->aor));
 	e = credential_put(t->all->d.store, change, on_stored, t);
 	/* No credentials_turn_over: nothing has changed, and the caller tells why. */
 	if (e != ERR_OK) {

@@ -87,14 +87,16 @@ static void add_record_route(const struct branch *b, bool measured, struct buf *
 	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source}, .callee = callee_of(b)};
 	const struct flow *to = &ends.callee.flow;
 	struct buf token = {0};
+	struct dialog_now now;
 	bool same;
 
 	if (!is_recorded(m))
 		return;
+	now = itinerary_now(f->proxy, m);
 	if (measured)
 		buf_addf(&token, "%*s", (int)record_route_size(&ends), "");
 	else
-		record_route_token(&f->proxy->d.keys, &ends, m, &token);
+		record_route_token(&f->proxy->d.keys, &ends, m, &now, &token);
 	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),

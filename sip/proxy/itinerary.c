@@ -53,11 +53,49 @@ static bool is_loose(const struct addr *a)
 	return uri_param(&a->uri, S("lr"), &value);
 }
 
+/* secret_of: the secret generation of the user of ours that a is the AOR of; 0: there is none. */
+static uint64_t secret_of(const struct proxy *p, const struct addr *a)
+{
+	const struct user *user = NULL;
+	struct buf aor = {0};
+
+	if (itinerary_is_of_domain(p, &a->uri) && uri_aor(&a->uri, &aor) == ERR_OK)
+		user = users_find(p->d.access.settings->users, buf_slice(&aor));
+	buf_free(&aor);
+	return user == NULL ? 0 : user->secret;
+}
+
+struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m)
+{
+	return (struct dialog_now){.from_secret = secret_of(p, &m->from),
+				   .to_secret = secret_of(p, &m->to),
+				   .wall_s = loop_wall_s(p->d.loop),
+				   .mono_s = loop_now_ms(p->d.loop) / 1000};
+}
+
+/*
+ * is_over: proxy.dialog-max without a request. A dialog that is as old as a token says is remembered by its requests,
+ * once it has lasted for a while; so those of most dialogs need no memory.
+ */
+static bool is_over(const struct proxy *p, const struct dialog_way *way)
+{
+	int64_t most = p->d.access.settings->config.proxy_dialog_max, brief = most / 24;
+	struct slice id = slice_of(way->id, sizeof(way->id));
+
+	if (way->age_s > most + brief && !recent_has(p->dialogs, id))
+		return true;
+	if (way->age_s > brief)
+		recent_add(p->dialogs, id, most * 1000);
+	return false;
+}
+
 /* use_token: the first user part that is a token of this dialog says where the request goes. */
 static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
 {
+	const struct dialog_now now = itinerary_now(p, m);
+
 	if (!it->in_dialog)
-		it->in_dialog = record_route_read(&p->d.keys, user, m, &it->way);
+		it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
 }
 
 /* own_entries: the index behind our own entries, which stand at the front: one, or the two of RFC 5658. */

@@ -10,6 +10,8 @@
  * dialog, one that goes elsewhere, or one for a user of ours.
  */
 
+#define DIALOGS_MAX 65536 /* of an hour and more, with a request of late */
+
 struct proxy *proxy_new(const struct proxy_deps *deps)
 {
 	struct proxy *p = mem_alloc(sizeof(*p));
@@ -18,6 +20,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	map_init(&p->forks);
 	map_init(&p->by_own);
 	groups_init(&p->by_call);
+	p->dialogs = recent_new(deps->loop, DIALOGS_MAX);
 	return p;
 }
 
@@ -32,6 +35,7 @@ void proxy_free(struct proxy *p)
 	map_free(&p->forks);
 	map_free(&p->by_own);
 	groups_free(&p->by_call);
+	recent_free(p->dialogs);
 	mem_free(p);
 }
 
@@ -133,6 +137,21 @@ static bool check_passage(const struct asking *a)
 	log_line(LOG_WARN, "event=stranger_refused peer=%s method=%s uri=%s", peer_text(&a->source.remote).text,
 		 log_esc(a->m->method_name).text, log_esc(a->m->uri_text).text);
 	refuse(a, code, reason);
+	return false;
+}
+
+/*
+ * check_notify: a stranger in a call sends no NOTIFY but what a REFER in the call has asked for (RFC 3515 2.4.4):
+ * phones obey check-sync in any dialog. false: answered.
+ */
+static bool check_notify(const struct asking *a, enum dialog_kind kind)
+{
+	struct event event;
+
+	if (a->m->method != METHOD_NOTIFY || kind == DIALOG_SUBSCRIPTION ||
+	    (event_parse(msg_value(a->m, HDR_EVENT), &event) == ERR_OK && slice_eq(event.package, S("refer"))))
+		return true;
+	refuse(a, 481, "Subscription Does Not Exist");
 	return false;
 }
 
@@ -325,6 +344,8 @@ static void send_in_dialog(struct asking *a)
 	bool alive;
 
 	a->local = is_known(a, sender, receiver);
+	if (!a->local && !sender->local && !check_notify(a, way->kind))
+		return;
 	/* A local end that is not known has to prove itself. So has a remote one that now uses a name of our domain. */
 	if (!a->local && (sender->local || (!way->same_names && itinerary_is_of_domain(a->p, &a->m->from.uri))) &&
 	    !check_sender(a, sender->local))

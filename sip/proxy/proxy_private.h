@@ -3,6 +3,7 @@
 
 #include "core/group.h"
 #include "core/map.h"
+#include "core/recent.h"
 #include "sip/proxy/passage.h"
 #include "sip/proxy/proxy.h"
 
@@ -83,6 +84,7 @@ struct fork {
 struct proxy {
 	struct proxy_deps d;
 	struct map forks, by_own; /* by id, by own */
+	struct recent *dialogs;   /* old ones that have had a request of late; key: dialog_way.id */
 	struct groups by_call;    /* forks by Call-ID */
 	uint64_t next;            /* the last own that was given */
 	unsigned signing;         /* requests that are with the signer */
@@ -109,6 +111,9 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
+
+/* itinerary_now: what record_route.h wants to know of m. */
+struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m);
 
 /*
  * vetting.c. vetting_start: what RFC 4474 asks for before a request may go on; ends in fork_go, or answers the request.

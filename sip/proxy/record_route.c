@@ -1,5 +1,7 @@
 #include "sip/proxy/record_route.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/rng.h"
@@ -7,14 +9,18 @@
 /*
  * A token is "rr-" and base64url of
  *
- *   caller end | callee end | NAMES octets of a hash of both AORs | MAC octets
+ *   caller end | callee end | TIMES octets | NAME octets of the caller | NAME octets of the callee | MAC octets
  *
- * where an end is one octet of length and a packed flow; length 0: the end is remote.
+ * where an end is one octet of length and a packed flow; length 0: the end is remote. TIMES are one octet with the kind
+ * and six bits of the run, and the minutes of the wall clock and of the monotonic clock, three octets each. Within one
+ * run the monotonic clock counts, since the other may be set.
  */
 
 #define PREFIX S("rr-") /* tells tokens from user names, before anything is decoded */
-#define NAMES 8         /* octets; see above */
-#define MAC 12          /* octets: 96 bits are enough, because each guess has to be asked of this server */
+#define TIMES 7         /* octets; see above */
+#define NAME 4
+#define TAIL (TIMES + 2 * NAME)
+#define MAC 12 /* octets: 96 bits are enough, because each guess has to be asked of this server */
 
 void record_route_keys(struct slice master, struct record_route_keys *out)
 {
@@ -83,30 +89,60 @@ static bool unpack_end(struct slice *s, struct dialog_end *out)
 	return true;
 }
 
-/* A From that is no AOR (a tel URI) counts as it is written. */
-static void add_name(const struct addr *a, struct buf *out)
-{
-	if (uri_aor(&a->uri, out) != ERR_OK)
-		buf_add(out, a->spec);
-	buf_addc(out, '\n');
-}
-
-/* names_of: a hash of the AORs of both ends, caller first. */
-static void names_of(const struct record_route_keys *k, const struct addr *caller, const struct addr *callee,
-		     uint8_t out[HASH_MAX])
+/*
+ * name_of: a hash of the AOR of an end, and of the generation of its user if it is local. A From that is no AOR (a tel
+ * URI) counts as it is written.
+ */
+static void name_of(const struct record_route_keys *k, const struct addr *a, bool local, uint64_t secret,
+		    uint8_t out[HASH_MAX])
 {
 	struct buf text = {0};
 	struct slice part;
 
-	add_name(caller, &text);
-	add_name(callee, &text);
+	if (uri_aor(&a->uri, &text) != ERR_OK)
+		buf_add(&text, a->spec);
+	buf_addc(&text, ' ');
+	buf_addx(&text, local ? secret : 0);
 	part = buf_slice(&text);
 	hmac_key_sum(k->mac, &part, 1, out);
 	buf_free(&text);
 }
 
+static void put_minutes(int64_t seconds, struct buf *out)
+{
+	for (int shift = 16; shift >= 0; shift -= 8)
+		buf_addc(out, (char)((uint64_t)seconds / 60 >> shift));
+}
+
+static int64_t get_minutes(struct slice s)
+{
+	return (int64_t)(unsigned char)s.p[0] << 16 | (int64_t)(unsigned char)s.p[1] << 8 | (unsigned char)s.p[2];
+}
+
+static uint8_t run_and_kind(const struct record_route_keys *k, enum dialog_kind kind)
+{
+	return (uint8_t)((k->run & 0x3f) << 2 | (unsigned)kind);
+}
+
+static enum dialog_kind kind_of(const struct sip_msg *m)
+{
+	if (m->method == METHOD_INVITE)
+		return DIALOG_CALL;
+	return m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER ? DIALOG_SUBSCRIPTION : DIALOG_OTHER;
+}
+
+/* age_of: minutes count modulo 2^24, that is, 31 years. A wall clock that was set back makes a dialog young. */
+static int64_t age_of(const struct record_route_keys *k, struct slice times, const struct dialog_now *now)
+{
+	bool this_run = ((unsigned char)times.p[0] >> 2) == (k->run & 0x3f);
+	int64_t then = get_minutes(slice_sub(times, this_run ? 4 : 1, this_run ? 7 : 4));
+	int64_t age = ((this_run ? now->mono_s : now->wall_s) / 60 & 0xffffff) - then;
+
+	return age > 0 ? age * 60 : 0;
+}
+
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
-			struct buf *out)
+			const struct dialog_now *now, struct buf *out)
 {
 	bool connections = on_connection(&ends->caller) || on_connection(&ends->callee);
 	struct buf octets = {0};
@@ -114,8 +150,13 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 
 	pack_end(&ends->caller, &octets);
 	pack_end(&ends->callee, &octets);
-	names_of(k, &m->from, &m->to, mac);
-	buf_add(&octets, slice_of(mac, NAMES));
+	buf_addc(&octets, (char)run_and_kind(k, kind_of(m)));
+	put_minutes(now->wall_s, &octets);
+	put_minutes(now->mono_s, &octets);
+	name_of(k, &m->from, ends->caller.local, now->from_secret, mac);
+	buf_add(&octets, slice_of(mac, NAME));
+	name_of(k, &m->to, ends->callee.local, now->to_secret, mac);
+	buf_add(&octets, slice_of(mac, NAME));
 	mac_of(k, buf_slice(&octets), connections, m->call_id, m->from_tag, mac);
 	buf_add(&octets, slice_of(mac, MAC));
 	buf_add(out, PREFIX);
@@ -130,7 +171,7 @@ size_t record_route_size(const struct dialog_ends *ends)
 
 	pack_end(&ends->caller, &octets);
 	pack_end(&ends->callee, &octets);
-	n = octets.n + NAMES + MAC;
+	n = octets.n + TAIL + MAC;
 	buf_free(&octets);
 	return PREFIX.n + n / 3 * 4 + (n % 3 == 0 ? 0 : n % 3 + 1); /* base64url without padding */
 }
@@ -145,28 +186,47 @@ static bool mac_fits(const struct record_route_keys *k, struct slice octets, con
 	return mem_equal_ct(mac, octets.p + octets.n - MAC, MAC);
 }
 
+/* same_name: is this end called as it was when the dialog began? */
+static bool same_name(const struct record_route_keys *k, const struct addr *a, const struct dialog_end *end,
+		      uint64_t secret, struct slice name)
+{
+	uint8_t now[HASH_MAX];
+
+	name_of(k, a, end->local, secret, now);
+	return mem_equal_ct(now, name.p, NAME);
+}
+
 bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
-		       struct dialog_way *out)
+		       const struct dialog_now *now, struct dialog_way *out)
 {
 	struct buf octets = {0};
 	struct dialog_way way;
-	uint8_t names[HASH_MAX];
-	struct slice rest;
-	bool ok = false;
+	struct slice rest, tail;
+	bool ok = false, from, to;
 
 	if (m->to_tag.n == 0 || !slice_starts(user, PREFIX) || user.n > RECORD_ROUTE_TOKEN ||
-	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + NAMES + 2)
+	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + TAIL + 2)
 		goto out;
-	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC - NAMES);
+	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC - TAIL);
+	tail = slice_sub(buf_slice(&octets), octets.n - MAC - TAIL, octets.n - MAC);
 	if (!unpack_end(&rest, &way.ends.caller) || !unpack_end(&rest, &way.ends.callee) || rest.n > 0)
 		goto out;
 	/* The MAC has the tag of the caller: it is the From tag in one direction and the To tag in the other. */
 	way.from_caller = mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->from_tag);
-	ok = way.from_caller || mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->to_tag);
+	if (!way.from_caller && !mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->to_tag))
+		goto out;
+	from = same_name(k, &m->from, way.from_caller ? &way.ends.caller : &way.ends.callee, now->from_secret,
+			 slice_sub(tail, TIMES + (way.from_caller ? 0 : NAME), TAIL));
+	to = same_name(k, &m->to, way.from_caller ? &way.ends.callee : &way.ends.caller, now->to_secret,
+		       slice_sub(tail, TIMES + (way.from_caller ? NAME : 0), TAIL));
+	/* T-48: who is gone gets nothing more. A sender has to prove himself then. */
+	ok = to || !(way.from_caller ? way.ends.callee.local : way.ends.caller.local);
 	if (!ok)
 		goto out;
-	names_of(k, way.from_caller ? &m->from : &m->to, way.from_caller ? &m->to : &m->from, names);
-	way.same_names = mem_equal_ct(names, octets.p + octets.n - MAC - NAMES, NAMES);
+	way.same_names = from && to;
+	way.kind = (enum dialog_kind)(tail.p[0] & 3);
+	way.age_s = age_of(k, tail, now);
+	memcpy(way.id, octets.p + octets.n - MAC, RECORD_ROUTE_ID);
 	*out = way;
 out:
 	buf_free(&octets);

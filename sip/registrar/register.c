@@ -60,6 +60,7 @@ static bool find_aor(struct plan *p, const struct user *user, struct buf *aor)
 	if (!slice_ieq(uri_domain(&p->m->to.uri), uri_domain(&p->m->uri)) || uri_aor(&p->m->to.uri, aor) != ERR_OK)
 		return register_refuse(p, 404, NULL);
 	p->aor = buf_slice(aor);
+	p->secret = user->secret;
 	if (!access_is(p->tx, user, p->aor))
 		return false;
 	return same_aor(&p->m->from.uri, p->aor) || register_refuse(p, 403, "Third-Party Registration");
@@ -224,6 +225,7 @@ static void put(struct plan *p, const struct change *c)
 					.params = slice_sub(buf_slice(&p->params), c->params, c->params_end),
 					.call_id = p->m->call_id,
 					.path = buf_slice(&p->path),
+					.secret = p->secret,
 					.cseq = p->m->cseq,
 					.reg_id = c->reg_id,
 					.interval_s = c->expires,

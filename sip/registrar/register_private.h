@@ -25,6 +25,7 @@ struct plan {
 	struct tx *tx;
 	const struct sip_msg *m;
 	struct slice aor;        /* whose bindings */
+	uint64_t secret;         /* the secret generation of that user */
 	struct buf path, params; /* the values of Path, separated by commas; parameters of Contacts that are kept */
 	struct flow source;      /* the flow that the request came by */
 	unsigned path_count;     /* values of Path */

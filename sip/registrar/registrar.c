@@ -170,12 +170,50 @@ void registrar_flow_closed(struct registrar *r, uint64_t flow_id)
 	}
 }
 
+struct enforcing {
+	struct registrar *registrar;
+	struct buf aors;
+};
+
+static bool is_of(const struct binding *b, const struct user *user)
+{
+	struct binding_record is;
+
+	binding_read(b, &is);
+	return user != NULL && is.secret == user->secret;
+}
+
 void registrar_forget(struct registrar *r, struct slice aor)
 {
-	struct binding *b;
+	const struct user *user = users_find(r->d.access.settings->users, aor);
 
-	while ((b = bindings_first(r->bindings, aor)) != NULL)
-		registrar_drop(r, b, "user_removed");
+	for (struct binding *b = bindings_first(r->bindings, aor), *next; b != NULL; b = next) {
+		next = bindings_next(r->bindings, b);
+		if (!is_of(b, user))
+			registrar_drop(r, b, user == NULL ? "user_removed" : "other_password");
+	}
+}
+
+/* A binding that does not belong to its user any more: its AOR, on a line. */
+static void note_foreign(void *arg, const struct binding *b)
+{
+	struct enforcing *e = arg;
+
+	if (!is_of(b, users_find(e->registrar->d.access.settings->users, binding_aor(b)))) {
+		buf_add(&e->aors, binding_aor(b));
+		buf_addc(&e->aors, '\n');
+	}
+}
+
+void registrar_enforce(struct registrar *r)
+{
+	struct enforcing e = {.registrar = r};
+	struct slice rest, aor;
+
+	bindings_each(r->bindings, note_foreign, &e);
+	for (rest = buf_slice(&e.aors); slice_cut(rest, '\n', &aor, &rest);)
+		registrar_forget(r, aor);
+	buf_free(&e.aors);
 }
 
 const struct bindings *registrar_bindings(const struct registrar *r)

@@ -56,8 +56,12 @@ bool registrar_knows(const struct registrar *r, struct slice aor);
 /* registrar_flow_closed: a connection is over. Bindings that had no other way to their UA go with it. */
 void registrar_flow_closed(struct registrar *r, uint64_t flow_id);
 
-/* registrar_forget: aor is no user any more; its bindings go. */
+/*
+ * registrar_forget: removes the bindings of aor that were registered with another password, or by another user of that
+ * name (T-48). registrar_enforce: does so for all AORs, after the start.
+ */
 void registrar_forget(struct registrar *r, struct slice aor);
+void registrar_enforce(struct registrar *r);
 
 /* registrar_bindings: the table, for counting and listing. */
 const struct bindings *registrar_bindings(const struct registrar *r);

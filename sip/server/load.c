@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -13,6 +15,7 @@
 #include "crypto/seal.h"
 #include "sip/message/scan.h"
 #include "sip/transport/peer.h"
+#include "store/master.h"
 #include "store/named.h"
 
 /*
@@ -429,6 +432,34 @@ bool load_master(const struct config *c, uint8_t *key, struct buf *why)
 	return ok;
 }
 
+bool load_belongs(const struct config *c, int dirfd, bool write, struct buf *why)
+{
+	uint8_t master[SEAL_KEY];
+	enum err e;
+
+	if (!load_master(c, master, why))
+		return false;
+	e = master_check(dirfd, master, write);
+	mem_wipe(master, sizeof(master));
+	if (e == ERR_CRYPTO)
+		buf_addf(why, "%s does not belong to this store; put the right master key back, or another store",
+			 c->master_key);
+	else if (e != ERR_OK)
+		buf_addf(why, "the store %s cannot be checked: %s", c->store, strerror(errno));
+	return e == ERR_OK;
+}
+
+bool load_lost(int dirfd, struct buf *why)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, USER_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 || !master_has_records(dirfd))
+		return false;
+	buf_adds(why, "the file " USER_FILE " is missing, but the store has records of users; put it back, or move the "
+		      "records (*.rec, bindings) away if there are to be no users");
+	return true;
+}
+
 bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why)
 {
 	struct buf path = {0};
@@ -537,12 +568,20 @@ bool load_check(struct config *config, int64_t now, struct buf *why)
 {
 	struct domain_certs *certs = domain_certs_new();
 	struct settings s = {0};
+	struct buf ignored = {0};
 	uint8_t master[SEAL_KEY];
+	int dirfd;
 	bool ok;
 
 	ok = load_settings(config, 1, now, &s, why) && load_identity(&s.config, 1, now, certs, why) &&
 	     load_master(&s.config, master, why);
 	mem_wipe(master, sizeof(master));
+	/* A store that is not there yet is made at the start. */
+	if (ok && load_store(&s.config, false, &dirfd, &ignored)) {
+		ok = load_belongs(&s.config, dirfd, false, why) && !load_lost(dirfd, why);
+		close(dirfd);
+	}
+	buf_free(&ignored);
 	settings_drop(&s);
 	domain_certs_free(certs);
 	return ok;

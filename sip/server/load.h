@@ -42,6 +42,14 @@ MUST_USE bool load_identity(const struct config *c, unsigned workers, int64_t no
 			    struct buf *why);
 
 /*
+ * load_belongs: does the master key belong to the store in dirfd? write: the store may be given its check value. false:
+ * it does not, and nothing was touched. load_lost: is there no file of users, but records of theirs? Then nothing may
+ * be changed: the records would count as those of nobody.
+ */
+MUST_USE bool load_belongs(const struct config *c, int dirfd, bool write, struct buf *why);
+bool load_lost(int dirfd, struct buf *why);
+
+/*
  * load_master: reads the SEAL_KEY octets of server.master-key. load_store: opens the folder of the store; create: makes
  * it first.
  */

@@ -171,6 +171,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
 	if (!load_settings(config, s->workers, now, &s->settings, why) ||
 	    !load_identity(&s->settings.config, s->workers, now, s->certs, why) || !lock_store(s, why) ||
+	    !load_belongs(&s->settings.config, s->dirfd, true, why) || load_lost(s->dirfd, why) ||
 	    !load_users(&s->settings.config, s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) ||
 	    !listen_all(s, why))
 		return false;

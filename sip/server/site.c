@@ -166,6 +166,7 @@ static bool build_services(struct site *s, const struct site_deps *deps, struct 
 		buf_addf(why, "the registrations in %s cannot be read: %s", c->store, strerror(errno));
 		return false;
 	}
+	registrar_enforce(s->registrar);
 	record_route_keys(slice_of(deps->master, SEAL_KEY), &s->route_keys);
 	s->proxy = proxy_new(&(struct proxy_deps){.loop = s->loop,
 						  .transactions = s->transactions,
@@ -281,11 +282,13 @@ static void compare_user(void *arg, const struct user *u)
 	const struct comparison *c = arg;
 	const struct user *next = users_find(c->next, slice_str(u->aor));
 
-	if (next == NULL || next->secret != u->secret)
+	if (next == NULL || next->secret != u->secret) {
 		notifier_deactivate(c->site->notifier, slice_str(u->aor));
-	if (next == NULL)
 		registrar_forget(c->site->registrar, slice_str(u->aor));
-	if (next == NULL && credentials_revoke(c->site->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
+	}
+	/* T-48: also when there is another user of that name already. */
+	if ((next == NULL || next->account != u->account) &&
+	    credentials_revoke(c->site->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
 		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
 }
 

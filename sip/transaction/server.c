@@ -4,6 +4,7 @@
 #include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
+#define PROVEN_MS (3600 * INT64_C(1000))
 #define RETRY_S 5 /* the least Retry-After of a layer that has too much to do */
 
 /* Server transactions: which one a request belongs to, answers, and the functions for services. */
@@ -153,14 +154,19 @@ void tx_prove(struct tx *tx)
 {
 	if (tx_reliable(tx))
 		return;
-	proven_add(tx->layer->proven, &tx->flow.remote);
+	recent_add(tx->layer->proven, peer_octets(&tx->flow.remote), PROVEN_MS);
 	if (tx->kind == TX_IST)
 		ist_shown(tx);
 }
 
+/*
+ * server_is_shown: somebody at the source address has answered what was sent there, within the last hour. To any other
+ * address little is sent over UDP, because it may be the victim of who wrote it (G14): nothing on a timer, and no
+ * answer of ours that is more than twice as long as the request.
+ */
 bool server_is_shown(const struct tx *tx)
 {
-	return tx_reliable(tx) || proven_has(tx->layer->proven, &tx->flow.remote);
+	return tx_reliable(tx) || recent_has(tx->layer->proven, peer_octets(&tx->flow.remote));
 }
 
 /* is_too_much: G14: the address may be forged, and the answer is what would hit it. Real requests are longer. */

@@ -4,6 +4,8 @@
 #include "core/mem.h"
 #include "sip/transaction/transaction_private.h"
 
+#define PROVEN_MAX 16384 /* addresses */
+
 /*
  * The tables of transactions, and the way of a message from the transport to its machine. A transaction is in by_id, in
  * servers or clients by its key, and perhaps in merges and by_flow; tx_new and unlink_tx are the only places that enter
@@ -18,7 +20,7 @@ struct tx_layer *tx_layer_new(struct loop *l, unsigned max, const struct tx_user
 	t->max = max;
 	t->user = user;
 	t->arg = arg;
-	t->proven = proven_new(l);
+	t->proven = recent_new(l, PROVEN_MAX);
 	t->answered = answered_new(l, server_keep_max(t));
 	map_init(&t->by_id);
 	map_init(&t->servers);
@@ -85,7 +87,7 @@ void tx_layer_free(struct tx_layer *t)
 		unlink_tx(tx);
 		destroy(tx);
 	}
-	proven_free(t->proven);
+	recent_free(t->proven);
 	answered_free(t->answered);
 	map_free(&t->by_id);
 	map_free(&t->servers);

@@ -3,9 +3,9 @@
 
 #include "core/group.h"
 #include "core/map.h"
+#include "core/recent.h"
 #include "sip/transaction/answered.h"
 #include "sip/transaction/overload.h"
-#include "sip/transaction/proven.h"
 #include "sip/transaction/transaction.h"
 
 /*
@@ -61,7 +61,7 @@ struct tx_layer {
 	void *arg;
 	struct map by_id, servers, clients, merges;
 	struct groups by_flow;      /* clients of each connection */
-	struct proven *proven;      /* addresses that UDP requests do come from */
+	struct recent *proven;      /* addresses (peer_octets) that UDP requests do come from; see server_is_shown */
 	struct answered *answered;  /* what is left of answered non-INVITE server transactions */
 	unsigned max, server_count; /* server_count: servers in by_id; the others there are clients */
 	unsigned settled;           /* clients in Timer K: they only absorb copies and do not count for max */

@@ -380,6 +380,10 @@ int verb_user(int argc, char **argv)
 		code = verb_say("user", 2, "usage: %s", usage);
 	} else if (!load_store(&a.config, true, &dirfd, &why)) {
 		code = verb_say("user", 3, "%s", why.p);
+	} else if (strcmp(a.words[0], "list") != 0 &&
+		   (!load_belongs(&a.config, dirfd, true, &why) || load_lost(dirfd, &why))) {
+		code = verb_say("user", 1, "%s", why.p);
+		close(dirfd);
 	} else {
 		if (strcmp(a.words[0], "list") != 0 && !lock_users(dirfd, &lock))
 			code = verb_say("user", 3, "the users are being changed by another \"vouch user\"; try again");

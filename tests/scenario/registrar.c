@@ -433,6 +433,7 @@ static void best_first(void **state)
 	struct scene *s = *state;
 	static const char *const order[] = {"sip:e@h", "sip:b@h", "sip:c@h", "sip:d@h", "sip:a@h"};
 	struct contact c[8];
+	struct ha1 h;
 
 	assert_int_equal(put(s, "Contact: <sip:a@h>;q=0.05\r\n"), 200);
 	pass(s, 10);
@@ -451,7 +452,11 @@ static void best_first(void **state)
 	assert_int_equal(registrar_contacts(s->w->site->registrar, S("sip:bob@example.com"), c, 2), 0);
 	assert_true(registrar_knows(s->w->site->registrar, S("sip:bob@example.com")));
 	assert_false(registrar_knows(s->w->site->registrar, S("sip:eve@example.com")));
-	/* A user that is none any more. */
+	/* T-48: with another password nothing of it is left; with the same nothing changes. */
+	registrar_forget(s->w->site->registrar, ALICE);
+	assert_int_equal(targets(s, c), 5);
+	h = users_find(s->w->settings.users, ALICE)->ha1;
+	users_set(s->w->settings.users, ALICE, &h);
 	registrar_forget(s->w->site->registrar, ALICE);
 	assert_bound(s, "");
 }

@@ -79,6 +79,125 @@ static void record_route_opens_nothing_to_others(void **state)
 	buf_free(&two);
 }
 
+/* BYE of Bob's phone, which reaches Alice, or is judged as one of nobody. */
+static bool still_leads(struct scene *s, const struct buf *route, unsigned cseq)
+{
+	struct sip_msg *m;
+	bool leads;
+
+	say(s, &s->phone1, OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route->p, cseq));
+	m = next(s, NULL);
+	assert_non_null(m);
+	leads = m->request;
+	if (leads)
+		reply(s, &s->alice, m, 200, NULL);
+	msg_unref(m);
+	while ((m = next(s, NULL)) != NULL)
+		msg_unref(m);
+	return leads;
+}
+
+static void pass_hours(struct scene *s, unsigned hours)
+{
+	struct sip_msg *m;
+
+	for (unsigned i = 0; i < hours; i++)
+		fake_advance(s->w->loop, 3600 * 1000);
+	while ((m = next(s, NULL)) != NULL)
+		msg_unref(m);
+}
+
+/* T-48: a day without a request of the dialog, and nobody is let in by it any more. */
+static void a_dialog_ends_with_proxy_dialog_max(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+
+	call(s, &route);
+	pass_hours(s, 23);
+	assert_true(still_leads(s, &route, 10));
+	/* A call of three days, with something said each 20 hours. */
+	for (unsigned i = 0; i < 3; i++) {
+		pass_hours(s, 20);
+		assert_true(still_leads(s, &route, 11 + i));
+	}
+	pass_hours(s, 26);
+	assert_false(still_leads(s, &route, 20));
+	assert_false(still_leads(s, &route, 21));
+	buf_free(&route);
+}
+
+static void a_dialog_of_which_nothing_was_heard_ends_too(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+
+	call(s, &route);
+	pass_hours(s, 26);
+	assert_false(still_leads(s, &route, 11));
+	buf_free(&route);
+}
+
+/* G37: whoever sets the clock ends no call, and makes none immortal. */
+static void setting_the_clock_ends_no_dialog(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+
+	call(s, &route);
+	fake_set_wall(s->w->loop, FAKE_START_S + INT64_C(10) * 365 * 86400);
+	assert_true(still_leads(s, &route, 10));
+	fake_set_wall(s->w->loop, FAKE_START_S - INT64_C(10) * 365 * 86400);
+	assert_true(still_leads(s, &route, 11));
+	pass_hours(s, 26);
+	assert_false(still_leads(s, &route, 12));
+	buf_free(&route);
+}
+
+/* Phones restart for a check-sync in any dialog; a stranger who calls sends no NOTIFY but what he was asked for. */
+static void a_stranger_in_a_call_commands_no_phone(void **state)
+{
+	static const struct {
+		const char *event;
+		unsigned code; /* 0: it reaches the phone */
+	} rows[] = {
+		{"check-sync", 481}, {"resync;reboot=true", 481}, {"message-summary", 481}, {"", 481}, {"refer", 0}};
+	struct scene *s = *state;
+	struct buf headers = {0};
+	struct sip_msg *m;
+
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "stranger"});
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
+	build_header(&headers, "Route", msg_value(m, HDR_RECORD_ROUTE));
+	msg_unref(m);
+	expect(s, &s->eve, 200);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf lines = {0};
+
+		buf_add(&lines, buf_slice(&headers));
+		if (rows[i].event[0] != '\0')
+			buf_addf(&lines, "Event: %s\r\n", rows[i].event);
+		say(s, &s->eve,
+		    (struct req){.method = "NOTIFY",
+				 .uri = PHONE1,
+				 .to = "<sip:bob@example.com>;tag=b",
+				 .call_id = "stranger",
+				 .headers = lines.p,
+				 .cseq = 10 + (unsigned)i});
+		if (rows[i].code != 0) {
+			expect(s, &s->eve, rows[i].code);
+		} else {
+			m = asked(s, &s->phone1, METHOD_NOTIFY);
+			reply(s, &s->phone1, m, 200, NULL);
+			msg_unref(m);
+			expect(s, &s->eve, 200);
+		}
+		buf_free(&lines);
+	}
+	buf_free(&headers);
+}
+
 /* 16.4: a strict router has put our entry into the Request-URI; the next one of Route is somebody else's and stays. */
 static void a_strict_router_before_us_hides_no_proxy(void **state)
 {
@@ -509,6 +628,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(record_route_leads_both_ways),
+		T(a_dialog_ends_with_proxy_dialog_max),
+		T(a_dialog_of_which_nothing_was_heard_ends_too),
+		T(setting_the_clock_ends_no_dialog),
+		T(a_stranger_in_a_call_commands_no_phone),
 		T(record_route_opens_nothing_to_others),
 		T(a_strict_router_before_us_hides_no_proxy),
 		T(the_way_out_needs_more_than_a_connection),

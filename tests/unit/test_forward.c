@@ -156,7 +156,7 @@ static void a_token_has_its_size(void **state)
 		ends.caller.flow.id = ends.callee.flow.id = k / 16 * 77;
 		assert_true(peer_parse(slice_str(peers[k / 8 % 2]), &ends.caller.flow.remote));
 		ends.caller.flow.local = ends.callee.flow.remote = ends.callee.flow.local = ends.caller.flow.remote;
-		record_route_token(&keys, &ends, m, &token);
+		record_route_token(&keys, &ends, m, &(struct dialog_now){.wall_s = 1700000000 + k}, &token);
 		assert_int_equal(record_route_size(&ends), token.n);
 		assert_in_range(token.n, 1, RECORD_ROUTE_TOKEN);
 		buf_free(&token);

@@ -262,7 +262,7 @@ static void digest_of_whom(void **state)
 		const char *text = i < COUNT(ours) ? ours[i] : others[i - COUNT(ours)];
 		struct slice in = guard_copy(slice_str(text));
 
-		if (digest_may_be_of(in, S("example.com")) != i < COUNT(ours))
+		if (digest_may_be_of(in, S("example.com")) != (i < COUNT(ours)))
 			fail_msg("%s", text);
 		guard_free(in);
 	}

@@ -15,7 +15,8 @@ import time
 import pytest
 from peer import certs, digest, multipart
 from peer.lab import BINARY, User, until, vouch
-from peer.sipclient import Net, certificate_of, credential_of, token
+from peer.phone import Dialog, Phone
+from peer.sipclient import Agent, Net, certificate_of, credential_of, token
 
 RECORD = re.compile(r"[0-9a-f]{64}\.rec")
 
@@ -69,7 +70,7 @@ def test_G26_no_address_chooses_a_file(server, net, tmp_path):
         owner.peer.close()
     assert len(records(other)) == len(NAMES)
     assert {path.name for path in store_of(other).iterdir() if not RECORD.fullmatch(path.name)} \
-        == {"users", "users.lock", "lock", "control", "subscriptions", "bindings", "replay.0", "replay.1"}
+        == {"users", "users.lock", "master.check", "lock", "control", "subscriptions", "bindings", "replay.0", "replay.1"}
     watcher = other.agent(net, transport="tcp")
     for again in range(2):
         for user in users:
@@ -488,3 +489,142 @@ def account_of(other, user):
                     f"ca = {other.ca}\n")
     path.chmod(0o600)
     return path
+
+
+# --- who is gone is gone (T-48, G48) ---
+
+CHANGES = {"nothing": [], "del": ["del"], "del and add": ["del", "add"], "passwd": ["passwd"], "import of the same": ["same"],
+           "import of another": ["other"], "del, import": ["del", "other"]}
+RUNNING = ["running", "stopped", "killed"]
+
+
+def change(other, user, steps, folder):
+    """Does it, and gives the user as he is then, or None."""
+    for step in steps:
+        if step in ("same", "other"):
+            user = User(user.name, user.password if step == "same" else token())
+            table = folder / "again.csv"
+            table.write_text(f"{user.aor},{user.password}\n")
+            done = other.admin("user", "import", table)
+        else:
+            password = token() if step in ("add", "passwd") else ""
+            done = other.admin("user", step, user.aor, stdin=password + "\n")
+            user = User(user.name, password or user.password)
+        assert done.returncode == 0, done.stderr
+    return None if steps == ["del"] else user
+
+
+@pytest.mark.parametrize("when", RUNNING)
+@pytest.mark.parametrize("what", CHANGES)
+def test_G48_who_is_gone_is_gone(labs, server, net, tmp_path, what, when):
+    """Each kind of record of a user, for each way of going, with and without the server: what is there of him afterwards.
+    The oracle: a credential belongs to the account, all else to the password."""
+    other = server("notify.interval=0", directory=labs.directory())
+    old, peer = other.user(), other.user()
+    pair = certs.pair(old.aor)
+    owner, watcher = other.agent(net, old), other.agent(net, transport="tcp")
+    assert owner.publish(*pair).code == 200
+    own, watched = owner.subscribe(event="credential"), watcher.subscribe(old.aor)
+    phone, bob = Phone(other.peer(net, "udp"), old).register(), Phone(other.peer(net, "udp"), peer).register()
+    sent, came = phone.ask(phone.agent.new("INVITE", bob.aor, {"Contact": phone.contact}), bob)
+    bob.answer(came, 200, "OK", [("Contact", bob.contact)])
+    dialog = Dialog.of_caller(phone, sent, phone.told(sent, 200))
+    challenge = owner.challenge()
+    if when == "running":
+        new = change(other, old, CHANGES[what], tmp_path)
+    else:
+        other.stop() if when == "stopped" else other.crash()
+        new = change(other, old, CHANGES[what], tmp_path)
+        other.start()
+    account = what in ("nothing", "passwd", "import of the same", "import of another")
+    secret = what in ("nothing", "import of the same")
+    # The certificate, to strangers.
+    fresh = other.agent(net, transport="tcp")
+    assert certificate_of(fresh.subscribe(old.aor).notify) == (pair[0] if account else b"")
+    # The private key, to whoever is that user now.
+    if new:
+        assert other.agent(net, new).fetch_credential() == (pair if account else (b"", None))
+    # The certificate's watcher of before, and the owner's own subscription.
+    if when == "running" and not account:
+        assert certificate_of(watched.next()) == b""
+    if when == "running" and not secret:
+        assert own.next().state[0] == "terminated"
+    # The nonce.
+    if when == "running" and new:
+        attempt = owner.authorize(owner.new("PUBLISH", old.sips, {"Event": "credential", "Expires": 0, "SIP-If-Match": "x"}),
+                                  challenge, password=new.password, nc=7)
+        assert owner.exchange(attempt).code == (412 if secret else 401)
+    # The registration: a stranger's request comes to the phone, or not.
+    stranger = Agent(other.peer(net, "tcp"), "eve", "example.org")
+    message = stranger.new("MESSAGE", old.aor)
+    stranger.send(message)
+    reached = net.wait(lambda: phone.find(message, lambda m: m.method) or next(
+        (m for m in stranger.peer.inbox if m.code and m.one("Call-ID") == message.get("Call-ID")), None), 5, "either")
+    assert bool(reached.method) == secret, reached.start
+    # The dialog: a request in it without credentials.
+    info = dialog.new("INFO")
+    phone.send(info)
+    answer = net.wait(lambda: bob.find(info, lambda m: m.method) or phone.find(info, lambda m: m.code), 5, "either")
+    assert bool(answer.method) == secret, answer.start
+
+
+def test_G48_the_record_of_who_is_gone_is_set_aside(labs, server, net):
+    """Not erased: a mistake of the administrator can be undone by hand."""
+    other = server(directory=labs.directory())
+    user = other.user()
+    other.agent(net, user).publish(*certs.pair(user.aor))
+    path = record_of(other, user)
+    octets = path.read_bytes()
+    other.stop()
+    assert other.admin("user", "del", user.aor).returncode == 0
+    other.start()
+    gone, = store_of(other).glob("*.gone")
+    assert gone.read_bytes() == octets and not path.exists()
+    assert f"event=set_aside aor={user.aor}" in other.process.log
+
+
+@pytest.mark.parametrize("verb", ["start", "check", "add", "import"])
+def test_G48_a_lost_list_of_users_is_no_empty_one(labs, server, net, tmp_path, verb):
+    """Nothing is touched while it is missing; put back, all is as before."""
+    other = server(directory=labs.directory())
+    user = other.user()
+    pair = certs.pair(user.aor)
+    other.agent(net, user).publish(*pair)
+    other.stop()
+    path = store_of(other) / "users"
+    kept = path.read_bytes()
+    path.unlink()
+    before = {one.name: one.read_bytes() for one in store_of(other).iterdir()}
+    table = tmp_path / "some.csv"
+    table.write_text("sip:dora@example.com,password\n")
+    done = {"start": lambda: vouch("serve", "-c", other.conf), "check": lambda: other.admin("check"),
+            "add": lambda: other.admin("user", "add", "sip:dora@example.com", stdin="password\n"),
+            "import": lambda: other.admin("user", "import", table)}[verb]()
+    assert done.returncode == 1 and "users is missing" in done.stderr, done.stderr
+    assert {one.name: one.read_bytes() for one in store_of(other).iterdir()} == before
+    path.write_bytes(kept)
+    other.start()
+    assert other.agent(net, user).fetch_credential() == pair
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["", "store of before"])
+@pytest.mark.parametrize("verb", ["start", "check", "add"])
+def test_G48_another_master_key_touches_nothing(labs, server, net, verb, checked):
+    other = server(directory=labs.directory())
+    user = other.user()
+    pair = certs.pair(user.aor)
+    other.agent(net, user).publish(*pair)
+    other.stop()
+    key = other.directory / "master.key"
+    right = key.read_text()
+    key.write_text("0" * 63 + "1\n")
+    if not checked:
+        (store_of(other) / "master.check").unlink()
+    before = {one.name: one.read_bytes() for one in store_of(other).iterdir()}
+    done = {"start": lambda: vouch("serve", "-c", other.conf), "check": lambda: other.admin("check"),
+            "add": lambda: other.admin("user", "add", "sip:dora@example.com", stdin="password\n")}[verb]()
+    assert done.returncode == 1 and "master.key does not belong to this store" in done.stderr, done.stderr
+    assert {one.name: one.read_bytes() for one in store_of(other).iterdir()} == before
+    key.write_text(right)
+    other.start()
+    assert other.agent(net, user).fetch_credential() == pair
