@@ -26,15 +26,13 @@ void buf_free(struct buf *b)
 
 void buf_wipe(struct buf *b)
 {
-	mem_wipe(b->p, b->cap);
 	buf_free(b);
 }
 
 void buf_clear(struct buf *b)
 {
+	mem_wipe(b->p, b->n);
 	b->n = 0;
-	if (b->p != NULL)
-		b->p[0] = '\0';
 }
 
 struct slice buf_slice(const struct buf *b)
@@ -113,8 +111,8 @@ void buf_drop(struct buf *b, size_t n)
 	b->n -= n;
 	if (b->n > 0)
 		memmove(b->p, b->p + n, b->n);
-	if (b->p != NULL)
-		b->p[b->n] = '\0';
+	if (n > 0)
+		mem_wipe(b->p + b->n, n);
 }
 
 char *buf_take(struct buf *b)

@@ -19,13 +19,13 @@ struct buf {
 };
 
 /*
- * buf_free: gives the memory back and leaves an empty buffer. buf_wipe: the same, after overwriting the octets. Growing
- * moves the octets, and the place they leave is not overwritten: reserve enough before a secret goes in.
+ * buf_free: gives the memory back and leaves an empty buffer. buf_wipe: the same, to say that a secret was in it. No
+ * octets that a buffer had before stay in memory, whether it is freed, grows, is cleared or lets go of some (G25).
  */
 void buf_free(struct buf *b);
 void buf_wipe(struct buf *b);
 
-/* buf_clear: empty, memory kept. */
+/* buf_clear: empty, memory kept and overwritten. */
 void buf_clear(struct buf *b);
 
 /* buf_slice: the octets in use; valid until the next change of b. */

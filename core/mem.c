@@ -1,5 +1,6 @@
 #include "core/mem.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +28,19 @@ void *mem_calloc(size_t n, size_t size)
 	return checked(calloc(n == 0 ? 1 : n, size));
 }
 
+/* Not realloc, which leaves the octets where they were when it moves them. */
 void *mem_resize(void *p, size_t size)
 {
-	return checked(realloc(p, size));
+	size_t old = p == NULL ? 0 : malloc_usable_size(p);
+	void *moved;
+
+	if (old >= size && old / 2 <= size)
+		return p;
+	moved = checked(malloc(size));
+	if (p != NULL)
+		memcpy(moved, p, old < size ? old : size);
+	mem_free(p);
+	return moved;
 }
 
 char *mem_strdup(const char *s)
@@ -39,6 +50,8 @@ char *mem_strdup(const char *s)
 
 void mem_free(void *p)
 {
+	if (p != NULL)
+		mem_wipe(p, malloc_usable_size(p));
 	free(p);
 }
 

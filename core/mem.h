@@ -16,19 +16,19 @@ void *mem_alloc(size_t size);
 /* mem_calloc: n elements of size octets each, zeroed; the product is checked for overflow. */
 void *mem_calloc(size_t n, size_t size);
 
-/*
- * mem_resize: p (or NULL) moved to size > 0 octets. New octets are not initialised; the old place is not overwritten,
- * so a secret stays there.
- */
+/* mem_resize: p (or NULL) moved to size > 0 octets. New octets are not initialised; the old place is overwritten. */
 void *mem_resize(void *p, size_t size);
 
 /* mem_strdup: a copy of the NUL-terminated s. */
 char *mem_strdup(const char *s);
 
-/* mem_free: gives p back; NULL is ignored. */
+/*
+ * mem_free: gives p back, all overwritten; NULL is ignored. So what has been in memory of this program, keys, passwords
+ * and messages with them, does not stay there, whichever path it ended on (G25).
+ */
 void mem_free(void *p);
 
-/* mem_wipe: overwrites n octets with zeroes in a way that the compiler keeps. For keys and passwords. */
+/* mem_wipe: overwrites n octets with zeroes in a way that the compiler keeps. For keys and passwords on the stack. */
 void mem_wipe(void *p, size_t n);
 
 /*

@@ -39,6 +39,7 @@ static bool read_hidden(const char *label, char *out, size_t size)
 	int signo;
 	bool ok;
 
+	setvbuf(stdin, NULL, _IONBF, 0); /* no copy of the password in a buffer of libc */
 	if (tcgetattr(STDIN_FILENO, &old) != 0)
 		return fgets(out, (int)size, stdin) != NULL;
 	sigemptyset(&ends);

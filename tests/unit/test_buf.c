@@ -250,6 +250,23 @@ static void a_file_is_read_in_place(void **state)
 	close(fd);
 }
 
+/* G25: what a buffer drops is not in its memory any more; nor what resizing moves, which /proc shows in the servers. */
+static void what_is_dropped_is_gone(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_adds(&b, "one secret and another");
+	buf_drop(&b, 11);
+	assert_string_equal(b.p, "and another");
+	for (size_t i = b.n; i < 22; i++)
+		assert_int_equal(b.p[i], '\0');
+	buf_clear(&b);
+	for (size_t i = 0; i < 22; i++)
+		assert_int_equal(b.p[i], '\0');
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +275,7 @@ int main(void)
 		cmocka_unit_test(growth),
 		cmocka_unit_test(reserving),
 		cmocka_unit_test(dropping),
+		cmocka_unit_test(what_is_dropped_is_gone),
 		cmocka_unit_test(taking),
 		cmocka_unit_test(files),
 		cmocka_unit_test(memory),
