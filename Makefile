@@ -9,7 +9,7 @@ PYTHON ?= /usr/bin/python3
 
 # The rooms, from the ground up, and the files of each: tests/lint/layers.sh has the same order.
 ROOMS       = message transport transaction locate identity access event registrar credential proxy server verb ua
-core        = err mem slice buf siphash map group log ini loop work rate recent
+core        = err mem slice buf siphash map group log ini loop work rate recent harden
 crypto      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
               tls_peer tls_reason trust
 store       = file named commit user credential master journal seen words subscription binding_record binding

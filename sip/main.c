@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/harden.h"
 #include "crypto/tls.h"
 #include "sip/ua/user_verbs.h"
 #include "sip/verb/say.h"
@@ -64,6 +65,7 @@ static void tune_memory(void)
 int main(int argc, char **argv)
 {
 	tune_memory();
+	harden_process();
 	if (argc < 2) {
 		usage(stderr);
 		return 2;

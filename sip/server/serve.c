@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/harden.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/identity/web.h"
@@ -130,18 +128,6 @@ static void on_stop(void *arg)
 	loop_stop(s->loop);
 }
 
-/* harden: S-41, SEC-15: no core file and no debugger, because memory holds keys. New files are for us only. */
-static void harden(void)
-{
-	const struct rlimit none = {0, 0};
-
-	umask(077);
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static bool build_site(struct serve *s, struct buf *why)
 {
 	uint8_t master[SEAL_KEY];
@@ -165,8 +151,10 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t now = loop_wall_s(s->loop);
 
-	harden();
+	signal(SIGPIPE, SIG_IGN);
 	log_set((enum log_level)config->log_level);
+	if (!harden_memory())
+		log_line(LOG_INFO, "event=memory_not_locked reason=the_limit_of_locked_memory_is_too_low");
 	load_limits(config);
 	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
 	if (!load_settings(config, s->workers, now, &s->settings, why) ||
