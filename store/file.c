@@ -32,7 +32,13 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 			close(fd);
 		return ERR_IO;
 	}
-	/* The check is on the descriptor, not on the path, which could lead elsewhere a moment later. */
+	/* The checks are on the descriptor, not on the path, which could lead elsewhere a moment later. */
+	if (geteuid() != 0 && st.st_uid != geteuid()) {
+		buf_addf(why, "the folder %s belongs to user %u; it holds keys: it has to belong to user %u", path,
+			 (unsigned)st.st_uid, (unsigned)geteuid());
+		close(fd);
+		return ERR_IO;
+	}
 	if ((st.st_mode & 077) != 0) {
 		buf_addf(why, "the folder %s is open to others (mode %04o); it holds keys: chmod 0700 it", path,
 			 st.st_mode & 07777);
@@ -43,9 +49,37 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 	return ERR_OK;
 }
 
+/* adopt: see file_create. false: it cannot be done. */
+static bool adopt(int dirfd, int fd)
+{
+	struct stat folder, own;
+
+	if (geteuid() != 0)
+		return true;
+	if (fstat(dirfd, &folder) != 0 || fstat(fd, &own) != 0)
+		return false;
+	return own.st_uid == folder.st_uid || fchown(fd, folder.st_uid, folder.st_gid) == 0;
+}
+
+int file_create(int dirfd, const char *name, int flags, bool temporary)
+{
+	int fd, saved;
+
+	flags |= O_CREAT | O_CLOEXEC | O_NOFOLLOW | (temporary ? O_EXCL : 0);
+	fd = openat(dirfd, name, flags, 0600);
+	if (fd < 0 && temporary && errno == EEXIST && unlinkat(dirfd, name, 0) == 0)
+		fd = openat(dirfd, name, flags, 0600);
+	if (fd < 0 || adopt(dirfd, fd))
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 enum err file_lock(int dirfd, const char *name, int *fd)
 {
-	int lock = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int lock = file_create(dirfd, name, O_RDWR, false);
 
 	if (lock < 0)
 		return ERR_IO;
@@ -97,7 +131,7 @@ enum err file_prepare(int dirfd, const char *name, struct slice octets, int *fd)
 	int out;
 
 	temporary_name(name, temporary);
-	out = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	out = file_create(dirfd, temporary, O_WRONLY, true);
 	if (out < 0)
 		return ERR_IO;
 	while (done < octets.n) {

@@ -13,9 +13,17 @@
 
 /*
  * file_open_dir: opens the folder at path; create: makes it first when it is missing. *dirfd is the caller's. ERR_IO
- * with a sentence in *why, also for a folder that group or others have any right to.
+ * with a sentence in *why, also for a folder that group or others have any right to, or that belongs to somebody else.
  */
 MUST_USE enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why);
+
+/*
+ * file_create: opens a file of the folder for writing (flags besides: O_RDWR, O_APPEND ...), and makes it when it is
+ * missing, mode 0600. Links are not followed. temporary: a file that is there is somebody else's, or was left by a
+ * crash: it is removed, and the new one is made by us alone. What root makes in a folder of another user belongs to
+ * that user, or the server that runs as him could not open it. -1: errno is set.
+ */
+int file_create(int dirfd, const char *name, int flags, bool temporary);
 
 /*
  * file_lock: takes the lock of that name, which is held until the descriptor *fd is closed or the process ends.

@@ -80,7 +80,7 @@ bool journal_line(struct slice line, struct slice *key, struct slice *value)
 
 static enum err open_file(struct journal *j)
 {
-	int fd = openat(j->dirfd, j->name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = file_create(j->dirfd, j->name, O_WRONLY | O_APPEND, false);
 
 	if (fd < 0)
 		return ERR_IO;
@@ -133,7 +133,7 @@ static void write_all(struct journal *j, const struct buf *b)
  */
 static bool open_next(struct journal *j)
 {
-	j->next = openat(j->dirfd, j->next_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	j->next = file_create(j->dirfd, j->next_name, O_WRONLY, true);
 	return j->next >= 0;
 }
 

@@ -20,25 +20,57 @@ void named_beside(const char *file, const char *value, struct buf *out)
 	buf_adds(out, value);
 }
 
+static int open_folder(const char *path, const char **name);
+
+/*
+ * is_private: may nobody else read a secret file, or put another in its place? It belongs to whoever reads it, or to
+ * root; and root reads those of the user whose folder it is in.
+ */
+static bool is_private(const char *path, const struct stat *st, struct buf *why)
+{
+	struct stat folder;
+	const char *name;
+	int fd;
+	bool own = st->st_uid == geteuid() || st->st_uid == 0;
+
+	if ((st->st_mode & 077) != 0) {
+		buf_addf(why, "%s holds a secret but others may read it (mode %04o): make it 0600 with chmod", path,
+			 st->st_mode & 07777);
+		return false;
+	}
+	if (!own && geteuid() == 0 && (fd = open_folder(path, &name)) >= 0) {
+		own = fstat(fd, &folder) == 0 && folder.st_uid == st->st_uid;
+		close(fd);
+	}
+	if (!own)
+		buf_addf(why, "%s holds a secret but belongs to user %u: give it to user %u with chown", path,
+			 (unsigned)st->st_uid, (unsigned)geteuid());
+	return own;
+}
+
 bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
 	enum err e;
 
-	if (stat(path, &st) != 0) {
+	if (fd < 0 || fstat(fd, &st) != 0) {
 		buf_addf(why, "%s cannot be read: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
 		return false;
 	}
-	if (secret && (st.st_mode & 077) != 0) {
-		buf_addf(why, "%s holds a secret but others may read it (mode %04o): make it 0600 with chmod", path,
-			 st.st_mode & 07777);
+	/* The checks are on the descriptor: the path could lead elsewhere a moment later. */
+	if (secret && !is_private(path, &st, why)) {
+		close(fd);
 		return false;
 	}
-	e = buf_read_file(out, path, max);
+	e = buf_read_fd(out, fd, max);
 	if (e == ERR_LIMIT)
 		buf_addf(why, "%s is larger than %zu octets", path, max);
 	else if (e != ERR_OK)
 		buf_addf(why, "%s cannot be read: %s", path, strerror(errno));
+	close(fd);
 	if (e != ERR_OK)
 		buf_wipe(out); /* a part of a secret is a secret as well */
 	return e == ERR_OK;

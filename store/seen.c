@@ -55,7 +55,7 @@ static enum err open_one(struct seen *s, int dirfd, unsigned which, struct buf *
 	e = file_read(dirfd, name, FILE_MAX, out);
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
-	fd = openat(dirfd, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = file_create(dirfd, name, O_WRONLY | O_APPEND, false);
 	if (fd < 0)
 		return ERR_IO;
 	s->files[which].fd = fd;

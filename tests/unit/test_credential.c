@@ -1,5 +1,9 @@
 #include "tests/test.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/hash.h"
@@ -435,7 +439,7 @@ static void index_follows_disk(void **state)
 	assert_non_null(credential_find(s, ALICE));
 	record_name(&f, name);
 	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
-	assert_int_equal(symlinkat("elsewhere", f.fd, temporary), 0);
+	assert_int_equal(mkdirat(f.fd, temporary, 0700), 0);
 	c.cert = S("");
 	f.waiting++;
 	assert_int_equal(credential_put(s, &c, folder_done, &f), ERR_OK);
@@ -446,7 +450,7 @@ static void index_follows_disk(void **state)
 
 	folder_put(&f, name, S("nonsense"));
 	assert_int_not_equal(credential_read(s, credential_find(s, ALICE), &cert, &key), ERR_OK);
-	assert_int_equal(unlinkat(f.fd, temporary, 0), 0);
+	assert_int_equal(unlinkat(f.fd, temporary, AT_REMOVEDIR), 0);
 	c = change_of(ALICE);
 	put(&f, s, &c);
 	folder_put(&f, name, buf_slice(&old));
