@@ -21,22 +21,26 @@
 struct options {
 	const char *config, *dir, *domain;
 	unsigned port;
+	bool renew;
 	const char *overrides[OVERRIDES_MAX + LAB_OWN + 1];
 	unsigned count;
 };
 
-/* letters: the short options that this verb takes. false: something is not understood. */
+/* letters: the options that this verb takes, long ones by their letter in names. false: something is not understood. */
 static bool parse(int argc, char **argv, const char *letters, struct options *o)
 {
 	static const struct option names[] = {{"dir", required_argument, NULL, 'd'},
 					      {"port", required_argument, NULL, 'p'},
 					      {"domain", required_argument, NULL, 'm'},
+					      {"renew", no_argument, NULL, 'r'},
 					      {NULL, 0, NULL, 0}};
 	uint32_t port;
 	int c;
 
 	optind = 1;
-	while ((c = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:o:", names, NULL)) != -1) {
+		if (strchr(letters, c) == NULL)
+			return false;
 		switch (c) {
 		case 'c':
 			o->config = optarg;
@@ -51,6 +55,9 @@ static bool parse(int argc, char **argv, const char *letters, struct options *o)
 			if (!slice_u32(slice_str(optarg), 65533, &port) || port == 0)
 				return false;
 			o->port = port;
+			break;
+		case 'r':
+			o->renew = true;
 			break;
 		case 'o':
 			if (o->count == OVERRIDES_MAX + LAB_OWN)
@@ -101,7 +108,7 @@ int verb_serve(int argc, char **argv)
 	struct buf why = {0};
 	struct config config;
 
-	if (!parse(argc, argv, "c:o:", &o) || o.config == NULL || optind != argc)
+	if (!parse(argc, argv, "co", &o) || o.config == NULL || optind != argc)
 		return verb_say("serve", 2, "usage: vouch serve -c FILE [-o section.key=value]...");
 	if (!config_load(o.config, o.overrides, &config, &why)) {
 		verb_say("serve", 1, "%s", why.p);
@@ -137,7 +144,7 @@ int verb_lab(int argc, char **argv)
 	bool made;
 	int code;
 
-	if (!parse(argc, argv, "o:", &o) || optind != argc)
+	if (!parse(argc, argv, "dpmo", &o) || optind != argc)
 		return verb_say("lab", 2,
 				"usage: vouch lab [--dir DIR] [--port N] [--domain D] [-o section.key=value]...");
 	if (!setup_domain(o.dir, o.domain, true, &made, &why) || !setup_accounts(o.dir, o.port + 1, &why)) {
@@ -166,14 +173,34 @@ int verb_lab(int argc, char **argv)
 	return code;
 }
 
+/* renew: new certificates for the keys that are there; the server goes on with the old ones until its reload. */
+static int renew(const char *dir)
+{
+	struct buf why = {0}, domain = {0};
+	int code = 0;
+
+	if (setup_renew(dir, &domain, &why))
+		printf("%s/tls.crt and identity.crt of %s are new. Next:\n"
+		       "  vouch reload -c %s/vouch.conf\n"
+		       "and take %s/ca away from this machine again.\n",
+		       dir, domain.p, dir, dir);
+	else
+		code = verb_say("init", 1, "%s", why.p);
+	buf_free(&why);
+	buf_free(&domain);
+	return code;
+}
+
 int verb_init(int argc, char **argv)
 {
 	struct options o = {0};
 	struct buf why = {0};
 	bool made;
 
-	if (!parse(argc, argv, "", &o) || o.domain == NULL || optind != argc - 1)
-		return verb_say("init", 2, "usage: vouch init DIR --domain D");
+	if (!parse(argc, argv, "mr", &o) || (o.domain == NULL) != o.renew || optind != argc - 1)
+		return verb_say("init", 2, "usage: vouch init DIR --domain D, or vouch init DIR --renew");
+	if (o.renew)
+		return renew(argv[optind]);
 	if (!setup_domain(argv[optind], o.domain, false, &made, &why)) {
 		verb_say("init", 1, "%s", why.p);
 		buf_free(&why);
@@ -182,7 +209,8 @@ int verb_init(int argc, char **argv)
 	if (!made)
 		return verb_say("init", 1, "%s/vouch.conf is there already; nothing was changed", argv[optind]);
 	printf("%s holds the configuration, keys and store of %s. Next:\n"
-	       "  vouch user add -c %s/vouch.conf sip:alice@%s\n  vouch serve -c %s/vouch.conf\n",
-	       argv[optind], o.domain, argv[optind], o.domain, argv[optind]);
+	       "  vouch user add -c %s/vouch.conf sip:alice@%s\n  vouch serve -c %s/vouch.conf\n"
+	       "The key of its CA is in %s/ca, for \"vouch init %s --renew\" only: keep it on another machine.\n",
+	       argv[optind], o.domain, argv[optind], o.domain, argv[optind], argv[optind], argv[optind]);
 	return 0;
 }

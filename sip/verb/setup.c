@@ -26,6 +26,8 @@
 #define MASTER_MAX 4096 /* octets of the file */
 #define CA_DAYS 3650
 #define CERT_DAYS 825 /* the most that many TLS clients accept */
+#define CA_FOLDER "ca"
+#define PEM_MAX 65536 /* octets of a key or certificate here */
 
 static const char *const lab_users[] = {"alice", "bob", "carol"};
 
@@ -73,6 +75,24 @@ static bool write_key(struct making *m, const char *name, const struct key *key)
 	return ok;
 }
 
+/*
+ * write_ca_key: the key of the CA is in a folder of its own, which the server never opens: whoever takes over the
+ * server must not be able to make certificates. The administrator may take the folder away.
+ */
+static bool write_ca_key(struct making *m)
+{
+	struct making folder = {.dir = m->dir, .why = m->why, .dirfd = -1};
+	bool ok;
+
+	if (mkdirat(m->dirfd, CA_FOLDER, 0700) != 0 && errno != EEXIST)
+		return fail(m, CA_FOLDER);
+	folder.dirfd = openat(m->dirfd, CA_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	ok = folder.dirfd >= 0 && write_key(&folder, "ca.key", m->ca_key);
+	if (folder.dirfd >= 0)
+		close(folder.dirfd);
+	return ok || (m->why->n > 0 ? false : fail(m, CA_FOLDER "/ca.key"));
+}
+
 /* An EC key signs faster and is smaller. RFC 4474 demands RSA only of the certificate that signs Identity. */
 static bool make_ca(struct making *m)
 {
@@ -86,20 +106,22 @@ static bool make_ca(struct making *m)
 	p.common_name = buf_slice(&name);
 	ok = key_generate(KEY_EC, 256, &m->ca_key) == ERR_OK &&
 	     cert_make(&p, m->ca_key, NULL, m->ca_key, &der) == ERR_OK && cert_read(buf_slice(&der), &m->ca) == ERR_OK;
-	ok = ok && write_key(m, "ca.key", m->ca_key) && write_pem(m, "ca.crt", "CERTIFICATE", buf_slice(&der));
+	ok = ok && write_ca_key(m) && write_pem(m, "ca.crt", "CERTIFICATE", buf_slice(&der));
 	buf_free(&der);
 	buf_free(&name);
 	return ok;
 }
 
-/* make_cert: STEM.crt and STEM.key, RSA, under the CA. web: for TLS servers; only that one names the local host. */
-static bool make_cert(struct making *m, const char *stem, bool web)
+/*
+ * sign_cert: STEM.crt for key, RSA, under the CA. web: for TLS servers; only that one names the local host, and only in
+ * a lab. RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS.
+ */
+static bool sign_cert(struct making *m, const char *stem, bool web, struct key *key)
 {
 	struct buf uri = {0}, der = {0}, name = {0};
 	struct slice uris[2], dns[3] = {slice_str(m->domain), SLICE_NONE, SLICE_NONE};
 	struct slice ips[2] = {S("127.0.0.1"), SLICE_NONE};
 	int64_t now = time(NULL);
-	struct key *key = NULL;
 	bool ok;
 
 	buf_addf(&uri, "sip:%s", m->domain);
@@ -116,16 +138,25 @@ static bool make_cert(struct making *m, const char *stem, bool web)
 				      .sip_domain = true,
 				      .alg = HASH_SHA256};
 
-	/* RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS. */
-	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && cert_make(&p, key, m->ca, m->ca_key, &der) == ERR_OK;
-	buf_addf(&name, "%s.key", stem);
-	ok = ok && write_key(m, name.p, key);
-	buf_clear(&name);
 	buf_addf(&name, "%s.crt", stem);
-	ok = ok && write_pem(m, name.p, "CERTIFICATE", buf_slice(&der));
-	key_free(key);
+	ok = cert_make(&p, key, m->ca, m->ca_key, &der) == ERR_OK &&
+	     write_pem(m, name.p, "CERTIFICATE", buf_slice(&der));
 	buf_free(&uri);
 	buf_free(&der);
+	buf_free(&name);
+	return ok || (m->why->n > 0 ? false : fail(m, stem));
+}
+
+/* make_cert: STEM.key and its certificate. */
+static bool make_cert(struct making *m, const char *stem, bool web)
+{
+	struct buf name = {0};
+	struct key *key = NULL;
+	bool ok;
+
+	buf_addf(&name, "%s.key", stem);
+	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && write_key(m, name.p, key) && sign_cert(m, stem, web, key);
+	key_free(key);
 	buf_free(&name);
 	return ok || (m->why->n > 0 ? false : fail(m, stem));
 }
@@ -263,6 +294,106 @@ bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, str
 			fail(&m, "keys and certificates");
 	}
 	mem_wipe(m.master, sizeof(m.master));
+	key_free(m.ca_key);
+	cert_free(m.ca);
+	close(m.dirfd);
+	return ok;
+}
+
+/* --- renewal --- */
+
+/* read_key: a private key that setup_domain has written. */
+static bool read_key(struct making *m, const char *name, struct key **out)
+{
+	struct buf pem = {0};
+	bool ok = file_read(m->dirfd, name, PEM_MAX, &pem) == ERR_OK;
+
+	if (!ok)
+		buf_addf(m->why, "%s/%s cannot be read: %s", m->dir, name, strerror(errno));
+	else if (pkcs8_read(buf_slice(&pem), SLICE_NONE, out) != ERR_OK) {
+		buf_addf(m->why, "%s/%s is no private key that was made here", m->dir, name);
+		ok = false;
+	}
+	buf_wipe(&pem);
+	return ok;
+}
+
+static bool read_cert(struct making *m, const char *name, struct cert **out)
+{
+	static const char *const labels[] = {"CERTIFICATE", NULL};
+	struct buf pem = {0}, der = {0};
+	const char *label;
+	size_t pos = 0;
+	bool ok = file_read(m->dirfd, name, PEM_MAX, &pem) == ERR_OK &&
+		  pem_read(buf_slice(&pem), labels, &pos, &label, &der) == ERR_OK &&
+		  cert_read(buf_slice(&der), out) == ERR_OK;
+
+	if (!ok)
+		buf_addf(m->why, "%s/%s is no certificate that can be read", m->dir, name);
+	buf_free(&pem);
+	buf_free(&der);
+	return ok;
+}
+
+/* read_ca: its key may have been taken away, as the manual advises. */
+static bool read_ca(struct making *m)
+{
+	struct stat st;
+	struct buf spki = {0};
+	bool ok;
+
+	if (fstatat(m->dirfd, CA_FOLDER "/ca.key", &st, 0) != 0) {
+		buf_addf(m->why,
+			 "%s/" CA_FOLDER
+			 "/ca.key is not there: put the key of the CA there for the renewal, and take it "
+			 "away again afterwards",
+			 m->dir);
+		return false;
+	}
+	if (!read_key(m, CA_FOLDER "/ca.key", &m->ca_key) || !read_cert(m, "ca.crt", &m->ca))
+		return false;
+	key_spki(m->ca_key, &spki);
+	ok = slice_eq(buf_slice(&spki), cert_spki(m->ca));
+	if (!ok)
+		buf_addf(m->why, "%s/" CA_FOLDER "/ca.key does not belong to ca.crt", m->dir);
+	buf_free(&spki);
+	return ok;
+}
+
+/* The domain is what the TLS certificate says, and a lab is what names the local host. */
+static bool read_names(struct making *m, struct buf *domain)
+{
+	struct cert *old;
+	struct slice uri;
+	bool ok;
+
+	if (!read_cert(m, "tls.crt", &old))
+		return false;
+	ok = cert_san(old, CERT_URI, 0, &uri) && slice_istarts(uri, S("sip:"));
+	if (ok)
+		buf_add(domain, slice_sub(uri, 4, uri.n));
+	else
+		buf_addf(m->why, "%s/tls.crt does not name a SIP domain as those do that are made here", m->dir);
+	m->lab = ok && cert_matches_host(old, S("localhost"), false);
+	cert_free(old);
+	return ok;
+}
+
+bool setup_renew(const char *dir, struct buf *domain, struct buf *why)
+{
+	struct making m = {.dirfd = -1, .dir = dir, .why = why};
+	struct key *tls = NULL, *identity = NULL;
+	bool ok;
+
+	if (file_open_dir(dir, false, &m.dirfd, why) != ERR_OK)
+		return false;
+	/* All is read before the first file is written. */
+	ok = read_ca(&m) && read_names(&m, domain) && read_key(&m, "tls.key", &tls) &&
+	     read_key(&m, "identity.key", &identity);
+	m.domain = domain->p;
+	ok = ok && sign_cert(&m, "tls", true, tls) && sign_cert(&m, "identity", false, identity);
+	key_free(tls);
+	key_free(identity);
 	key_free(m.ca_key);
 	cert_free(m.ca);
 	close(m.dirfd);

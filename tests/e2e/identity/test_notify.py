@@ -123,7 +123,7 @@ def test_AUT_16_certificate_is_served(lab, notify, judge):
 def test_AUT_16_web_server_serves_nothing_else(lab, notify):
     uri, _ = identity.identity_info(notify)
     root = uri[:uri.index("/", len("https://"))]
-    for path in ("/", "/ca.key", "/../ca.key", "/%2e%2e/ca.key", "/vouch.conf", "/nosuch.cer"):
+    for path in ("/", "/ca/ca.key", "/../ca/ca.key", "/%2e%2e/ca/ca.key", "/vouch.conf", "/nosuch.cer"):
         response = identity.http_get(root + path, lab.ca)
         assert response.status in (400, 403, 404), path
         assert b"PRIVATE" not in response.content and b"[server]" not in response.content

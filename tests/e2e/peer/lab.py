@@ -262,7 +262,7 @@ def running(labs, *options):
 def domain_certificate(directory, name, *names, key=None, **options):
     """Writes NAME.crt and NAME.key, a certificate of the lab's CA, and gives the two paths."""
     key, directory = key or certs.rsa_key(50), pathlib.Path(directory)
-    ca = certs.load_pem_pair((directory / "ca.crt").read_bytes(), (directory / "ca.key").read_bytes())
+    ca = certs.load_pem_pair((directory / "ca.crt").read_bytes(), (directory / "ca" / "ca.key").read_bytes())
     paths = directory / f"{name}.crt", directory / f"{name}.key"
     paths[0].write_bytes(certs.pem(certs.certificate(*names, key=key, issuer=ca, cn=name, **options)))
     paths[1].write_bytes(certs.key_pem(key))

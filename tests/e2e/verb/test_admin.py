@@ -68,7 +68,7 @@ def test_lab_in_an_empty_directory(tmp_path):
     server.start()
     try:
         assert server.listening() == [server.port, server.port + 1, server.port + 2]
-        assert {"ca.crt", "ca.key", "vouch.conf", "alice.account", "bob.account", "carol.account"} <= \
+        assert {"ca.crt", "ca", "vouch.conf", "alice.account", "bob.account", "carol.account"} <= \
             {path.name for path in server.directory.iterdir()}
     finally:
         server.stop()

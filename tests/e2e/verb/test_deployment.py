@@ -215,6 +215,6 @@ def test_accounts_of_the_lab_are_private(lab):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         account = program.read_pairs(path)
         assert account["aor"] == f"sip:{name}@example.com" and len(account["password"]) >= 8
-    assert stat.S_IMODE((lab.directory / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((lab.directory / "ca" / "ca.key").stat().st_mode) == 0o600
     passwords = {lab.lab_user(name).password for name in ("alice", "bob", "carol")}
     assert len(passwords) == 3

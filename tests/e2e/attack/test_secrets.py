@@ -1,0 +1,296 @@
+"""Secrets leave no trace (G25): in memory, in temporaries of others (G27), in files of the wrong owner, in core files."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import resource
+import shutil
+import stat
+import subprocess
+import tempfile
+
+import pytest
+from peer import certs
+from peer.lab import BINARY, Server, free_ports, until, vouch
+
+NOBODY = 65534
+MOST = 1 << 28  # octets of one mapping that a scan reads
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="acts as other users")
+
+
+def memory(pid):
+    """All that the process has in memory that can be read, mapping for mapping."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as octets:
+        for line in maps:
+            span, rights = line.split()[:2]
+            low, high = (int(end, 16) for end in span.split("-"))
+            if "r" in rights and "[v" not in line and high - low < MOST:
+                with contextlib.suppress(OSError):
+                    octets.seek(low)
+                    yield octets.read(high - low)
+
+
+def found(pid, needles):
+    """How often each of the needles lies in the memory of the process."""
+    counts = dict.fromkeys(needles, 0)
+    for part in memory(pid):
+        for name, needle in needles.items():
+            counts[name] += part.count(needle)
+    return counts
+
+
+@pytest.fixture
+def public():
+    """A folder that everybody may search, with a copy of the program that everybody may run."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="vouch-"))
+    path.chmod(0o755)
+    shutil.copy(BINARY, path / "vouch")
+    (path / "vouch").chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def as_user(public, user, *arguments, stdin=""):
+    return subprocess.run([public / "vouch", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=30,
+                          user=user, group=user, extra_groups=[])
+
+
+def give(path, owner=NOBODY):
+    """The folder with all that is in it belongs to the owner from now on."""
+    for one in (path, *path.rglob("*")):
+        os.chown(one, owner, owner, follow_symlinks=False)
+
+
+# --- memory ---
+
+@pytest.mark.parametrize("transport", ["tls", "verbs"])
+def test_memory_secrets(server, net, tmp_path, transport):
+    """Neither a PUBLISH with a private key nor the NOTIFY that brings it back leaves a part of the key in the server."""
+    other = server("notify.interval=0")
+    user = other.user()
+    certificate, key = certs.pair(user.aor)
+    numbers = certs.rsa_key().private_numbers()
+    if transport == "tls":
+        agent = other.agent(net, user)
+        assert agent.publish(certificate, key).code == 200
+        assert agent.fetch_credential() == (certificate, key)
+        agent.peer.close()
+    else:
+        account = other.directory / "alice.account"
+        (tmp_path / "k.pem").write_bytes(certs.key_pem(certs.rsa_key()))
+        (tmp_path / "k.pem").chmod(0o600)
+        (tmp_path / "c.pem").write_bytes(certs.pem(certs.pair("sip:alice@example.com")[0]))
+        for arguments in (("publish", "-a", account, "--cert", tmp_path / "c.pem", "--key", tmp_path / "k.pem"),
+                          ("credential", "-a", account, "-o", tmp_path / "got")):
+            done = vouch(*arguments)
+            assert done.returncode == 0, done.stderr
+    d, p, q = (number.to_bytes(size, "big") for number, size in
+               ((numbers.d, 256), (numbers.p, 128), (numbers.q, 128)))
+    needles = {"d, begin": d[:32], "d, middle": d[96:128], "d, end": d[-32:], "p": p[:32], "q": q[40:72],
+               "d, little-endian": d[::-1][64:96], "p, little-endian": p[::-1][32:64]}
+    control = {"realm": b"example.com"}
+
+    def clean():
+        return not any(found(other.process.child.pid, needles).values())
+
+    until(clean, 5, "memory without the key")
+    counts = found(other.process.child.pid, needles | control)
+    assert counts.pop("realm") > 0, "the scan reads nothing"
+    assert not any(counts.values()), counts
+
+
+def test_S_41_no_process_of_ours_can_be_read_by_its_user(labs, public):
+    """No core file, and what is in /proc belongs to root: the server, and a verb that holds a private key."""
+    other = labs.server().directory
+    shutil.copytree(other, public / "lab", ignore=lambda *_: ["control"])
+    give(public / "lab")
+    port = free_ports()
+    running = []
+
+    def start(*arguments):
+        running.append(subprocess.Popen([public / "vouch", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=NOBODY, group=NOBODY,
+                                        extra_groups=[]))
+        return running[-1]
+
+    try:
+        server = start("lab", "--dir", public / "lab", "--port", port)
+        assert b"ready" in server.stdout.readline()
+        watch = start("certificate", "-a", public / "lab" / "alice.account", "sip:bob@example.com", "--watch")
+        watch.stdout.readline()
+        for process in (server, watch):
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            assert f"Uid:\t{NOBODY}" in status and "NoNewPrivs:\t1" in status
+            assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
+            limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
+            assert re.search(r"Max core file size +0 +0 ", limits)
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_G25_nothing_of_the_server_goes_to_swap(labs, public, limit):
+    """Where the system lets it, as it lets root; else it says so, and works."""
+    shutil.copytree(labs.server().directory, public / "lab", ignore=lambda *_: ["control"])
+    give(public / "lab")
+    for user, may in ((0, True), (NOBODY, False)):
+        server = subprocess.Popen([public / "vouch", "lab", "--dir", public / "lab", "--port", str(free_ports()),
+                                   "-o", "log.level=info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit)),
+                                  user=user, group=user, extra_groups=[])
+        try:
+            assert "ready" in server.stdout.readline()
+            status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+        finally:
+            server.kill()
+            log = server.communicate()[1]
+        locked = int(re.search(r"VmLck:\s+(\d+) kB", status)[1])
+        assert (locked > 1000, "memory_not_locked" not in log) == (may, may), log
+
+
+# --- files ---
+
+def plant(path, inside=b""):
+    """What somebody else left at the path, which he can read and write; the descriptor with which he goes on reading."""
+    path.write_bytes(inside)
+    path.chmod(0o666)
+    os.chown(path, NOBODY, NOBODY)
+    return path.open("rb")
+
+
+def is_ours(path, owner=0):
+    found = path.stat()
+    return found.st_uid == owner and stat.S_IMODE(found.st_mode) == 0o600
+
+
+def test_tmp_not_excl(server, net, tmp_path):
+    """A temporary that somebody made beforehand does not become the file with the key, wherever one is written."""
+    other = server()
+    account = other.directory / "bob.account"
+    assert vouch("publish", "-a", account, "--new", timeout=60).returncode == 0
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with plant(folder / "bob.key.tmp") as eyes:
+        done = vouch("credential", "-a", account, "-o", folder / "bob")
+        assert done.returncode == 0, done.stderr
+        assert is_ours(folder / "bob.key") and b"PRIVATE KEY" in (folder / "bob.key").read_bytes()
+        assert eyes.read() == b""
+
+
+def test_temporaries_of_others_in_the_store(server, net):
+    """The same where only a fault could have left them: users, a record, the journal's successor, the control file."""
+    other = server("notify.interval=0")
+    user = other.user()
+    agent, newer = other.agent(net, user), certs.pair(user.aor, 1)
+    assert agent.publish(*certs.pair(user.aor)).code == 200
+    store = other.directory / "store"
+    record, = store.glob("*.rec")
+    names = ["users.tmp", f"{record.name}.tmp", "subscriptions.next", "bindings.next"]
+    with contextlib.ExitStack() as stack:
+        eyes = [stack.enter_context(plant(store / name)) for name in names]
+        later = other.user()
+        assert agent.publish(*newer).code == 200
+        other.stop()
+        other.start()
+        assert other.agent(net, user).fetch_credential() == newer
+        assert other.agent(net, later).publish(*certs.pair(later.aor)).code == 200
+        assert [one.read() for one in eyes] == [b""] * len(eyes)
+    assert all(is_ours(path) for path in store.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("reader", [NOBODY, 0])
+@pytest.mark.parametrize("name", ["master.key", "tls.key", "identity.key", "alice.account", "store"])
+def test_G27_secrets_of_another_user_are_refused(labs, public, name, reader):
+    """Whoever owns the file could read it, or have put it there. Only root works in a store of another user."""
+    shutil.copytree(labs.server().directory, public / "lab", ignore=lambda *_: ["control"])
+    path = public / "lab" / name
+    give(public / "lab", reader)
+    os.chown(path, 1, 1)
+    if name == "alice.account":
+        arguments = ("certificate", "-a", path, "sip:bob@example.com")
+    else:
+        arguments = ("user", "list", "-c", public / "lab" / "vouch.conf") if name == "store" else \
+            ("check", "-c", public / "lab" / "vouch.conf")
+    done = as_user(public, reader, *arguments)
+    if (name, reader) == ("store", 0):
+        assert done.returncode == 0
+    else:
+        assert done.returncode in (1, 3) and done.stderr.count("\n") == 1 and name in done.stderr, done.stderr
+        assert ("belongs to user 1" if reader == 0 else "denied") in done.stderr
+
+
+def test_G27_root_is_no_stranger_to_the_store_of_the_server(labs, public):
+    """`vouch user` as root, in the store of a server that runs as another user, leaves nothing that he cannot open."""
+    shutil.copytree(labs.server().directory, public / "lab", ignore=lambda *_: ["control"])
+    folder = public / "lab"
+    give(folder)
+    for arguments in (("user", "add", "sip:dora@example.com"), ("user", "passwd", "sip:alice@example.com"),
+                      ("user", "del", "sip:carol@example.com")):
+        done = vouch(*arguments, "-c", folder / "vouch.conf", stdin="one-password-of-hers\n")
+        assert done.returncode == 0, done.stderr
+    assert vouch("init", folder, "--renew").returncode == 0
+    assert {path.stat().st_uid for path in (folder, *folder.rglob("*"))} == {NOBODY}
+    listed = as_user(public, NOBODY, "user", "list", "-c", folder / "vouch.conf")
+    assert listed.returncode == 0 and "dora" in listed.stdout and "carol" not in listed.stdout
+
+
+# --- the key of the CA ---
+
+def certificate_in(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def judged(folder, name):
+    return subprocess.run(["openssl", "verify", "-CAfile", folder / "ca.crt", folder / name], capture_output=True, text=True,
+                          timeout=30)
+
+
+@pytest.mark.parametrize("made_by", ["init", "lab"])
+def test_init_renew(net, tmp_path, made_by):
+    """The key of the CA is apart, and `init --renew` makes certificates with it that a running server takes at reload."""
+    other = Server(tmp_path / "lab", ["log.level=info"])
+    if made_by == "init":
+        done = vouch("init", other.directory, "--domain", other.domain)
+        assert done.returncode == 0 and f"{other.directory}/ca" in done.stdout
+    other.start()
+    folder = other.directory
+    try:
+        assert is_ours(folder / "ca" / "ca.key") and stat.S_IMODE((folder / "ca").stat().st_mode) == 0o700
+        before = {path: path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
+        done = vouch("init", folder, "--renew")
+        assert done.returncode == 0 and "reload" in done.stdout, done.stderr
+        changed = {path.name for path, octets in before.items() if path.read_bytes() != octets}
+        assert changed == {"tls.crt", "identity.crt"}
+        assert all(judged(folder, name).returncode == 0 for name in changed)
+        assert other.admin("reload").returncode == 0
+        shutil.move(folder / "ca", tmp_path / "away")
+        peer = other.peer(net)
+        shown = peer.sock.getpeercert(binary_form=True)
+        assert certs.pem(shown).strip() == (folder / "tls.crt").read_bytes().strip()
+        peer.close()
+        certificates = {path: path.read_bytes() for path in folder.glob("*.crt")}
+        done = vouch("init", folder, "--renew")
+        assert done.returncode == 1 and "ca/ca.key is not there" in done.stderr
+        assert {path: path.read_bytes() for path in folder.glob("*.crt")} == certificates
+    finally:
+        other.stop()
+
+
+def test_init_renew_with_another_key(tmp_path):
+    """The key of another CA would make certificates that nobody can check: nothing is written."""
+    for name in ("one", "two"):
+        assert vouch("init", tmp_path / name, "--domain", "example.org").returncode == 0
+    shutil.copy(tmp_path / "two" / "ca" / "ca.key", tmp_path / "one" / "ca" / "ca.key")
+    before = certificate_in(tmp_path / "one" / "tls.crt")
+    done = vouch("init", tmp_path / "one", "--renew")
+    assert done.returncode == 1 and "does not belong to ca.crt" in done.stderr
+    assert certificate_in(tmp_path / "one" / "tls.crt") == before
+    for arguments in (("init", tmp_path / "one"), ("init", tmp_path / "one", "--renew", "--domain", "example.org"),
+                      ("serve", "--renew", "-c", tmp_path / "one" / "vouch.conf")):
+        assert vouch(*arguments).returncode == 2
