@@ -23,7 +23,7 @@ event       = package dialog sub way notifier notify subscribe
 registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary passage vetting fork branch forward record_route
-server      = router site serve operate control load
+server      = router site serve operate control load load_tls
 verb        = admin lab setup say
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify

@@ -1,4 +1,4 @@
-#include "sip/server/load.h"
+#include "sip/server/load_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,12 +24,10 @@
  */
 
 #define PEM_MAX (1u << 20) /* octets of a file */
-#define TLS_IDS_MAX 8      /* certificates in tls.certificate */
 #define FILES_KEPT 320 /* descriptors that are not for connections: a batch of the store (256), listeners, threads */
 #define CONNECTIONS_LEAST 8 /* connections that are allowed even with very few descriptors */
 
-/* read_file: reads a file of the configuration. secret: refuses one that others may read (G27). */
-static bool read_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
+bool load_file(const struct config *c, const char *value, bool secret, struct buf *out, struct buf *why)
 {
 	struct buf path = {0};
 	bool ok;
@@ -152,7 +150,7 @@ static bool add_anchors(const struct config *c, const char *key, const char *nam
 	bool ok = true;
 
 	if (name[0] != '\0') {
-		ok = read_file(c, name, false, &pem, why);
+		ok = load_file(c, name, false, &pem, why);
 		if (ok && (trust_add_pem(t, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
 			buf_addf(why, "%s: %s has no certificates that can be read", key, name);
 			ok = false;
@@ -181,197 +179,6 @@ static bool read_trust(struct settings *s, struct trust **handshakes, struct buf
 			   add_anchors(c, "credential.client-ca", c->credential_client_ca, s->client_trust, why)));
 }
 
-/* PKCS#8, or one of the older forms that openssl writes. */
-static bool read_key(struct slice pem, struct key **out)
-{
-	return pkcs8_read(pem, SLICE_NONE, out) == ERR_OK || key_read_private(pem, out) == ERR_OK;
-}
-
-/* The first certificate of a PEM file; NULL: none that can be read. */
-static struct cert *leaf_of(struct slice pem)
-{
-	static const char *const labels[] = {"CERTIFICATE", NULL};
-	struct buf der = {0};
-	struct cert *c = NULL;
-	const char *label;
-	size_t pos = 0;
-
-	if (pem_read(pem, labels, &pos, &label, &der) == ERR_OK && cert_read(buf_slice(&der), &c) != ERR_OK)
-		c = NULL;
-	buf_free(&der);
-	return c;
-}
-
-/*
- * leaf_is_fine: TLS-13. The first certificate has to be RSA for the domain, for the suites that the draft demands;
- * further ones may be ECDSA or for other names.
- */
-static bool leaf_is_fine(const struct config *c, const struct cert *leaf, const char *name, bool first, int64_t now,
-			 struct buf *why)
-{
-	if (leaf == NULL)
-		buf_addf(why, "tls.certificate: %s is not a PEM certificate that can be read", name);
-	else if (now > cert_not_after(leaf))
-		buf_addf(why, "tls.certificate: %s has expired; a new one is needed", name);
-	else if (now < cert_not_before(leaf))
-		buf_addf(why, "tls.certificate: %s is not valid yet; is the clock right?", name);
-	else if (first && !cert_matches_sip_domain(leaf, slice_str(c->domain)))
-		buf_addf(why, "tls.certificate: %s is not for the domain %s (RFC 5922 7.1)", name, c->domain);
-	else if (first && (cert_key_kind(leaf) != KEY_RSA || cert_key_bits(leaf) < 2048))
-		buf_addf(why, "tls.certificate: the first, %s, needs an RSA key of 2048 bits or more", name);
-	else if (first && (!cert_usage_allows(leaf, CERT_DIGITAL_SIGNATURE) ||
-			   (c->tls_static_rsa && !cert_usage_allows(leaf, CERT_KEY_ENCIPHERMENT))))
-		buf_addf(why, "tls.certificate: the key usage of %s must allow digitalSignature and keyEncipherment",
-			 name);
-	else
-		return true;
-	return false;
-}
-
-/*
- * key_is_separate: T-30: a static-RSA TLS key can be an oracle (Bleichenbacher), which must not be able to forge
- * Identity.
- */
-static bool key_is_separate(const struct config *c, const struct key *key, struct buf *why)
-{
-	struct buf pem = {0}, a = {0}, b = {0};
-	struct key *identity = NULL;
-	bool same = false;
-
-	if (c->identity_key[0] == '\0' || !read_file(c, c->identity_key, true, &pem, why) ||
-	    !read_key(buf_slice(&pem), &identity)) {
-		buf_wipe(&pem);
-		return why->n == 0;
-	}
-	key_spki(key, &a);
-	key_spki(identity, &b);
-	same = slice_eq(buf_slice(&a), buf_slice(&b));
-	if (same)
-		buf_addf(why,
-			 "tls.key and identity.key %s are the same key; they must be two, so that an attack on the one "
-			 "cannot forge with the other",
-			 c->identity_key);
-	key_free(identity);
-	buf_wipe(&pem);
-	buf_free(&a);
-	buf_free(&b);
-	return !same;
-}
-
-/* nth: the i-th element of a list. false: there are fewer. */
-static bool nth(const char *list, unsigned i, struct slice *out)
-{
-	struct slice rest = slice_list(slice_str(list));
-
-	while (slice_item(&rest, out))
-		if (i-- == 0)
-			return true;
-	return false;
-}
-
-/* load_tls_id: the i-th certificate and its key. *chain keeps the PEM text, which the TLS configuration reads. */
-static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct buf *chain, struct key **key,
-			struct buf *why)
-{
-	struct slice cert_name, key_name;
-	struct buf pem = {0}, spki = {0};
-	struct cert *leaf = NULL;
-	char *cert_file = NULL, *key_file = NULL;
-	bool ok = false;
-
-	if (!nth(c->tls_certificate, i, &cert_name) || !nth(c->tls_key, i, &key_name)) {
-		buf_adds(why, "tls.certificate and tls.key must name as many files as each other, at least one");
-		return false;
-	}
-	cert_file = slice_dup(cert_name);
-	key_file = slice_dup(key_name);
-	if (!read_file(c, cert_file, false, chain, why) || !read_file(c, key_file, true, &pem, why))
-		goto out;
-	leaf = leaf_of(buf_slice(chain));
-	if (!leaf_is_fine(c, leaf, cert_file, i == 0, now, why))
-		goto out;
-	if (!read_key(buf_slice(&pem), key)) {
-		buf_addf(why, "tls.key: %s is not an unencrypted private key in PEM", key_file);
-		goto out;
-	}
-	key_spki(*key, &spki);
-	if (!slice_eq(buf_slice(&spki), cert_spki(leaf)))
-		buf_addf(why, "tls.key: %s does not belong to the certificate %s", key_file, cert_file);
-	else
-		ok = key_is_separate(c, *key, why);
-out:
-	cert_free(leaf);
-	buf_wipe(&pem);
-	buf_free(&spki);
-	mem_free(cert_file);
-	mem_free(key_file);
-	return ok;
-}
-
-/* All certificates of tls.certificate, with the texts and keys that they borrow. */
-struct tls_files {
-	struct tls_identity ids[TLS_IDS_MAX];
-	struct buf chains[TLS_IDS_MAX];
-	struct key *keys[TLS_IDS_MAX];
-	size_t count;
-};
-
-static bool tls_files_load(const struct config *c, int64_t now, struct tls_files *f, struct buf *why)
-{
-	struct slice name;
-
-	for (unsigned i = 0; i < TLS_IDS_MAX && (i == 0 || nth(c->tls_certificate, i, &name)); i++) {
-		if (!load_tls_id(c, i, now, &f->chains[i], &f->keys[i], why))
-			return false;
-		f->ids[i] = (struct tls_identity){buf_slice(&f->chains[i]), f->keys[i]};
-		f->count++;
-	}
-	return true;
-}
-
-static void tls_files_free(struct tls_files *f)
-{
-	for (unsigned i = 0; i < TLS_IDS_MAX; i++) {
-		buf_free(&f->chains[i]);
-		key_free(f->keys[i]);
-	}
-}
-
-/*
- * read_tls: the configuration for listeners (none without tls.certificate) and the one for connections that are made
- * here. The latter shows the first certificate to a server that asks for one (RFC 5922 7.4), so that two domains prove
- * themselves to each other.
- */
-static bool read_tls(struct settings *s, struct trust *handshakes, unsigned slots, int64_t now, struct buf *why)
-{
-	const struct config *c = &s->config;
-	const struct tls_params common = {
-		.static_rsa = c->tls_static_rsa, .eku_strict = c->tls_eku_strict, .trust = s->trust, .slots = slots};
-	struct tls_params server = common, client = common;
-	struct tls_files files = {0};
-	bool ok = true;
-
-	client.eku_strict = false; /* tls.eku-strict is about certificates of clients */
-	if (c->tls_certificate[0] != '\0') {
-		ok = tls_files_load(c, now, &files, why);
-		server.server = true;
-		server.trust = handshakes;
-		server.eku_client = c->tls_peer_eku == PEER_EKU_CLIENT;
-		server.client_auth = (enum tls_client_auth)c->tls_client_certificate;
-		server.session_cache = c->tls_sessions;
-		server.ids = client.ids = files.ids;
-		server.id_count = files.count;
-		client.id_count = 1;
-	}
-	if (ok && ((server.server && tls_config_new(&server, &s->server_tls) != ERR_OK) ||
-		   tls_config_new(&client, &s->client_tls) != ERR_OK)) {
-		buf_adds(why, "the TLS configuration is refused by the library; are certificate and key of one kind?");
-		ok = false;
-	}
-	tls_files_free(&files);
-	return ok;
-}
-
 /*
  * identity_base: what Identity-Info begins with: identity.url, or "https://DOMAIN:PORT" of the first https or http
  * listener.
@@ -379,7 +186,7 @@ static bool read_tls(struct settings *s, struct trust *handshakes, unsigned slot
 static void identity_base(const struct config *c, struct buf *out)
 {
 	bool https = c->listen_https[0] != '\0';
-	struct slice at = SLICE_NONE;
+	struct slice list = slice_list(slice_str(https ? c->listen_https : c->listen_http)), at;
 	struct peer p;
 
 	if (c->identity_url[0] != '\0') {
@@ -387,8 +194,7 @@ static void identity_base(const struct config *c, struct buf *out)
 		return;
 	}
 	buf_addf(out, "%s://%s", https ? "https" : "http", c->domain);
-	if (nth(https ? c->listen_https : c->listen_http, 0, &at) && peer_parse(at, &p) &&
-	    peer_port(&p) != (https ? 443 : 80))
+	if (slice_item(&list, &at) && peer_parse(at, &p) && peer_port(&p) != (https ? 443 : 80))
 		buf_addf(out, ":%u", peer_port(&p));
 }
 
@@ -402,7 +208,7 @@ bool load_identity(const struct config *c, unsigned workers, int64_t now, struct
 		return false;
 	}
 	identity_base(c, &base);
-	ok = read_file(c, c->identity_certificate, false, &cert, why) && read_file(c, c->identity_key, true, &key, why);
+	ok = load_file(c, c->identity_certificate, false, &cert, why) && load_file(c, c->identity_key, true, &key, why);
 	if (ok && !domain_certs_set(into, buf_slice(&cert), buf_slice(&key), slice_str(c->domain), buf_slice(&base),
 				    workers, now, &reason)) {
 		buf_addf(why, "identity.certificate %s, identity.key %s: %s", c->identity_certificate, c->identity_key,
@@ -419,7 +225,7 @@ bool load_identity(const struct config *c, unsigned workers, int64_t now, struct
 bool load_master(const struct config *c, uint8_t *key, struct buf *why)
 {
 	struct buf text = {0}, octets = {0};
-	bool ok = read_file(c, c->master_key, true, &text, why);
+	bool ok = load_file(c, c->master_key, true, &text, why);
 
 	if (ok && (hex_decode(&octets, slice_trim(buf_slice(&text))) != ERR_OK || octets.n != SEAL_KEY)) {
 		buf_addf(why, "server.master-key: %s must be %d hexadecimal digits", c->master_key, 2 * SEAL_KEY);
@@ -498,7 +304,7 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 	bool ok;
 
 	*config = (struct config){0};
-	ok = rules_hold(c, why) && read_trust(&s, &handshakes, why) && read_tls(&s, handshakes, slots, now, why) &&
+	ok = rules_hold(c, why) && read_trust(&s, &handshakes, why) && load_tls(&s, handshakes, slots, now, why) &&
 	     read_reach(c, &s.fetch_reach, &s.proxy_reach, why);
 	trust_unref(handshakes);
 	if (!ok) {
