@@ -18,6 +18,7 @@ struct answer {
 	uint64_t print;        /* of the request */
 	int64_t until_ms;      /* Timer J */
 	uint32_t n;            /* of octets */
+	uint32_t room;         /* see answered_afford */
 	uint8_t method, flow_n;
 	bool merges;
 	char octets[]; /* the packed flow, then the response */
@@ -104,7 +105,7 @@ static void on_timer_j(void *arg)
 }
 
 void answered_add(struct answered *a, struct slice key, enum method method, uint64_t print, struct slice merge,
-		  const struct flow *to, struct slice response)
+		  const struct flow *to, size_t room, struct slice response)
 {
 	struct buf flow = {0};
 	struct answer *x;
@@ -112,6 +113,7 @@ void answered_add(struct answered *a, struct slice key, enum method method, uint
 	flow_pack(to, &flow);
 	x = mem_alloc(sizeof(*x) + flow.n + response.n);
 	x->n = (uint32_t)(flow.n + response.n);
+	x->room = (uint32_t)room;
 	x->method = (uint8_t)method;
 	x->print = print;
 	x->flow_n = (uint8_t)flow.n;
@@ -164,6 +166,17 @@ struct slice answered_octets(const struct answer *x, struct flow *to)
 	if (flow_unpack(slice_of(x->octets, x->flow_n), to) != ERR_OK)
 		abort(); /* it was packed here */
 	return slice_of(x->octets + x->flow_n, x->n - x->flow_n);
+}
+
+bool answered_afford(struct answer *x, size_t came)
+{
+	size_t room = x->room + 2 * came, response = x->n - x->flow_n;
+	bool enough = response <= room;
+
+	if (enough)
+		room -= response;
+	x->room = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+	return enough;
 }
 
 bool answered_cancellable(const struct answered *a, struct slice key)

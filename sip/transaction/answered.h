@@ -21,19 +21,23 @@ void answered_free(struct answered *a);
 
 /*
  * answered_add: key and method name the transaction as in server_key. print is the one of the request, merge what
- * tx_merged compares, SLICE_NONE when it was not asked. to is where the response went. All is copied.
+ * tx_merged compares, SLICE_NONE when it was not asked. to is where the response went, and room what may still go there
+ * for what came (see answered_afford). All is copied.
  */
 void answered_add(struct answered *a, struct slice key, enum method method, uint64_t print, struct slice merge,
-		  const struct flow *to, struct slice response);
+		  const struct flow *to, size_t room, struct slice response);
 
 /*
  * answered_find: the answer to a request of this key and method, or NULL; valid until the loop goes on. All unknown
  * methods are METHOD_UNKNOWN here, and their names are part of the key. answered_is_of: was the request of this print?
- * answered_octets: the response and where it goes; lies in x.
+ * answered_octets: the response and where it goes; lies in x. answered_afford: after another copy of came octets, may
+ * the response go once more to an address that has not shown itself? All answers together have at most twice the octets
+ * of all copies (G14).
  */
 struct answer *answered_find(const struct answered *a, struct slice key, enum method method);
 bool answered_is_of(const struct answer *x, uint64_t print);
 struct slice answered_octets(const struct answer *x, struct flow *to);
+bool answered_afford(struct answer *x, size_t came);
 
 /* answered_cancellable: is there one that a CANCEL with this key is for? answered_merged: one with this merge key? */
 bool answered_cancellable(const struct answered *a, struct slice key);

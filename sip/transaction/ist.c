@@ -27,7 +27,8 @@
 
 /*
  * Over UDP the address of a stranger may be forged. Nothing is sent there on a timer (G14): he gets the 100 when he
- * asks again, and a failure once for each INVITE.
+ * asks again, and a failure once for each INVITE. What goes on to him of a callee, who may repeat a 2xx ten times, ends
+ * at twice what came from him; but the first final answer goes, because without it there is no call.
  */
 #define TRYING_AFTER_MS 200 /* 17.2.1: 100 goes out unless another response comes before */
 
@@ -72,7 +73,7 @@ static void enter(struct tx *tx, enum tx_state state)
 static void final(struct tx *tx, enum tx_state state)
 {
 	enter(tx, state);
-	tx_send_octets(tx, &tx->octets);
+	server_final(tx);
 	msg_unref(tx->request);
 	tx->request = NULL;
 	/*
@@ -91,7 +92,7 @@ static void in_proceeding(struct tx *tx, enum event ev)
 	switch (ev) {
 	case EV_INVITE:
 		if (tx->octets.n > 0)
-			tx_send_octets(tx, &tx->octets);
+			server_more(tx);
 		else if (!server_is_shown(tx))
 			tx_reply_code(tx, 100, NULL);
 		break;
@@ -101,7 +102,7 @@ static void in_proceeding(struct tx *tx, enum event ev)
 		break;
 	case EV_PROVISIONAL:
 		timer_stop(tx->retransmit);
-		tx_offer_octets(tx, &tx->octets);
+		server_more(tx);
 		break;
 	case EV_2XX:
 		final(tx, TX_ACCEPTED);
@@ -127,11 +128,11 @@ static void event(struct tx *tx, enum event ev)
 		switch (ev) {
 		case EV_INVITE:
 			if (tx->octets.n > 0)
-				tx_send_octets(tx, &tx->octets);
+				server_more(tx);
 			break;
 		case EV_TIMER_G:
 			tx_backoff(tx, TX_T2_MS);
-			tx_send_octets(tx, &tx->octets);
+			server_more(tx);
 			break;
 		case EV_ACK:
 			enter(tx, TX_CONFIRMED);
@@ -153,7 +154,7 @@ static void event(struct tx *tx, enum event ev)
 	case TX_ACCEPTED:
 		switch (ev) {
 		case EV_2XX:
-			tx_offer_octets(tx, &tx->octets);
+			server_more(tx);
 			buf_free(&tx->octets);
 			break;
 		case EV_TIMER_H_I_L: /* L */

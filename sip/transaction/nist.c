@@ -30,7 +30,8 @@ static void enter(struct tx *tx, enum tx_state state)
 	case TX_COMPLETED:
 		if (!tx_reliable(tx))
 			answered_add(tx->layer->answered, slice_str(tx->key), tx->method, tx->print,
-				     slice_str(tx->merge_key), &tx->flow, buf_slice(&tx->octets));
+				     slice_str(tx->merge_key), &tx->flow,
+				     tx->went < 2 * tx->came ? 2 * tx->came - tx->went : 0, buf_slice(&tx->octets));
 		enter(tx, TX_TERMINATED);
 		break;
 	case TX_CONFIRMED: /* of INVITE */
@@ -51,7 +52,7 @@ static void event(struct tx *tx, enum event ev)
 		case EV_REQUEST: /* the service is still working on it; 17.2.2: "discarded" */
 			break;
 		case EV_FINAL:
-			tx_send_octets(tx, &tx->octets);
+			server_final(tx);
 			enter(tx, TX_COMPLETED);
 			break;
 		}

@@ -160,28 +160,46 @@ void tx_prove(struct tx *tx)
 }
 
 /*
- * server_is_shown: somebody at the source address has answered what was sent there, within the last hour. To any other
- * address little is sent over UDP, because it may be the victim of who wrote it (G14): nothing on a timer, and no
- * answer of ours that is more than twice as long as the request.
+ * is_shown: somebody at that address has answered what was sent there, within the last hour. To any other address
+ * little is sent over UDP, because it may be the victim of who wrote the request (G14): nothing on a timer, and not
+ * more than twice what came. Only the first final answer does not wait for room: one of ours is at most twice as long
+ * as the request by itself, and one that is passed on is short enough for one packet.
  */
-bool server_is_shown(const struct tx *tx)
+static bool is_shown(const struct tx_layer *t, const struct flow *to)
 {
-	return tx_reliable(tx) || recent_has(tx->layer->proven, peer_octets(&tx->flow.remote));
+	return to->proto != PROTO_UDP || recent_has(t->proven, peer_octets(&to->remote));
 }
 
-/* is_too_much: G14: the address may be forged, and the answer is what would hit it. Real requests are longer. */
-static bool is_too_much(const struct tx *tx)
+bool server_is_shown(const struct tx *tx)
 {
-	if (tx->octets.n <= 2 * tx->request->raw.n || server_is_shown(tx))
+	return is_shown(tx->layer, &tx->flow);
+}
+
+static bool is_too_much(const struct tx *tx, size_t octets, size_t room)
+{
+	if (octets <= room || server_is_shown(tx))
 		return false;
-	log_line(LOG_INFO, "event=answer_too_long peer=%s method=%s octets=%zu", peer_text(&tx->flow.remote).text,
-		 log_esc(tx->request->method_name).text, tx->octets.n);
+	log_line(LOG_INFO, "event=answer_too_long peer=%s octets=%zu", peer_text(&tx->flow.remote).text, octets);
 	return true;
+}
+
+void server_final(struct tx *tx)
+{
+	tx->went += tx->octets.n;
+	tx_send_octets(tx, &tx->octets);
+}
+
+void server_more(struct tx *tx)
+{
+	if (!is_too_much(tx, tx->went + tx->octets.n, 2 * tx->came)) {
+		tx->went += tx->octets.n;
+		tx_offer_octets(tx, &tx->octets);
+	}
 }
 
 size_t tx_room(struct tx *tx)
 {
-	size_t bare, most = 2 * tx->request->raw.n;
+	size_t bare, most = 2 * tx->came;
 
 	if (server_is_shown(tx))
 		return SIZE_MAX;
@@ -211,7 +229,7 @@ void tx_reply(struct tx *tx, const struct build_reply *r)
 	}
 	render(tx, r, true);
 	log_answer(tx, r->code);
-	if (is_too_much(tx))
+	if (r->code >= 200 && is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_end(tx);
 	else
 		send_reply(tx, r->code);
@@ -221,7 +239,7 @@ void tx_reply_once(struct tx *tx, const struct build_reply *r)
 {
 	render(tx, r, false);
 	log_answer(tx, r->code);
-	if (!is_too_much(tx))
+	if (!is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_send_octets(tx, &tx->octets);
 	tx_end(tx);
 }
@@ -260,6 +278,13 @@ static void take_octets(struct tx *tx, struct buf *octets)
 
 void tx_pass(struct tx *tx, unsigned code, struct buf *octets)
 {
+	size_t most = 2 * tx->came > SIP_UDP_SAFE ? 2 * tx->came : SIP_UDP_SAFE;
+
+	if (code >= 200 && is_too_much(tx, octets->n, most)) {
+		buf_free(octets);
+		tx_reply_code(tx, 502, "Answer Too Long");
+		return;
+	}
 	take_octets(tx, octets);
 	send_reply(tx, code);
 }
@@ -399,7 +424,7 @@ static bool answer_again(struct tx_layer *t, struct slice key, const struct flow
 		return true;
 	}
 	octets = answered_octets(x, &to);
-	if (transport_send(t->transport, &to, octets) != ERR_OK)
+	if ((answered_afford(x, m->raw.n) || is_shown(t, &to)) && transport_send(t->transport, &to, octets) != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed peer=%s", peer_text(&to.remote).text);
 	return true;
 }
@@ -414,6 +439,8 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 
 	server_key(t, from, m, &key);
 	tx = find(t, buf_slice(&key), m->method);
+	if (tx != NULL && tx->print == print)
+		tx->came += m->raw.n;
 	if (m->method == METHOD_ACK) {
 		on_ack(t, from, tx, m);
 	} else if (tx != NULL && tx->print != print) {
@@ -427,6 +454,7 @@ void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg 
 		tx->source_port = peer_port(&from->remote);
 		tx->sent_by_port = m->via.port != 0 ? (uint16_t)m->via.port : 5060;
 		tx->print = print;
+		tx->came = m->raw.n;
 		tx->request = msg_ref(m);
 		if (invite)
 			ist_start(tx);

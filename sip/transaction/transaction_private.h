@@ -47,6 +47,7 @@ struct tx {
 	struct buf octets;        /* server: the last response; client: the request, for retransmissions */
 	struct buf ack;           /* INVITE client: the ACK to a failure, sent again for each copy of it */
 	size_t kept;              /* server: how many octets count in layer->kept */
+	size_t came, went;        /* server: octets of the request with its copies, and of what was sent for them */
 	struct timer *retransmit; /* Timers A, E, G; INVITE servers: until a 100 is due */
 	struct timer *end;        /* Timers B, D, M; F, K; H, I, L. A state needs at most one of them */
 	uint32_t interval_ms;     /* the current length of Timer A, E or G */
@@ -94,8 +95,14 @@ void tx_backoff(struct tx *tx,
 /*
  * server.c. server_is_shown: does the request come from where it says, so that answers may be sent again on a timer?
  * server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c.
+ *
+ * server_final sends tx->octets as the first final answer. server_more sends them as any other answer: once more, or
+ * before it, or a later 2xx; not where the flow takes no more, and not beyond twice what came from an address that is
+ * not shown (G14).
  */
 bool server_is_shown(const struct tx *tx);
+void server_final(struct tx *tx);
+void server_more(struct tx *tx);
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);
 size_t server_keep_max(const struct tx_layer *t);
 bool server_keep(struct tx *tx);

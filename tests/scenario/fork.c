@@ -7,7 +7,7 @@
 static void ring_both(struct scene *s, struct sip_msg *m[2])
 {
 	put(s, &s->phone2, "<" PHONE2 ">");
-	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "fork"});
+	say(s, &s->eve, (struct req){.method = "INVITE", .call_id = "fork", .headers = AS_LONG});
 	m[1] = asked(s, &s->phone2, METHOD_INVITE); /* registered last */
 	m[0] = asked(s, &s->phone1, METHOD_INVITE);
 	silence(s);
@@ -162,7 +162,7 @@ static void lower_q_rings_after_a_while(void **state)
 	struct sip_msg *m, *cancel, *second;
 
 	put(s, &s->phone2, "<" PHONE2 ">;q=0.5");
-	say(s, &s->eve, (struct req){.method = "INVITE"});
+	say(s, &s->eve, (struct req){.method = "INVITE", .headers = AS_LONG});
 	m = asked(s, &s->phone1, METHOD_INVITE);
 	reply(s, &s->phone1, m, 180, NULL);
 	expect(s, &s->eve, 180);

@@ -177,11 +177,11 @@ static void in_a_dialog_an_Identity_is_ours_or_none(void **state)
 			   .uri = PHONE1,
 			   .from = ALICE,
 			   .to = "<sip:bob@example.com>;tag=b",
-			   .call_id = "call",
+			   .call_id = "c",
 			   .cseq = 5};
 	struct sip_msg *m;
 
-	say_as_alice(s, &alice, (struct req){.method = "INVITE", .call_id = "call"});
+	say_as_alice(s, &alice, (struct req){.method = "INVITE", .call_id = "c"});
 	m = asked(s, &s->phone1, METHOD_INVITE);
 	reply(s, &s->phone1, m, 200, "Contact: <" PHONE1 ">\r\n");
 	build_header(&route, "Route", msg_value(m, HDR_RECORD_ROUTE));

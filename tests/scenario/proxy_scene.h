@@ -49,6 +49,11 @@ static inline struct sip_msg *next(struct scene *s, struct flow *to)
 	return fake_next(s->w->site->transport, to);
 }
 
+/* What makes an INVITE as long as those of phones are: twice as much goes to a stranger (G14). */
+#define SOME_TEXT "0123456789abcdef"
+#define MORE_TEXT SOME_TEXT SOME_TEXT SOME_TEXT SOME_TEXT SOME_TEXT SOME_TEXT SOME_TEXT SOME_TEXT
+#define AS_LONG "X-Fill: " MORE_TEXT MORE_TEXT MORE_TEXT MORE_TEXT MORE_TEXT "\r\n"
+
 /* The next message sent is a response with this code, to f. */
 static inline struct sip_msg *answered(struct scene *s, const struct flow *f, unsigned code)
 {
@@ -85,20 +90,25 @@ static inline void silence(struct scene *s)
 	assert_int_equal(fake_sent(s->w->site->transport), 0);
 }
 
-/* A phone's answer; m stays the caller's. */
+/* A phone's answer, with Record-Route as it came (RFC 3261 12.1.1); m stays the caller's. */
 static inline void reply(struct scene *s, const struct flow *f, const struct sip_msg *m, unsigned code,
 			 const char *headers)
 {
-	struct buf out = {0};
+	struct buf out = {0}, lines = {0};
 
+	for (const struct sip_header *h = msg_each(m, HDR_RECORD_ROUTE, NULL); code > 100 && h != NULL;
+	     h = msg_each(m, HDR_RECORD_ROUTE, h))
+		build_header(&lines, "Record-Route", h->value);
+	buf_adds(&lines, headers != NULL ? headers : "");
 	build_reply(&out, m,
 		    &(struct build_reply){.code = code,
 					  .to_tag = code > 100 ? S("b") : SLICE_NONE,
-					  .headers = headers != NULL ? slice_str(headers) : SLICE_NONE,
+					  .headers = buf_slice(&lines),
 					  .received = S("192.0.2.1"),
 					  .rport = 5060});
 	fake_inject(s->w->site->transport, f, buf_slice(&out));
 	buf_free(&out);
+	buf_free(&lines);
 }
 
 static inline void put(struct scene *s, const struct flow *f, const char *contact)

@@ -1,5 +1,6 @@
 """A transaction belongs to who began it (G14, G50): whose CANCEL counts, and whose packet has a kept answer sent again."""
 
+import contextlib
 import itertools
 import re
 import selectors
@@ -98,6 +99,75 @@ def test_udp_replay_amplify(lab, net, method):
             peer.send(large)
             assert method == "INVITE" or not received(), f"a copy by {proto} from {address}"
     victim.close()
+
+
+# --- what is passed on to an address that may be forged ---
+
+SAFE = 1300  # octets that go over UDP, RFC 3261 18.1.1
+
+
+class Forged:
+    """A UDP source that has shown nothing, of which all that goes there is counted."""
+
+    def __init__(self, server, address):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.server, self.here = ("127.0.0.1", server.port), "%s:%d" % self.socket.getsockname()
+        self.came, self.went = [], []
+
+    def request(self, method, aor, body=b""):
+        head = (f"{method} {aor} SIP/2.0\r\nVia: SIP/2.0/UDP {self.here};branch={token('z9hG4bK')};rport\r\n"
+                f"From: <sip:eve@example.org>;tag=1\r\nTo: <{aor}>\r\nCall-ID: {token()}\r\nCSeq: 1 {method}\r\n"
+                f"Max-Forwards: 70\r\nContact: <sip:eve@{self.here}>\r\nContent-Length: {len(body)}\r\n\r\n")
+        return head.encode() + body
+
+    def send(self, octets):
+        self.went.append(octets)
+        self.socket.sendto(octets, self.server)
+
+    def hear(self, seconds=0.02):
+        self.socket.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.came.append(self.socket.recv(65536))
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "OPTIONS", "INVITE"])
+@pytest.mark.parametrize("size", [0, 1500, 50000])
+def test_udp_passed_on_amplify(lab, net, method, size):
+    """A callee answers a stranger with as much as he likes, as often as he likes, and the stranger asks again. All that
+    goes to an address that has shown nothing is at most twice what came from there; but the first final answer, in one
+    packet, always goes."""
+    bob = Phone(lab.peer(net, "tcp"), lab.user()).register()
+    answers = ((200,), (486,), (183, 183, 183, 200), (180, 486), (200,) * 8)
+    for number, (codes, copies) in enumerate(itertools.product(answers, (0, 5))):
+        if method != "INVITE" and codes[0] < 200:
+            continue
+        eve = Forged(lab, f"127.0.1.{1 + number}")
+        request = eve.request(method, bob.aor)
+        eve.send(request)
+        call_id = re.search(rb"Call-ID: (\S+)", request)[1].decode()
+
+        def arrived():
+            return next((m for m in bob.peer.inbox if m.method == method and m.one("Call-ID") == call_id), None)
+
+        came = net.wait(arrived, 5, "the request")
+        for code in codes:
+            bob.answer(came, code, "Made Up", body=b"x" * size)
+            eve.hear()
+        for _ in range(copies):
+            eve.send(request)
+            eve.hear()
+        eve.hear(0.1)
+        final = next((m for m in eve.came if not m.startswith(b"SIP/2.0 1")), None)
+        fits = size + 400 < max(2 * len(request), SAFE)
+        assert final is not None and final.startswith(b"SIP/2.0 %d" % (codes[-1] if fits else 502)), eve.came
+        eve.came.remove(final)
+        assert len(final) <= max(SAFE, 2 * len(request))
+        assert sum(map(len, eve.came)) <= 2 * sum(map(len, eve.went)), (codes, copies, [m[:30] for m in eve.came])
+        if size == 0 and copies and codes == (486,):
+            assert eve.came, "a copy has no answer"
+        eve.socket.close()
 
 
 # --- who reads slowly ---
