@@ -146,6 +146,8 @@ static uint64_t begin_client(struct tx_layer *t, const struct flow *to, struct b
 	tx->arg = arg;
 	if (to->proto != PROTO_UDP)
 		group_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
+	if (invite) /* over a connection that does not make way for strangers while it rings */
+		transport_keep(t->transport, to, true, 1);
 	if (!transport_alive(t->transport, to))
 		tx->failure = ERR_CLOSED;
 	else if (offered && !transport_takes(t->transport, to, tx->octets.n))

@@ -152,8 +152,10 @@ static void log_answer(const struct tx *tx, unsigned code)
 
 void tx_prove(struct tx *tx)
 {
-	if (tx_reliable(tx))
+	if (tx_reliable(tx)) {
+		transport_of_user(tx->layer->transport, &tx->flow);
 		return;
+	}
 	recent_add(tx->layer->proven, peer_octets(&tx->flow.remote), PROVEN_MS);
 	if (tx->kind == TX_IST)
 		ist_shown(tx);

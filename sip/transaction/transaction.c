@@ -58,6 +58,8 @@ static void unlink_tx(struct tx *tx)
 	if (tx->merge_key != NULL)
 		map_remove(&t->merges, &tx->by_merge);
 	group_remove(&t->by_flow, &tx->by_flow);
+	if (tx->kind == TX_ICT)
+		transport_keep(t->transport, &tx->flow, true, -1);
 	if (tx_is_server(tx))
 		t->server_count--;
 	t->kept -= tx->kept;

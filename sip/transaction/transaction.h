@@ -68,7 +68,10 @@ const struct flow *tx_flow(const struct tx *tx);     /* where answers go */
 struct flow
 tx_source(const struct tx *tx); /* where it came from: over UDP without rport (RFC 3581) this has another port */
 
-/* tx_prove: the sender of the request has shown that he gets what is sent to its source address, for an hour. */
+/*
+ * tx_prove: the sender of the request has shown that he gets what is sent to its source address, for an hour; over a
+ * connection, that it is the one of a user.
+ */
 void tx_prove(struct tx *tx);
 
 /*

@@ -479,6 +479,11 @@ void stream_keep(struct stream *s, bool user, int change)
 		s->kept_for_users += change;
 }
 
+void stream_of_user(struct stream *s)
+{
+	s->of_user = true;
+}
+
 void stream_progress(struct stream *s)
 {
 	s->had_message = true;

@@ -33,7 +33,7 @@ struct stream_user {
 };
 
 struct stream_limits {
-	unsigned connections;  /* in all; beyond it one without a task makes way, else one of strangers */
+	unsigned connections;  /* in all; beyond it one makes way: see dispensable in stream_listen.c */
 	unsigned per_source;   /* with one source (peer_prefix), in either direction; beyond it new ones are refused */
 	uint32_t handshake_ms; /* connect and TLS handshake */
 	uint32_t first_ms;     /* until the first complete message on an accepted connection */
@@ -125,6 +125,9 @@ void stream_close(struct stream *s, const char *why);
  * strangers only makes way when no idle one is left.
  */
 void stream_keep(struct stream *s, bool user, int change);
+
+/* stream_of_user: a user has proven himself on it. At the cap it goes after those of strangers, whatever they carry. */
+void stream_of_user(struct stream *s);
 
 /* stream_progress: the user has read a complete message, so the next octet begins the time limit of a new one. */
 void stream_progress(struct stream *s);

@@ -42,24 +42,27 @@ static unsigned count_of(const struct streams *all, const struct peer *remote)
 }
 
 /*
- * dispensable: which connection makes way at the cap (S-47): the one idle longest without a task; else the one idle
- * longest whose tasks are all of strangers; else none. One whose TLS state a worker has cannot be closed at once.
+ * dispensable: which connection makes way at the cap (S-47), each time the one idle longest: one of a stranger without
+ * a task, else one whose tasks are all of strangers, else one of a user without a task (he may be in a call), else
+ * none. One whose TLS state a worker has cannot be closed at once.
  */
 static struct stream *dispensable(const struct streams *all)
 {
-	struct stream *of_stranger = NULL;
+	struct stream *of_stranger = NULL, *of_user = NULL;
 
 	for (struct list_node *n = list_first(&all->by_activity); n != NULL; n = list_next(&all->by_activity, n)) {
 		struct stream *s = LIST_ENTRY(n, struct stream, by_activity);
 
 		if (s->busy || s->state == STREAM_CLOSING)
 			continue;
-		if (s->kept == 0)
+		if (s->kept == 0 && !s->of_user)
 			return s;
-		if (of_stranger == NULL && s->kept_for_users == 0)
+		if (of_stranger == NULL && !s->of_user && s->kept_for_users == 0)
 			of_stranger = s;
+		if (of_user == NULL && s->of_user && s->kept_for_users == 0)
+			of_user = s;
 	}
-	return of_stranger;
+	return of_stranger != NULL ? of_stranger : of_user;
 }
 
 static bool make_room(struct streams *all)

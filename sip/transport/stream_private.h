@@ -59,7 +59,8 @@ struct stream {
 	int fd;
 	int kept, kept_for_users; /* tasks (stream_keep); the second counts those of users and is part of the first */
 	bool server, busy, had_message, ending;
-	bool heard; /* the peer has sent something */
+	bool heard;   /* the peer has sent something */
+	bool of_user; /* stream_of_user */
 	char why[96];
 };
 

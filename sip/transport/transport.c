@@ -445,6 +445,14 @@ void transport_keep(struct transport *t, const struct flow *f, bool user, int ch
 		stream_keep(s, user, change);
 }
 
+void transport_of_user(struct transport *t, const struct flow *f)
+{
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+
+	if (s != NULL)
+		stream_of_user(s);
+}
+
 void transport_close(struct transport *t, const struct flow *f, const char *why)
 {
 	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);

@@ -91,6 +91,7 @@ struct slice transport_peer_certificate(struct transport *t, const struct flow *
 
 bool transport_alive(struct transport *t, const struct flow *f);                       /* a UDP flow always is */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
+void transport_of_user(struct transport *t, const struct flow *f);                     /* stream_of_user by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
 /*

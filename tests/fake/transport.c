@@ -178,6 +178,12 @@ struct slice transport_peer_certificate(struct transport *t, const struct flow *
 	return SLICE_NONE;
 }
 
+void transport_of_user(struct transport *t, const struct flow *f)
+{
+	(void)t;
+	(void)f;
+}
+
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change)
 {
 	(void)user;

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from peer import certs
+from peer.phone import Phone
 from peer.sipclient import Request, StreamPeer, Subscription, certificate_of, token
 
 
@@ -58,6 +59,18 @@ def test_strangers_who_watch_do_not_keep_users_out(server, net):
     net.wait(lambda: any(watcher.peer.closed for watcher in watchers), 5, "the end of a watcher's connection")
     assert not owner.peer.closed
     assert owner.options().code == 200
+
+
+def test_strangers_do_not_end_the_call_of_a_user(server, net):
+    """A caller's connection carries no registration. He has proven himself on it, and that counts more than to be young."""
+    other = server("limits.connections=12")
+    phone, alice = Phone(other.peer(net, "udp"), other.user()).register(), Phone(other.peer(net, "tls"), other.user())
+    invite, came = alice.ask(alice.agent.new("INVITE", phone.aor, {"Contact": alice.contact}), phone)
+    phone.answer(came, 180, "Ringing")
+    strangers = [connection(other, net) for _ in range(30)]
+    net.wait(lambda: sum(one.closed for one in strangers) >= 18, 5, "the end of those who came first")
+    phone.answer(came, 200, "OK", [("Contact", phone.contact)])
+    assert alice.told(invite, 200) and not alice.peer.closed
 
 
 def test_PUB_21_message_limit_is_configurable(server, net):
