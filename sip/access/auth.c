@@ -359,6 +359,12 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 		return (struct auth_result){AUTH_BAD, "Bad Nonce Count", NULL};
 	if (!same_uri(m, d.uri))
 		return (struct auth_result){AUTH_BAD, "Digest URI Is Not The Request-URI", NULL};
+	/*
+	 * An answer with a nonce that was for somebody else is not looked at, nor counted as a guess: whoever has one
+	 * could forge the source of the owner, and lock him out (G19).
+	 */
+	if (!nonce.here)
+		return stale;
 
 	guess_key(from, d.username, &key);
 	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));

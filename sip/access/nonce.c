@@ -137,7 +137,8 @@ bool nonce_read(const struct nonces *n, struct slice text, struct slice scope, i
 	out->count = get_number(raw + 6, 8);
 	/* A clock that was set back makes the age huge, so the nonce is old: one more challenge, nothing worse. */
 	hash_scope(n, scope, here);
-	out->fresh = age <= n->lifetime_s && memcmp(raw + 14, here, SCOPE) == 0;
+	out->fresh = age <= n->lifetime_s;
+	out->here = memcmp(raw + 14, here, SCOPE) == 0;
 	return true;
 }
 

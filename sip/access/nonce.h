@@ -23,7 +23,8 @@ void nonce_make(struct nonces *n, enum hash_alg alg, struct slice scope, int64_t
 struct nonce_info {
 	enum hash_alg alg;
 	uint64_t count; /* its number: nonces are counted from 1 */
-	bool fresh;     /* it is within its lifetime, and of this scope */
+	bool here;      /* it was made for this scope */
+	bool fresh;     /* it is within its lifetime */
 };
 
 /* nonce_read: false: text is no nonce that this process has made. */
