@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "crypto/hash.h"
 #include "store/credential.h"
+#include "store/user.h"
 
 #define CHECK_MAX 256
 
@@ -53,20 +54,37 @@ static bool look_at(void *arg, const char *name)
 	}
 }
 
-enum err master_check(int dirfd, const uint8_t master[SEAL_KEY], bool write)
+/* is_foreign: does what the store has, as far as it is sealed, speak against the key? With nothing sealed any key fits.
+ */
+static enum err is_foreign(int dirfd, const uint8_t master[SEAL_KEY], bool *foreign)
 {
 	struct records r = {.dirfd = dirfd, .master = master};
+	struct users *users = users_new(SLICE_NONE);
+
+	*foreign = users_load(users, dirfd, master) == ERR_CRYPTO;
+	users_free(users);
+	if (*foreign)
+		return ERR_OK;
+	if (file_each(dirfd, look_at, &r) != ERR_OK)
+		return ERR_IO;
+	*foreign = r.fit == 0 && r.other > 0;
+	return ERR_OK;
+}
+
+enum err master_check(int dirfd, const uint8_t master[SEAL_KEY], bool write)
+{
 	struct buf expected = {0}, found = {0};
+	bool foreign = false;
 	enum err e = file_read(dirfd, MASTER_CHECK, CHECK_MAX, &found);
 
 	check_text(master, &expected);
 	if (e == ERR_OK && !slice_eq(buf_slice(&found), buf_slice(&expected)))
 		e = ERR_CRYPTO;
 	else if (e == ERR_NOTFOUND)
-		e = file_each(dirfd, look_at, &r) != ERR_OK ? ERR_IO
-		    : r.fit == 0 && r.other > 0             ? ERR_CRYPTO
-		    : write                                 ? file_replace(dirfd, MASTER_CHECK, buf_slice(&expected))
-							    : ERR_OK;
+		e = is_foreign(dirfd, master, &foreign) != ERR_OK ? ERR_IO
+		    : foreign                                     ? ERR_CRYPTO
+		    : write ? file_replace(dirfd, MASTER_CHECK, buf_slice(&expected))
+			    : ERR_OK;
 	buf_free(&expected);
 	buf_free(&found);
 	return e;

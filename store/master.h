@@ -6,8 +6,8 @@
 
 /*
  * Does a master key belong to a store? With another one no name of a record fits and no box opens, so all of it would
- * look damaged. The file "master.check" has a hash under the key. A store of a version before it is known by the names
- * of its records, and gets the file.
+ * look damaged. The file "master.check" has a hash under the key. A store without it is known by the names of its
+ * records and by what is sealed in its list of users, and gets the file.
  */
 #define MASTER_CHECK "master.check"
 

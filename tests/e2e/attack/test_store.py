@@ -607,13 +607,16 @@ def test_G48_a_lost_list_of_users_is_no_empty_one(labs, server, net, tmp_path, v
     assert other.agent(net, user).fetch_credential() == pair
 
 
-@pytest.mark.parametrize("checked", [True, False], ids=["", "store of before"])
+@pytest.mark.parametrize("checked, records", [(True, True), (False, True), (False, False)],
+                         ids=["", "store of before", "users only"])
 @pytest.mark.parametrize("verb", ["start", "check", "add"])
-def test_G48_another_master_key_touches_nothing(labs, server, net, verb, checked):
+def test_G48_another_master_key_touches_nothing(labs, server, net, verb, checked, records):
+    """Nor does it make itself the one that belongs to the store."""
     other = server(directory=labs.directory())
     user = other.user()
     pair = certs.pair(user.aor)
-    other.agent(net, user).publish(*pair)
+    if records:
+        other.agent(net, user).publish(*pair)
     other.stop()
     key = other.directory / "master.key"
     right = key.read_text()
@@ -627,4 +630,4 @@ def test_G48_another_master_key_touches_nothing(labs, server, net, verb, checked
     assert {one.name: one.read_bytes() for one in store_of(other).iterdir()} == before
     key.write_text(right)
     other.start()
-    assert other.agent(net, user).fetch_credential() == pair
+    assert other.agent(net, user).fetch_credential() == (pair if records else (b"", None))
