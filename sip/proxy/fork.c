@@ -380,6 +380,7 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	b->state = BRANCH_DONE;
 	if (b->timer != NULL)
 		timer_stop(b->timer);
+	itinerary_answered(f->proxy, m);
 	if (!f->answered) {
 		f->answered = true;
 		pass(f, m, SLICE_NONE);

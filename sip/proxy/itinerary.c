@@ -22,16 +22,16 @@ bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const stru
 						transport_is_own(p->d.transport, &source->local, u->port));
 }
 
-/* All values of all Route header fields, in their order. */
+/* All values of all Route (Record-Route) header fields, in their order. */
 struct values {
 	unsigned count;
 	struct slice text[SIP_ROUTE_MAX];
 	struct addr addr[SIP_ROUTE_MAX];
 };
 
-static bool read_routes(const struct sip_msg *m, struct values *v)
+static bool read_routes(const struct sip_msg *m, enum header header, struct values *v)
 {
-	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h)) {
+	for (const struct sip_header *h = msg_each(m, header, NULL); h != NULL; h = msg_each(m, header, h)) {
 		struct slice rest = h->value, item;
 		bool bad;
 
@@ -86,7 +86,30 @@ static bool is_over(const struct proxy *p, const struct dialog_way *way)
 		return true;
 	if (way->age_s > brief)
 		recent_add(p->dialogs, id, most * 1000);
+	if (way->age_s > brief && recent_has(p->calls, id))
+		recent_add(p->calls, id, most * 1000);
 	return false;
+}
+
+void itinerary_answered(const struct proxy *p, const struct sip_msg *m)
+{
+	const struct dialog_now now = itinerary_now(p, m);
+	struct values v = {0};
+	struct dialog_way way;
+
+	if (m->method != METHOD_INVITE || !read_routes(m, HDR_RECORD_ROUTE, &v))
+		return;
+	for (unsigned i = 0; i < v.count; i++)
+		if (record_route_read(&p->d.keys, v.addr[i].uri.user, m, &now, &way) &&
+		    !(way.ends.caller.local && way.ends.callee.local))
+			recent_add(p->calls, slice_of(way.id, sizeof(way.id)),
+				   p->d.access.settings->config.proxy_dialog_max * (int64_t)1000);
+}
+
+bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it)
+{
+	return it->in_dialog && it->way.kind == DIALOG_CALL &&
+	       recent_has(p->calls, slice_of(it->way.id, sizeof(it->way.id)));
 }
 
 /* use_token: the first user part that is a token of this dialog says where the request goes. */
@@ -131,7 +154,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 	unsigned first = 0, last;
 
 	*it = (struct itinerary){0};
-	if (!read_routes(m, &v)) {
+	if (!read_routes(m, HDR_ROUTE, &v)) {
 		*why = "Bad Route Header Field";
 		return false;
 	}

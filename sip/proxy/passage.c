@@ -145,17 +145,22 @@ enum err passage_response(const struct passage *p, const struct sip_msg *request
 	return e;
 }
 
+bool passage_is(const struct sip_msg *m, const char *method)
+{
+	return slice_ieq(m->method_name, slice_str(method));
+}
+
 unsigned passage_refusal(const struct passage *p, const struct sip_msg *m, const char **reason)
 {
 	if (p->from_user)
 		return 0;
 	/* A NOTIFY without a subscription (RFC 6665 4.1.3): check-sync and its kin make phones restart or load. */
-	if (m->method == METHOD_NOTIFY) {
+	if (passage_is(m, "NOTIFY")) {
 		*reason = "Subscription Does Not Exist";
 		return 481;
 	}
 	/* A REFER makes a phone call whom the sender names, at the expense of its user. */
-	if (m->method == METHOD_REFER) {
+	if (passage_is(m, "REFER")) {
 		*reason = "Only Users May Refer";
 		return 403;
 	}

@@ -30,9 +30,11 @@ MUST_USE enum err passage_response(const struct passage *p, const struct sip_msg
 				   struct sip_msg **out);
 
 /*
- * passage_refusal: the status with which a request outside of dialogs is refused that a phone obeys without asking its
- * user, when a stranger sends it; 0: it passes. *reason is static.
+ * passage_refusal: the status with which a request that was not asked for is refused, which a phone obeys without
+ * asking its user, when a stranger sends it; 0: it passes. *reason is static. passage_is: is the method of that name?
+ * Methods are tokens with case (RFC 3261 7.1), but there are phones that do not look at it.
  */
+bool passage_is(const struct sip_msg *m, const char *method);
 unsigned passage_refusal(const struct passage *p, const struct sip_msg *m, const char **reason);
 
 #endif

@@ -10,7 +10,7 @@
  * dialog, one that goes elsewhere, or one for a user of ours.
  */
 
-#define DIALOGS_MAX 65536 /* of an hour and more, with a request of late */
+#define DIALOGS_MAX 65536 /* that are remembered: see proxy.dialogs and proxy.calls */
 
 struct proxy *proxy_new(const struct proxy_deps *deps)
 {
@@ -21,6 +21,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	map_init(&p->by_own);
 	groups_init(&p->by_call);
 	p->dialogs = recent_new(deps->loop, DIALOGS_MAX);
+	p->calls = recent_new(deps->loop, DIALOGS_MAX);
 	return p;
 }
 
@@ -36,6 +37,7 @@ void proxy_free(struct proxy *p)
 	map_free(&p->by_own);
 	groups_free(&p->by_call);
 	recent_free(p->dialogs);
+	recent_free(p->calls);
 	mem_free(p);
 }
 
@@ -141,18 +143,23 @@ static bool check_passage(const struct asking *a)
 }
 
 /*
- * check_notify: a stranger in a call sends no NOTIFY but what a REFER in the call has asked for (RFC 3515 2.4.4):
- * phones obey check-sync in any dialog. false: answered.
+ * is_asked_for: phones obey NOTIFY and REFER in any dialog, and some whether the dialog came to be or not. So a
+ * stranger NOTIFYs of what he was subscribed to; and in an answered call he REFERs, and NOTIFYs of a REFER (RFC
+ * 3515 2.4.4).
  */
-static bool check_notify(const struct asking *a, enum dialog_kind kind)
+static bool is_asked_for(const struct asking *a)
 {
+	const struct dialog_way *way = &a->it.way;
 	struct event event;
 
-	if (a->m->method != METHOD_NOTIFY || kind == DIALOG_SUBSCRIPTION ||
-	    (event_parse(msg_value(a->m, HDR_EVENT), &event) == ERR_OK && slice_eq(event.package, S("refer"))))
+	if (passage_is(a->m, "REFER"))
+		return itinerary_is_answered(a->p, &a->it);
+	if (!passage_is(a->m, "NOTIFY"))
 		return true;
-	refuse(a, 481, "Subscription Does Not Exist");
-	return false;
+	if (way->kind == DIALOG_SUBSCRIPTION)
+		return !way->from_caller && way->same_package;
+	return itinerary_is_answered(a->p, &a->it) && event_parse(msg_value(a->m, HDR_EVENT), &event) == ERR_OK &&
+	       slice_eq(event.package, S("refer"));
 }
 
 /* start: all targets are known. Detects loops (RFC 3261 16.3 4), and goes on to vetting. */
@@ -344,7 +351,7 @@ static void send_in_dialog(struct asking *a)
 	bool alive;
 
 	a->local = is_known(a, sender, receiver);
-	if (!a->local && !sender->local && !check_notify(a, way->kind))
+	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;
 	/* A local end that is not known has to prove itself. So has a remote one that now uses a name of our domain. */
 	if (!a->local && (sender->local || (!way->same_names && itinerary_is_of_domain(a->p, &a->m->from.uri))) &&

@@ -85,6 +85,7 @@ struct proxy {
 	struct proxy_deps d;
 	struct map forks, by_own; /* by id, by own */
 	struct recent *dialogs;   /* old ones that have had a request of late; key: dialog_way.id */
+	struct recent *calls;     /* with strangers, that were answered; key: dialog_way.id */
 	struct groups by_call;    /* forks by Call-ID */
 	uint64_t next;            /* the last own that was given */
 	unsigned signing;         /* requests that are with the signer */
@@ -111,6 +112,13 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
+
+/*
+ * itinerary_answered: m, a response, is a 2xx that is passed on: its dialog came to be. itinerary_is_answered: is *it
+ * of a call that was answered, as far as is known? Known are calls with strangers, of this run, of proxy.dialog-max.
+ */
+void itinerary_answered(const struct proxy *p, const struct sip_msg *m);
+bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it);
 
 /* itinerary_now: what record_route.h wants to know of m. */
 struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m);

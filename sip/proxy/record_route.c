@@ -5,21 +5,24 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/rng.h"
+#include "sip/message/header.h"
 
 /*
  * A token is "rr-" and base64url of
  *
- *   caller end | callee end | TIMES octets | NAME octets of the caller | NAME octets of the callee | MAC octets
+ *   caller end | callee end | TIMES octets | NAME octets of the caller | NAME octets of the callee |
+ *   PACKAGE octets | MAC octets
  *
  * where an end is one octet of length and a packed flow; length 0: the end is remote. TIMES are one octet with the kind
  * and six bits of the run, and the minutes of the wall clock and of the monotonic clock, three octets each. Within one
- * run the monotonic clock counts, since the other may be set.
+ * run the monotonic clock counts, since the other may be set. PACKAGE octets are a hash of what was subscribed to.
  */
 
 #define PREFIX S("rr-") /* tells tokens from user names, before anything is decoded */
 #define TIMES 7         /* octets; see above */
 #define NAME 4
-#define TAIL (TIMES + 2 * NAME)
+#define PACKAGE 2
+#define TAIL (TIMES + 2 * NAME + PACKAGE)
 #define MAC 12 /* octets: 96 bits are enough, because each guess has to be asked of this server */
 
 void record_route_keys(struct slice master, struct record_route_keys *out)
@@ -108,6 +111,20 @@ static void name_of(const struct record_route_keys *k, const struct addr *a, boo
 	buf_free(&text);
 }
 
+/* package_of: a hash of the event package of a request; of REFER, which subscribes to one of its own (RFC 3515 2.4.4).
+ */
+static void package_of(const struct record_route_keys *k, const struct sip_msg *m, uint8_t out[HASH_MAX])
+{
+	struct slice parts[] = {S("event "), SLICE_NONE};
+	struct event e;
+
+	if (m->method == METHOD_REFER)
+		parts[1] = S("refer");
+	else if (event_parse(msg_value(m, HDR_EVENT), &e) == ERR_OK)
+		parts[1] = e.package;
+	hmac_key_sum(k->mac, parts, 2, out);
+}
+
 static void put_minutes(int64_t seconds, struct buf *out)
 {
 	for (int shift = 16; shift >= 0; shift -= 8)
@@ -157,6 +174,8 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 	buf_add(&octets, slice_of(mac, NAME));
 	name_of(k, &m->to, ends->callee.local, now->to_secret, mac);
 	buf_add(&octets, slice_of(mac, NAME));
+	package_of(k, m, mac);
+	buf_add(&octets, slice_of(mac, PACKAGE));
 	mac_of(k, buf_slice(&octets), connections, m->call_id, m->from_tag, mac);
 	buf_add(&octets, slice_of(mac, MAC));
 	buf_add(out, PREFIX);
@@ -196,6 +215,14 @@ static bool same_name(const struct record_route_keys *k, const struct addr *a, c
 	return mem_equal_ct(now, name.p, NAME);
 }
 
+static bool same_package(const struct record_route_keys *k, const struct sip_msg *m, struct slice package)
+{
+	uint8_t now[HASH_MAX];
+
+	package_of(k, m, now);
+	return mem_equal_ct(now, package.p, PACKAGE);
+}
+
 bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
 		       const struct dialog_now *now, struct dialog_way *out)
 {
@@ -216,15 +243,16 @@ bool record_route_read(const struct record_route_keys *k, struct slice user, con
 	if (!way.from_caller && !mac_fits(k, buf_slice(&octets), &way.ends, m->call_id, m->to_tag))
 		goto out;
 	from = same_name(k, &m->from, way.from_caller ? &way.ends.caller : &way.ends.callee, now->from_secret,
-			 slice_sub(tail, TIMES + (way.from_caller ? 0 : NAME), TAIL));
+			 slice_sub(tail, TIMES + (way.from_caller ? 0 : NAME), tail.n));
 	to = same_name(k, &m->to, way.from_caller ? &way.ends.callee : &way.ends.caller, now->to_secret,
-		       slice_sub(tail, TIMES + (way.from_caller ? NAME : 0), TAIL));
+		       slice_sub(tail, TIMES + (way.from_caller ? NAME : 0), tail.n));
 	/* T-48: who is gone gets nothing more. A sender has to prove himself then. */
 	ok = to || !(way.from_caller ? way.ends.callee.local : way.ends.caller.local);
 	if (!ok)
 		goto out;
 	way.same_names = from && to;
 	way.kind = (enum dialog_kind)(tail.p[0] & 3);
+	way.same_package = same_package(k, m, slice_sub(tail, TIMES + 2 * NAME, tail.n));
 	way.age_s = age_of(k, tail, now);
 	memcpy(way.id, octets.p + octets.n - MAC, RECORD_ROUTE_ID);
 	*out = way;

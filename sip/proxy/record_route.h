@@ -38,7 +38,7 @@ struct dialog_now {
 	int64_t wall_s, mono_s;          /* seconds since 1970; of the monotonic clock */
 };
 
-/* What the first request of the dialog was: only who was subscribed to sends NOTIFYs. */
+/* What the first request of the dialog was. */
 enum dialog_kind { DIALOG_OTHER, DIALOG_CALL, DIALOG_SUBSCRIPTION };
 
 /* record_route_keys: derived from master, the master key of the store. record_route_keys_drop: *k may be zero. */
@@ -65,7 +65,8 @@ struct dialog_way {
 	bool from_caller; /* m goes from the caller to the callee, by its From tag */
 	bool same_names;  /* From and To have the AORs, and their users the passwords, that the dialog began with */
 	enum dialog_kind kind;
-	int64_t age_s;               /* since the dialog began */
+	bool same_package; /* Event of m has the package of the SUBSCRIBE or REFER that the dialog began with */
+	int64_t age_s;     /* since the dialog began */
 	uint8_t id[RECORD_ROUTE_ID]; /* of the dialog */
 };
 MUST_USE bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,

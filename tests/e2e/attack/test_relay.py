@@ -188,7 +188,8 @@ def test_strangers_open_no_microphone(ends):
 
 
 @pytest.mark.parametrize("method, event, code", [("NOTIFY", "check-sync", 481), ("NOTIFY", "resync", 481),
-                                                 ("NOTIFY", "message-summary", 481), ("REFER", None, 403)])
+                                                 ("NOTIFY", "message-summary", 481), ("REFER", None, 403),
+                                                 ("notify", "check-sync", 481), ("Refer", None, 403)])
 def test_strangers_command_no_phone(ends, method, event, code):
     """A NOTIFY without a subscription, and a REFER outside of a dialog; those of users pass."""
     eve, bob = ends
@@ -199,6 +200,66 @@ def test_strangers_command_no_phone(ends, method, event, code):
                 credentials=False)
     _, came = eve.to(bob, method, more, b"", uri=bob.aor)
     bob.answer(came, 200)
+
+
+# How a dialog between a stranger and a user began: who began it, with which method, which Event, and what he was answered;
+# and what the stranger may send in it from then on.
+BEGUN = {
+    "her call, refused": ("eve", "INVITE", None, (180, 486), ()),
+    "her call, ringing": ("eve", "INVITE", None, (180,), ()),
+    "her call, answered": ("eve", "INVITE", None, (180, 200), ("REFER", "refer")),
+    "her subscription, refused": ("eve", "SUBSCRIBE", "presence", (489,), ()),
+    "her subscription": ("eve", "SUBSCRIBE", "presence", (200,), ()),
+    "her message": ("eve", "MESSAGE", None, (200,), ()),
+    "his call, ringing": ("bob", "INVITE", None, (180,), ()),
+    "his call, answered": ("bob", "INVITE", None, (200,), ("REFER", "refer")),
+    "his subscription": ("bob", "SUBSCRIBE", "presence", (200,), ("presence",)),
+    "his REFER": ("bob", "REFER", None, (202,), ("refer",)),
+}
+SENT = [("NOTIFY", "check-sync"), ("NOTIFY", "presence"), ("NOTIFY", "refer"), ("NOTIFY", None), ("REFER", None),
+        ("NOTIFY", "check-sync;reboot=true"), ("notify", "check-sync")]
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+def test_strangers_command_no_phone_in_a_dialog(unsigned, net, begun):
+    """A token that a refused request has brought back opens nothing that a phone obeys, nor does a subscription the other
+    way, nor one to something else."""
+    who, method, event, codes, may = BEGUN[begun]
+    bob, eve = Phone(unsigned.peer(net, "tcp"), unsigned.user()).register(), Far(unsigned, net)
+    eve.peer.answer = None
+    more = {"Event": event, "Refer-To": "<sip:x@example.org>" if method == "REFER" else None}
+    if who == "eve":
+        request = Agent(eve.peer, "eve", "example.org").new(method, bob.aor, {"Contact": eve.contact, **more})
+        eve.peer.send(request.encode())
+        came = came_to(bob, request.get("Call-ID"))
+        for code in codes:
+            bob.answer(came, code, "As It Is", [("Contact", bob.contact)])
+            answer = eve.peer.take(lambda m, c=code: m.code == c and about(m, request.get("Call-ID")), 5, "the answer")
+        if not answer.all("Record-Route"):
+            assert method == "MESSAGE"  # no dialog can begin so
+            return
+        dialog = Dialog(eve, request.get("From"), answer.one("To"), request.get("Call-ID"),
+                        list(reversed(answer.values("Record-Route"))), addr_spec(bob.contact)[0], 1)
+    else:
+        _, came = bob.ask(bob.agent.new(method, eve.uri, {"Contact": bob.contact, **more}), eve)
+        for code in codes:
+            eve.answer(came, code, "As It Is", [("Contact", eve.contact)])
+            bob.net.wait(lambda c=code: [m for m in bob.peer.inbox if m.code == c and about(m, came.one("Call-ID"))], 5, "the answer")
+        dialog = Dialog.of_callee(eve, came)
+    for (asked, package), made_up in itertools.product(SENT, (False, True)):
+        made = dialog.new(asked, [("Contact", eve.contact), ("Subscription-State", "active"), ("Refer-To", "<sip:x@example.org>")]
+                          + ([("Event", package)] if package else []))
+        if made_up:
+            made.set("To", f"{made.get('To').partition(';tag=')[0]};tag=made-up")
+        eve.peer.send(made.encode())
+        got = net.wait(lambda m=made: bob.find(m, lambda m: m.method) or eve.find(m, lambda m: m.code and m.code >= 300), 5,
+                       "what comes of it")
+        if got.method:
+            assert asked in may or package in may, (asked, package, made_up)
+            bob.answer(got, 481, "No")
+        else:
+            assert got.code in (403, 404, 481), got.start
+            assert made_up or (asked not in may and package not in may), (asked, package, got.start)
 
 
 # --- the attacks that were shown ---
