@@ -31,6 +31,7 @@ struct connection {
 	uint64_t id;    /* set with key */
 	struct frame frame;
 	uint64_t skip;         /* octets of an oversized body still to be dropped */
+	bool speaks_sip;       /* it has had a message that could be read */
 	struct map_node named; /* in outbound, for connections made from here */
 	char *key;
 };
@@ -257,7 +258,10 @@ static size_t step(struct transport *t, struct stream *s, struct connection *c, 
 		return n;
 	case FRAME_MESSAGE:
 		stream_progress(s);
-		if (!hand_up(t, &from, slice_sub(in, 0, n), false, UINT32_MAX))
+		/* Its end is known, so the next message is. It may be what somebody else has made the peer say. */
+		if (hand_up(t, &from, slice_sub(in, 0, n), false, UINT32_MAX))
+			c->speaks_sip = true;
+		else if (!c->speaks_sip)
 			stream_close(s, "not a SIP message");
 		return n;
 	case FRAME_LARGE:

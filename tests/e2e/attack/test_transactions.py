@@ -170,6 +170,46 @@ def test_udp_passed_on_amplify(lab, net, method, size):
         eve.socket.close()
 
 
+# --- what a stranger makes a phone say ---
+
+REPEATED = {
+    "Via": lambda size: "".join(f"Via: SIP/2.0/UDP a;branch=z9hG4bK{'b' * 900}{number}\r\n" for number in range(size // 940)),
+    "many Vias": lambda size: f"Via: SIP/2.0/UDP a;branch=z9hG4bK{'b' * (size // 40)}\r\n" * 38,
+    "as many Vias as can be": lambda size: f"Via: SIP/2.0/UDP a;branch=z9hG4bK{size}\r\n" * (37 + size % 3),
+    "Record-Route": lambda size: "".join(f"Record-Route: <sip:{'r' * 900}{number}@a;lr>\r\n" for number in range(size // 940)),
+    "many Record-Routes": lambda size: f"Record-Route: <sip:{'r' * (size // 50)}@a;lr>\r\n" * 50,
+    "one Via": lambda size: f"Via: SIP/2.0/UDP a;branch=z9hG4bK{'b' * min(size, 8000)}\r\n",
+    "nothing": lambda size: "X-Other: " + "x" * min(size, 8000) + "\r\n",
+}
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("what", REPEATED)
+def test_echo_ends_no_connection(lab, net, transport, what):
+    """A phone repeats what the request had (RFC 3261 8.2.6.2) and adds its own lines. Whatever a stranger puts there, the
+    answer can be read, or the request never comes; and the connection of the phone stays."""
+    bob, eve = Phone(lab.peer(net, transport), lab.user()).register(), lab.peer(net, "tcp")
+    own = [(name, "y" * 400) for name in ("Allow", "Supported", "User-Agent", "X-Phone")] + [("X-More", "z")] * 20
+    passed = []
+    for size in range(1000, 14500, 500):
+        request = Agent(eve, "eve", "example.org").new("OPTIONS", bob.aor)
+        head, end = request.encode().split(b"Max-Forwards", 1)
+        octets = head + REPEATED[what](size).encode() + b"Max-Forwards" + end
+        eve.send(octets)
+        came = net.wait(lambda r=request: bob.find(r, lambda m: m.method) or
+                        next((m for m in eve.inbox if m.code and m.one("Call-ID") == r.get("Call-ID")), None), 5, "what comes of it")
+        if came.code:
+            assert came.code in (400, 483, 513), came.start
+            continue
+        passed.append(size)
+        bob.answer(came, 200, "OK", own)
+        answer = eve.take(lambda m, r=request: m.code and m.one("Call-ID") == r.get("Call-ID"), 5, "the answer")
+        assert answer.code == 200
+    assert passed and (what in ("nothing", "one Via", "as many Vias as can be") or max(passed) < 14000)
+    net.idle(0.1)
+    assert not bob.peer.closed
+
+
 # --- who reads slowly ---
 
 class Slow(Phone):
