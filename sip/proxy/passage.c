@@ -119,6 +119,25 @@ enum err passage_request(const struct passage *p, struct edit_list *l)
 	return take_out(&w, l, &left);
 }
 
+/*
+ * Half of a head is for what is repeated, an eighth more when it comes back with what was added here. A request has an
+ * eighth for that, too; Identity is the longest of it.
+ */
+bool passage_fits(const struct sip_msg *m)
+{
+	static const enum header repeated[] = {HDR_VIA, HDR_RECORD_ROUTE, HDR_FROM, HDR_TO, HDR_CALL_ID, HDR_CSEQ};
+	size_t octets = 0, count = 0, share = m->request ? 4 : 5;
+
+	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++)
+		for (const struct sip_header *h = msg_each(m, repeated[i], NULL); h != NULL;
+		     h = msg_each(m, repeated[i], h)) {
+			octets += h->value.n + S("Record-Route: \r\n").n;
+			count++;
+		}
+	return octets <= SIP_HEADER_BLOCK_MAX / 8 * share && count <= SIP_HEADERS_MAX / 8 * share &&
+	       m->raw.n - m->body.n <= SIP_HEADER_BLOCK_MAX / 8 * 7;
+}
+
 enum err passage_response(const struct passage *p, const struct sip_msg *request, struct sip_msg *m,
 			  struct sip_msg **out)
 {
@@ -129,6 +148,8 @@ enum err passage_response(const struct passage *p, const struct sip_msg *request
 	const char *why;
 	enum err e;
 
+	if (!passage_fits(m))
+		return ERR_LIMIT;
 	edit_start(&l, m);
 	e = take_out(&w, &l, &left);
 	if (e == ERR_OK && (m->status == 401 || m->status == 407) && left == 0)

@@ -30,6 +30,13 @@ MUST_USE enum err passage_response(const struct passage *p, const struct sip_msg
 				   struct sip_msg **out);
 
 /*
+ * passage_fits: is a message small enough to go on? What is added on the way, and what the receiver repeats of it in
+ * an answer (RFC 3261 8.2.6.2) or an ACK, may not make a head that ends the connection of whoever sends it. A response
+ * that does not fit does not go on (passage_response: ERR_LIMIT).
+ */
+bool passage_fits(const struct sip_msg *m);
+
+/*
  * passage_refusal: the status with which a request that was not asked for is refused, which a phone obeys without
  * asking its user, when a stranger sends it; 0: it passes. *reason is static. passage_is: is the method of that name?
  * Methods are tokens with case (RFC 3261 7.1), but there are phones that do not look at it.

@@ -69,24 +69,6 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 		tx_reply_code(a->tx, code, reason);
 }
 
-/*
- * leaves_room: what a request has its receiver repeat in the answer (RFC 3261 8.2.6.2) may fill half of a head. With
- * more, a stranger would make a phone send an answer that is too large for its connection to this server.
- */
-static bool leaves_room(const struct sip_msg *m)
-{
-	static const enum header repeated[] = {HDR_VIA, HDR_RECORD_ROUTE, HDR_FROM, HDR_TO, HDR_CALL_ID, HDR_CSEQ};
-	size_t octets = 0, count = 0;
-
-	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++)
-		for (const struct sip_header *h = msg_each(m, repeated[i], NULL); h != NULL;
-		     h = msg_each(m, repeated[i], h)) {
-			octets += h->value.n + sizeof("Record-Route: \r\n") - 1;
-			count++;
-		}
-	return octets <= SIP_HEADER_BLOCK_MAX / 2 && count <= SIP_HEADERS_MAX / 2;
-}
-
 /* check_request: RFC 3261 16.3 steps 2, 3 and 5: scheme, Max-Forwards, Proxy-Require. false: answered. */
 static bool check_request(const struct asking *a)
 {
@@ -106,7 +88,7 @@ static bool check_request(const struct asking *a)
 		refuse(a, 483, NULL);
 		return false;
 	}
-	if (!leaves_room(a->m)) {
+	if (!passage_fits(a->m)) {
 		refuse(a, 513, NULL);
 		return false;
 	}

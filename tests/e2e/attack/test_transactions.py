@@ -7,7 +7,7 @@ import selectors
 import socket
 
 import pytest
-from peer.phone import Phone
+from peer.phone import Dialog, Far, Phone
 from peer.sipclient import Agent, StreamPeer, tls_context, token
 
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -208,6 +208,50 @@ def test_echo_ends_no_connection(lab, net, transport, what):
     assert passed and (what in ("nothing", "one Via", "as many Vias as can be") or max(passed) < 14000)
     net.idle(0.1)
     assert not bob.peer.closed
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("size", [4000, 9000, 12000, 14000, 15500])
+def test_route_set_ends_no_connection(lab, net, transport, size):
+    """What a callee puts into Record-Route comes back in the ACK of the caller, whose connection has to live on."""
+    alice, far = Phone(lab.peer(net, transport), lab.user()), Far(lab, net)
+    far.peer.answer = None
+    invite, came = alice.ask(alice.agent.new("INVITE", far.uri, {"Contact": alice.contact}), far)
+    own = [("Record-Route", f"<sip:{'r' * 800}{number}@127.0.0.1;lr>") for number in range(size // 850)]
+    far.answer(came, 200, "OK", own + [("Contact", far.contact)])
+    answer = net.wait(lambda: alice.find(invite, lambda m: m.code and m.code >= 200), 5, "the answer")
+    assert answer.code == (200 if size < 10000 else 502)
+    if answer.code == 200:
+        alice.send(Dialog.of_caller(alice, invite, answer).new("ACK", number=int(invite.get("CSeq").split()[0])))
+    else:
+        alice.send(alice.ack_of_failure(invite, answer))
+    net.idle(0.1)
+    assert not alice.peer.closed and alice.agent.options().code == 200
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_what_goes_on_can_be_read_by_another_server(lab, net, transport):
+    """Another server of this kind closes a connection at a head beyond 16384 octets, and all calls on it end. None that
+    can be taken here goes on with a larger one."""
+    far, seen = Far(lab, net), 0
+    user = lab.user()
+    for size in range(12000, 16400, 400):
+        alice = Phone(lab.peer(net, transport), user)
+        request = alice.agent.new("MESSAGE", far.uri, {f"X-{number}": "x" * (size // 4) for number in range(4)})
+        for _ in range(2):
+            alice.send(request)
+            net.wait(lambda a=alice: a.peer.closed or any(m.code for m in a.peer.inbox), 5, "an answer, or the end")
+            answer = next((m for m in alice.peer.inbox if m.code), None)
+            if answer is None or answer.code != 407:
+                break
+            alice.peer.inbox.remove(answer)
+            request = alice.prove(request, answer)
+        assert answer.code in (200, 513) if answer else size > 15000
+        alice.peer.close()
+        heads = [len(m.raw.partition(b"\r\n\r\n")[0]) + 4 for m in far.peer.inbox if m.method]
+        assert all(head <= 16384 for head in heads)
+        seen = len(heads)
+    assert seen > 2
 
 
 # --- who reads slowly ---
