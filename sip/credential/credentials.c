@@ -131,6 +131,19 @@ static void note_foreign(void *arg, const struct credential *c)
 	}
 }
 
+/* set_aside: the user of c is gone. Who watches him is told. c is freed. */
+static void set_aside(struct credentials *all, const struct credential *c)
+{
+	struct slice aor = slice_str(c->aor);
+	bool present = c->present;
+	char *kept = slice_dup(aor);
+
+	credential_set_aside(all->d.store, c);
+	if (present)
+		notifier_revoked(all->notifier, slice_str(kept));
+	mem_free(kept);
+}
+
 /*
  * enforce: T-48: users may have gone while the program was not running. Their records are set aside, not erased, and
  * who watches them is told. With a damaged list of users nobody is known to be gone; their records are not served.
@@ -143,15 +156,21 @@ static void enforce(struct credentials *all)
 	if (users_damaged(all->d.access.settings->users))
 		return;
 	credential_each(all->d.store, note_foreign, &e);
-	for (rest = buf_slice(&e.aors); slice_cut(rest, '\n', &aor, &rest);) {
-		const struct credential *c = credential_find(all->d.store, aor);
-		bool present = c->present;
-
-		credential_set_aside(all->d.store, c);
-		if (present)
-			notifier_revoked(all->notifier, aor);
-	}
+	for (rest = buf_slice(&e.aors); slice_cut(rest, '\n', &aor, &rest);)
+		set_aside(all, credential_find(all->d.store, aor));
 	buf_free(&e.aors);
+}
+
+void credentials_gone(struct credentials *all, struct slice aor)
+{
+	const struct credential *c = credential_find(all->d.store, aor);
+	struct turn *t = turn_find(all, aor);
+
+	/* A change that is under way is withdrawn behind it: its record cannot be moved now. */
+	if (t != NULL && turn_revoke_after(t, NULL, NULL) == ERR_BUSY)
+		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(aor).text);
+	if (t == NULL && c != NULL && !is_of_user(all, c))
+		set_aside(all, c);
 }
 
 /* What has ended while the program was not running is withdrawn and told here, so there must be a notifier. */

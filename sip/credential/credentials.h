@@ -40,6 +40,12 @@ extern const struct notifier_source credentials_source;
 void credentials_publish(struct credentials *c, struct tx *tx, struct slice aor);
 
 /*
+ * credentials_gone: the user of aor is gone, perhaps by mistake: the record is set aside, not erased (T-48), and who
+ * watches him is told. A change that is under way is revoked.
+ */
+void credentials_gone(struct credentials *c, struct slice aor);
+
+/*
  * credentials_revoke: revokes as the administrator. done(arg, err) is called when the revocation is durable or has
  * failed; a change that is being written goes first. ERR_NOTFOUND: there is no credential. ERR_BUSY: another revocation
  * waits, or the disk has too much to do. done is not called on an error here.

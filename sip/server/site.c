@@ -287,9 +287,8 @@ static void compare_user(void *arg, const struct user *u)
 		registrar_forget(c->site->registrar, slice_str(u->aor));
 	}
 	/* T-48: also when there is another user of that name already. */
-	if ((next == NULL || next->account != u->account) &&
-	    credentials_revoke(c->site->credentials, slice_str(u->aor), NULL, NULL) == ERR_BUSY)
-		log_line(LOG_WARN, "event=not_revoked aor=%s reason=busy", log_esc(slice_str(u->aor)).text);
+	if (next == NULL || next->account != u->account)
+		credentials_gone(c->site->credentials, slice_str(u->aor));
 }
 
 /* The new table is in the settings already: what is ended here asks about its user there. */

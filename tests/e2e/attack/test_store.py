@@ -568,19 +568,38 @@ def test_G48_who_is_gone_is_gone(labs, server, net, tmp_path, what, when):
     assert bool(answer.method) == secret, answer.start
 
 
-def test_G48_the_record_of_who_is_gone_is_set_aside(labs, server, net):
+@pytest.mark.parametrize("way", ["del", "del, stopped", "line lost", "all lines lost"])
+def test_G48_the_record_of_who_is_gone_is_set_aside(labs, server, net, way):
     """Not erased: a mistake of the administrator can be undone by hand."""
-    other = server(directory=labs.directory())
+    other = server("notify.interval=0", directory=labs.directory())
     user = other.user()
-    other.agent(net, user).publish(*certs.pair(user.aor))
-    path = record_of(other, user)
-    octets = path.read_bytes()
-    other.stop()
-    assert other.admin("user", "del", user.aor).returncode == 0
-    other.start()
+    pair = certs.pair(user.aor)
+    other.agent(net, user).publish(*pair)
+    watch = other.agent(net, transport="tcp").subscribe(user.aor)
+    path, users = record_of(other, user), store_of(other) / "users"
+    octets, before = path.read_bytes(), users.read_text()
+    if way == "del, stopped":
+        other.stop()
+    if way.startswith("del"):
+        assert other.admin("user", "del", user.aor).returncode == 0
+    else:
+        kept = [line for line in before.splitlines(True) if user.aor not in line and way == "line lost"]
+        users.write_text("".join(kept))
+        assert other.admin("reload").returncode == 0
+    if way == "del, stopped":
+        other.start()
+    else:
+        assert not watch.next().body
     gone, = store_of(other).glob("*.gone")
     assert gone.read_bytes() == octets and not path.exists()
     assert f"event=set_aside aor={user.aor}" in other.process.log
+    if way.startswith("del"):
+        return
+    other.stop()
+    gone.rename(path)
+    users.write_text(before)
+    other.start()
+    assert other.agent(net, user).fetch_credential() == pair
 
 
 @pytest.mark.parametrize("verb", ["start", "check", "add", "import"])
