@@ -342,6 +342,13 @@ static bool read_ca(struct making *m)
 	struct buf spki = {0};
 	bool ok;
 
+	if (fstatat(m->dirfd, CA_FOLDER "/ca.key", &st, 0) != 0 && fstatat(m->dirfd, "ca.key", &st, 0) == 0) {
+		buf_addf(m->why,
+			 "%s/ca.key is where older versions had it: mkdir -m 700 %s/" CA_FOLDER
+			 ", move it there, and try again",
+			 m->dir, m->dir);
+		return false;
+	}
 	if (fstatat(m->dirfd, CA_FOLDER "/ca.key", &st, 0) != 0) {
 		buf_addf(m->why,
 			 "%s/" CA_FOLDER

@@ -275,6 +275,10 @@ def test_init_renew(net, tmp_path, made_by):
         assert certs.pem(shown).strip() == (folder / "tls.crt").read_bytes().strip()
         peer.close()
         certificates = {path: path.read_bytes() for path in folder.glob("*.crt")}
+        shutil.copy(tmp_path / "away" / "ca.key", folder / "ca.key")
+        done = vouch("init", folder, "--renew")
+        assert done.returncode == 1 and "older versions" in done.stderr and f"{folder}/ca," in done.stderr
+        (folder / "ca.key").unlink()
         done = vouch("init", folder, "--renew")
         assert done.returncode == 1 and "ca/ca.key is not there" in done.stderr
         assert {path: path.read_bytes() for path in folder.glob("*.crt")} == certificates
