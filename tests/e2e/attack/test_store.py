@@ -568,6 +568,73 @@ def test_G48_who_is_gone_is_gone(labs, server, net, tmp_path, what, when):
     assert bool(answer.method) == secret, answer.start
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_token_outlives_user(labs, server, net, transport):
+    """repro-token-outlives-user: in a call that was let through nothing is challenged. When its user is gone his next
+    request is, at once and after a restart, and so is that of whoever has learnt token, tags and Call-ID."""
+    other = server("identity.sign=off", directory=labs.directory())
+    alice, bob = Phone(other.peer(net, transport), other.user()).register(), Phone(other.peer(net, "udp"), other.user()).register()
+    sent, came = alice.ask(alice.agent.new("INVITE", bob.aor, {"Contact": alice.contact}), bob)
+    bob.answer(came, 200, "OK", [("Contact", bob.contact)])
+    dialog = Dialog.of_caller(alice, sent, alice.told(sent, 200))
+
+    def passes():
+        made = dialog.new("INFO")
+        alice.send(made)
+        got = net.wait(lambda: bob.find(made, lambda m: m.method) or alice.find(made, lambda m: m.code), 5, "either")
+        if got.method:
+            bob.answer(got, 200)
+            alice.told(made, 200)
+        else:
+            assert got.code in (403, 407), got.start
+        return bool(got.method)
+
+    assert passes()
+    assert other.admin("user", "del", alice.aor).returncode == 0
+    assert not passes()
+    other.stop()
+    other.start()
+    if transport == "udp":
+        assert not passes()
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the disk slow")
+@pytest.mark.parametrize("again", [False, True], ids=["del", "del and add"])
+def test_parked_publish(labs, net, again):
+    """repro-parked-publish: a PUBLISH waits behind another one for a slow disk, and its user is deleted meanwhile. It is not
+    stored for nobody, nor for the next user of that name."""
+    other = labs.server("notify.interval=0")
+    other.start()
+    user = other.user()
+    pair = certs.pair(user.aor)
+    try:
+        owner = other.agent(net, user)
+        challenge = owner.challenge()
+        slow = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
+                                 "-e", "inject=fsync,fdatasync:delay_enter=700000", "-p", str(other.process.child.pid)])
+        time.sleep(0.5)
+        sent = []
+        for number in (1, 2, 3):
+            request = owner.new("PUBLISH", user.sips, {"Event": "credential", "Content-Type": "application/pkix-cert"}, pair[0])
+            sent.append(owner.authorize(request, challenge, nc=number))
+            owner.send(sent[-1])
+        time.sleep(0.2)
+        assert other.admin("user", "del", user.aor).returncode == 0
+        if again:
+            assert other.admin("user", "add", user.aor, stdin="the next one's\n").returncode == 0
+        codes = [owner.final(one, 20).code for one in sent]
+        assert codes[0] == 200 and all(code in (401, 403, 404) for code in codes[1:]), codes
+        slow.terminate()
+        slow.wait(10)
+        time.sleep(1)
+        if again:
+            assert certificate_of(other.agent(net, transport="tcp").subscribe(user.aor).notify) == b""
+        assert user.aor not in other.admin("status").stdout.split("credentials\n")[1].split("contacts")[0]
+    finally:
+        slow.kill()
+        other.stop()
+
+
 @pytest.mark.parametrize("way", ["del", "del, stopped", "line lost", "all lines lost"])
 def test_G48_the_record_of_who_is_gone_is_set_aside(labs, server, net, way):
     """Not erased: a mistake of the administrator can be undone by hand."""
