@@ -97,6 +97,8 @@ static void add_vias(struct buf *out, const struct sip_msg *req, const struct bu
 
 void build_reply(struct buf *out, const struct sip_msg *req, const struct build_reply *r)
 {
+	size_t start = out->n;
+
 	buf_reserve(out, TYPICAL + r->headers.n + r->body.n);
 	buf_add(out, S("SIP/2.0 "));
 	buf_addu(out, r->code);
@@ -117,4 +119,5 @@ void build_reply(struct buf *out, const struct sip_msg *req, const struct build_
 	build_header(out, "CSeq", msg_value(req, HDR_CSEQ));
 	buf_add(out, r->headers);
 	build_end(out, r->body);
+	scan_blank(out, start);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sip/message/limits.h"
+#include "sip/message/proto.h"
 
 /*
  * Classes of octets and the scanners over them. One table look-up answers what an octet may be; octets from 0x80 on are
@@ -58,6 +59,33 @@ bool scan_has_lone_line_end(struct slice s)
 			return true;
 	}
 	return false;
+}
+
+/* skip_blanks: unlike scan_skip it ends at a fold, and at the end of a line. */
+static struct slice skip_blanks(struct slice s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = slice_sub(s, 1, s.n);
+	return s;
+}
+
+void scan_blank(struct buf *b, size_t from)
+{
+	char *p = b->p + from, *end = b->p + b->n;
+	struct slice rest, name;
+
+	while (end - p > 2 && (p = memchr(p, '\r', (size_t)(end - p) - 2)) != NULL) {
+		if (memcmp(p, "\r\n\r", 3) == 0)
+			return;
+		if (p[1] == '\n' && (p[2] == ' ' || p[2] == '\t')) {
+			rest = skip_blanks(slice_of(p + 2, (size_t)(end - p) - 2));
+			name = scan_token(&rest);
+			rest = skip_blanks(rest);
+			if (rest.n > 0 && rest.p[0] == ':' && header_of(name) != HDR_OTHER)
+				memset(p, ' ', 2);
+		}
+		p++;
+	}
 }
 
 bool scan_unfold(struct slice s, struct buf *out)

@@ -39,6 +39,13 @@ bool scan_is_ipv6(struct slice s);  /* IPv6 address without brackets */
 bool scan_has_lone_line_end(struct slice s);
 
 /*
+ * scan_blank: b has a message from that octet on. Folds in its head after which something stands that looks like a
+ * header field of SIP become blanks, which mean the same (RFC 3261 7.3.1): there are peers that know no folds, and
+ * would read another Content-Length there.
+ */
+void scan_blank(struct buf *b, size_t from);
+
+/*
  * scan_unfold: appends s in one line: each fold is one blank (RFC 3261 7.3.1). For what is kept, to be sent later: the
  * lines of others are not written for them. false: s has a control character, and out is as before.
  */

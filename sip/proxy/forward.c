@@ -116,9 +116,12 @@ enum err forward_request(const struct sip_msg *m, const struct forward *f, struc
 {
 	struct plan p = {0};
 	enum err e = plan(&p, m, f);
+	size_t start = out->n;
 
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		edit_apply(&p.edits, out);
+		scan_blank(out, start);
+	}
 	plan_free(&p);
 	return e;
 }
@@ -137,6 +140,7 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 	const struct sip_header *first = msg_each(m, HDR_VIA, NULL);
 	struct slice rest = first->value, item;
 	struct length_line length;
+	size_t start = out->n;
 	struct edit_list l;
 	enum err e;
 	bool bad;
@@ -156,7 +160,9 @@ enum err forward_response(const struct sip_msg *m, struct slice lines, struct bu
 		e = set_length(&l, &length);
 	if (e == ERR_OK && lines.n > 0)
 		e = edit_insert(&l, NULL, lines);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		edit_apply(&l, out);
+		scan_blank(out, start);
+	}
 	return e;
 }

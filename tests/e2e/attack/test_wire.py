@@ -12,7 +12,7 @@ import time
 import pytest
 from peer import certs
 from peer.lab import BINARY, until
-from peer.phone import Phone, Sender
+from peer.phone import Phone, Sender, came_to
 from peer.sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
@@ -68,6 +68,47 @@ def test_smuggle_udp_to_stream(unsigned, net, caller, callee):
         bob.answer(came, 200, f"to {name}", (), INNER, answered)
         ends_where_it_says(eve.peer.take(lambda m, n=name: m.reason == f"to {n}", 5, f"the answer to {name}").raw)
     assert not [m for m in bob.peer.inbox + eve.peer.inbox if m.one("Call-ID") == "inner"]
+
+
+FOLDED = {
+    "Subject": "Subject: a\r\n\tContent-Length: 4", "Subject, blank": "Subject: a\r\n Content-Length : 4\r\n  b",
+    "unknown": "X-Any:\r\n\tl: 4", "From": 'From: "Eve\r\n\tl : 4" <sip:eve@example.org>;tag=1',
+    "To": 'To: "Bob\r\n Via: x"\r\n <sip:bob@example.com>\r\n\t;x=1', "CSeq": "CSeq: 1\r\n MESSAGE",
+    "Content-Length": "Content-Length:\r\n %d", "Via": "Via: SIP/2.0/UDP a;branch=z9hG4bKa;x=\"\r\n\tl: 4\"",
+    "Route": "Route: <sip:example.com;lr>;x=\"\r\n Contact:y\""}
+
+
+DECIDING = b"content-length|l|via|v|from|f|to|t|call-id|i|cseq|contact|m|route|record-route|content-type|c"
+
+
+def no_folds(raw):
+    """No line of the head that begins with blanks is a header field to a reader who does not see them."""
+    lines = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert not [line for line in lines if re.match(rb"[ \t]+(%s)[ \t]*:" % DECIDING, line, re.I)], raw
+    assert len([line for line in lines if re.match(rb"[ \t]*(content-length|l)[ \t]*:", line, re.I)]) == 1, raw
+
+
+@pytest.mark.parametrize("caller, callee", [("udp", "tls"), ("tcp", "udp"), ("tls", "tcp")])
+def test_no_fold_goes_on(unsigned, net, caller, callee):
+    """Some readers know no folds (RFC 3261 7.3.1), and take the rest of a value for a field of its own. In requests, in
+    their answers, and in what this server answers itself."""
+    eve = Sender(unsigned.peer(net, caller), unsigned.user())
+    bob = Phone(unsigned.peer(net, callee), unsigned.user()).register()
+    for name, line in FOLDED.items():
+        for uri in (bob.aor, "sip:nobody@example.com"):
+            fields = {"From": "From: <sip:eve@example.org>;tag=1", "To": "To: <sip:bob@example.com>"}
+            fields[name] = line % len(INNER) if "%" in line else line
+            call_id, octets = eve.octets("MESSAGE", uri, fields, INNER, credentials=False)
+            eve.peer.send(octets)
+            if uri == bob.aor:
+                came = came_to(bob, call_id, eve)
+                no_folds(came.raw)
+                ends_where_it_says(came.raw)
+                assert "Subject" not in name or came.one("Subject").split() == line.replace("\r\n", "").split()[1:]
+                bob.answer(came, 200, "OK", [("X-Fold", "a\r\n\tContent-Length: 4")], INNER)
+            answer = eve.peer.take(lambda m, c=call_id: m.code and m.code >= 200 and m.one("Call-ID") == c, 5, "the answer")
+            assert answer.code == (200 if uri == bob.aor else 404), answer.start
+            no_folds(answer.raw)
 
 
 @pytest.mark.parametrize("name", ["Via", "From", "To", "Call-ID", "CSeq", "Subject"])
