@@ -12,8 +12,8 @@
 void harden_process(void);
 
 /*
- * harden_memory: nothing of this process is written to swap. Only where the system lets it lock as much as it will
- * need; else false, and nothing is locked: half a lock would make later allocations fail.
+ * harden_memory: nothing of this process is written to swap from now on. false: the system does not let it lock all of
+ * its memory, and nothing is locked.
  */
 bool harden_memory(void);
 

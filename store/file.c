@@ -290,6 +290,5 @@ void file_set_aside(int dirfd, const char *name)
 	char bad[FILE_NAME_MAX + 8];
 
 	snprintf(bad, sizeof(bad), "%s.bad", name);
-	if (renameat(dirfd, name, dirfd, bad) != 0)
-		return; /* it stays where it is and is skipped again at the next start */
+	file_rename(dirfd, name, bad);
 }

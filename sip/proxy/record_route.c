@@ -111,8 +111,7 @@ static void name_of(const struct record_route_keys *k, const struct addr *a, boo
 	buf_free(&text);
 }
 
-/* package_of: a hash of the event package of a request; of REFER, which subscribes to one of its own (RFC 3515 2.4.4).
- */
+/* package_of: a hash of the event package of a request. REFER subscribes to one of its own (RFC 3515 2.4.4). */
 static void package_of(const struct record_route_keys *k, const struct sip_msg *m, uint8_t out[HASH_MAX])
 {
 	struct slice parts[] = {S("event "), SLICE_NONE};

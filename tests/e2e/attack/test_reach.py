@@ -1,52 +1,17 @@
 """Where this server connects to because somebody has named the place (G44, proxy.reach): by every way to name one, over
 every transport, with a witness that listens there."""
 
-import contextlib
 import itertools
-import socket
 
 import pytest
 from peer.phone import Dialog, Phone
 from peer.sipclient import Agent
+from peer.witness import Witness
 
 TRANSPORTS = ("udp", "tcp")
 WAYS = ("request-uri", "route", "contact", "remote target")
 REACHES = {"": {}, "public,private": {}, "public": {}, "127.0.0.8": {"127.0.0.8"}, "127.0.0.0/29": {"127.0.0.1"},
            "private, 127.0.0.8/32": {"127.0.0.8"}, "any": {"127.0.0.8", "127.0.0.1"}}
-
-
-class Witness:
-    """Somebody at an address, who sees what comes by UDP and TCP."""
-
-    def __init__(self, host):
-        self.host = host
-        while True:
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind((host, 0))
-            self.port = self.udp.getsockname()[1]
-            self.tcp = socket.socket()
-            try:
-                self.tcp.bind((host, self.port))
-                break
-            except OSError:
-                self.close()
-        self.tcp.listen()
-        self.udp.settimeout(0)
-        self.tcp.settimeout(0)
-
-    def uri(self, transport, user="x"):
-        return f"sip:{user}@{self.host}:{self.port};transport={transport}"
-
-    def hit(self):
-        for attempt in (lambda: self.udp.recv(65536), self.tcp.accept):
-            with contextlib.suppress(BlockingIOError):
-                attempt()
-                return True
-        return False
-
-    def close(self):
-        self.udp.close()
-        self.tcp.close()
 
 
 def named(way, phone, uri, net, server):

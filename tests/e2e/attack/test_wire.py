@@ -14,6 +14,7 @@ from peer import certs
 from peer.lab import BINARY, until
 from peer.phone import Phone, Sender, came_to
 from peer.sipclient import Agent, StreamPeer, certificate_of, credential_of, tls_context, token
+from peer.witness import Witness
 
 METHODS = ("OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH", "NOTIFY", "MESSAGE", "INVITE", "ACK", "CANCEL", "BYE", "PRACK",
            "UPDATE", "REFER", "INFO", "FROBNICATE")
@@ -139,40 +140,9 @@ def test_a_lone_line_end_ends_the_connection(lab, net, transport, lone):
 
 # --- reflection ---
 
-class Victim:
-    """An address that asked for nothing: whatever comes there was sent by the server."""
-
-    def __init__(self):
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = socket.socket()
-        while True:
-            self.udp.bind(("127.0.0.2", 0))
-            self.port = self.udp.getsockname()[1]
-            try:
-                self.tcp.bind(("127.0.0.2", self.port))
-                break
-            except OSError:
-                self.udp.close()
-                self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp.listen()
-        self.udp.setblocking(False)
-        self.tcp.setblocking(False)
-
-    def hit(self):
-        for attempt in (lambda: self.udp.recv(65536), self.tcp.accept):
-            with contextlib.suppress(BlockingIOError):
-                attempt()
-                return True
-        return False
-
-    def close(self):
-        self.udp.close()
-        self.tcp.close()
-
-
 @pytest.fixture
 def victim():
-    one = Victim()
+    one = Witness("127.0.0.2")
     yield one
     one.close()
 
