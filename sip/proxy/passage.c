@@ -15,7 +15,7 @@ enum {
 struct passing {
 	const struct passage *p;
 	const struct sip_msg *request; /* NULL: it is of a request */
-	struct slice value;
+	struct slice name, value;
 };
 
 typedef bool (*passing_fn)(const struct passing *w);
@@ -45,15 +45,30 @@ static bool answers_nobody(const struct passing *w)
 	return true;
 }
 
+static bool contains(struct slice s, struct slice word)
+{
+	for (size_t i = 0; i + word.n <= s.n; i++)
+		if (slice_ieq(slice_sub(s, i, i + word.n), word))
+			return true;
+	return false;
+}
+
 /* answers_call: phones take a Call-Info with answer-after for an intercom, and open the microphone. */
 static bool answers_call(const struct passing *w)
 {
-	const struct slice word = S("answer-after");
+	return contains(w->value, S("answer-after"));
+}
 
-	for (size_t i = 0; i + word.n <= w->value.n; i++)
-		if (slice_ieq(slice_sub(w->value, i, i + word.n), word))
-			return true;
-	return false;
+/* answers_by_name: each maker has a field of his own for it: P-Auto-Answer, X-Auto-Answer, Answer-After. */
+static bool answers_by_name(const struct passing *w)
+{
+	return contains(w->name, S("answer"));
+}
+
+/* is_private: RFC 5727 4: P- fields mean something between networks that trust each other, such as P-Served-User. */
+static bool is_private(const struct passing *w)
+{
+	return slice_istarts(w->name, S("P-"));
 }
 
 /* The table. if_so NULL: whatever the value is. */
@@ -81,16 +96,17 @@ static const struct {
 	{HDR_PRIV_ANSWER_MODE, ALWAYS | OF_STRANGERS, NULL},
 	{HDR_ALERT_INFO, ALWAYS | OF_STRANGERS, NULL},
 	{HDR_CALL_INFO, ALWAYS | OF_STRANGERS, answers_call},
+	{HDR_OTHER, ALWAYS | OF_STRANGERS, answers_by_name},
+	{HDR_OTHER, ALWAYS | OF_STRANGERS | OF_NAMES, is_private},
 };
 
 static bool is_taken_out(const struct passing *w, enum header id)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].id == id)
-			return (rules[i].when & (w->request == NULL ? REQUEST : RESPONSE)) != 0 &&
-			       !((rules[i].when & OF_STRANGERS) != 0 && w->p->from_user) &&
-			       !((rules[i].when & OF_NAMES) != 0 && w->p->names) &&
-			       (rules[i].if_so == NULL || rules[i].if_so(w));
+		if (rules[i].id == id && (rules[i].when & (w->request == NULL ? REQUEST : RESPONSE)) != 0 &&
+		    !((rules[i].when & OF_STRANGERS) != 0 && w->p->from_user) &&
+		    !((rules[i].when & OF_NAMES) != 0 && w->p->names) && (rules[i].if_so == NULL || rules[i].if_so(w)))
+			return true;
 	return false;
 }
 
@@ -102,6 +118,7 @@ static enum err take_out(struct passing *w, struct edit_list *l, unsigned *left)
 	for (unsigned i = 0; i < l->msg->header_count && e == ERR_OK; i++) {
 		const struct sip_header *h = &l->msg->headers[i];
 
+		w->name = h->name;
 		w->value = h->value;
 		if (is_taken_out(w, h->id))
 			e = edit_replace(l, h, SLICE_NONE);

@@ -149,9 +149,10 @@ def test_no_challenge_of_ours_comes_back(ends):
 # --- what the table of passage.c takes out ---
 
 NAMES = ["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID"]
-RINGS = ["Alert-Info", "Answer-Mode", "Priv-Answer-Mode"]
+RINGS = ["Alert-Info", "Answer-Mode", "Priv-Answer-Mode", "P-Auto-Answer", "X-Auto-Answer", "answer-after", "P-Served-User",
+         "p-charging-vector"]
 OTHERS = [("Privacy", "none"), ("Call-Info", "<http://example.org/photo>;purpose=icon"), ("Diversion", "<sip:x@y>"),
-          ("History-Info", "<sip:x@y>;index=1"), ("Reply-To", "<sip:x@y>")]
+          ("History-Info", "<sip:x@y>;index=1"), ("Reply-To", "<sip:x@y>"), ("X-Serial", "1"), ("Supported", "100rel")]
 
 
 def told(message, names):
