@@ -73,17 +73,20 @@ static uint16_t read_q(struct slice s)
 	return (uint16_t)fraction;
 }
 
-/* keep_param: appends one parameter as it was written. They come back in the Contacts of each 200. */
-static void keep_param(struct buf *out, const struct param *p)
+/* keep_param: appends one parameter. They come back in the Contacts of each 200, so folds and CTLs are not kept. */
+static bool keep_param(struct buf *out, const struct param *p)
 {
+	bool clean;
+
 	buf_addc(out, ';');
 	buf_add(out, p->name);
 	if (p->value.p == NULL)
-		return;
+		return true;
 	buf_adds(out, p->quoted ? "=\"" : "=");
-	buf_add(out, p->value);
+	clean = scan_unfold(p->value, out);
 	if (p->quoted)
 		buf_addc(out, '"');
+	return clean;
 }
 
 static bool read_reg_id(const struct param *p, uint32_t *out)
@@ -112,7 +115,8 @@ static bool read_params(struct plan *p, struct change *c, bool *has_expires)
 			c->q = read_q(one.value);
 		if (slice_ieq(one.name, S("reg-id")) && !read_reg_id(&one, &c->reg_id))
 			return register_refuse(p, 400, "Bad reg-id");
-		keep_param(&p->params, &one);
+		if (!keep_param(&p->params, &one))
+			return register_refuse(p, 400, "Control Character In Contact");
 	}
 	c->params_end = p->params.n;
 	return true;

@@ -240,6 +240,20 @@ def test_3327_path(lab, net, user, transport):
     assert register(agent, "<sip:a@h>", Path="sip:p1;lr", Require="path").code == 400
 
 
+@pytest.mark.parametrize("kept", ['<sip:a@h>;x="a%sb"', "<sip:a@h>;x%s=%sb", "<sip:a@h>%s;%sx=b", '"A%sb" <sip:a@h>;x=b', '<sip:a@h>;x="%s"'])
+def test_what_is_kept_of_a_contact_is_one_line(lab, net, user, kept):
+    """It comes back in every 200, on other connections and later. Of the folds in it one blank is left each."""
+    agent, other = lab.agent(net, user, "udp"), lab.agent(net, user, "tcp")
+    for fold in ("\r\n ", "\r\n\t\r\n ", " \r\n  "):
+        assert register(agent, kept.replace("%s", fold)).code == 200
+        answer = register(other)
+        assert answer.code == 200 and not re.search(rb"\r\n[ \t]", answer.raw), answer.raw
+        assert set(bound(answer)["sip:a@h"]) == {"x", "expires"}
+    for control in ("\\\x01", "\\\x7f"):
+        refused = register(agent, f'<sip:b@h>;x="{control}"')
+        assert refused.code == 400 and set(bound(register(other))) == {"sip:a@h"}
+
+
 def test_8_2_2_3_require(lab, net, user):
     agent = lab.agent(net, user)
     refused = register(agent, "<sip:a@h>", Require="path, gruu, outbound, x")
