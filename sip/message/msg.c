@@ -143,6 +143,7 @@ static size_t field_end(struct slice raw)
 static const char *parse_field(struct sip_header *h, struct slice line)
 {
 	struct slice name;
+	bool clean;
 
 	*h = (struct sip_header){.name = SLICE_NONE, .line = line};
 	if (!slice_cut(slice_sub(line, 0, line.n - 2), ':', &name, &h->value))
@@ -154,10 +155,12 @@ static const char *parse_field(struct sip_header *h, struct slice line)
 		return "Bad Header Field Name";
 	h->name = name;
 	h->id = header_of(name);
+	/* Before blanks are taken off the ends: a lone LF there makes another end of the head to other readers. */
+	clean = value_is_clean(h->value);
 	h->value = slice_trim(h->value);
 	if (h->value.n > SIP_HEADER_MAX)
 		return "Header Field Too Long";
-	return value_is_clean(h->value) ? NULL : "Control Character in Header Field";
+	return clean ? NULL : "Control Character in Header Field";
 }
 
 static void add_field(struct sip_msg *m, const struct sip_header *h)
