@@ -2,7 +2,7 @@
 
 #include "sip/message/scan.h"
 
-/* A Via tells where answers go, so it is read strictly; only the comments of RFC 2543 are skipped. */
+/* A Via tells where answers go, and whose transaction it is, so it is read strictly. */
 
 /* parse_protocol: "SIP" SLASH "2.0" SLASH transport LWS (RFC 3261 25.1); blanks may stand around the slashes. */
 static enum err parse_protocol(struct slice *s, struct slice *transport)
@@ -54,23 +54,6 @@ static enum err parse_sent_by(struct slice *s, struct via *v)
 	return ERR_OK;
 }
 
-/*
- * without_comment: old implementations (RFC 2543) put a comment in parentheses behind the parameters. It means nothing.
- */
-static struct slice without_comment(struct slice s)
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	for (; n < s.n && (quoted || s.p[n] != '('); n++) {
-		if (s.p[n] == '\\' && quoted)
-			n++;
-		else if (s.p[n] == '"')
-			quoted = !quoted;
-	}
-	return slice_trim(slice_sub(s, 0, n));
-}
-
 enum err via_parse(struct slice s, struct via *out)
 {
 	struct via v = {.text = s};
@@ -84,16 +67,20 @@ enum err via_parse(struct slice s, struct via *out)
 	e = parse_sent_by(&rest, &v);
 	if (e != ERR_OK)
 		return e;
-	v.params = without_comment(rest);
+	v.params = rest;
 	if (!scan_params_check(v.params))
 		return ERR_SYNTAX;
 	rest = v.params;
 	while (scan_param(&rest, &p, &bad)) {
-		/* Of a parameter that is there twice the first one with a value counts. */
-		if (v.branch.p == NULL && slice_ieq(p.name, S("branch")))
-			v.branch = p.value;
-		else if (v.received.p == NULL && slice_ieq(p.name, S("received")))
-			v.received = p.value;
+		struct slice *one = slice_ieq(p.name, S("branch"))     ? &v.branch
+				    : slice_ieq(p.name, S("received")) ? &v.received
+								       : NULL;
+
+		/* RFC 3261 7.3.1: none may be there twice: another reader could go by the other one. */
+		if (one != NULL && (one->p != NULL || p.value.p == NULL))
+			return ERR_SYNTAX;
+		if (one != NULL)
+			*one = p.value;
 		else if (slice_ieq(p.name, S("rport")))
 			v.rport = true;
 	}
