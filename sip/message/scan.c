@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "sip/message/limits.h"
-#include "sip/message/proto.h"
 
 /*
  * Classes of octets and the scanners over them. One table look-up answers what an octet may be; octets from 0x80 on are
@@ -61,29 +60,37 @@ bool scan_has_lone_line_end(struct slice s)
 	return false;
 }
 
-/* skip_blanks: unlike scan_skip it ends at a fold, and at the end of a line. */
-static struct slice skip_blanks(struct slice s)
+/*
+ * hides_field: does a header field seem to begin where a fold goes on, or an empty line? Folds and blanks mean nothing
+ * to who does not see them, so those in front and those before the colon are passed over. A From may have its address
+ * on a line of its own, and no header field is called like its scheme.
+ */
+static bool hides_field(struct slice s)
 {
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_sub(s, 1, s.n);
-	return s;
+	size_t n = 0;
+	struct slice name;
+
+	while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t'))
+		n++;
+	if (n == s.n || s.p[n] == '\r')
+		return true;
+	s = scan_skip(s);
+	name = scan_token(&s);
+	s = scan_skip(s);
+	return s.n > 0 && s.p[0] == ':' && !slice_ieq(name, S("sip")) && !slice_ieq(name, S("sips")) &&
+	       !slice_ieq(name, S("tel"));
 }
 
 void scan_blank(struct buf *b, size_t from)
 {
 	char *p = b->p + from, *end = b->p + b->n;
-	struct slice rest, name;
 
 	while (end - p > 2 && (p = memchr(p, '\r', (size_t)(end - p) - 2)) != NULL) {
 		if (memcmp(p, "\r\n\r", 3) == 0)
 			return;
-		if (p[1] == '\n' && (p[2] == ' ' || p[2] == '\t')) {
-			rest = skip_blanks(slice_of(p + 2, (size_t)(end - p) - 2));
-			name = scan_token(&rest);
-			rest = skip_blanks(rest);
-			if (rest.n > 0 && rest.p[0] == ':' && header_of(name) != HDR_OTHER)
-				memset(p, ' ', 2);
-		}
+		if (p[1] == '\n' && (p[2] == ' ' || p[2] == '\t') &&
+		    hides_field(slice_of(p + 2, (size_t)(end - p) - 2)))
+			memset(p, ' ', 2);
 		p++;
 	}
 }

@@ -39,9 +39,9 @@ bool scan_is_ipv6(struct slice s);  /* IPv6 address without brackets */
 bool scan_has_lone_line_end(struct slice s);
 
 /*
- * scan_blank: b has a message from that octet on. Folds in its head after which something stands that looks like a
- * header field of SIP become blanks, which mean the same (RFC 3261 7.3.1): there are peers that know no folds, and
- * would read another Content-Length there.
+ * scan_blank: b has a message from that octet on. Folds in its head after which a header field seems to stand become
+ * blanks, which mean the same (RFC 3261 7.3.1): there are peers that know no folds, and would read another
+ * Content-Length there, or a field that passage.c takes out.
  */
 void scan_blank(struct buf *b, size_t from);
 
