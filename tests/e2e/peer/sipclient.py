@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 
-from peer import certs, digest, multipart
+from peer import certs, digest, multipart, reader
 
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "c": "content-type", "e":
            "content-encoding", "l": "content-length", "s": "subject", "k": "supported", "o": "event", "u":
@@ -267,6 +267,7 @@ class Peer:
 
     def receive(self, raw, source=None):
         message = Message(raw, self)
+        reader.agree(message)
         if not self.behind_proxy:
             conform(message)
         message.source = source
