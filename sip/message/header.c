@@ -201,7 +201,8 @@ static enum err digest_one(struct slice item, struct digest_params *d)
 	return ERR_OK;
 }
 
-enum err digest_params_parse(struct slice s, struct digest_params *out)
+/* params_of: the list behind that scheme. */
+static enum err params_of(struct slice s, struct slice wanted, struct digest_params *out)
 {
 	struct digest_params d = {0};
 	struct slice scheme, item;
@@ -211,7 +212,7 @@ enum err digest_params_parse(struct slice s, struct digest_params *out)
 	scheme = scan_token(&s);
 	if (scheme.n == 0)
 		return ERR_SYNTAX;
-	if (!slice_ieq(scheme, S("Digest")))
+	if (!slice_ieq(scheme, wanted))
 		return ERR_UNSUPPORTED;
 	if (s.n == 0 || !char_is(s.p[0], CHAR_LWS))
 		return ERR_SYNTAX;
@@ -225,6 +226,11 @@ enum err digest_params_parse(struct slice s, struct digest_params *out)
 		return ERR_SYNTAX;
 	*out = d;
 	return ERR_OK;
+}
+
+enum err digest_params_parse(struct slice s, struct digest_params *out)
+{
+	return params_of(s, S("Digest"), out);
 }
 
 /* has_digest: does "Digest" stand in s with a blank behind it, be it between quotes? */
@@ -262,7 +268,8 @@ bool digest_may_be_of(struct slice s, struct slice realm)
 	case ERR_OK:
 		return d.realm.p == NULL || same_realm(d.realm, realm);
 	case ERR_UNSUPPORTED:
-		return has_digest(s); /* lists of challenges are not SIP (RFC 3261 7.3.1), and are read all the same */
+		/* Lists of challenges are not SIP (RFC 3261 7.3.1), and are read all the same. */
+		return has_digest(s) || (params_of(s, S("Basic"), &d) == ERR_OK && same_realm(d.realm, realm));
 	default:
 		return true;
 	}

@@ -67,7 +67,8 @@ MUST_USE enum err digest_params_parse(struct slice s, struct digest_params *out)
 /*
  * digest_may_be_of: may some reader take s, the value of a challenge or of credentials, for Digest of this realm? A
  * realm is compared without case, escapes and outer blanks. true as well for Digest whose realm cannot be read without
- * doubt. Other schemes are of nobody.
+ * doubt, and for a challenge by Basic in this realm: RFC 3261 22 has no Basic, but who answers it shows his password.
+ * Other schemes are of nobody.
  */
 bool digest_may_be_of(struct slice s, struct slice realm);
 

@@ -242,6 +242,8 @@ static void digest_of_whom(void **state)
 		"",
 		"Bearer realm=\"a\", Digest realm=\"example.com\"",
 		"Basic realm=\"a\",digest\trealm=example.com",
+		"Basic realm=\"example.com\"",
+		"basic charset=\"UTF-8\", Realm=example.com",
 	};
 	static const char *const others[] = {
 		"Digest realm=\"example.org\"",
@@ -254,6 +256,7 @@ static void digest_of_whom(void **state)
 		"Bearer realm=\"example.com\"",
 		"Bearer authz_server=\"https://digest/\"",
 		"Basic ZGlnZXN0IHJlYWxtPQ==",
+		"Basic realm=\"example.org\"",
 		"AKAv1 realm=\"example.com\"",
 	};
 

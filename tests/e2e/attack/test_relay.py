@@ -17,7 +17,7 @@ HOSTILE = [
     'DIGEST nonce="n", REALM="EXAMPLE.Com"', "Digest realm=example.com, nonce=n", 'Digest\r\n realm="example.com", nonce="n"',
     'Digest realm="ex\\ample.com"', 'Digest realm=" example.com "', 'Digest nonce="n"', "Digest", 'Digest realm="example.com',
     'Digest realm="other", nonce="n", Digest realm="example.com", nonce="n"', 'Bearer realm="a", Digest realm="example.com"',
-    'Digest realm="other", realm="example.com"', 'Digest realm="other";realm="example.com"']
+    'Basic realm="example.com"', 'Digest realm="other", realm="example.com"', 'Digest realm="other";realm="example.com"']
 FOREIGN = ['Digest realm="example.org", nonce="n", qop="auth"', 'Bearer realm="example.com", scope="sip"',
            'Digest realm="an.example.com.example", nonce="n"', "Basic YWxpY2U6c2VjcmV0"]
 ASKS = ("WWW-Authenticate", "Proxy-Authenticate")
