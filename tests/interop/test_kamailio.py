@@ -1,9 +1,9 @@
 """Kamailio as the proxy of another domain, and as one between two domains of vouch."""
 
 import pytest
-from others.kamailio import TLS, Kamailio
+from others.kamailio import PASSWORD, TLS, Kamailio
 from others.program import needs, serves
-from peer import certs
+from peer import certs, digest
 from peer.identity import Judge
 from peer.lab import Process, Server, User, until
 from peer.phone import Dialog, Phone
@@ -13,6 +13,9 @@ pytestmark = [needs("kamailio", "kamailio"),
               pytest.mark.skipif(not TLS, reason="the TLS module of Kamailio is not found (kamailio-tls-modules)")]
 
 BODY = bytes(range(256))
+# Users of example.net for whom Kamailio wants a password, and in whose name.
+ASKS = {f"{name}{code}": (code, realm) for code in (401, 407)
+        for name, realm in (("ours", "example.com"), ("credential", "credential.example.com"), ("theirs", "example.net"))}
 
 
 @pytest.fixture(scope="module", params=["tls", "tcp", "udp"])
@@ -20,7 +23,7 @@ def domains(request, labs, tmp_path_factory):
     """example.com, a vouch, and example.net, a Kamailio, with that transport between them."""
     folder, com, link = tmp_path_factory.mktemp("k"), labs.server(), request.param
     net = Kamailio(folder, "example.net", {"example.com": (link, com.port + (link == "tls"))}, com.directory, com.ca,
-                   named=link == "tls")
+                   named=link == "tls", asks=ASKS)
     com.options = [f"route.example.net={link}:127.0.0.1:{net.port + (link == 'tls')}"]
     com.start()
     try:
@@ -147,6 +150,41 @@ def test_calls_that_come_to_nothing(alice, bob, out):
     assert cancelled.branch == came.branch
     other.answer(cancelled, 200)
     answered(one, other, sent, came, 487)
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE", "SUBSCRIBE"])
+@pytest.mark.parametrize("user", ASKS)
+def test_kamailio_asks_for_a_password(domains, alice, user, method):
+    """RFC 3261 22.1, DIG-10: in the name of example.com only example.com asks. A challenge of example.net's own comes through,
+    and what answers it, in the same header field as what example.com was told."""
+    between, (code, realm), uri = domains[1], ASKS[user], f"sip:{user}@example.net"
+    asked = alice.agent.new(method, uri, {"Contact": alice.contact, "Event": "presence"})
+    alice.send(asked)
+    ours = alice.agent.pick(alice.told(asked, 407))
+
+    def told(theirs, count):
+        """What comes of the request with an answer to the challenge of each."""
+        again = alice.agent.authorize(asked, ours, nc=count).set("CSeq", f"{count + 1} {method}")
+        again.set("Proxy-Authorization", again.get("Authorization")).set("Authorization", None)
+        if theirs:
+            again.add("Authorization" if code == 401 else "Proxy-Authorization",
+                      digest.answer(theirs, user, PASSWORD, method, uri))
+        alice.send(again)
+        answer = alice.net.wait(lambda: alice.find(again, lambda m: m.code and m.code >= 200), 5, "the answer")
+        if method == "INVITE" and answer.code >= 300:
+            alice.send(alice.ack_of_failure(again, answer))
+        return answer
+
+    answer = told(None, 1)
+    if realm == "example.net":
+        challenge, = digest.challenges(answer)
+        assert answer.code == code and challenge["realm"] == "example.net"
+        assert told(challenge, 2).start == "SIP/2.0 200 Known"
+        assert 'realm="example.net"' in between.said()
+    else:
+        assert answer.start == "SIP/2.0 502 Challenge In The Name Of This Server" and not digest.challenges(answer)
+    seen = [line for line in between.said().splitlines() if "with <" in line]
+    assert seen and not [line for line in seen if "example.com" in line]
 
 
 def test_presence_of_a_stranger(alice, bob):

@@ -10,11 +10,13 @@ import pytest
 from others.baresip import MODULES, Baresip
 from others.program import needs
 from peer.lab import running, until
-from peer.phone import Dialog, Phone, registered
+from peer.phone import Dialog, Far, Phone, registered
 
 pytestmark = [needs("baresip-core", "baresip"), pytest.mark.skipif(not MODULES, reason="the modules of baresip are not found")]
 
 ALL = ["udp", "tcp", "tls"]
+SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+          "m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n").encode()
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +137,64 @@ def eve(lab, net):
     return made.register()
 
 
+# What whoever is called says in the name of example.com, with a nonce of its server.
+CHALLENGES = {
+    "plain": ("udp", 401, "WWW-Authenticate", 'Digest realm="example.com", nonce="%s", qop="auth"'),
+    "proxy": ("tcp", 407, "Proxy-Authenticate", 'Digest realm="example.com", nonce="%s", qop="auth", algorithm=MD5'),
+    "capital": ("tcp", 401, "www-authenticate", 'DIGEST realm="EXAMPLE.com", nonce="%s"'),
+    "escaped": ("udp", 401, "WWW-Authenticate", 'Digest realm="ex\\ample.com", nonce="%s", qop="auth"')}
+
+
+@pytest.fixture(params=[True, False], ids=["user", "stranger"])
+def mallory(lab, net, request):
+    """Who is called, and asks for passwords: a user of the domain, or somebody at another address."""
+    if request.param:
+        made = Phone(lab.peer(net, "udp"), lab.user())
+        made.agent.algorithm = "MD5"
+        return made.register()
+    made = Far(lab, net, "udp")
+    made.peer.answer = None
+    return made
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE", "BYE"])
+@pytest.mark.parametrize("form", CHALLENGES)
+def test_it_proves_itself_to_its_server_only(lab, net, baresip, user, mallory, form, method):
+    """baresip answers whoever asks, as repro-call-as-another has its victim do. It is not asked, and nobody gets an answer."""
+    transport, code, name, challenge = CHALLENGES[form]
+    called = mallory.aor if isinstance(mallory, Phone) else mallory.uri
+    phone = baresip(user, transport, [called])
+    phone.says("[1 binding]")
+    probe = Phone(lab.peer(net, "tcp"), lab.user())
+    probe.agent.algorithm = "MD5"
+    message = probe.agent.new("MESSAGE", "sip:x@example.org")
+    probe.send(message)
+    nonce = probe.agent.pick(probe.told(message, 407))["nonce"]
+    if method == "MESSAGE":
+        phone.command("contact_next")
+        phone.command("message", "hello")
+    else:
+        phone.command("dial", called)
+    came = mallory.peer.take(lambda m: m.method in ("MESSAGE", "INVITE"), 5)
+    if method == "BYE":
+        mallory.answer(came, 200, "OK", [("Contact", mallory.contact), ("Content-Type", "application/sdp")], SDP)
+        mallory.peer.take(lambda m: m.method == "ACK", 5)
+        phone.wait("CALL_ESTABLISHED")
+        phone.command("hangup")
+        came = mallory.peer.take(lambda m: m.method == "BYE", 5)
+    mallory.answer(came, code, "Who Are You", [(name, challenge % nonce)])
+    phone.says("\nSIP/2.0 502 Challenge In The Name Of This Server")
+    net.idle(0.5)
+    assert "Who Are You" not in phone.said()
+    assert not [m for m in [came] + mallory.peer.inbox if m.all("Authorization") or m.all("Proxy-Authorization")]
+    assert not [m for m in mallory.peer.inbox if m.method != "ACK"]
+
+
 def test_a_call_to_it_over_tls(net, baresip, user, eve):
     """Set up and ended by the other side, which follows the route set: ACK and BYE reach it."""
     phone = baresip(user, "tls")
     phone.says("[1 binding]")
-    offer = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-             "m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n").encode()
-    invite = eve.agent.new("INVITE", user.aor, {"Contact": eve.contact, "Content-Type": "application/sdp"}, offer)
+    invite = eve.agent.new("INVITE", user.aor, {"Contact": eve.contact, "Content-Type": "application/sdp"}, SDP)
     sent = eve.prove_first(invite)
     eve.told(sent, 180)
     net.wait(lambda: phone.happened("CALL_INCOMING"), 5, "the call")

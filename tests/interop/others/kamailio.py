@@ -34,6 +34,7 @@ loadmodule "registrar.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "xlog.so"
+loadmodule "auth.so"
 modparam("tls", "tls_method", "TLSv1.2+")
 modparam("tls", "certificate", "{certificate}")
 modparam("tls", "private_key", "{key}")
@@ -44,6 +45,7 @@ modparam("rr", "enable_full_lr", 1)
 
 request_route {{
 	xlog("L_WARN", "came $rm $ru from $fu by $proto $si:$sp\\n");
+	xlog("L_WARN", "with <$hdr(Authorization)> <$hdr(Proxy-Authorization)>\\n");
 	if (!mf_process_maxfwd_header("70")) {{
 		sl_send_reply("483", "Too Many Hops");
 		exit;
@@ -72,6 +74,7 @@ request_route {{
 			sl_reply_error();
 		exit;
 	}}
+{challenges}
 	if ($rd == "{domain}") {{
 		if (!lookup("location")) {{
 			sl_send_reply("404", "Not Found");
@@ -91,13 +94,22 @@ route[RELAY] {{
 """
 OTHER = """	if (($du == $null && $rd == "{name}") || $dd == "{name}")
 		$du = "sip:127.0.0.1:{port};transport={transport}";"""
+PASSWORD = "open sesame"
+CHALLENGE = """	if ($rU == "{user}") {{
+		if (pv_{kind}_authenticate("{realm}", "{password}", "0"))
+			sl_send_reply("200", "Known");
+		else
+			{kind}_challenge("{realm}", "1");
+		exit;
+	}}"""
 
 
 class Kamailio(Program):
     """`others` says where domains are: {name: (transport, port)}; `names` what else its certificate has. `ca` is trusted, and
-    `directory` has the CA that makes its certificate. `named`: Record-Route has the domain, not the address."""
+    `directory` has the CA that makes its certificate. `named`: Record-Route has the domain, not the address. `asks`: for whom
+    it wants a password: {user: (401 or 407, realm)}; it is the one that others.kamailio.PASSWORD says."""
 
-    def __init__(self, folder, domain, others, directory, ca, names=(), named=False):
+    def __init__(self, folder, domain, others, directory, ca, names=(), named=False, asks=()):
         self.port, self.domain = free_ports(4), domain
         certificate, key = program.domain_certificate(directory, domain, f"sip:{domain}", f"DNS:{domain}",
                                                       *(f"sip:{name}" for name in names))
@@ -105,5 +117,7 @@ class Kamailio(Program):
         path.write_text(CONFIGURATION.format(
             domain=domain, port=self.port, tls=self.port + 1, certificate=certificate, key=key, ca=ca,
             record_route=f'record_route_advertised_address("{domain}:{self.port + 1}")' if named else "record_route()",
+            challenges="\n".join(CHALLENGE.format(user=user, password=PASSWORD, realm=asks[user][1],
+                                                  kind={401: "www", 407: "proxy"}[asks[user][0]]) for user in asks),
             others="\n".join(OTHER.format(name=name, transport=where[0], port=where[1]) for name, where in others.items())))
         super().__init__(folder, "kamailio", "kamailio", "-f", path, "-DD", "-E", "-m", 32, "-M", 4, "-Y", folder, "-w", folder)
