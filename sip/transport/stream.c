@@ -321,8 +321,10 @@ static void on_octets(struct stream *s, struct slice octets)
 /* At most READS_A_TURN reads, so that a fast peer does not keep the others waiting. */
 static void on_readable(struct stream *s)
 {
+	char *scratch = s->all->scratch;
+
 	for (int i = 0; i < READS_A_TURN && may_read(s); i++) {
-		ssize_t n = recv(s->fd, s->all->scratch, SCRATCH, 0);
+		ssize_t n = recv(s->fd, scratch, SCRATCH, 0);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			break;
@@ -330,7 +332,8 @@ static void on_readable(struct stream *s)
 			stream_close(s, n == 0 ? "closed by the peer" : strerror(errno));
 			break;
 		}
-		on_octets(s, slice_of(s->all->scratch, (size_t)n));
+		on_octets(s, slice_of(scratch, (size_t)n));
+		mem_wipe(scratch, (size_t)n);
 		if ((size_t)n < SCRATCH)
 			break;
 	}

@@ -206,10 +206,13 @@ static void on_readable(void *arg, int events)
 			struct peer local = u->at;
 			uint32_t waited_ms = 0;
 
-			if (h->msg_flags & MSG_TRUNC)
-				continue;
-			read_control(h, &local, &waited_ms);
-			u->fn(u->arg, &b->remote[i], &local, slice_of(b->octets[i], b->headers[i].msg_len), waited_ms);
+			if ((h->msg_flags & MSG_TRUNC) == 0) {
+				read_control(h, &local, &waited_ms);
+				u->fn(u->arg, &b->remote[i], &local, slice_of(b->octets[i], b->headers[i].msg_len),
+				      waited_ms);
+			}
+			/* The batch stays; a password or key that somebody sent in the clear does not. */
+			mem_wipe(b->octets[i], b->headers[i].msg_len);
 		}
 		/* An error belongs to an earlier datagram and is told once; datagrams may lie behind it. */
 		if (n < BATCH && (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK))

@@ -102,6 +102,24 @@ def test_memory_secrets(server, net, tmp_path, transport):
     assert not any(counts.values()), counts
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_memory_of_what_was_refused(server, net, transport):
+    """A phone that publishes its key in the clear is refused, and so is a body that nobody takes; neither stays in a buffer."""
+    other = server()
+    user = other.user()
+    key, numbers = certs.pair(user.aor)[1], certs.rsa_key().private_numbers()
+    agent = other.agent(net, user, transport)
+    for method, uri in (("PUBLISH", user.aor), ("PUBLISH", "sip:nobody@example.com"), ("MESSAGE", user.aor),
+                        ("FROBNICATE", "sip:example.com"), ("PUBLISH", user.aor)):
+        asked = agent.new(method, uri, {"Event": "credential", "Content-Type": "application/pkcs8"}, key)
+        assert agent.exchange(asked).code >= 400
+    if transport != "udp":
+        agent.peer.close()
+    needles = {"p": numbers.p.to_bytes(128, "big")[:32], "q": numbers.q.to_bytes(128, "big")[40:72]}
+    until(lambda: not any(found(other.process.child.pid, needles).values()),
+          40 if transport == "udp" else 5, "memory without the key")
+
+
 def test_S_41_no_process_of_ours_can_be_read_by_its_user(labs, public):
     """No core file, and what is in /proc belongs to root: the server, and a verb that holds a private key."""
     other = labs.server().directory
