@@ -78,8 +78,7 @@ static bool read_name(struct slice m, size_t *at, char out[DNS_NAME_MAX], bool *
 			to = get16(m, from) & 0x3fff;
 			if (pointers == 1)
 				*at = from + 2;
-			/* RFC 1035 4.1.4: a pointer leads to a prior name. Each one leads further back, so the walk
-			 * ends. */
+			/* RFC 1035 4.1.4: a pointer leads to a prior name: each one further back, so the walk ends. */
 			if (to >= start)
 				return false;
 			from = start = to;

@@ -48,8 +48,7 @@ static struct slice bad_domain(const char *list)
 	return SLICE_NONE;
 }
 
-/* realm_is_fine: it stands between quotes in challenges and between colons under a hash, and needs escapes in neither.
- */
+/* realm_is_fine: it stands between quotes in challenges and between colons under a hash; neither has escapes then. */
 static bool realm_is_fine(const char *realm)
 {
 	struct slice s = slice_str(realm);
@@ -60,8 +59,7 @@ static bool realm_is_fine(const char *realm)
 	return slice_trim(s).n == s.n;
 }
 
-/* read_reach: what identity.fetch-allow and proxy.reach allow. Certificates come from the public Internet in any case.
- */
+/* read_reach: identity.fetch-allow, besides the public Internet, where certificates come from, and proxy.reach. */
 static bool read_reach(const struct config *c, struct reach *fetch, struct reach *proxy, struct buf *why)
 {
 	static const char expected[] =

@@ -56,7 +56,4 @@ struct slice peer_prefix(const struct peer *p);
  */
 struct slice peer_octets(const struct peer *p);
 
-/* peer_octets: the octets of the address, 4 also of an IPv4-mapped IPv6 address, else 16. Points into p. */
-struct slice peer_octets(const struct peer *p);
-
 #endif
