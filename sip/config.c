@@ -23,6 +23,10 @@
 	{ \
 		s, k, TYPE_ADDRESSES, AT(f), "", 0, 0, NULL, w, h \
 	}
+#define LISTENERS(s, k, f, w, h) \
+	{ \
+		s, k, TYPE_LISTENERS, AT(f), "", 0, 0, NULL, w, h \
+	}
 #define NUMBER(s, k, f, d, lo, hi, w, h) \
 	{ \
 		s, k, TYPE_NUMBER, AT(f), d, lo, hi, NULL, w, h \
@@ -46,11 +50,12 @@
 /* clang-format off */
 static const struct entry table[] = {
 TEXT("server", "domain", domain, "", RESTART, "the SIP domain that is served; the realm of digest"),
-ADDRESSES("server", "listen-udp", listen_udp, RESTART, "addresses host:port for SIP over UDP, comma-separated"),
-ADDRESSES("server", "listen-tcp", listen_tcp, RESTART, "addresses for SIP over TCP"),
-ADDRESSES("server", "listen-tls", listen_tls, RESTART, "addresses for SIP over TLS"),
+LISTENERS("server", "listen-udp", listen_udp, RESTART, "addresses host:port for SIP over UDP, comma-separated"),
+LISTENERS("server", "listen-tcp", listen_tcp, RESTART, "addresses for SIP over TCP"),
+LISTENERS("server", "listen-tls", listen_tls, RESTART, "addresses for SIP over TLS"),
 ADDRESSES("server", "listen-https", listen_https, RESTART, "addresses for https: the certificate that Identity-Info names"),
 ADDRESSES("server", "listen-http", listen_http, RESTART, "the same over plain http"),
+TEXT("server", "address", address, "", RESTART, "the host that Via and Record-Route name instead of the address of a listener"),
 ADDRESSES("server", "dns", dns, NOW, "name servers that are asked instead of those of the system"),
 TEXT("server", "store", store, "store", RESTART, "folder of all state, mode 0700"),
 TEXT("server", "master-key", master_key, "master.key", RESTART, "file with 64 hexadecimal digits that seal private keys"),

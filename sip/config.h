@@ -36,7 +36,8 @@ struct config {
 
 	char *domain;
 	char *listen_udp, *listen_tcp, *listen_tls, *listen_https,
-		*listen_http; /* comma-separated "host:port", valid */
+		*listen_http; /* comma-separated "host:port", valid; the first three see config_listener */
+	char *address;        /* of all that advertise nothing of their own */
 	char *store, *master_key;
 	char *dns;        /* "host:port, ..."; empty: the name servers of the system */
 	uint32_t workers; /* 0: one for each core */
@@ -108,6 +109,13 @@ void config_compare(const struct config *running, const struct config *next, con
 
 /* config_keep: gives next the running values of all keys that need a restart, so that it says what really runs. */
 void config_keep(struct config *next, const struct config *running);
+
+/*
+ * config_listener: reads "host:port", or "host:port advertise HOST", "... advertise HOST:PORT", an element of a listen
+ * key. *advertised is empty when nothing is said. false: it is none of these.
+ */
+struct peer;
+MUST_USE bool config_listener(struct slice item, struct peer *at, struct slice *advertised);
 
 /* config_path: appends the path of value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);

@@ -5,7 +5,7 @@
 
 /* Shared by config.c (the table and loading) and config_value.c (values as text): one row of the table. */
 
-enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE, TYPE_ROUTES };
+enum type { TYPE_TEXT, TYPE_ADDRESSES, TYPE_LISTENERS, TYPE_NUMBER, TYPE_SWITCH, TYPE_CHOICE, TYPE_ROUTES };
 
 /* When a changed value takes effect: at a reload, or only in the next process. */
 enum when { NOW, RESTART };

@@ -4,6 +4,7 @@
 
 #include "core/mem.h"
 #include "sip/locate/routes.h"
+#include "sip/transport/listeners.h"
 
 /* Values as text: reading, writing, and what an error says was expected. */
 
@@ -44,14 +45,33 @@ static void *field(struct config *c, const struct entry *e)
 	return (char *)c + e->offset;
 }
 
-/* are_addresses: at most CONFIG_ADDRESSES of them; an empty list is one, too. */
-static bool are_addresses(struct slice value)
+bool config_listener(struct slice item, struct peer *at, struct slice *advertised)
 {
+	const struct slice word = S("advertise");
+	size_t n = slice_chr(item, ' ');
+	struct slice rest = slice_trim(slice_sub(item, n, item.n));
+
+	*advertised = S("");
+	if (rest.n > 0) {
+		if (!slice_starts(rest, word))
+			return false;
+		*advertised = slice_trim(slice_sub(rest, word.n, rest.n));
+		if (rest.n <= word.n || rest.p[word.n] != ' ' || !listeners_advertisable(*advertised))
+			return false;
+	}
+	return peer_parse(slice_sub(item, 0, n), at);
+}
+
+/* are_addresses: at most CONFIG_ADDRESSES of them; an empty list is one, too. listeners: see config_listener. */
+static bool are_addresses(struct slice value, bool listeners)
+{
+	struct slice advertised;
 	struct peer p;
 	unsigned n = 0;
 
 	for (struct slice rest = slice_list(value), one; slice_item(&rest, &one);)
-		if (n++ == CONFIG_ADDRESSES || !peer_parse(one, &p))
+		if (n++ == CONFIG_ADDRESSES || !config_listener(one, &p, &advertised) ||
+		    (advertised.n > 0 && !listeners))
 			return false;
 	return true;
 }
@@ -95,7 +115,8 @@ bool config_value_read(struct config *c, const struct entry *e, struct slice val
 
 	switch (e->type) {
 	case TYPE_ADDRESSES:
-		if (!are_addresses(value))
+	case TYPE_LISTENERS:
+		if (!are_addresses(value, e->type == TYPE_LISTENERS))
 			return false;
 		/* fall through */
 	case TYPE_TEXT:
@@ -137,6 +158,12 @@ void config_value_expected(const struct entry *e, struct buf *out)
 		buf_addf(out, "up to %d addresses like 127.0.0.1:5060 or [::1]:5060, comma-separated",
 			 CONFIG_ADDRESSES);
 		break;
+	case TYPE_LISTENERS:
+		buf_addf(out,
+			 "up to %d addresses like 0.0.0.0:5060 or [::1]:5060, comma-separated, each perhaps with "
+			 "\"advertise HOST\" or \"advertise HOST:PORT\" behind it",
+			 CONFIG_ADDRESSES);
+		break;
 	case TYPE_NUMBER:
 		buf_addf(out, "a number from %u to %u", e->min, e->max);
 		break;
@@ -163,6 +190,7 @@ void config_value_write(const struct config *c, const struct entry *e, struct bu
 	switch (e->type) {
 	case TYPE_TEXT:
 	case TYPE_ADDRESSES:
+	case TYPE_LISTENERS:
 		buf_adds(out, *(char *const *)(const void *)at);
 		break;
 	case TYPE_NUMBER:
@@ -187,6 +215,7 @@ void config_value_free(struct config *c, const struct entry *e)
 	switch (e->type) {
 	case TYPE_TEXT:
 	case TYPE_ADDRESSES:
+	case TYPE_LISTENERS:
 		mem_free(*(char **)field(c, e));
 		break;
 	case TYPE_ROUTES:

@@ -94,7 +94,7 @@ static enum err go(struct sub *s, struct flow *out)
 
 	s->way.known = false;
 	if (h->proto == PROTO_UDP)
-		return transport_udp(n->d.transport, &h->at, out);
+		return transport_udp(n->d.transport, &h->at, &s->flow, out);
 	if (h->proto == PROTO_TLS && tls == NULL)
 		return ERR_UNSUPPORTED;
 	return transport_connect(n->d.transport, h->proto, &h->at, tls, slice_str(s->way.name), out);

@@ -40,7 +40,7 @@ static bool is_invite(const struct branch *b)
 static void add_route_line(const struct branch *b, const struct dialog_end *side, const char *token, struct buf *out)
 {
 	const struct proxy_deps *d = &b->fork->proxy->d;
-	const struct peer_text at = transport_sent_by(d->transport, &side->flow);
+	const struct listener_name at = transport_sent_by(d->transport, &side->flow);
 	bool tls = side->flow.proto == PROTO_TLS;
 
 	/* TLS-09: the scheme says that it is TLS; transport=tls is deprecated. */
@@ -63,7 +63,7 @@ static struct dialog_end callee_of(const struct branch *b)
 		struct flow udp;
 
 		if (h->proto == PROTO_UDP && peer_same_host(&h->at, &b->flow.remote) &&
-		    transport_udp(b->fork->proxy->d.transport, &h->at, &udp) == ERR_OK)
+		    transport_udp(b->fork->proxy->d.transport, &h->at, &b->seen, &udp) == ERR_OK)
 			end.flow = udp;
 	}
 	return end;
@@ -125,7 +125,8 @@ static unsigned hops_left(const struct sip_msg *m)
 
 /* how_of: all changes of the request on its way by b->flow. The texts that the result points to are in *h or in b. */
 struct how_texts {
-	struct peer_text source, sent_by;
+	struct peer_text source;
+	struct listener_name sent_by;
 	struct buf record_route, asserted;
 };
 
@@ -237,7 +238,7 @@ static bool open_flow(const struct branch *b, const struct hop *h, struct flow *
 	struct tls_config *tls = d->access.settings->client_tls;
 
 	if (h->proto == PROTO_UDP)
-		return transport_udp(d->transport, &h->at, out) == ERR_OK;
+		return transport_udp(d->transport, &h->at, &b->seen, out) == ERR_OK;
 	if (h->proto == PROTO_TLS && tls == NULL)
 		return false;
 	return transport_connect(d->transport, h->proto, &h->at, tls, slice_str(b->hops->name), out) == ERR_OK;
@@ -314,7 +315,8 @@ static void on_heard(void *arg, uint64_t id, struct sip_msg *m, enum err why)
  */
 static bool may_reach(const struct branch *b, const struct peer *at, bool configured)
 {
-	return configured || b->by_address || (b->seen.u.sa.sa_family != 0 && peer_same_host(&b->seen, at)) ||
+	return configured || b->by_address ||
+	       (b->seen.remote.u.sa.sa_family != 0 && peer_same_host(&b->seen.remote, at)) ||
 	       reach_allows(&b->fork->proxy->d.access.settings->proxy_reach, at);
 }
 

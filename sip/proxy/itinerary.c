@@ -14,12 +14,8 @@ bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
 
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
-	struct peer at;
-
-	if (u->scheme == URI_OTHER)
-		return false;
-	return itinerary_is_of_domain(p, u) || (peer_of(u->host, 0, &at) && peer_same_host(&at, &source->local) &&
-						transport_is_own(p->d.transport, &source->local, u->port));
+	return u->scheme != URI_OTHER &&
+	       (itinerary_is_of_domain(p, u) || transport_is_own(p->d.transport, &source->local, u->host, u->port));
 }
 
 /* All values of all Route (Record-Route) header fields, in their order. */

@@ -240,7 +240,7 @@ static void add_contact(struct fork *f, const struct contact *c)
 	b->q = (c->q + 1) * BRANCHES_MAX; /* leaves room below each q; see order_flows */
 	b->flow_only = c->flow_only;
 	if (c->has_flow)
-		b->seen = c->flow.remote;
+		b->seen = c->flow;
 	/* A UDP flow is used only where the Contact itself cannot be: otherwise the Contact says where to. */
 	if (c->has_flow && (c->flow_only || c->flow.proto != PROTO_UDP)) {
 		b->flow = c->flow;

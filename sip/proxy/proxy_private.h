@@ -42,7 +42,7 @@ struct branch {
 	bool to_user;             /* the target is a binding of a user: a failure says nothing of other servers */
 	unsigned q, breadth;      /* q: see add_contact in proxy.c; breadth: its share of Max-Breadth */
 	unsigned ua;              /* number of the UA, the same for all its flows (RFC 5626); 0: not a binding */
-	struct peer seen;         /* the address that the Contact was registered from; family 0: none */
+	struct flow seen;         /* by which the Contact was registered; remote of family 0: none */
 	struct hops *hops;        /* hops to try, in their order; NULL: none yet */
 	unsigned hop;             /* index of the next one */
 	uint64_t tx;              /* the client transaction, 0: none yet */

@@ -59,6 +59,13 @@ static bool realm_is_fine(const char *realm)
 	return slice_trim(s).n == s.n;
 }
 
+static bool is_any(const char *address)
+{
+	struct peer at;
+
+	return peer_of(slice_str(address), 0, &at) && peer_is_any(&at);
+}
+
 /* read_reach: identity.fetch-allow, besides the public Internet, where certificates come from, and proxy.reach. */
 static bool read_reach(const struct config *c, struct reach *fetch, struct reach *proxy, struct buf *why)
 {
@@ -100,6 +107,12 @@ static bool rules_hold(const struct config *c, struct buf *why)
 			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
 			"expected mark or reject",
 			c->file);
+	else if (c->address[0] != '\0' && (!scan_is_host(slice_str(c->address)) || is_any(c->address)))
+		buf_addf(why,
+			 "%s: server.address = %s; expected a host that peers reach this server by: a name, or an "
+			 "address like "
+			 "192.0.2.1 or [2001:db8::1]; ports stand behind \"advertise\" in the listen keys",
+			 c->file, c->address);
 	else if (c->credential_client_certificate != OWNER_CERT_OFF && c->tls_client_certificate == CLIENT_CERT_OFF)
 		buf_addf(why,
 			 "%s: credential.client-certificate = %s needs clients to show one; expected "

@@ -70,15 +70,17 @@ static bool next_address(struct slice *rest, struct slice *at, struct peer *p)
 static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct peer *first,
 		       struct buf *why)
 {
-	struct slice rest = slice_list(slice_str(value)), at;
+	struct slice rest = slice_list(slice_str(value)), at, advertised;
 	struct peer p;
 
-	for (unsigned i = 0; next_address(&rest, &at, &p); i++) {
+	for (unsigned i = 0; slice_item(&rest, &at) && config_listener(at, &p, &advertised); i++) {
+		if (advertised.n == 0)
+			advertised = slice_str(s->settings.config.address);
 		if (proto == PROTO_TLS && s->settings.server_tls == NULL) {
 			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
 			return false;
 		}
-		if (transport_listen(s->site->transport, proto, &p, s->settings.server_tls) != ERR_OK)
+		if (transport_listen(s->site->transport, proto, &p, advertised, s->settings.server_tls) != ERR_OK)
 			return cannot_listen(key, at, why);
 		if (i == 0 && first != NULL)
 			*first = p;

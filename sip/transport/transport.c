@@ -8,21 +8,13 @@
 #include "core/mem.h"
 #include "sip/message/limits.h"
 #include "sip/transport/frame.h"
+#include "sip/transport/listeners.h"
 #include "sip/transport/stun.h"
 
 /*
  * Ties sockets to messages: datagrams are parsed as they are, streams are cut by frame.c. Connections that were made
  * from here are kept by "protocol address name", to be used again.
  */
-
-#define LISTENERS_MAX 12 /* three kinds of four addresses each */
-
-struct listener {
-	enum proto proto;
-	struct peer at;
-	struct udp *udp;
-	struct stream_listener *stream;
-};
 
 /* What a SIP connection needs beyond the stream. */
 struct connection {
@@ -42,8 +34,7 @@ struct transport {
 	size_t max_message;
 	const struct transport_user *user;
 	void *arg;
-	struct listener listeners[LISTENERS_MAX];
-	unsigned listener_count;
+	struct listeners listeners;
 	struct map outbound; /* connections made from here, by protocol, address and name */
 	transport_trace_fn trace;
 	void *trace_arg;
@@ -61,6 +52,7 @@ struct transport *transport_new(struct loop *l, struct streams *streams, size_t 
 	t->user = user;
 	t->arg = arg;
 	map_init(&t->outbound);
+	listeners_init(&t->listeners, l);
 	return t;
 }
 
@@ -85,8 +77,7 @@ void transport_free(struct transport *t)
 		return;
 	while (t->connections != NULL)
 		connection_free(t->connections);
-	for (unsigned i = 0; i < t->listener_count; i++)
-		udp_free(t->listeners[i].udp);
+	listeners_free(&t->listeners);
 	map_free(&t->outbound);
 	mem_free(t);
 }
@@ -130,31 +121,10 @@ static bool hand_up(struct transport *t, const struct flow *from, struct slice r
 	return parse_up(t, from, raw, 0, NULL);
 }
 
-static struct listener *listener_for(struct transport *t, enum proto proto, const struct peer *p)
-{
-	for (unsigned i = 0; i < t->listener_count; i++)
-		if (t->listeners[i].proto == proto && t->listeners[i].at.u.sa.sa_family == p->u.sa.sa_family)
-			return &t->listeners[i];
-	return NULL;
-}
-
-/*
- * udp_listener: the socket that the local address of the flow belongs to, because answers must leave by the port that
- * was asked.
- */
-static struct listener *udp_listener(struct transport *t, const struct flow *f)
-{
-	for (unsigned i = 0; i < t->listener_count; i++)
-		if (t->listeners[i].proto == PROTO_UDP && peer_port(&t->listeners[i].at) == peer_port(&f->local) &&
-		    (peer_is_any(&t->listeners[i].at) || peer_same_host(&t->listeners[i].at, &f->local)))
-			return &t->listeners[i];
-	return listener_for(t, PROTO_UDP, &f->remote);
-}
-
 /* on_stun: keep-alives of UDP flows, RFC 5626 4.4.2. */
 static void on_stun(struct transport *t, const struct flow *from, struct slice octets)
 {
-	struct listener *l = udp_listener(t, from);
+	const struct listener *l = listeners_of(&t->listeners, PROTO_UDP, &from->local);
 	struct buf answer = {0};
 
 	if (l != NULL && stun_answer(octets, &from->remote, &answer) == ERR_OK &&
@@ -316,12 +286,13 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 
 static const struct stream_user sip_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
 
-enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config)
+enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct slice advertised,
+			  struct tls_config *config)
 {
-	struct listener *l = &t->listeners[t->listener_count];
+	struct listener *l = &t->listeners.list[t->listeners.count];
 	enum err e;
 
-	if (t->listener_count == LISTENERS_MAX)
+	if (t->listeners.count == LISTENERS_MAX)
 		return ERR_LIMIT;
 	*l = (struct listener){.proto = proto};
 	if (proto == PROTO_UDP)
@@ -333,15 +304,16 @@ enum err transport_listen(struct transport *t, enum proto proto, struct peer *at
 	if (proto == PROTO_UDP)
 		udp_on_refused(l->udp, on_refused);
 	l->at = *at;
-	t->listener_count++;
+	listeners_advertise(l, advertised);
+	t->listeners.count++;
 	return ERR_OK;
 }
 
 void transport_tls(struct transport *t, struct tls_config *config)
 {
-	for (unsigned i = 0; i < t->listener_count; i++)
-		if (t->listeners[i].proto == PROTO_TLS)
-			stream_listener_config(t->listeners[i].stream, config);
+	for (unsigned i = 0; i < t->listeners.count; i++)
+		if (t->listeners.list[i].proto == PROTO_TLS)
+			stream_listener_config(t->listeners.list[i].stream, config);
 }
 
 enum err transport_send(struct transport *t, const struct flow *to, struct slice octets)
@@ -351,7 +323,7 @@ enum err transport_send(struct transport *t, const struct flow *to, struct slice
 	if (t->trace != NULL)
 		t->trace(t->trace_arg, to, true, octets);
 	if (to->proto == PROTO_UDP) {
-		struct listener *l = udp_listener(t, to);
+		const struct listener *l = listeners_of(&t->listeners, PROTO_UDP, &to->local);
 
 		return l == NULL ? ERR_NOTFOUND : udp_send(l->udp, &to->remote, &to->local, octets);
 	}
@@ -359,14 +331,9 @@ enum err transport_send(struct transport *t, const struct flow *to, struct slice
 	return s == NULL ? ERR_CLOSED : stream_send(s, octets);
 }
 
-enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out)
+enum err transport_udp(struct transport *t, const struct peer *remote, const struct flow *near, struct flow *out)
 {
-	struct listener *l = listener_for(t, PROTO_UDP, remote);
-
-	if (l == NULL)
-		return ERR_NOTFOUND;
-	*out = (struct flow){.proto = PROTO_UDP, .remote = *remote, .local = l->at};
-	return ERR_OK;
+	return listeners_udp(&t->listeners, remote, near, out) == NULL ? ERR_NOTFOUND : ERR_OK;
 }
 
 /* reusable: an open connection to the same place under the same name. */
@@ -465,27 +432,12 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 		stream_close(s, why);
 }
 
-bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)
+bool transport_is_own(struct transport *t, const struct peer *local, struct slice host, uint32_t port)
 {
-	for (unsigned i = 0; i < t->listener_count; i++) {
-		const struct listener *l = &t->listeners[i];
-		uint32_t wanted = port != 0 ? port : l->proto == PROTO_TLS ? 5061 : 5060;
-
-		if (peer_port(&l->at) == wanted && (peer_is_any(&l->at) || peer_same_host(&l->at, local)))
-			return true;
-	}
-	return false;
+	return listeners_is_own(&t->listeners, local, host, port);
 }
 
-struct peer_text transport_sent_by(struct transport *t, const struct flow *f)
+struct listener_name transport_sent_by(struct transport *t, const struct flow *f)
 {
-	struct listener *l = f->proto == PROTO_UDP ? udp_listener(t, f) : listener_for(t, f->proto, &f->remote);
-	struct peer at = f->local;
-
-	if (l != NULL) {
-		if (!peer_is_any(&l->at))
-			at = l->at;
-		peer_set_port(&at, peer_port(&l->at));
-	}
-	return peer_text(&at);
+	return listeners_name(&t->listeners, f);
 }

@@ -3,8 +3,8 @@
 
 #include "sip/message/msg.h"
 #include "sip/transport/flow.h"
+#include "sip/transport/listeners.h"
 #include "sip/transport/stream.h"
-#include "sip/transport/udp.h"
 
 /*
  * SIP messages over UDP, TCP and TLS, RFC 3261 18. Whole messages go up by callbacks; octets go down to a flow.
@@ -45,10 +45,11 @@ typedef void (*transport_trace_fn)(void *arg, const struct flow *f, bool sent, s
 void transport_trace(struct transport *t, transport_trace_fn fn, void *arg);
 
 /*
- * transport_listen: listens on *at (port 0: any; *at gets the real one). config is for PROTO_TLS only. ERR_LIMIT: too
- * many listeners. ERR_IO, errno is set.
+ * transport_listen: listens on *at (port 0: any; *at gets the real one). advertised: see listeners_advertise. config is
+ * for PROTO_TLS only. ERR_LIMIT: too many listeners. ERR_IO, errno is set.
  */
-MUST_USE enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config);
+MUST_USE enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct slice advertised,
+				   struct tls_config *config);
 
 /* transport_tls: TLS connections accepted from now on use this configuration. */
 void transport_tls(struct transport *t, struct tls_config *config);
@@ -60,10 +61,11 @@ void transport_tls(struct transport *t, struct tls_config *config);
 MUST_USE enum err transport_send(struct transport *t, const struct flow *to, struct slice octets);
 
 /*
- * transport_udp: the flow by which a listening socket reaches remote. ERR_NOTFOUND: there is no UDP listener of its
- * family.
+ * transport_udp: the flow by which a listening socket reaches remote; near: see listeners_udp. ERR_NOTFOUND: there is
+ * no UDP listener of its family.
  */
-MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out);
+MUST_USE enum err transport_udp(struct transport *t, const struct peer *remote, const struct flow *near,
+				struct flow *out);
 
 /*
  * transport_connect: a connection to remote that serves name (for TLS its certificate must have it): an open one that
@@ -95,15 +97,10 @@ void transport_of_user(struct transport *t, const struct flow *f);              
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 
 /*
- * transport_is_own: does a listener of ours have this port (0: the default of its protocol) at the address of local? To
- * notice requests that would come back.
+ * transport_is_own: listeners_is_own: to notice what was meant for us, and requests that would come back.
+ * transport_sent_by: listeners_name: for Via, Record-Route and Contact.
  */
-bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port);
-
-/*
- * transport_sent_by: "host:port" by which the peer of this flow reaches our listener of the same protocol, for Via and
- * Contact. Without such a listener: the local end of the flow.
- */
-struct peer_text transport_sent_by(struct transport *t, const struct flow *f);
+bool transport_is_own(struct transport *t, const struct peer *local, struct slice host, uint32_t port);
+struct listener_name transport_sent_by(struct transport *t, const struct flow *f);
 
 #endif

@@ -72,8 +72,10 @@ void transport_free(struct transport *t)
 	mem_free(t);
 }
 
-enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct tls_config *config)
+enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct slice advertised,
+			  struct tls_config *config)
 {
+	(void)advertised;
 	(void)t;
 	(void)proto;
 	(void)at;
@@ -131,9 +133,10 @@ static struct flow open_flow(struct transport *t, enum proto proto, const struct
 	return f;
 }
 
-enum err transport_udp(struct transport *t, const struct peer *remote, struct flow *out)
+enum err transport_udp(struct transport *t, const struct peer *remote, const struct flow *near, struct flow *out)
 {
 	(void)t;
+	(void)near;
 	*out = (struct flow){.proto = PROTO_UDP, .remote = *remote, .local = peer_at(LOCAL_UDP)};
 	return ERR_OK;
 }
@@ -197,18 +200,22 @@ void transport_close(struct transport *t, const struct flow *f, const char *why)
 	fake_close(t, f);
 }
 
-bool transport_is_own(struct transport *t, const struct peer *local, uint32_t port)
+bool transport_is_own(struct transport *t, const struct peer *local, struct slice host, uint32_t port)
 {
-	struct peer udp = peer_at(LOCAL_UDP);
+	struct peer udp = peer_at(LOCAL_UDP), at;
 
 	(void)t;
-	return peer_same_host(&udp, local) && (port == 0 || port == 5060 || port == 5061);
+	return peer_of(host, 0, &at) && peer_same_host(&at, local) && peer_same_host(&udp, local) &&
+	       (port == 0 || port == 5060 || port == 5061);
 }
 
-struct peer_text transport_sent_by(struct transport *t, const struct flow *f)
+struct listener_name transport_sent_by(struct transport *t, const struct flow *f)
 {
+	struct listener_name name;
+
 	(void)t;
-	return peer_text(&f->local);
+	snprintf(name.text, sizeof(name.text), "%s", peer_text(&f->local).text);
+	return name;
 }
 
 /* --- the test's side --- */

@@ -2,7 +2,7 @@
 # vouch.conf.5 has every key of the table in sip/config.c, in its section, with its default and whether a change needs a
 # restart, and no other; vouch.8 has every verb.
 table=$(sed -nE 's/^(TEXT|NUMBER|SWITCH|CHOICE)\("([^"]*)", "([^"]*)", [a-z0-9_]*, "([^"]*)".* (NOW|RESTART), .*/\5 \2.\3 \4/p
-s/^(ADDRESSES|ROUTES)\("([^"]*)", "([^"]*)".* (NOW|RESTART), .*/\4 \2.\3 /p' sip/config.c | sed 's/ $/ none/' | sort)
+s/^(ADDRESSES|LISTENERS|ROUTES)\("([^"]*)", "([^"]*)".* (NOW|RESTART), .*/\4 \2.\3 /p' sip/config.c | sed 's/ $/ none/' | sort)
 page=$(awk '/^\.Ss \[/ { section = substr($2, 2, length($2) - 2) }
 /^\.It Cm / { key = $3 }
 standard != "" { print (/^A change needs a restart\.$/ ? "RESTART " : "NOW ") standard; standard = "" }

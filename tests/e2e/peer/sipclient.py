@@ -349,7 +349,7 @@ class UdpPeer(Peer):
             return
         data, source = sock.recvfrom(65536)
         self.datagrams.append(data)
-        assert source[:2] == self.server, f"a datagram from {source}"
+        assert source[:2] == self.server, f"a datagram from {source} at {self.host}: {data[:600]!r}"
         self.receive(data, source)
 
     def close(self):
@@ -424,9 +424,9 @@ def tls_context(ca_file=None, ciphers=None, version=None, certificate=None):
     return context
 
 
-def tls_connect(port, context, name="example.com", expect=None, source="127.0.0.1"):
-    """A TLS connection to 127.0.0.1 whose certificate is for the domain `expect` (default: the name asked for)."""
-    sock = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
+def tls_connect(port, context, name="example.com", expect=None, source="127.0.0.1", host="127.0.0.1"):
+    """A TLS connection to the host whose certificate is for the domain `expect` (default: the name asked for)."""
+    sock = socket.create_connection((host, port), 10, (source, 0))
     try:
         secure = context.wrap_socket(sock, server_hostname=name)
     except OSError:
