@@ -300,29 +300,42 @@ static bool comes_from(const struct dialog_end *e, const struct flow *source)
 	       (e->flow.proto == PROTO_UDP || e->flow.proto == source->proto);
 }
 
+/* is_contact: is this contact what the Request-URI names? Some phones write escapes of their own (RFC 3261 19.1.4). */
+static bool is_contact(const struct contact *c, struct slice target)
+{
+	struct uri a, b;
+
+	return slice_eq(c->uri, target) ||
+	       (uri_parse(c->uri, &a) == ERR_OK && uri_parse(target, &b) == ERR_OK && uri_equal(&a, &b));
+}
+
 /*
- * send_to_contact: the connection of the receiving end is gone, but its user may have registered the same Contact
- * again: on another connection, or over UDP when only a large INVITE came over TCP. This opens nothing new, since
- * anybody may send to a user of ours. false: there is no such binding.
+ * send_to_contact: tokens prove the dialog, bindings say where: the user of the receiving end may have moved, or its
+ * NAT may have, and have registered the same Contact again. This opens nothing new, since anybody may send to a user of
+ * ours. Two of his phones with one private address are told apart by the flow in the token. false: there is no such
+ * binding, or there are further proxies on the way.
  */
-static bool send_to_contact(struct asking *a)
+static bool send_to_contact(struct asking *a, const struct dialog_end *receiver)
 {
 	const struct slice uri = a->it.uri.n > 0 ? buf_slice(&a->it.uri) : a->m->uri_text;
+	const struct contact *found = NULL;
 	struct contact contacts[BRANCHES_MAX];
 	struct buf aor = {0};
-	unsigned n = 0, i;
+	unsigned n = 0;
 	struct fork *f;
 
 	if (itinerary_is_of_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
 		n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
 	buf_free(&aor);
-	for (i = 0; i < n && !slice_eq(contacts[i].uri, uri); i++)
-		;
-	if (i == n)
+	for (unsigned i = 0; i < n; i++)
+		if (is_contact(&contacts[i], uri) &&
+		    (found == NULL || (contacts[i].has_flow && flow_same(&contacts[i].flow, &receiver->flow))))
+			found = &contacts[i];
+	if (found == NULL)
 		return false;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	f->to_local = true;
-	add_contact(f, &contacts[i]);
+	add_contact(f, found);
 	start(a, f);
 	return true;
 }
@@ -370,7 +383,7 @@ static void send_in_dialog(struct asking *a)
 		return;
 	}
 	alive = !receiver->by_address && transport_flow(a->p->d.transport, &flow) == ERR_OK;
-	if (!receiver->by_address && !alive && send_to_contact(a))
+	if ((a->it.routes.n == 0 || (!receiver->by_address && !alive)) && send_to_contact(a, receiver))
 		return;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));

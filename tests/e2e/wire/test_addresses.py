@@ -119,3 +119,23 @@ def test_what_is_advertised(wires, made, net, transport, options, name):
 def test_what_cannot_be_advertised(labs, value, key):
     done = vouch("serve", "-c", labs.template.conf, "-o", f"server.{key}={value}")
     assert done.returncode == 1 and key in done.stderr and "expected" in done.stderr, done
+
+
+@pytest.mark.parametrize("there", TRANSPORTS)
+def test_a_request_leaves_by_the_listener_of_the_phone(labs, net, there):
+    """RFC 3261 18.1.1: with several UDP listeners its NAT lets nothing in but from where it has sent to."""
+    port = free_ports(2)
+    server = labs.server(f"server.listen-udp=127.0.0.1:{port}, 127.0.0.1:{port + 1}", port=None)
+    server.options[0] = f"server.listen-udp=127.0.0.1:{server.port}, 127.0.0.1:{port}, 127.0.0.1:{port + 1}"
+    server.start()
+    try:
+        alice = Phone(UdpPeer(net, ("127.0.0.1", port + 1)), server.user()).register()
+        bob = Phone(server.peer(net, there), server.user()).register()
+        for one, other in ((bob, alice), (alice, bob)):
+            ours, theirs, _ = set_up(one, other)
+            info, came = theirs.ask(theirs.new("INFO"), one)
+            one.answer(came, 200)
+            other.told(info, 200)
+            ended(ours, other)
+    finally:
+        server.stop()
