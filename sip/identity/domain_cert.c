@@ -8,12 +8,16 @@
 
 #define OLD_MAX 16 /* generations; with more changes in a day the oldest goes before its time */
 
+/* An older generation. Its key is gone: often it was replaced because somebody else may have it. */
+struct old {
+	struct buf der;
+	char *path;
+	int64_t until; /* seconds since 1970; not served any more afterwards */
+};
+
 struct domain_certs {
 	struct domain_cert *current;
-	struct {
-		struct domain_cert *d;
-		int64_t until; /* seconds since 1970; not served any more afterwards */
-	} old[OLD_MAX];        /* newest first */
+	struct old old[OLD_MAX]; /* newest first */
 	unsigned old_count;
 };
 
@@ -30,6 +34,12 @@ void domain_cert_unref(struct domain_cert *d)
 	mem_free(d);
 }
 
+static void old_free(struct old *o)
+{
+	buf_free(&o->der);
+	mem_free(o->path);
+}
+
 struct domain_certs *domain_certs_new(void)
 {
 	return mem_alloc(sizeof(struct domain_certs));
@@ -41,7 +51,7 @@ void domain_certs_free(struct domain_certs *all)
 		return;
 	domain_cert_unref(all->current);
 	for (unsigned i = 0; i < all->old_count; i++)
-		domain_cert_unref(all->old[i].d);
+		old_free(&all->old[i]);
 	mem_free(all);
 }
 
@@ -113,24 +123,24 @@ static void name_it(struct domain_cert *d, struct slice base)
 	d->url = buf_take(&b);
 }
 
-/* retire: the current generation becomes an older one. */
+/* retire: the certificate of the current generation is served for a while. Whoever still signs has a reference. */
 static void retire(struct domain_certs *all, int64_t now)
 {
-	if (all->current == NULL)
-		return;
+	struct old o = {.until = now + DOMAIN_CERT_KEEP_S};
+
+	buf_add(&o.der, cert_der(all->current->cert));
+	o.path = mem_strdup(all->current->path);
 	if (all->old_count == OLD_MAX)
-		domain_cert_unref(all->old[--all->old_count].d);
+		old_free(&all->old[--all->old_count]);
 	for (unsigned i = all->old_count; i > 0; i--)
 		all->old[i] = all->old[i - 1];
-	all->old[0].d = all->current;
-	all->old[0].until = now + DOMAIN_CERT_KEEP_S;
+	all->old[0] = o;
 	all->old_count++;
-	all->current = NULL;
 }
 
 static bool same_cert(const struct domain_certs *all, const struct cert *c)
 {
-	return all->current != NULL && slice_eq(cert_der(all->current->cert), cert_der(c));
+	return slice_eq(cert_der(all->current->cert), cert_der(c));
 }
 
 bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct slice key_pem, struct slice domain,
@@ -168,10 +178,9 @@ bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct sl
 	key_free(key);
 	name_it(d, base);
 	/* A reload with the same certificate has no older generation: path and URL are the same. */
-	if (same_cert(all, cert))
-		domain_cert_unref(all->current);
-	else
+	if (all->current != NULL && !same_cert(all, cert))
 		retire(all, now);
+	domain_cert_unref(all->current);
 	all->current = d;
 	return true;
 fail:
@@ -185,7 +194,7 @@ struct slice domain_certs_find(const struct domain_certs *all, struct slice path
 	if (all->current != NULL && slice_eq(path, slice_str(all->current->path)))
 		return cert_der(all->current->cert);
 	for (unsigned i = 0; i < all->old_count; i++)
-		if (now <= all->old[i].until && slice_eq(path, slice_str(all->old[i].d->path)))
-			return cert_der(all->old[i].d->cert);
+		if (now <= all->old[i].until && slice_eq(path, slice_str(all->old[i].path)))
+			return buf_slice(&all->old[i].der);
 	return SLICE_NONE;
 }

@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 from peer import certs
-from peer.lab import BINARY, Server, free_ports, until, vouch
+from peer.lab import BINARY, Server, domain_certificate, free_ports, until, vouch
 
 NOBODY = 65534
 MOST = 1 << 28  # octets of one mapping that a scan reads
@@ -118,6 +118,21 @@ def test_memory_of_what_was_refused(server, net, transport):
     needles = {"p": numbers.p.to_bytes(128, "big")[:32], "q": numbers.q.to_bytes(128, "big")[40:72]}
     until(lambda: not any(found(other.process.child.pid, needles).values()),
           40 if transport == "udp" else 5, "memory without the key")
+
+
+def test_memory_of_replaced_keys(server):
+    """A key is replaced because it ends, or because somebody else may have it: a reload leaves none of the old ones."""
+    other = server()
+    needles = {}
+    for number in (61, 62, 63):
+        for name, of in (("identity", ["DNS:example.com"]), ("tls", ["sip:example.com", "DNS:example.com"])):
+            key = certs.rsa_key(number * 2 + (name == "tls"))
+            domain_certificate(other.directory, name, *of, key=key)
+            needles[f"{name} {number}"] = key.private_numbers().p.to_bytes(128, "little")[32:64]
+        assert (done := other.admin("reload")).returncode == 0, done.stderr
+    old = {name: needle for name, needle in needles.items() if not name.endswith("63")}
+    until(lambda: not any(found(other.process.child.pid, old).values()), 10, "memory without the replaced keys")
+    assert all(found(other.process.child.pid, {name: needles[name] for name in ("identity 63", "tls 63")}).values())
 
 
 def test_S_41_no_process_of_ours_can_be_read_by_its_user(labs, public):
