@@ -114,7 +114,8 @@ NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, NOW, "seconds that C
 NUMBER("proxy", "dialog-max", proxy_dialog_max, "86400", 60, WEEK, NOW, "seconds without a request after which a dialog is over"),
 TEXT("proxy", "reach", proxy_reach, "public,private", NOW, "where requests may go that users aim: public, private, any, addresses and prefixes"),
 
-SWITCH("digest", "sha-256", digest_sha256, "on", NOW, "offer SHA-256; off for clients that read one challenge only and know MD5"),
+SWITCH("digest", "sha-256", digest_sha256, "off", NOW, "offer SHA-256 as well, which ends the attempts of some phones"),
+CHOICE("digest", "prefer", digest_prefer, "md5", "md5|sha-256", NOW, "which of the two is offered first, when both are"),
 SWITCH("digest", "md5", digest_md5, "on", NOW, "offer MD5"),
 SWITCH("digest", "insecure", digest_insecure, "on", NOW, "users may log in over UDP and TCP, too"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, RESTART, "seconds"),

@@ -22,6 +22,7 @@ enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
 enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_owner_cert { OWNER_CERT_OFF, OWNER_CERT_ACCEPT, OWNER_CERT_REQUIRE };
 enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
+enum config_prefer { PREFER_MD5, PREFER_SHA256 };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 
 /* A domain of [route], and its targets in the syntax of the file; both valid. */
@@ -73,6 +74,7 @@ struct config {
 	char *proxy_reach; /* words and prefixes, valid */
 
 	bool digest_sha256, digest_md5, digest_insecure;
+	uint32_t digest_prefer;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;

@@ -413,6 +413,17 @@ static void add_challenge(struct auth *a, const struct asking *k, struct slice r
 	buf_add(out, k->stale ? S("\", stale=true\r\n") : S("\"\r\n"));
 }
 
+/* algorithms: those that are offered, in their order (RFC 8760 2.3). Returns how many. */
+static unsigned algorithms(const struct config *c, enum auth_use use, enum hash_alg out[2])
+{
+	bool md5 = c->digest_md5 && use != AUTH_CREDENTIAL, sha256 = c->digest_sha256 || use == AUTH_CREDENTIAL;
+	bool md5_first = md5 && (!sha256 || c->digest_prefer == PREFER_MD5);
+
+	out[0] = md5_first ? HASH_MD5 : HASH_SHA256;
+	out[1] = md5_first ? HASH_SHA256 : HASH_MD5;
+	return md5 && sha256 && use != AUTH_ANONYMOUS ? 2 : 1;
+}
+
 void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
 		    size_t room, struct buf *out)
 {
@@ -422,17 +433,17 @@ void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *
 				 .scope = slice_of(scope.octets, scope.n),
 				 .qop = m->method == METHOD_PUBLISH ? "auth-int,auth" : "auth,auth-int",
 				 .stale = stale};
-	size_t first;
+	enum hash_alg order[2];
+	unsigned n = algorithms(c, use, order);
 
-	if (c->digest_sha256 || use == AUTH_CREDENTIAL)
-		add_challenge(a, &k, realm_of(a, use), HASH_SHA256, out);
-	first = out->n;
-	if (c->digest_md5 && use != AUTH_CREDENTIAL && !(use == AUTH_ANONYMOUS && c->digest_sha256))
-		add_challenge(a, &k, realm_of(a, use), HASH_MD5, out);
+	for (unsigned i = 0; i < n; i++)
+		add_challenge(a, &k, realm_of(a, use), order[i], out);
 	if (has_old_realm(a, use))
 		add_challenge(a, &k, domain_of(a), HASH_SHA256, out);
-	if (out->n > room && out->n > first)
-		buf_drop(out, first);
+	if (n > 1 && out->n > room) {
+		buf_clear(out);
+		add_challenge(a, &k, realm_of(a, use), HASH_MD5, out);
+	}
 }
 
 void auth_announce(const struct auth *a)

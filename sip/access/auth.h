@@ -72,9 +72,9 @@ bool auth_knows(const struct auth *a, struct slice aor);
 struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use);
 
 /*
- * auth_challenge: appends the WWW-Authenticate or Proxy-Authenticate lines for m, which came by from: one for each
- * algorithm that is switched on, the strongest first (RFC 8760 2.3). A PUBLISH is asked for auth-int first. When they
- * have more than room octets, the last one is left, which is the one that all phones know.
+ * auth_challenge: the WWW-Authenticate or Proxy-Authenticate lines for m, which came by from, into out, which is empty:
+ * one for each algorithm that is switched on, that of digest.prefer first (RFC 8760 2.3). A PUBLISH is asked for
+ * auth-int first. When they have more than room octets, MD5 is left, which all phones know.
  */
 void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
 		    size_t room, struct buf *out);

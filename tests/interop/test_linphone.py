@@ -120,7 +120,7 @@ def test_register_where_it_does_not_trust_us(lab, net, linphone, user, tmp_path)
 @pytest.mark.skipif(not find("baresip") or not MODULES, reason="baresip is not installed (baresip-core)")
 def test_it_calls_baresip_over_tls(server, linphone, tmp_path):
     """Phones of two makes. It is linphonec that hangs up, for baresip 1.0 cannot over TLS: see test_phones.py."""
-    lab = server("tls.client-certificate=off", "digest.sha-256=off")
+    lab = server("tls.client-certificate=off")
     alice, bob = linphone(lab.user(), "tls", server=lab), Baresip(tmp_path, lab, lab.user(), "tls")
     try:
         alice.registration("Ok")

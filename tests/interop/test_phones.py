@@ -21,7 +21,7 @@ SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 
 @pytest.fixture(scope="module")
 def lab(labs):
-    yield from running(labs, "digest.sha-256=off")
+    yield from running(labs)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def caller_is_told(to, code):
 @pytest.fixture(scope="session")
 def lab(labs):
     """SIPp 3.6 reads the first challenge only, and knows MD5."""
-    yield from running(labs, "digest.sha-256=off")
+    yield from running(labs)
 
 
 @pytest.fixture

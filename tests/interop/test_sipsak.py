@@ -25,7 +25,7 @@ hello"""
 @pytest.fixture(scope="module")
 def lab(labs):
     """sipsak reads the first challenge only, and knows MD5."""
-    yield from running(labs, "digest.sha-256=off")
+    yield from running(labs)
 
 
 @pytest.fixture

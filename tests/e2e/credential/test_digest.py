@@ -29,12 +29,13 @@ def test_DIG_04_qop(owner, pair, qop):
     assert owner.pick(refused)["qop"] == "auth,auth-int"
 
 
-@pytest.mark.parametrize("sha256, md5", [("on", "on"), ("on", "off"), ("off", "on")])
-def test_DIG_03_DIG_06_DIG_12_one_password_and_two_realms(server, net, sha256, md5):
+@pytest.mark.parametrize("options, algorithms", [
+    ([], ["MD5"]), (["sha-256=on"], ["MD5", "SHA-256"]), (["sha-256=on", "prefer=sha-256"], ["SHA-256", "MD5"]),
+    (["prefer=sha-256"], ["MD5"]), (["sha-256=on", "md5=off"], ["SHA-256"])])
+def test_DIG_03_DIG_06_DIG_12_one_password_and_two_realms(server, net, options, algorithms):
     """What digest.* switches off is off for registrar and proxy; the credential service has SHA-256 in any case."""
-    other = server(f"digest.sha-256={sha256}", f"digest.md5={md5}")
+    other = server(*(f"digest.{option}" for option in options))
     owner = other.agent(net, other.user())
-    algorithms = [name for name, on in (("SHA-256", sha256), ("MD5", md5)) if on == "on"]
     register = owner.new("REGISTER", "sip:example.com", {"To": f"<{owner.aor}>"})
     refused = owner.exchange(register)
     assert [(c["algorithm"], c["realm"]) for c in digest.challenges(refused)] == [(name, "example.com") for name in algorithms]

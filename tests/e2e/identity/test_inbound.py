@@ -386,8 +386,8 @@ def test_VER_17_however_it_is_written(reject, how):
     answer, came = reject.result(request)
     assert answer.code == 200, answer.start
     assert [addr_spec(one)[0] for one in came.all(ASSERTED)] == [DAVE]
-    for line in (first, second):
-        assert line.encode() in came.raw
+    for line in (first, second):  # a fold with nothing behind it is an empty line to some, and goes on as a blank
+        assert re.sub(r"\r\n (?=$)", "   ", line).encode() in came.raw
 
 
 @pytest.mark.parametrize("bits", [1024, 4096])

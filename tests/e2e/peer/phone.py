@@ -89,8 +89,7 @@ class Phone(End):
 
     def prove(self, request, refused):
         """The request with an answer to the 407."""
-        challenge = next(c for c in digest.challenges(refused) if c.get("algorithm", "MD5") == self.agent.algorithm)
-        again = self.agent.authorize(request, challenge)
+        again = self.agent.authorize(request, self.agent.pick(refused))
         return again.set("Proxy-Authorization", again.get("Authorization")).set("Authorization", None)
 
     def prove_first(self, request):

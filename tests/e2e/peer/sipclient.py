@@ -495,8 +495,9 @@ class Agent:
         return again
 
     def pick(self, response):
-        """The challenge of the response for our algorithm."""
-        return next(c for c in digest.challenges(response) if c.get("algorithm", "MD5") == self.algorithm)
+        """The challenge of the response for our algorithm; the only one, if there is no choice."""
+        offered = digest.challenges(response)
+        return next((c for c in offered if c.get("algorithm", "MD5") == self.algorithm), offered[0])
 
     def challenge(self, uri=None):
         """A fresh challenge, got by a PUBLISH without credentials."""

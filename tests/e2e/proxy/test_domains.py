@@ -1,7 +1,7 @@
 """Two domains of vouch with TLS between them: calls, messages and certificates of one for users of the other."""
 
 import pytest
-from peer import certs, digest
+from peer import certs
 from peer.identity import Judge
 from peer.lab import Process, Server, until
 from peer.sipclient import Agent, StreamPeer, Timeout, addr_spec, certificate_of, tag, tls_connect, tls_context
@@ -39,8 +39,7 @@ def prove(agent, request):
     """The request with an answer to the 407 that it gets, sent."""
     refused = agent.exchange(request)
     assert refused.code == 407, refused.start
-    challenge = next(c for c in digest.challenges(refused) if c["algorithm"] == agent.algorithm)
-    again = agent.authorize(request, challenge)
+    again = agent.authorize(request, agent.pick(refused))
     again.set("Proxy-Authorization", again.get("Authorization")).set("Authorization", None)
     agent.send(again)
     return again

@@ -66,9 +66,9 @@ def test_10_3_always_challenged_and_nobody_is_told_apart(lab, net, user, transpo
     for name in (user.name, "nobody" + token()):
         agent = Agent(lab.peer(net, transport), name)
         refused = register(agent, f"<{here(agent)}>")
-        assert refused.code == 401 and len(refused.all("WWW-Authenticate")) == 2
-        assert re.sub(r'nonce="[^"]*"', "", refused.all("WWW-Authenticate")[0]) == \
-            'Digest realm="example.com", , algorithm=SHA-256, qop="auth,auth-int"'
+        assert refused.code == 401
+        assert [re.sub(r'nonce="[^"]*"', "", one) for one in refused.all("WWW-Authenticate")] == \
+            ['Digest realm="example.com", , algorithm=MD5, qop="auth,auth-int"']
     agent.password = "guess"
     assert register(agent, f"<{here(agent)}>").code == 401
 
