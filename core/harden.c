@@ -1,5 +1,8 @@
 #include "core/harden.h"
 
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +42,32 @@ static bool may_lock_all(void)
 	exempt = mlock(&octet, 1) == 0;
 	setrlimit(RLIMIT_MEMLOCK, &set);
 	return exempt;
+}
+
+/* heap_of: the heap of the loop thread, as the kernel names it. false: it has none, or does not tell. */
+static bool heap_of(uintptr_t *from, uintptr_t *to)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long low, high;
+	char line[512];
+	bool found = false;
+
+	while (maps != NULL && !found && fgets(line, sizeof(line), maps) != NULL)
+		found = strstr(line, "[heap]") != NULL && sscanf(line, "%lx-%lx", &low, &high) == 2;
+	if (maps != NULL)
+		fclose(maps);
+	if (found) {
+		*from = low;
+		*to = high;
+	}
+	return found;
+}
+
+bool harden_heap(void)
+{
+	uintptr_t from, to;
+
+	return heap_of(&from, &to) && mlock((const void *)from, to - from) == 0;
 }
 
 /* MCL_ONFAULT: pages are locked when they are first used, so that stacks and reserves cost nothing. */

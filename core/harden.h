@@ -17,4 +17,10 @@ void harden_process(void);
  */
 bool harden_memory(void);
 
+/*
+ * harden_heap: where harden_memory is not allowed: what is in the heap now is not written to swap; keys and hashes of
+ * passwords are there once they have been read. Again after more of them were read. false: not even that is allowed.
+ */
+bool harden_heap(void);
+
 #endif

@@ -22,6 +22,7 @@ struct serve {
 	const char *const *overrides;
 	struct loop *loop;
 	int dirfd, lock; /* the folder of the store, and its lock file */
+	bool locked;     /* harden_memory: nothing goes to swap */
 	unsigned workers;
 	struct domain_certs *certs;
 	struct site *site;
@@ -147,6 +148,17 @@ static bool build_site(struct serve *s, struct buf *why)
 	return ok;
 }
 
+/* lock_keys: an unprivileged server may lock little; its keys and the hashes of passwords fit into it. */
+static void lock_keys(const struct serve *s)
+{
+	if (s->locked)
+		return;
+	if (harden_heap())
+		log_line(LOG_INFO, "event=memory_partly_locked reason=the_limit_of_locked_memory_is_low");
+	else
+		log_line(LOG_WARN, "event=memory_not_locked reason=the_limit_of_locked_memory_is_too_low");
+}
+
 /* start: the order is that of the comment at the top. serve_free undoes what was done when it returns false. */
 static bool start(struct serve *s, struct config *config, struct buf *why)
 {
@@ -155,8 +167,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set((enum log_level)config->log_level);
-	if (!harden_memory())
-		log_line(LOG_INFO, "event=memory_not_locked reason=the_limit_of_locked_memory_is_too_low");
+	s->locked = harden_memory();
 	load_limits(config);
 	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
 	if (!load_settings(config, s->workers, now, &s->settings, why) ||
@@ -165,6 +176,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	    !load_users(&s->settings.config, s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) ||
 	    !listen_all(s, why))
 		return false;
+	lock_keys(s);
 	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
 		return true;
 	buf_adds(why, "signals cannot be handled");
@@ -282,6 +294,7 @@ bool serve_reload(struct serve *s, struct buf *out)
 	if (ok) {
 		site_take(s->site, &next);
 		settings_drop(&next);
+		lock_keys(s);
 		for (unsigned i = 0; i < s->web_tls_count; i++)
 			stream_listener_config(s->web_tls[i], s->settings.server_tls);
 		log_set((enum log_level)s->settings.config.log_level);

@@ -15,6 +15,7 @@
 #include "crypto/rng.h"
 #include "crypto/seal.h"
 #include "store/file.h"
+#include "store/named.h"
 #include "store/user.h"
 
 /*
@@ -305,15 +306,16 @@ bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, str
 /* read_key: a private key that setup_domain has written. */
 static bool read_key(struct making *m, const char *name, struct key **out)
 {
-	struct buf pem = {0};
-	bool ok = file_read(m->dirfd, name, PEM_MAX, &pem) == ERR_OK;
+	struct buf pem = {0}, path = {0};
+	bool ok;
 
-	if (!ok)
-		buf_addf(m->why, "%s/%s cannot be read: %s", m->dir, name, strerror(errno));
-	else if (pkcs8_read(buf_slice(&pem), SLICE_NONE, out) != ERR_OK) {
-		buf_addf(m->why, "%s/%s is no private key that was made here", m->dir, name);
+	buf_addf(&path, "%s/%s", m->dir, name);
+	ok = named_read(path.p, true, PEM_MAX, &pem, m->why);
+	if (ok && pkcs8_read(buf_slice(&pem), SLICE_NONE, out) != ERR_OK) {
+		buf_addf(m->why, "%s is no private key that was made here", path.p);
 		ok = false;
 	}
+	buf_free(&path);
 	buf_wipe(&pem);
 	return ok;
 }
