@@ -20,7 +20,8 @@
 /* All transports have a listener, so that requests go out by each; the numbers are small enough for tests to reach. */
 #define CONF \
 	"[server]\ndomain = example.com\nlisten-udp = 192.0.2.1:5060\nlisten-tcp = 192.0.2.1:5060\n" \
-	"listen-tls = 192.0.2.1:5061\n[limits]\nreplays = 100\n[credential]\nrealm = credential.example.com\n"
+	"listen-tls = 192.0.2.1:5061\n[limits]\nreplays = 100\n[credential]\nrealm = credential.example.com\n" \
+	"[digest]\nsha-256 = on\nprefer = sha-256\n"
 
 struct letter {
 	struct letter *next;
