@@ -70,20 +70,21 @@ struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m)
 }
 
 /*
- * is_over: proxy.dialog-max without a request. A dialog that is as old as a token says is remembered by its requests,
- * once it has lasted for a while; so those of most dialogs need no memory.
+ * is_over: proxy.dialog-max without a request, from the beginning of the dialog, which its token tells, or from a
+ * request that is remembered. ACK and BYE, which are all that most dialogs have, need no memory.
  */
-static bool is_over(const struct proxy *p, const struct dialog_way *way)
+static bool is_over(const struct proxy *p, const struct dialog_way *way, enum method method)
 {
-	int64_t most = p->d.access.settings->config.proxy_dialog_max, brief = most / 24;
+	int64_t most_ms = p->d.access.settings->config.proxy_dialog_max * (int64_t)1000;
 	struct slice id = slice_of(way->id, sizeof(way->id));
 
-	if (way->age_s > most + brief && !recent_has(p->dialogs, id))
+	if (way->age_s * 1000 > most_ms && !recent_has(p->dialogs, id))
 		return true;
-	if (way->age_s > brief)
-		recent_add(p->dialogs, id, most * 1000);
-	if (way->age_s > brief && recent_has(p->calls, id))
-		recent_add(p->calls, id, most * 1000);
+	if (method == METHOD_ACK || method == METHOD_BYE)
+		return false;
+	recent_add(p->dialogs, id, most_ms);
+	if (recent_has(p->calls, id))
+		recent_add(p->calls, id, most_ms);
 	return false;
 }
 
@@ -114,7 +115,8 @@ static void use_token(const struct proxy *p, const struct sip_msg *m, struct sli
 	const struct dialog_now now = itinerary_now(p, m);
 
 	if (!it->in_dialog)
-		it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
+		it->in_dialog =
+			record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way, m->method);
 }
 
 /* own_entries: the index behind our own entries, which stand at the front: one, or the two of RFC 5658. */

@@ -14,12 +14,13 @@
  *   PACKAGE octets | MAC octets
  *
  * where an end is one octet of length and a packed flow; length 0: the end is remote. TIMES are one octet with the kind
- * and six bits of the run, and the minutes of the wall clock and of the monotonic clock, three octets each. Within one
+ * and six bits of the run, and the TICKs of the wall clock and of the monotonic clock, three octets each. Within one
  * run the monotonic clock counts, since the other may be set. PACKAGE octets are a hash of what was subscribed to.
  */
 
 #define PREFIX S("rr-") /* tells tokens from user names, before anything is decoded */
 #define TIMES 7         /* octets; see above */
+#define TICK_S 8        /* seconds; three octets are four years */
 #define NAME 4
 #define PACKAGE 2
 #define TAIL (TIMES + 2 * NAME + PACKAGE)
@@ -124,13 +125,13 @@ static void package_of(const struct record_route_keys *k, const struct sip_msg *
 	hmac_key_sum(k->mac, parts, 2, out);
 }
 
-static void put_minutes(int64_t seconds, struct buf *out)
+static void put_ticks(int64_t seconds, struct buf *out)
 {
 	for (int shift = 16; shift >= 0; shift -= 8)
-		buf_addc(out, (char)((uint64_t)seconds / 60 >> shift));
+		buf_addc(out, (char)((uint64_t)seconds / TICK_S >> shift));
 }
 
-static int64_t get_minutes(struct slice s)
+static int64_t get_ticks(struct slice s)
 {
 	return (int64_t)(unsigned char)s.p[0] << 16 | (int64_t)(unsigned char)s.p[1] << 8 | (unsigned char)s.p[2];
 }
@@ -147,14 +148,14 @@ static enum dialog_kind kind_of(const struct sip_msg *m)
 	return m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER ? DIALOG_SUBSCRIPTION : DIALOG_OTHER;
 }
 
-/* age_of: minutes count modulo 2^24, that is, 31 years. A wall clock that was set back makes a dialog young. */
+/* age_of: ticks count modulo 2^24. A wall clock that was set back makes a dialog young. */
 static int64_t age_of(const struct record_route_keys *k, struct slice times, const struct dialog_now *now)
 {
 	bool this_run = ((unsigned char)times.p[0] >> 2) == (k->run & 0x3f);
-	int64_t then = get_minutes(slice_sub(times, this_run ? 4 : 1, this_run ? 7 : 4));
-	int64_t age = ((this_run ? now->mono_s : now->wall_s) / 60 & 0xffffff) - then;
+	int64_t then = get_ticks(slice_sub(times, this_run ? 4 : 1, this_run ? 7 : 4));
+	int64_t age = ((this_run ? now->mono_s : now->wall_s) / TICK_S & 0xffffff) - then;
 
-	return age > 0 ? age * 60 : 0;
+	return age > 0 ? age * TICK_S : 0;
 }
 
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
@@ -167,8 +168,8 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 	pack_end(&ends->caller, &octets);
 	pack_end(&ends->callee, &octets);
 	buf_addc(&octets, (char)run_and_kind(k, kind_of(m)));
-	put_minutes(now->wall_s, &octets);
-	put_minutes(now->mono_s, &octets);
+	put_ticks(now->wall_s, &octets);
+	put_ticks(now->mono_s, &octets);
 	name_of(k, &m->from, ends->caller.local, now->from_secret, mac);
 	buf_add(&octets, slice_of(mac, NAME));
 	name_of(k, &m->to, ends->callee.local, now->to_secret, mac);
