@@ -119,8 +119,11 @@ void notifier_flow_closed(struct notifier *n, uint64_t flow_id)
 
 bool notifier_is_target(const struct notifier *n, struct slice user)
 {
-	return slice_starts(user, S(NOTIFIER_USER)) &&
-	       map_find(&n->subs.by_tag, slice_sub(user, S(NOTIFIER_USER).n, user.n)) != NULL;
+	char plain[64];
+	struct slice own = uri_plain(user, plain, sizeof(plain));
+
+	return slice_starts(own, S(NOTIFIER_USER)) &&
+	       map_find(&n->subs.by_tag, slice_sub(own, S(NOTIFIER_USER).n, own.n)) != NULL;
 }
 
 unsigned notifier_count(const struct notifier *n, enum package p)

@@ -41,6 +41,20 @@ static int octet_at(struct slice s, size_t *i)
 	return hi * 16 + lo;
 }
 
+struct slice uri_plain(struct slice s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; n++) {
+		int c = octet_at(s, &i);
+
+		if (c < 0 || n == size)
+			return SLICE_NONE;
+		out[n] = (char)c;
+	}
+	return slice_of(out, n);
+}
+
 /* Are all characters unreserved, escaped, or among more? */
 static bool chars_ok(struct slice s, const char *more)
 {

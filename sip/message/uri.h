@@ -30,6 +30,12 @@ MUST_USE enum err uri_parse(struct slice s, struct uri *out);
  */
 bool uri_equal(const struct uri *a, const struct uri *b);
 
+/*
+ * uri_plain: s, a user part, with its escapes resolved, into out: for what this server wrote itself and reads back. Some
+ * phones escape letters that need none, which makes an equal URI (RFC 3261 19.1.4). SLICE_NONE: longer than size octets.
+ */
+struct slice uri_plain(struct slice s, char *out, size_t size);
+
 /* uri_param: the value of a URI parameter (SLICE_NONE when it has none); false when absent. */
 bool uri_param(const struct uri *u, struct slice name, struct slice *value);
 

@@ -203,7 +203,7 @@ static void send_on_flow(struct branch *b)
 		/* An ACK to 2xx is no transaction: the callee repeats its 2xx until an ACK arrives. */
 		if (!transport_takes(f->proxy->d.transport, &b->flow, octets.n) ||
 		    transport_send(f->proxy->d.transport, &b->flow, buf_slice(&octets)) != ERR_OK)
-			log_line(LOG_DEBUG, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
+			log_line(LOG_WARN, "event=ack_lost call_id=%s", log_esc(f->request->call_id).text);
 		buf_free(&octets);
 		fork_end(f);
 	} else {

@@ -179,6 +179,9 @@ static void give_up(struct fork *f)
 	unsigned code = f->best_code;
 
 	f->answered = true;
+	if (f->request->method == METHOD_ACK)
+		log_line(LOG_WARN, "event=ack_lost uri=%s call_id=%s", log_esc(f->request->uri_text).text,
+			 log_esc(f->request->call_id).text);
 	if (tx != NULL && f->cancelled && (f->best == NULL || code != 487))
 		tx_reply_code(tx, 487, NULL);
 	else if (tx != NULL && code == 408 && f->request->method != METHOD_INVITE)

@@ -1,6 +1,8 @@
 #include "sip/message/limits.h"
 #include "sip/proxy/proxy_private.h"
 
+#define ACK_MS (600 * INT64_C(1000)) /* the callee answers, and the ACK comes, within that */
+
 /*
  * Route and Request-URI of a request (RFC 3261 16.4, 16.6 6): our own entries are taken off, which may be one, or the
  * two that RFC 5658 has when the sides of the proxy differ. Strict routers (RFC 2543) are understood before and behind
@@ -109,6 +111,33 @@ bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it)
 	       recent_has(p->calls, slice_of(it->way.id, sizeof(it->way.id)));
 }
 
+/* ack_key: what an INVITE and its ACK share, and the address that both come from. */
+static uint64_t ack_key(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+{
+	struct buf text = {0};
+	uint64_t key;
+
+	buf_addf(&text, "%u %s %.*s %.*s", m->cseq, peer_ip(&source->remote).text, SLICE_ARG(m->from_tag),
+		 SLICE_ARG(m->call_id));
+	key = map_hash(&p->forks, buf_slice(&text));
+	buf_free(&text);
+	return key;
+}
+
+void itinerary_expect_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+{
+	uint64_t key = ack_key(p, m, source);
+
+	recent_add(p->acks, slice_of(&key, sizeof(key)), ACK_MS);
+}
+
+bool itinerary_expects_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+{
+	uint64_t key = ack_key(p, m, source);
+
+	return recent_has(p->acks, slice_of(&key, sizeof(key)));
+}
+
 /* use_token: the first user part that is a token of this dialog says where the request goes. */
 static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
 {
@@ -117,6 +146,16 @@ static void use_token(const struct proxy *p, const struct sip_msg *m, struct sli
 	if (!it->in_dialog)
 		it->in_dialog =
 			record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way, m->method);
+}
+
+/* same_user: the same token, or none, in whatever spelling a phone gave it back. */
+static bool same_user(struct slice a, struct slice b)
+{
+	char x[RECORD_ROUTE_TOKEN], y[RECORD_ROUTE_TOKEN];
+
+	const struct slice one = uri_plain(a, x, sizeof(x)), other = uri_plain(b, y, sizeof(y));
+
+	return slice_eq(a, b) || (one.n > 0 && slice_eq(one, other));
 }
 
 /* own_entries: the index behind our own entries, which stand at the front: one, or the two of RFC 5658. */
@@ -135,12 +174,12 @@ static unsigned own_entries(const struct proxy *p, const struct sip_msg *m, cons
 		bool known = it->in_dialog;
 
 		use_token(p, m, first->user, it);
-		if (!it->in_dialog || (known && !slice_eq(first->user, m->uri.user)))
+		if (!it->in_dialog || (known && !same_user(first->user, m->uri.user)))
 			return at;
 	}
 	use_token(p, m, first->user, it);
 	at++;
-	if (at < v->count && first->user.n > 0 && slice_eq(v->addr[at].uri.user, first->user))
+	if (at < v->count && first->user.n > 0 && same_user(v->addr[at].uri.user, first->user))
 		at++;
 	return at;
 }

@@ -10,7 +10,7 @@
  * dialog, one that goes elsewhere, or one for a user of ours.
  */
 
-#define DIALOGS_MAX 65536 /* that are remembered: see proxy.dialogs and proxy.calls */
+#define DIALOGS_MAX 65536 /* that are remembered: see proxy.dialogs, proxy.calls and proxy.acks */
 
 struct proxy *proxy_new(const struct proxy_deps *deps)
 {
@@ -22,6 +22,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	groups_init(&p->by_call);
 	p->dialogs = recent_new(deps->loop, DIALOGS_MAX);
 	p->calls = recent_new(deps->loop, DIALOGS_MAX);
+	p->acks = recent_new(deps->loop, DIALOGS_MAX);
 	return p;
 }
 
@@ -38,6 +39,7 @@ void proxy_free(struct proxy *p)
 	groups_free(&p->by_call);
 	recent_free(p->dialogs);
 	recent_free(p->calls);
+	recent_free(p->acks);
 	mem_free(p);
 }
 
@@ -61,6 +63,7 @@ struct asking {
 	bool local;      /* the sender is known to be a user of ours */
 	bool proven;     /* ... by the digest of this request */
 	bool comes_back; /* see vetting_comes_back */
+	bool goes_on;    /* there is a fork for it */
 };
 
 static void refuse(const struct asking *a, unsigned code, const char *reason)
@@ -182,6 +185,9 @@ static void start(struct asking *a, struct fork *f)
 		refuse(a, 482, NULL);
 		return;
 	}
+	a->goes_on = true;
+	if (a->local && a->m->method == METHOD_INVITE)
+		itinerary_expect_ack(a->p, a->m, &a->source);
 	vetting_start(f);
 }
 
@@ -340,6 +346,11 @@ static bool send_to_contact(struct asking *a, const struct dialog_end *receiver)
 	return true;
 }
 
+static bool is_expected_ack(const struct asking *a)
+{
+	return a->tx == NULL && itinerary_expects_ack(a->p, a->m, &a->source);
+}
+
 /*
  * is_known: may the sender be accepted by its transport alone, without digest? Only if it speaks under the names that
  * the dialog began with. A request to a remote end needs more: it is signed for the user, which a connection does not
@@ -351,7 +362,7 @@ static bool is_known(const struct asking *a, const struct dialog_end *sender, co
 	bool signs = a->p->d.access.settings->config.identity_sign != SIGN_OFF &&
 		     itinerary_is_of_domain(a->p, &a->m->from.uri);
 
-	if (!sender->local || !a->it.way.same_names || !comes_from(sender, &a->source))
+	if (!sender->local || !a->it.way.same_names || (!comes_from(sender, &a->source) && !is_expected_ack(a)))
 		return false;
 	return receiver->local || a->tx == NULL || (a->source.proto != PROTO_UDP && !signs);
 }
@@ -445,6 +456,11 @@ void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack)
 	struct asking a = {.p = p, .m = ack, .source = *source};
 
 	take(&a, false);
+	/* Without it the callee ends the call, and nobody is told why. */
+	if (!a.goes_on)
+		log_line(LOG_WARN, "event=ack_dropped peer=%s uri=%s call_id=%s reason=%s",
+			 peer_text(&source->remote).text, log_esc(ack->uri_text).text, log_esc(ack->call_id).text,
+			 a.it.in_dialog ? "sender_not_proven" : "no_dialog_of_this_server");
 }
 
 void proxy_cancel(struct proxy *p, struct tx *tx)

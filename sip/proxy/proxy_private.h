@@ -86,6 +86,7 @@ struct proxy {
 	struct map forks, by_own; /* by id, by own */
 	struct recent *dialogs;   /* old ones that have had a request of late; key: dialog_way.id */
 	struct recent *calls;     /* with strangers, that were answered; key: dialog_way.id */
+	struct recent *acks;      /* INVITEs of senders who have shown who they are, whose ACK may come */
 	struct groups by_call;    /* forks by Call-ID */
 	uint64_t next;            /* the last own that was given */
 	unsigned signing;         /* requests that are with the signer */
@@ -119,6 +120,14 @@ bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
  */
 void itinerary_answered(const struct proxy *p, const struct sip_msg *m);
 bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it);
+
+/*
+ * itinerary_expect_ack: the sender of the INVITE m has shown who he is. An ACK cannot be challenged, and repeats
+ * credentials that are used up (RFC 3261 13.2.2.4). itinerary_expects_ack: so m is accepted, when it comes from the
+ * same address, by whatever connection.
+ */
+void itinerary_expect_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
+bool itinerary_expects_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
 
 /* itinerary_now: what record_route.h wants to know of m. */
 struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m);

@@ -226,13 +226,15 @@ static bool same_package(const struct record_route_keys *k, const struct sip_msg
 bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,
 		       const struct dialog_now *now, struct dialog_way *out)
 {
+	char plain[RECORD_ROUTE_TOKEN];
+	const struct slice token = uri_plain(user, plain, sizeof(plain));
 	struct buf octets = {0};
 	struct dialog_way way;
 	struct slice rest, tail;
 	bool ok = false, from, to;
 
-	if (m->to_tag.n == 0 || !slice_starts(user, PREFIX) || user.n > RECORD_ROUTE_TOKEN ||
-	    base64url_decode(&octets, slice_sub(user, PREFIX.n, user.n)) != ERR_OK || octets.n < MAC + TAIL + 2)
+	if (m->to_tag.n == 0 || !slice_starts(token, PREFIX) ||
+	    base64url_decode(&octets, slice_sub(token, PREFIX.n, token.n)) != ERR_OK || octets.n < MAC + TAIL + 2)
 		goto out;
 	rest = slice_sub(buf_slice(&octets), 0, octets.n - MAC - TAIL);
 	tail = slice_sub(buf_slice(&octets), octets.n - MAC - TAIL, octets.n - MAC);

@@ -56,7 +56,7 @@ class Phone(End):
 
     def __init__(self, peer, user, domain="example.com", secure=False):
         super().__init__(peer)
-        self.agent = Agent(peer, user.name, domain, user.password)
+        self.user, self.agent = user, Agent(peer, user.name, domain, user.password)
         self.scheme, self.domain = "sips" if secure else "sip", domain
         self.aor = f"{self.scheme}:{user.name}@{domain}"
         transport = "" if secure or peer.transport == "UDP" else f";transport={peer.transport.lower()}"
