@@ -175,13 +175,10 @@ static enum err make_request(const struct branch *b, struct slice id, struct buf
 	return e;
 }
 
-/* on_timer: Timer C (16.8), or the time after which branches with a lower q are tried. Both cancel the INVITE. */
+/* on_timer: Timer C (16.8), or the time after which branches with a lower q are tried. */
 static void on_timer(void *arg)
 {
-	struct branch *b = arg;
-
-	b->rung_out = b->short_ring;
-	branch_cancel(b);
+	fork_rang_out(arg);
 }
 
 /* send_on_flow: writes the request for b->flow, and sends it in a client transaction of its own. */
@@ -272,14 +269,14 @@ static void heard(struct branch *b, struct sip_msg *m)
 			fork_failure(b, 502, NULL);
 		return;
 	}
+	if (m->status < 200 && b->state == BRANCH_LEFT)
+		return; /* the client transaction sends the CANCEL now */
 	if (m->status < 200) {
 		if (b->timer != NULL && !b->short_ring)
 			timer_start(b->timer, TIMER_C_MS);
 		fork_provisional(b, m);
 	} else if (m->status < 300) {
 		fork_success(b, m);
-	} else if (m->status == 487 && b->rung_out) {
-		fork_failure(b, 408, NULL); /* our CANCEL brought it, not one of the caller */
 	} else {
 		fork_failure(b, m->status, m);
 	}
@@ -474,7 +471,10 @@ void branch_cancel(struct branch *b)
 		break;
 	case BRANCH_SENT:
 		tx_cancel(b->fork->proxy->d.transactions, b->tx);
+		if (is_invite(b) && !b->heard) /* nothing says that anybody is there (RFC 3261 9.1) */
+			b->state = BRANCH_LEFT;
 		break;
+	case BRANCH_LEFT:
 	case BRANCH_DONE:
 		break;
 	}

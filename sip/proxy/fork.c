@@ -184,8 +184,10 @@ static void give_up(struct fork *f)
 			 log_esc(f->request->call_id).text);
 	if (tx != NULL && f->cancelled && (f->best == NULL || code != 487))
 		tx_reply_code(tx, 487, NULL);
-	else if (tx != NULL && code == 408 && f->request->method != METHOD_INVITE)
-		tx_abandon(tx); /* RFC 4320 4.2: a 408 would come too late for the client */
+	else if (tx != NULL && code == 408 &&
+		 (f->request->method != METHOD_INVITE || (f->by_timer && !tx_is_shown(tx))))
+		/* RFC 4320 4.2: too late for the client. And a forged address gets nothing on a timer (G14). */
+		tx_abandon(tx);
 	else if (tx != NULL && code == 503)
 		/* 16.7 6: a 503 of another server does not mean that we are overloaded. */
 		tx_reply_code(tx, 500, "Next Server Unavailable");
@@ -193,7 +195,6 @@ static void give_up(struct fork *f)
 		pass(f, f->best, code == 401 || code == 407 ? buf_slice(&f->challenges) : SLICE_NONE);
 	else if (tx != NULL)
 		tx_reply_code(tx, code != 0 ? code : 480, NULL);
-	fork_end(f);
 }
 
 /* --- what goes into each request of it --- */
@@ -325,6 +326,13 @@ static bool is_busy(const struct fork *f)
 	return count_in(f, BRANCH_SENT) + count_in(f, BRANCH_RESOLVING) > 0;
 }
 
+/* settle: ends the fork when nothing more can come; a branch that was left may still bring a 2xx. */
+static void settle(struct fork *f)
+{
+	if (!f->over && f->answered && !is_busy(f) && count_in(f, BRANCH_LEFT) == 0 && f->linger == NULL)
+		fork_end(f);
+}
+
 /*
  * advance: called after each change. Starts the next group when no branch is busy, answers when none is left, and ends
  * the fork when nothing more can come. A 6xx or a CANCEL starts no further group.
@@ -337,8 +345,7 @@ static void advance(struct fork *f)
 		else
 			give_up(f);
 	}
-	if (!f->over && f->answered && !is_busy(f) && f->linger == NULL)
-		fork_end(f);
+	settle(f);
 }
 
 void fork_go(struct fork *f)
@@ -412,15 +419,35 @@ static void skip_flows(struct fork *f, const struct branch *answered)
 			f->branches[i].state = BRANCH_DONE;
 }
 
+/* The decision is made now, and not when the CANCEL has had its effect (16.8): a silent phone would hold up the next.
+ */
+void fork_rang_out(struct branch *b)
+{
+	if (b->state != BRANCH_SENT)
+		return;
+	branch_cancel(b);
+	b->state = BRANCH_LEFT;
+	b->fork->by_timer = true;
+	if (!b->fork->answered)
+		consider(b->fork, 408, NULL);
+	advance(b->fork);
+}
+
 void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 {
 	struct fork *f = b->fork;
+	bool left = b->state == BRANCH_LEFT;
 
 	b->state = BRANCH_DONE;
+	f->by_timer = m == NULL && code == 408;
 	if (b->timer != NULL)
 		timer_stop(b->timer);
 	if (f->over)
 		return;
+	if (left) { /* it has counted as 408 */
+		settle(f);
+		return;
+	}
 	/* 430 and 408 say that the flow failed; any other response is one of the UA itself. */
 	if (m != NULL && code != 408 && code != 430)
 		skip_flows(f, b);
@@ -430,4 +457,43 @@ void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 			cancel_all(f, b);
 	}
 	advance(f);
+}
+
+/* --- users who are gone --- */
+
+/* stop_waiting: the branches that have sent nothing yet send nothing. Returns whether there were any. */
+static bool stop_waiting(struct fork *f)
+{
+	struct transport *t = f->proxy->d.transport;
+	bool any = false;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		struct branch *b = &f->branches[i];
+
+		if (b->state == BRANCH_WAITS || b->state == BRANCH_RESOLVING) {
+			b->state = BRANCH_DONE;
+			any = true;
+		} else if (b->state == BRANCH_SENT && transport_waits(t, &b->flow)) {
+			b->cancelled = true; /* no other hop is tried */
+			transport_close(t, &b->flow, "what waits for it is of a former user");
+		}
+	}
+	return any;
+}
+
+void proxy_forget(struct proxy *p, struct slice aor)
+{
+	for (struct map_node *n = map_first(&p->by_own), *next; n != NULL; n = next) {
+		struct fork *f = MAP_ENTRY(n, struct fork, by_own);
+		bool sender = f->caller_local && itinerary_is_aor(&f->request->from.uri, aor);
+
+		next = map_next(&p->by_own, n);
+		if (!sender && !(f->to_local && (itinerary_is_aor(&f->request->uri, aor) ||
+						 itinerary_is_aor(&f->request->to.uri, aor))))
+			continue;
+		if (!f->answered && stop_waiting(f)) {
+			consider(f, sender ? 403 : 480, NULL);
+			advance(f);
+		}
+	}
 }

@@ -14,6 +14,15 @@ bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u)
 	return u->scheme != URI_OTHER && slice_ieq(uri_domain(u), slice_str(p->d.access.settings->config.domain));
 }
 
+bool itinerary_is_aor(const struct uri *u, struct slice aor)
+{
+	struct buf own = {0};
+	bool same = uri_aor(u, &own) == ERR_OK && slice_eq(buf_slice(&own), aor);
+
+	buf_free(&own);
+	return same;
+}
+
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
 	return u->scheme != URI_OTHER &&

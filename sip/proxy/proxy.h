@@ -52,6 +52,12 @@ void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 /* proxy_cancel: CANCEL has come for the INVITE tx: all branches are cancelled, and it is answered, usually with 487. */
 void proxy_cancel(struct proxy *p, struct tx *tx);
 
+/*
+ * proxy_forget: aor is no user any more, or has another password (T-48): what he has sent and what is for him, and still
+ * waits (for a signature, a certificate, the DNS, a connection), goes nowhere. What has left is not called back.
+ */
+void proxy_forget(struct proxy *p, struct slice aor);
+
 /* Counted since the start: requests signed here, verified, and found wrong. */
 struct proxy_identities {
 	unsigned long long signatures, verified, failed;

@@ -26,6 +26,7 @@ enum branch_state {
 	BRANCH_WAITS,     /* targets with a higher q are tried first */
 	BRANCH_RESOLVING, /* the resolver looks for its hops */
 	BRANCH_SENT,      /* at a hop; the client transaction is tx */
+	BRANCH_LEFT,      /* the same, but nobody waits for it: only a 2xx, which may come late, still counts */
 	BRANCH_DONE       /* it has its final response, or was given up */
 };
 
@@ -49,7 +50,6 @@ struct branch {
 	bool heard;               /* this hop has answered something */
 	bool cancelled;           /* no further hop is tried */
 	bool short_ring;          /* timer runs for fork_ring_ms, not as Timer C */
-	bool rung_out;            /* the short time is over: a 487 means that nobody picked up */
 	struct timer *timer;      /* INVITE only: Timer C or the short ring time */
 };
 
@@ -72,6 +72,7 @@ struct fork {
 	bool comes_back;                /* we have signed this request before, and another domain has sent it back */
 	bool to_local;                  /* its targets are users of ours */
 	bool cancelled, answered, over; /* answered: a final response was passed or made; over: fork_end was called */
+	bool by_timer;                  /* the last thing that happened is that nothing happened */
 	unsigned max_breadth;           /* Max-Breadth, at most MAX_BREADTH */
 	unsigned best_code;             /* status of the best failure so far; 0: none */
 	struct sip_msg *best;           /* its response, one reference; NULL: made here */
@@ -113,6 +114,7 @@ bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct
 void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
+bool itinerary_is_aor(const struct uri *u, struct slice aor);
 
 /*
  * itinerary_answered: m, a response, is a 2xx that is passed on: its dialog came to be. itinerary_is_answered: is *it
@@ -185,6 +187,10 @@ void fork_end(struct fork *f);
 void fork_provisional(struct branch *b, struct sip_msg *m);
 void fork_success(struct branch *b, struct sip_msg *m);
 void fork_failure(struct branch *b, unsigned code, struct sip_msg *m);
+
+/* fork_rang_out: its time is over: it is cancelled, and counts as a 408 from now on. The fork may be gone afterwards.
+ */
+void fork_rang_out(struct branch *b);
 
 /*
  * branch.c. branch_start: sends it, or reports its failure. branch_cancel: no response is wanted from it any more.

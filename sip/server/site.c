@@ -285,6 +285,7 @@ static void compare_user(void *arg, const struct user *u)
 	if (next == NULL || next->secret != u->secret) {
 		notifier_deactivate(c->site->notifier, slice_str(u->aor));
 		registrar_forget(c->site->registrar, slice_str(u->aor));
+		proxy_forget(c->site->proxy, slice_str(u->aor));
 	}
 	/* T-48: also when there is another user of that name already. */
 	if (next == NULL || next->account != u->account)

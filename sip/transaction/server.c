@@ -177,6 +177,11 @@ bool server_is_shown(const struct tx *tx)
 	return is_shown(tx->layer, &tx->flow);
 }
 
+bool tx_is_shown(const struct tx *tx)
+{
+	return server_is_shown(tx);
+}
+
 static bool is_too_much(const struct tx *tx, size_t octets, size_t room)
 {
 	if (octets <= room || server_is_shown(tx))

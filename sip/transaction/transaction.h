@@ -74,6 +74,9 @@ tx_source(const struct tx *tx); /* where it came from: over UDP without rport (R
  */
 void tx_prove(struct tx *tx);
 
+/* tx_is_shown: has it? If not, nothing may be sent there on a timer. */
+bool tx_is_shown(const struct tx *tx);
+
 /*
  * tx_room: how many octets of further header fields an answer to this request may have. To an address that was not
  * proven, an answer with more is not sent.

@@ -394,6 +394,13 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return f->proto == PROTO_UDP || stream_find(t->streams, f->id) != NULL;
 }
 
+bool transport_waits(struct transport *t, const struct flow *f)
+{
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+
+	return s != NULL && !stream_is_open(s);
+}
+
 bool transport_takes(struct transport *t, const struct flow *f, size_t n)
 {
 	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);

@@ -91,6 +91,9 @@ bool transport_takes(struct transport *t, const struct flow *f, size_t n);
  */
 struct slice transport_peer_certificate(struct transport *t, const struct flow *f);
 
+/* transport_waits: is the connection still being made, so that nothing of what was sent has left? */
+bool transport_waits(struct transport *t, const struct flow *f);
+
 bool transport_alive(struct transport *t, const struct flow *f);                       /* a UDP flow always is */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
 void transport_of_user(struct transport *t, const struct flow *f);                     /* stream_of_user by flow */

@@ -166,6 +166,13 @@ bool transport_alive(struct transport *t, const struct flow *f)
 	return is_open(t, f);
 }
 
+bool transport_waits(struct transport *t, const struct flow *f)
+{
+	(void)t;
+	(void)f;
+	return false;
+}
+
 bool transport_takes(struct transport *t, const struct flow *f, size_t n)
 {
 	(void)t;

@@ -173,12 +173,12 @@ static void lower_q_rings_after_a_while(void **state)
 	silence(s);
 	fake_advance(s->w->loop, 1);
 	cancel = asked(s, &s->phone1, METHOD_CANCEL);
+	second = asked(s, &s->phone2, METHOD_INVITE); /* nobody waits for what comes of the CANCEL */
 	reply(s, &s->phone1, cancel, 200, NULL);
 	msg_unref(cancel);
 	silence(s);
 	reply(s, &s->phone1, m, 487, NULL);
 	msg_unref(asked(s, &s->phone1, METHOD_ACK));
-	second = asked(s, &s->phone2, METHOD_INVITE);
 	reply(s, &s->phone2, second, 180, NULL);
 	expect(s, &s->eve, 180);
 	fake_advance(s->w->loop, 60000);
@@ -331,40 +331,76 @@ static void cancel_goes_to_the_phones(void **state)
 	m = asked(s, &s->phone1, METHOD_INVITE);
 	say(s, &s->eve, cancel);
 	expect(s, &s->eve, 200);
-	silence(s); /* RFC 3261 9.1: not before a provisional response */
+	expect(s, &s->eve, 487); /* a phone that has said nothing is not waited for */
+	silence(s);              /* RFC 3261 9.1: no CANCEL before a provisional response */
 	reply(s, &s->phone1, m, 100, NULL);
 	msg_unref(asked(s, &s->phone1, METHOD_CANCEL));
+	reply(s, &s->phone1, m, 487, NULL);
+	msg_unref(asked(s, &s->phone1, METHOD_ACK));
+	silence(s);
+	msg_unref(m);
+}
+
+static void cancel_waits_for_a_phone_that_rings(void **state)
+{
+	struct scene *s = *state;
+	const struct req invite = {.method = "INVITE", .branch = "z9hG4bKcr"},
+			 cancel = {.method = "CANCEL", .branch = "z9hG4bKcr"};
+	struct sip_msg *m;
+
+	say(s, &s->eve, invite);
+	m = asked(s, &s->phone1, METHOD_INVITE);
+	reply(s, &s->phone1, m, 180, NULL);
+	expect(s, &s->eve, 180);
+	say(s, &s->eve, cancel);
+	expect(s, &s->eve, 200);
+	msg_unref(asked(s, &s->phone1, METHOD_CANCEL));
+	silence(s);
 	reply(s, &s->phone1, m, 487, NULL);
 	msg_unref(asked(s, &s->phone1, METHOD_ACK));
 	expect(s, &s->eve, 487);
 	msg_unref(m);
 }
 
+/* 16.8. A stranger over UDP, whose address may be forged, is told nothing on a timer (G14). */
 static void timer_c_ends_ringing(void **state)
 {
 	struct scene *s = *state;
-	struct sip_msg *m;
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.66:5060");
+	const struct flow *callers[] = {&s->eve, &tcp};
 
-	say(s, &s->eve, (struct req){.method = "INVITE"});
-	m = asked(s, &s->phone1, METHOD_INVITE);
-	reply(s, &s->phone1, m, 180, NULL);
-	expect(s, &s->eve, 180);
-	fake_advance(s->w->loop, 120000);
-	reply(s, &s->phone1, m, 180, NULL); /* starts it anew */
-	expect(s, &s->eve, 180);
-	fake_advance(s->w->loop, 180000);
-	silence(s);
-	fake_advance(s->w->loop, 1000);
-	msg_unref(asked(s, &s->phone1, METHOD_CANCEL));
-	reply(s, &s->phone1, m, 487, NULL);
-	msg_unref(asked(s, &s->phone1, METHOD_ACK));
-	expect(s, &s->eve, 487);
-	msg_unref(m);
+	for (unsigned i = 0; i < COUNT(callers); i++) {
+		struct req invite = {.method = "INVITE", .call_id = i == 0 ? "udp" : "tcp"};
+		struct sip_msg *m, *cancel;
+
+		if (i == 0)
+			invite.headers = AS_LONG;
+		say(s, callers[i], invite);
+		m = asked(s, &s->phone1, METHOD_INVITE);
+		reply(s, &s->phone1, m, 180, NULL);
+		expect(s, callers[i], 180);
+		fake_advance(s->w->loop, 120000);
+		reply(s, &s->phone1, m, 180, NULL); /* starts it anew */
+		expect(s, callers[i], 180);
+		fake_advance(s->w->loop, 180000);
+		silence(s);
+		fake_advance(s->w->loop, 1000);
+		cancel = asked(s, &s->phone1, METHOD_CANCEL);
+		reply(s, &s->phone1, cancel, 200, NULL);
+		msg_unref(cancel);
+		if (i == 1)
+			expect(s, &tcp, 408);
+		reply(s, &s->phone1, m, 487, NULL);
+		msg_unref(asked(s, &s->phone1, METHOD_ACK));
+		silence(s);
+		msg_unref(m);
+	}
 }
 
 static void nobody_answers(void **state)
 {
 	struct scene *s = *state;
+	struct flow tcp = fake_stream(s->w->site->transport, PROTO_TCP, "192.0.2.66:5060");
 	unsigned code = 0;
 	struct sip_msg *m;
 
@@ -375,7 +411,7 @@ static void nobody_answers(void **state)
 		msg_unref(m);
 	}
 	assert_int_equal(proxy_count(s->w->site->proxy), 0);
-	say(s, &s->eve, (struct req){.method = "INVITE"});
+	say(s, &tcp, (struct req){.method = "INVITE"});
 	fake_advance(s->w->loop, 64 * TX_T1_MS + 1);
 	while ((m = next(s, NULL)) != NULL) {
 		if (!m->request)
@@ -415,10 +451,10 @@ static void no_next_hop_once_it_is_over(void **state)
 	reply(s, &at[0], m[0], 603, NULL);
 	ack = asked(s, &at[0], METHOD_ACK);
 	msg_unref(ack);
+	expect(s, &s->eve, 603);
 	reply(s, &at[1], m[1], 503, NULL);
 	ack = asked(s, &at[1], METHOD_ACK);
 	msg_unref(ack);
-	expect(s, &s->eve, 603);
 	silence(s);
 	drop_both(m);
 	buf_free(&large);
@@ -441,6 +477,7 @@ int main(void)
 		T(one_answer_of_each_instance),
 		T(one_flow_of_each_instance_at_a_time),
 		T(cancel_goes_to_the_phones),
+		T(cancel_waits_for_a_phone_that_rings),
 		T(timer_c_ends_ringing),
 		T(nobody_answers),
 		T(no_next_hop_once_it_is_over),
