@@ -161,12 +161,13 @@ static bool has_old_realm(const struct auth *a, enum auth_use use)
 /* The answers for our realms in a request. */
 struct answers {
 	struct digest_params of_realm, of_domain; /* of_domain: only with has_old_realm */
-	unsigned realm_count, domain_count;
+	unsigned sha256, other, domain_count; /* sha256, other: for the realm, by that algorithm and by another one */
 };
 
 /*
  * find_answers: AUTH_OK: there is one. Answers for other realms are for other servers on the way. At most SIP_AUTH_MAX
- * are looked at, and with two for one realm nothing says which one counts.
+ * are looked at. Of one realm there may be one for each challenge (RFC 3261 22.3), and the better one counts; with two of
+ * one algorithm nothing says which. The credential service has one challenge.
  */
 static struct auth_result find_answers(const struct auth *a, const struct sip_msg *m, enum auth_use use,
 				       struct answers *out)
@@ -174,6 +175,7 @@ static struct auth_result find_answers(const struct auth *a, const struct sip_ms
 	bool old = has_old_realm(a, use);
 	enum header which = header_of_use(use);
 	unsigned total = 0;
+	bool several;
 
 	for (const struct sip_header *h = msg_each(m, which, NULL); h != NULL; h = msg_each(m, which, h)) {
 		struct digest_params d;
@@ -186,16 +188,21 @@ static struct auth_result find_answers(const struct auth *a, const struct sip_ms
 		if (e != ERR_OK)
 			return (struct auth_result){AUTH_BAD, "Bad Authorization Header Field", NULL};
 		if (slice_eq(d.realm, realm_of(a, use))) {
-			out->of_realm = d;
-			out->realm_count++;
+			bool weak = !slice_ieq(d.algorithm, S("SHA-256"));
+
+			if (!weak || out->sha256 == 0)
+				out->of_realm = d;
+			*(weak ? &out->other : &out->sha256) += 1;
 		} else if (old && slice_eq(d.realm, domain_of(a))) {
 			out->of_domain = d;
 			out->domain_count++;
 		}
 	}
-	if (out->realm_count > 1 || out->domain_count > 1)
+	several = use == AUTH_CREDENTIAL ? out->sha256 + out->other > 1 : out->sha256 > 1 || out->other > 1;
+	if (several || out->domain_count > 1)
 		return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
-	return (struct auth_result){.verdict = out->realm_count + out->domain_count > 0 ? AUTH_OK : AUTH_CHALLENGE};
+	return (struct auth_result){
+		.verdict = out->sha256 + out->other + out->domain_count > 0 ? AUTH_OK : AUTH_CHALLENGE};
 }
 
 /* parse_nc: eight hexadecimal digits (RFC 7616 3.4). */
@@ -252,7 +259,7 @@ static bool choose(const struct auth *a, const struct answers *found, struct dig
 {
 	bool old = found->domain_count > 0;
 
-	if (old && found->realm_count > 0) {
+	if (old && found->sha256 + found->other > 0) {
 		const struct user *user = find_user(a, found->of_domain.username);
 
 		old = user != NULL && lacks(user);
@@ -357,8 +364,9 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 		return challenge;
 	if (!parse_nc(d.nc, &nc))
 		return (struct auth_result){AUTH_BAD, "Bad Nonce Count", NULL};
+	/* 22.4 6: a phone that follows a 302 brings what it was asked for before, and has to be asked again. */
 	if (!same_uri(m, d.uri))
-		return (struct auth_result){AUTH_BAD, "Digest URI Is Not The Request-URI", NULL};
+		return challenge;
 	/*
 	 * An answer with a nonce that was for somebody else is not looked at, nor counted as a guess: whoever has one
 	 * could forge the source of the owner, and lock him out (G19).

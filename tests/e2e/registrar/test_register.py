@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from peer import digest
 from peer.lab import ROOT, until
 from peer.sipclient import Agent, Request, addr_spec, parameters, token
 
@@ -345,3 +346,32 @@ def test_4475_REGISTER(lab, net, users, transport):
 def test_options_and_others_tell_of_REGISTER(lab, net):
     agent = lab.agent(net, transport="tcp")
     assert "REGISTER" in agent.options().values("Allow")
+
+
+@pytest.mark.parametrize("wrong", [None, "SHA-256", "MD5"])
+def test_22_3_an_answer_to_each_challenge(server, net, wrong):
+    """Of two answers the better one counts; the other may be wrong, as it may be left out."""
+    other = server("digest.sha-256=on")
+    agent = other.agent(net, other.user(), "udp")
+    made = request(agent, f"<{here(agent)}>")
+    refused = agent.exchange(made)
+    answers = [digest.answer(one, agent.user, "wrong" if one["algorithm"] == wrong else agent.password, "REGISTER", made.uri)
+               for one in digest.challenges(refused)]
+    again = made.copy().set("CSeq", "9 REGISTER").set("Via", agent.peer.via())
+    for answer in answers:
+        again.add("Authorization", answer)
+    assert agent.exchange(again).code == (401 if wrong == "SHA-256" else 200)
+    twice = made.copy().set("CSeq", "11 REGISTER").set("Via", agent.peer.via())
+    for answer in answers[:1] * 2:
+        twice.add("Authorization", answer)
+    assert agent.exchange(twice).code == 400
+
+
+@pytest.mark.parametrize("uri", ["sip:example.com:5060;transport=udp", "sip:127.0.0.1", "sip:alice@example.com"])
+def test_22_4_6_an_answer_for_another_request_is_asked_for_again(lab, net, user, uri):
+    """A phone that follows a 302 brings the answer that it has."""
+    agent = lab.agent(net, user, "udp")
+    made = request(agent, f"<{here(agent)}>")
+    refused = agent.exchange(agent.authorize(made, agent.pick(agent.exchange(made)), uri=uri))
+    assert refused.code == 401
+    assert agent.exchange(agent.authorize(made, agent.pick(refused)).set("CSeq", "9 REGISTER")).code == 200
