@@ -166,8 +166,8 @@ struct answers {
 
 /*
  * find_answers: AUTH_OK: there is one. Answers for other realms are for other servers on the way. At most SIP_AUTH_MAX
- * are looked at. Of one realm there may be one for each challenge (RFC 3261 22.3), and the better one counts; with two of
- * one algorithm nothing says which. The credential service has one challenge.
+ * are looked at. Of one realm there may be one for each challenge (RFC 3261 22.3), and the better one counts; with two
+ * of one algorithm nothing says which. The credential service has one challenge.
  */
 static struct auth_result find_answers(const struct auth *a, const struct sip_msg *m, enum auth_use use,
 				       struct answers *out)
@@ -201,8 +201,8 @@ static struct auth_result find_answers(const struct auth *a, const struct sip_ms
 	several = use == AUTH_CREDENTIAL ? out->sha256 + out->other > 1 : out->sha256 > 1 || out->other > 1;
 	if (several || out->domain_count > 1)
 		return (struct auth_result){AUTH_BAD, "Several Answers For One Realm", NULL};
-	return (struct auth_result){
-		.verdict = out->sha256 + out->other + out->domain_count > 0 ? AUTH_OK : AUTH_CHALLENGE};
+	return (struct auth_result){.verdict = out->sha256 + out->other + out->domain_count > 0 ? AUTH_OK
+												: AUTH_CHALLENGE};
 }
 
 /* parse_nc: eight hexadecimal digits (RFC 7616 3.4). */

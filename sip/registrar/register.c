@@ -154,16 +154,36 @@ static bool is_newer(const struct plan *p, const struct binding *b)
 	return !slice_eq(is.call_id, p->m->call_id) || p->m->cseq > is.cseq;
 }
 
-/* find_bindings: looks up the binding of each Contact. A Contact that stands there twice would have no clear result. */
+/*
+ * find_moot: RFC 5626 6: a UA that has moved takes its old Contact out and puts the new one in, in one REGISTER and in
+ * any order; with outbound both are one binding, so the new one is all that counts. Two that stay have no clear result.
+ */
+static bool find_moot(struct plan *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		for (unsigned k = 0; k < i; k++) {
+			struct change *a = &p->changes[k], *b = &p->changes[i];
+
+			if (!same_target(a, b))
+				continue;
+			if (a->expires > 0 && b->expires > 0)
+				return register_refuse(p, 400, "Contact Twice");
+			*(a->expires > 0 ? &b->moot : &a->moot) = true;
+		}
+	return true;
+}
+
+/* find_bindings: looks up the binding of each Contact. */
 static bool find_bindings(struct plan *p)
 {
+	if (!find_moot(p))
+		return false;
 	for (unsigned i = 0; i < p->count; i++) {
 		struct change *c = &p->changes[i];
 		struct binding *b;
 
-		for (unsigned k = 0; k < i; k++)
-			if (same_target(&p->changes[k], c))
-				return register_refuse(p, 400, "Contact Twice");
+		if (c->moot)
+			continue;
 		for (b = bindings_first(p->r->bindings, p->aor); b != NULL; b = bindings_next(p->r->bindings, b))
 			if (matches(c, b) && !is_taken(p, i, b))
 				break;

@@ -17,6 +17,7 @@ struct change {
 	uint32_t expires;          /* seconds granted; 0: the binding is removed */
 	uint16_t q;                /* thousandths */
 	struct binding *old;       /* the binding that it replaces or removes, NULL: none */
+	bool moot;                 /* another one of the request is about the same binding, and counts */
 };
 
 /* A REGISTER as it is read and checked, before anything is changed. */

@@ -375,3 +375,19 @@ def test_22_4_6_an_answer_for_another_request_is_asked_for_again(lab, net, user,
     refused = agent.exchange(agent.authorize(made, agent.pick(agent.exchange(made)), uri=uri))
     assert refused.code == 401
     assert agent.exchange(agent.authorize(made, agent.pick(refused)).set("CSeq", "9 REGISTER")).code == 200
+
+
+@pytest.mark.parametrize("old_first", [True, False])
+@pytest.mark.parametrize("outbound", [";reg-id=1", ""])
+def test_5626_6_the_old_contact_and_the_new_one(lab, net, user, outbound, old_first):
+    """After an address change, in one REGISTER and in any order (pjsua): what ends is looked at first."""
+    agent = lab.agent(net, user, "tcp")
+    old, new = (f"<sip:a@10.0.0.{n};transport=tcp>{outbound};{INSTANCE}" for n in (1, 2))
+    assert register(agent, old, Supported="path, outbound").code == 200
+    again = lab.agent(net, user, "tcp")
+    pair = [f"{old};expires=0", f"{new};expires=300"]
+    answer = register(again, *(pair if old_first else reversed(pair)), Supported="path, outbound")
+    assert bound(answer).keys() == {"sip:a@10.0.0.2;transport=tcp"}
+    assert register(again, f"{old};expires=300", f"{new};expires=300", Supported="path, outbound").code == (400 if outbound else 200)
+    both = register(again, f"{old};expires=0", f"{new};expires=0", Supported="path, outbound")
+    assert bound(both) == {}
