@@ -238,6 +238,17 @@ static bool is_elsewhere(const struct plan *p, const struct uri *u)
 	return !peer_of(u->host, 0, &at) || !peer_same_host(&at, &p->source.remote);
 }
 
+/*
+ * is_in_clear: would a request by the Contact URI itself be one in the clear, where the UA has come by TLS? A UA that
+ * says transport=udp or tcp has asked for that.
+ */
+static bool is_in_clear(const struct plan *p, const struct uri *u)
+{
+	struct slice transport;
+
+	return p->source.proto == PROTO_TLS && u->scheme == URI_SIP && !uri_param(u, S("transport"), &transport);
+}
+
 static void put(struct plan *p, const struct change *c)
 {
 	struct binding_record record = {.aor = p->aor,
@@ -258,7 +269,8 @@ static void put(struct plan *p, const struct change *c)
 		record.flow = buf_slice(&flow);
 		/* A UDP flow is an address and survives a restart; only connections are indexed by id. */
 		record.flow_id = p->source.proto == PROTO_UDP ? 0 : p->source.id;
-		record.flow_only = c->reg_id != 0 || is_elsewhere(p, &c->contact.uri);
+		record.flow_only =
+			c->reg_id != 0 || is_elsewhere(p, &c->contact.uri) || is_in_clear(p, &c->contact.uri);
 	}
 	registrar_put(p->r, c->old, &record, &p->source.remote);
 	buf_free(&flow);
