@@ -14,7 +14,7 @@
 #define OWN_HEADERS 7  /* Via, two Record-Route, Route, Max-Forwards, Max-Breadth, P-Asserted-Identity */
 #define OWN_OCTETS 300 /* the most of Via, its parameters, Max-Forwards and Max-Breadth */
 #define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* the most of two Record-Routes, but for the domain in them */
-#define BRANCH_RANDOM 16 /* random characters of a branch parameter, behind the mark of fork_mark */
+#define BRANCH_RANDOM 16 /* random characters of a branch parameter, behind the mark of itinerary_mark */
 
 /*
  * One target of a request: a flow, or the hops of a URI, one after another (RFC 3263 4.3).
@@ -187,7 +187,7 @@ static void send_on_flow(struct branch *b)
 	struct fork *f = b->fork;
 	struct buf octets = {0}, id = {0};
 
-	fork_mark(f, &id);
+	itinerary_mark(f->proxy, f->request, &id);
 	rng_hex(&id, BRANCH_RANDOM / 2);
 	if (make_request(b, buf_slice(&id), &octets) != ERR_OK) {
 		buf_free(&octets);
@@ -391,7 +391,7 @@ static bool is_large(const struct branch *b)
 		return false;
 
 	by_udp.flow = (struct flow){.remote = b->fork->source.remote, .local = b->fork->source.local};
-	fork_mark(b->fork, &id);
+	itinerary_mark(b->fork->proxy, b->fork->request, &id);
 	how = how_of(&by_udp, buf_slice(&id), true, &texts);
 	large = forward_size(b->fork->request, &how) + BRANCH_RANDOM > SIP_UDP_SAFE;
 	how_free(&texts);

@@ -199,44 +199,6 @@ static void give_up(struct fork *f)
 
 /* --- what goes into each request of it --- */
 
-/*
- * fork_mark: RFC 5393 4.2.2: a loop has the same values in all that decides where a request goes, a spiral has not. The
- * mark is a keyed hash of these values, so that others cannot forge one. It stands in front of the random part of our
- * branch.
- */
-void fork_mark(const struct fork *f, struct buf *out)
-{
-	const struct sip_msg *m = f->request;
-	struct buf parts = {0};
-
-	buf_add(&parts, m->uri_text);
-	for (const struct sip_header *h = msg_each(m, HDR_ROUTE, NULL); h != NULL; h = msg_each(m, HDR_ROUTE, h))
-		buf_add(&parts, h->value);
-	buf_add(&parts, m->call_id);
-	buf_add(&parts, m->from_tag);
-	buf_addc(&parts, ' ');
-	buf_addu(&parts, m->cseq);
-	buf_addc(&parts, ' ');
-	buf_add(&parts, m->to_tag);
-	buf_add(out, S("z9hG4bK"));
-	buf_addx(out, map_hash(&f->proxy->by_own, buf_slice(&parts)));
-	buf_addc(out, '.');
-	buf_free(&parts);
-}
-
-bool fork_is_loop(const struct fork *f)
-{
-	struct buf mark = {0};
-	bool found = false;
-
-	fork_mark(f, &mark);
-	for (const struct sip_header *h = msg_each(f->request, HDR_VIA, NULL); h != NULL && !found;
-	     h = msg_each(f->request, HDR_VIA, h))
-		found = slice_find(h->value, buf_slice(&mark), 0) < h->value.n;
-	buf_free(&mark);
-	return found;
-}
-
 /* RFC 3325 9.3: Privacy: id forbids to tell the name. */
 static bool wants_privacy(const struct sip_msg *m)
 {

@@ -72,7 +72,7 @@ static void refuse(const struct asking *a, unsigned code, const char *reason)
 		tx_reply_code(a->tx, code, reason);
 }
 
-/* check_request: RFC 3261 16.3 steps 2, 3 and 5: scheme, Max-Forwards, Proxy-Require. false: answered. */
+/* check_request: RFC 3261 16.3 steps 2 to 5: scheme, Max-Forwards, loops, Proxy-Require. false: answered. */
 static bool check_request(const struct asking *a)
 {
 	struct slice hops = msg_value(a->m, HDR_MAX_FORWARDS), demanded = msg_value(a->m, HDR_PROXY_REQUIRE);
@@ -93,6 +93,11 @@ static bool check_request(const struct asking *a)
 	}
 	if (!passage_fits(a->m)) {
 		refuse(a, 513, NULL);
+		return false;
+	}
+	/* Before anything is asked: a request of a user of ours that comes back has no credentials for us any more. */
+	if (a->tx != NULL && itinerary_is_loop(a->p, a->m)) {
+		refuse(a, 482, NULL);
 		return false;
 	}
 	if (demanded.n == 0)
@@ -169,7 +174,7 @@ static bool is_asked_for(const struct asking *a)
 	       slice_eq(event.package, S("refer"));
 }
 
-/* start: all targets are known. Detects loops (RFC 3261 16.3 4), and goes on to vetting. */
+/* start: all targets are known. */
 static void start(struct asking *a, struct fork *f)
 {
 	struct slice breadth = msg_value(a->m, HDR_MAX_BREADTH);
@@ -180,11 +185,6 @@ static void start(struct asking *a, struct fork *f)
 	f->comes_back = a->comes_back;
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
-	if (a->tx != NULL && fork_is_loop(f)) {
-		fork_end(f);
-		refuse(a, 482, NULL);
-		return;
-	}
 	a->goes_on = true;
 	if (a->local && a->m->method == METHOD_INVITE)
 		itinerary_expect_ack(a->p, a->m, &a->source);

@@ -53,8 +53,8 @@ void proxy_ack(struct proxy *p, const struct flow *source, struct sip_msg *ack);
 void proxy_cancel(struct proxy *p, struct tx *tx);
 
 /*
- * proxy_forget: aor is no user any more, or has another password (T-48): what he has sent and what is for him, and still
- * waits (for a signature, a certificate, the DNS, a connection), goes nowhere. What has left is not called back.
+ * proxy_forget: aor is no user any more, or has another password (T-48): what he has sent and what is for him, and
+ * still waits (for a signature, a certificate, the DNS, a connection), goes nowhere. What has left is not called back.
  */
 void proxy_forget(struct proxy *p, struct slice aor);
 

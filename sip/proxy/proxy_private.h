@@ -131,6 +131,13 @@ bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it);
 void itinerary_expect_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
 bool itinerary_expects_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
 
+/*
+ * itinerary_mark: appends the part of our branch parameter that tells a loop from a spiral (RFC 5393 4.2.2).
+ * itinerary_is_loop: has a Via of m the mark that m would get?
+ */
+void itinerary_mark(const struct proxy *p, const struct sip_msg *m, struct buf *out);
+bool itinerary_is_loop(const struct proxy *p, const struct sip_msg *m);
+
 /* itinerary_now: what record_route.h wants to know of m. */
 struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m);
 
@@ -155,13 +162,6 @@ void fork_set_request(struct fork *f, struct sip_msg *m);
 /* fork_of_call, fork_next_of_call: requests under way with this Call-ID, the oldest first; NULL: no more. */
 struct fork *fork_of_call(const struct proxy *p, struct slice call_id);
 struct fork *fork_next_of_call(const struct fork *f);
-
-/*
- * fork_mark: appends the part of our branch parameter that tells a loop from a spiral (RFC 5393 4.2.2). fork_is_loop:
- * does a Via of the request have this mark already?
- */
-void fork_mark(const struct fork *f, struct buf *out);
-bool fork_is_loop(const struct fork *f);
 
 /*
  * fork_passage: what passes in this direction; from_user: its sender is a user of ours. fork_assertion: appends the

@@ -166,3 +166,17 @@ def test_the_connection_of_a_large_request_may_end(lab, net):
     invite.peer.close()
     net.idle(0.2)
     exchange(dialog.ask, alice, bob, dialog.new("BYE"))
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE"])
+def test_a_name_that_leads_back_here_is_a_loop(labs, net, method):
+    """RFC 3261 16.3 4: before anything is asked, or the user would have a challenge of his own domain for an answer."""
+    server = labs.server()
+    server.options = [f"route.loop.test=tcp:127.0.0.1:{server.port}"]
+    server.start()
+    try:
+        alice = Phone(server.peer(net, "tcp"), server.user()).register()
+        sent = alice.prove_first(alice.agent.new(method, "sip:x@loop.test", {"Contact": alice.contact}))
+        alice.told(sent, 482)
+    finally:
+        server.stop()
