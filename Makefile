@@ -38,7 +38,7 @@ check_store       = $(addprefix unit/,file named commit user subscription bindin
                     e2e/credential/test_durability.py e2e/attack/test_store.py
 check_message     = $(addprefix unit/,scan uri addr via date header proto msg msg_strict torture mime edit build) \
                     unit/digest_string $(addprefix fuzz/,msg reader mime uri) e2e/wire/test_torture.py
-check_transport   = $(addprefix unit/,flow frame peer stream stun udp) fuzz/stream e2e/wire
+check_transport   = $(addprefix unit/,flow frame listeners peer stream stun udp) fuzz/stream e2e/wire
 check_transaction = unit/overload $(addprefix scenario/,ist nist ict nict overload) \
                     e2e/wire/test_limits.py e2e/proxy/test_methods.py e2e/attack/test_transactions.py
 check_locate      = $(addprefix unit/,dns_message hops resolver reach) fuzz/dns \

@@ -189,6 +189,20 @@ static void prefixes(void **state)
 		each_prefix(slice_str(bad[i]), check_prefix);
 }
 
+/* What a phone gives back: any letter of it may be escaped. */
+static void plain(void **state)
+{
+	static const char *const spellings[] = {"rr-Zz_9", "rr-%5az_9", "%72%72%2D%5A%7a%5F%39", "rr-%5A%7A_9"};
+	char out[7];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(spellings); i++)
+		assert_true(slice_eq(uri_plain(slice_str(spellings[i]), out, sizeof(out)), S("rr-Zz_9")));
+	assert_true(uri_plain(S("rr-Zz_9x"), out, sizeof(out)).p == NULL);
+	assert_true(uri_plain(S("rr-%5"), out, sizeof(out)).p == NULL);
+	assert_true(uri_plain(S("%zz"), out, sizeof(out)).p == NULL);
+}
+
 static bool equal(const char *a, const char *b)
 {
 	struct uri x, y;
@@ -372,6 +386,7 @@ int main(void)
 		cmocka_unit_test(parse_bad),
 		cmocka_unit_test(limit),
 		cmocka_unit_test(prefixes),
+		cmocka_unit_test(plain),
 		cmocka_unit_test(comparison),
 		cmocka_unit_test(parameters),
 		cmocka_unit_test(aor_keys),

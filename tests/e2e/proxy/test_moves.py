@@ -3,6 +3,7 @@ Tokens prove the dialog, bindings say where. Whichever end moves, over whatever 
 
 import pytest
 from peer.phone import Dialog, Phone
+from peer.sipclient import addr_spec
 
 ENDS = [(one, other) for one in ("udp", "tcp", "tls") for other in ("udp", "tcp", "tls")]
 
@@ -91,3 +92,33 @@ def test_a_phone_connects_again_in_a_call(lab, net, phones, one, other, mover):
     invited(dialogs[at], there, [("Contact", moved.contact)])
     invited(dialogs[1 - at], moved, [("Contact", there.contact)])
     asked(dialogs[at], there, "BYE")
+
+
+# A URI that the server wrote comes back as a phone's library writes it (RFC 3261 19.1.4: all equal).
+SPELLINGS = {
+    "as it was": lambda user: user,
+    "Z escaped": lambda user: user.replace("Z", "%5a").replace("z", "%7A"),
+    "all escaped": lambda user: "".join(f"%{ord(char):02x}" for char in user),
+    "first and last": lambda user: f"%{ord(user[0]):02X}{user[1:-1]}%{ord(user[-1]):02x}",
+    "marks escaped": lambda user: user.replace("-", "%2D").replace("_", "%5f"),
+}
+
+
+def respelled(route, how):
+    uri, rest = addr_spec(route)
+    scheme, _, place = uri.partition(":")
+    user, at, host = place.rpartition("@")
+    return f"<{scheme}:{SPELLINGS[how](user)}{at}{host.replace('example.com', 'EXAMPLE.com')}>{rest}"
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+@pytest.mark.parametrize("one, other", ENDS)
+def test_a_route_comes_back_in_another_spelling(lab, phones, one, other, how):
+    """Twinkle writes the letter Z as %5a: the ACK vanished, and the call was dead."""
+    ends = phones(one, other)
+    dialogs = set_up(*ends)
+    for dialog, there in zip(dialogs, reversed(ends)):
+        dialog.routes = [respelled(route, how) for route in dialog.routes]
+        invited(dialog, there, [("Contact", dialog.phone.contact)])
+        asked(dialog, there)
+    asked(dialogs[0], ends[1], "BYE")
