@@ -56,6 +56,7 @@ LISTENERS("server", "listen-tls", listen_tls, RESTART, "addresses for SIP over T
 ADDRESSES("server", "listen-https", listen_https, RESTART, "addresses for https: the certificate that Identity-Info names"),
 ADDRESSES("server", "listen-http", listen_http, RESTART, "the same over plain http"),
 TEXT("server", "address", address, "", RESTART, "the host that Via and Record-Route name instead of the address of a listener"),
+TEXT("server", "alias", alias, "", NOW, "further hosts by which phones name the domain"),
 ADDRESSES("server", "dns", dns, NOW, "name servers that are asked instead of those of the system"),
 TEXT("server", "store", store, "store", RESTART, "folder of all state, mode 0700"),
 TEXT("server", "master-key", master_key, "master.key", RESTART, "file with 64 hexadecimal digits that seal private keys"),

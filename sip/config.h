@@ -39,6 +39,7 @@ struct config {
 	char *listen_udp, *listen_tcp, *listen_tls, *listen_https,
 		*listen_http; /* comma-separated "host:port", valid; the first three see config_listener */
 	char *address;        /* of all that advertise nothing of their own */
+	char *alias;          /* names, separated by commas */
 	char *store, *master_key;
 	char *dns;        /* "host:port, ..."; empty: the name servers of the system */
 	uint32_t workers; /* 0: one for each core */

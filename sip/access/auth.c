@@ -219,11 +219,11 @@ static bool parse_nc(struct slice s, uint32_t *out)
 /* RFC 7616 3.4.6: the uri of the answer must name the Request-URI; phones write it in equivalent forms. */
 static bool same_uri(const struct sip_msg *m, struct slice text)
 {
-	struct uri u;
+	struct uri u, own;
 
 	if (slice_eq(text, m->uri_text))
 		return true;
-	return uri_parse(text, &u) == ERR_OK && uri_equal(&u, &m->uri);
+	return uri_parse(text, &u) == ERR_OK && uri_parse(m->uri_text, &own) == ERR_OK && uri_equal(&u, &own);
 }
 
 /*

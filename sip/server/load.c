@@ -48,6 +48,15 @@ static struct slice bad_domain(const char *list)
 	return SLICE_NONE;
 }
 
+/* bad_host: the first element of list that cannot be the host of a URI; SLICE_NONE: all are fine. */
+static struct slice bad_host(const char *list)
+{
+	for (struct slice rest = slice_list(slice_str(list)), one; slice_item(&rest, &one);)
+		if (!scan_is_host(one))
+			return one;
+	return SLICE_NONE;
+}
+
 /* realm_is_fine: it stands between quotes in challenges and between colons under a hash; neither has escapes then. */
 static bool realm_is_fine(const char *realm)
 {
@@ -87,7 +96,7 @@ static bool read_reach(const struct config *c, struct reach *fetch, struct reach
 /* rules_hold: values that are fine alone, but make no sense together, or are not of their syntax. */
 static bool rules_hold(const struct config *c, struct buf *why)
 {
-	struct slice domain = bad_domain(c->identity_require);
+	struct slice domain = bad_domain(c->identity_require), alias = bad_host(c->alias);
 	struct dns_servers servers;
 	struct reach fetch, proxy;
 
@@ -107,6 +116,9 @@ static bool rules_hold(const struct config *c, struct buf *why)
 			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
 			"expected mark or reject",
 			c->file);
+	else if (alias.p != NULL)
+		buf_addf(why, "%s: server.alias has \"%.*s\"; expected names and addresses, comma-separated", c->file,
+			 SLICE_ARG(alias));
 	else if (c->address[0] != '\0' && (!scan_is_host(slice_str(c->address)) || is_any(c->address)))
 		buf_addf(why,
 			 "%s: server.address = %s; expected a host that peers reach this server by: a name, or an "

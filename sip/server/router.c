@@ -122,6 +122,59 @@ static bool is_for_user(const struct router *r, const struct sip_msg *m)
 	}
 }
 
+/* is_other_name: an address of this server, or an alias of the domain. */
+static bool is_other_name(const struct router *r, const struct tx *tx, const struct uri *u)
+{
+	struct flow from = tx_source(tx);
+	struct slice host = uri_domain(u);
+
+	if (u->scheme == URI_OTHER || slice_ieq(host, slice_str(r->domain)))
+		return false;
+	for (struct slice rest = slice_list(slice_str(r->settings->config.alias)), one; slice_item(&rest, &one);)
+		if (slice_ieq(host, one))
+			return true;
+	return transport_is_own(r->transport, &from.local, u->host, u->port);
+}
+
+static void name_domain(const struct router *r, const struct tx *tx, struct uri *u)
+{
+	if (!is_other_name(r, tx, u))
+		return;
+	u->host = slice_str(r->domain);
+	u->port = 0;
+}
+
+/*
+ * adopt: door stations and gateways know this server by its address, and users as sip:100@192.0.2.10. That is the same
+ * user, and as whom requests reach him and he registers. What is signed stays: certificates and credentials are those
+ * of the AOR that was asked for, and From says what it says.
+ */
+static void adopt(const struct router *r, struct tx *tx)
+{
+	struct sip_msg *m = tx_request(tx);
+	struct uri asked = m->uri;
+	struct buf aor = {0};
+
+	if (m->method == METHOD_REGISTER) {
+		name_domain(r, tx, &m->uri);
+		name_domain(r, tx, &m->to.uri);
+		name_domain(r, tx, &m->from.uri);
+		return;
+	}
+	if (m->method == METHOD_PUBLISH || (m->method == METHOD_SUBSCRIBE && is_own_package(m)))
+		return;
+	name_domain(r, tx, &asked);
+	if (uri_aor(&asked, &aor) == ERR_OK && registrar_knows(r->registrar, buf_slice(&aor)))
+		m->uri = asked;
+	buf_free(&aor);
+}
+
+static bool is_own_method(enum method method)
+{
+	return method == METHOD_SUBSCRIBE || method == METHOD_PUBLISH || method == METHOD_OPTIONS ||
+	       method == METHOD_NOTIFY;
+}
+
 void router_ack(const struct router *r, const struct flow *source, struct sip_msg *ack)
 {
 	proxy_ack(r->proxy, source, ack);
@@ -136,6 +189,7 @@ void router_request(const struct router *r, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
 
+	adopt(r, tx);
 	/* RFC 3261 16.3 2, 8.2.2.1: only sip and sips lead anywhere from here. */
 	if (m->uri.scheme == URI_OTHER) {
 		tx_reply_code(tx, 416, NULL);
@@ -153,6 +207,11 @@ void router_request(const struct router *r, struct tx *tx)
 	}
 	if (!access_require(tx, SLICE_NONE))
 		return;
+	/* Nobody of that name at an address of this server: what the server itself allows says nothing of him. */
+	if (m->uri.user.n > 0 && m->method != METHOD_BYE && !is_own_method(m->method)) {
+		tx_reply_code(tx, 404, NULL);
+		return;
+	}
 	switch (m->method) {
 	case METHOD_SUBSCRIBE:
 		subscribe(r, tx);

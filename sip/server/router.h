@@ -16,6 +16,8 @@ struct router {
 	struct notifier *notifier;
 	struct registrar *registrar;
 	struct proxy *proxy;
+	struct transport *transport;
+	const char *domain; /* server.domain, which messages point into: it outlives them */
 };
 
 /* router_request: hands tx to a service, which answers it now or later, or answers it itself. */

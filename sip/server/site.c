@@ -180,11 +180,14 @@ static bool build_services(struct site *s, const struct site_deps *deps, struct 
 						  .verifier = s->verifier,
 						  .replay = s->replay});
 	auth_announce(s->auth);
+	s->domain = mem_strdup(c->domain);
 	s->router = (struct router){.settings = s->settings,
 				    .credentials = s->credentials,
 				    .notifier = s->notifier,
 				    .registrar = s->registrar,
-				    .proxy = s->proxy};
+				    .proxy = s->proxy,
+				    .transport = s->transport,
+				    .domain = s->domain};
 	return true;
 }
 
@@ -266,6 +269,7 @@ void site_free(struct site *s)
 	auth_free(s->auth);
 	credential_store_free(s->store);
 	commit_free(s->commit);
+	mem_free(s->domain);
 	mem_free(s);
 }
 

@@ -52,6 +52,7 @@ struct site {
 	struct registrar *registrar;
 	struct record_route_keys route_keys;
 	struct proxy *proxy;
+	char *domain; /* of the router */
 	struct router router;
 };
 
