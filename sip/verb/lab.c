@@ -71,17 +71,25 @@ static bool parse(int argc, char **argv, const char *letters, struct options *o)
 	return true;
 }
 
+/* What a verb does besides: prepare runs when the store is ours, hint behind the ready line, on a terminal only. */
+struct extras {
+	bool (*prepare)(void *arg, struct buf *why);
+	void (*hint)(void *arg);
+	void *arg;
+};
+
 /*
- * run: runs the server until a signal stops it, and returns the exit code. hint prints help behind the ready line, on a
- * terminal only: a program that waits for the ready line must not find more. Ending goes in the reverse order.
+ * run: runs the server until a signal stops it, and returns the exit code. A program that waits for the ready line must
+ * not find more than that. Ending goes in the reverse order.
  */
-static int run(const char *verb, struct config *config, const char *const *overrides, void (*hint)(void *), void *arg)
+static int run(const char *verb, struct config *config, const char *const *overrides, const struct extras *x)
 {
 	struct buf why = {0}, ready = {0};
 	struct serve *server = NULL;
 	struct operate *operate;
 
-	if (!serve_new(config, overrides, &server, &why) || !operate_open(server, &operate, &why)) {
+	if (!serve_new(config, overrides, &server, &why) || (x->prepare != NULL && !x->prepare(x->arg, &why)) ||
+	    !operate_open(server, &operate, &why)) {
 		verb_say(verb, 1, "%s", why.p);
 		buf_free(&why);
 		if (server != NULL)
@@ -91,8 +99,8 @@ static int run(const char *verb, struct config *config, const char *const *overr
 	serve_ready(server, &ready);
 	fputs(ready.p, stdout);
 	fflush(stdout);
-	if (hint != NULL && isatty(STDOUT_FILENO))
-		hint(arg);
+	if (x->hint != NULL && isatty(STDOUT_FILENO))
+		x->hint(x->arg);
 	buf_free(&ready);
 	serve_run(server);
 	serve_stop(server);
@@ -115,7 +123,7 @@ int verb_serve(int argc, char **argv)
 		buf_free(&why);
 		return 1;
 	}
-	return run("serve", &config, o.overrides, NULL, NULL);
+	return run("serve", &config, o.overrides, &(struct extras){0});
 }
 
 static void lab_hint(void *arg)
@@ -123,6 +131,12 @@ static void lab_hint(void *arg)
 	const struct options *o = arg;
 	const char *me = program_invocation_name;
 
+	printf("\nA phone needs: user alice, bob or carol, the password in %s/alice.account (and so on), the domain "
+	       "%s,\n"
+	       "the proxy 127.0.0.1:%u (UDP, TCP) or 127.0.0.1:%u (TLS, whose CA is %s/ca.crt). For baresip, in its "
+	       "accounts:\n"
+	       "  <sip:alice@%s>;auth_pass=PASSWORD;outbound=\"sip:127.0.0.1:%u\"\n",
+	       o->dir, o->domain, o->port, o->port + 1, o->dir, o->domain, o->port);
 	printf("\nIn another terminal, to see Bob's certificate arrive at Alice's:\n"
 	       "  %s publish -a %s/bob.account --new\n"
 	       "  %s certificate -a %s/alice.account sip:bob@%s --watch\n"
@@ -133,21 +147,30 @@ static void lab_hint(void *arg)
 	fflush(stdout);
 }
 
+/* The port of the account files is that of the lab that runs, so they are written when no other one can be running. */
+static bool lab_accounts(void *arg, struct buf *why)
+{
+	const struct options *o = arg;
+
+	return setup_accounts(o->dir, o->port + 1, why);
+}
+
 /* The ports are overrides and not in the configuration, so that the same folder can run on other ports. */
 int verb_lab(int argc, char **argv)
 {
-	struct options o = {.dir = "./lab", .domain = "example.com", .port = 5060};
+	struct options o = {.dir = "./lab", .port = 5060};
 	char own[LAB_OWN][96];
 	const char *all[OVERRIDES_MAX + LAB_OWN + 1] = {0};
 	struct buf why = {0}, file = {0};
 	struct config config;
+	char *domain;
 	bool made;
 	int code;
 
 	if (!parse(argc, argv, "dpmo", &o) || optind != argc)
 		return verb_say("lab", 2,
 				"usage: vouch lab [--dir DIR] [--port N] [--domain D] [-o section.key=value]...");
-	if (!setup_domain(o.dir, o.domain, true, &made, &why) || !setup_accounts(o.dir, o.port + 1, &why)) {
+	if (!setup_domain(o.dir, o.domain != NULL ? o.domain : "example.com", true, &made, &why)) {
 		code = verb_say("lab", 1, "%s", why.p);
 		buf_free(&why);
 		return code;
@@ -166,8 +189,15 @@ int verb_lab(int argc, char **argv)
 	buf_addf(&file, "%s/vouch.conf", o.dir);
 	if (!config_load(file.p, all, &config, &why))
 		code = verb_say("lab", 1, "%s", why.p);
-	else
-		code = run("lab", &config, all, lab_hint, &o);
+	else if (o.domain != NULL && strcmp(o.domain, config.domain) != 0) {
+		code = verb_say("lab", 1, "%s is a lab of %s; for one of %s name another folder with --dir", o.dir,
+				config.domain, o.domain);
+		config_free(&config);
+	} else {
+		o.domain = domain = mem_strdup(config.domain);
+		code = run("lab", &config, all, &(struct extras){lab_accounts, lab_hint, &o});
+		mem_free(domain);
+	}
 	buf_free(&file);
 	buf_free(&why);
 	return code;

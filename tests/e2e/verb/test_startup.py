@@ -200,3 +200,22 @@ def test_commands_for_a_server_that_does_not_run(labs):
         done = program.vouch(*words, "-c", conf)
         assert done.returncode in (1, 3) and done.stdout == ""
         assert done.stderr.count("\n") == 1 and "run" in done.stderr
+
+
+def test_a_second_start_leaves_a_running_lab_alone(labs):
+    """Its account files had the port of the second one then, and the verbs did not find the server."""
+    first = labs.server().start()
+    try:
+        before = {path.name: path.read_bytes() for path in first.directory.glob("*.account")}
+        second = program.vouch("lab", "--dir", first.directory, "--port", program.free_ports())
+        assert second.returncode == 1 and "is held by another running vouch" in second.stderr
+        assert before == {path.name: path.read_bytes() for path in first.directory.glob("*.account")} and len(before) == 3
+    finally:
+        first.stop()
+
+
+def test_a_lab_is_of_its_domain(labs):
+    directory = labs.directory()
+    done = program.vouch("lab", "--dir", directory, "--port", program.free_ports(), "--domain", "example.org")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "a lab of example.com" in done.stderr and "--dir" in done.stderr
