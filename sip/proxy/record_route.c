@@ -112,17 +112,20 @@ static void name_of(const struct record_route_keys *k, const struct addr *a, boo
 	buf_free(&text);
 }
 
-/* package_of: a hash of the event package of a request. REFER subscribes to one of its own (RFC 3515 2.4.4). */
-static void package_of(const struct record_route_keys *k, const struct sip_msg *m, uint8_t out[HASH_MAX])
+/*
+ * package_of: a hash of the event package of a request. REFER subscribes to one of its own (RFC 3515 2.4.4). false:
+ * there is none that can be read, and it is the same as no other one.
+ */
+static bool package_of(const struct record_route_keys *k, const struct sip_msg *m, uint8_t out[HASH_MAX])
 {
-	struct slice parts[] = {S("event "), SLICE_NONE};
-	struct event e;
+	struct slice parts[] = {S("event "), S("refer")};
+	struct event e = {0};
+	bool readable = m->method == METHOD_REFER || event_parse(msg_value(m, HDR_EVENT), &e) == ERR_OK;
 
-	if (m->method == METHOD_REFER)
-		parts[1] = S("refer");
-	else if (event_parse(msg_value(m, HDR_EVENT), &e) == ERR_OK)
+	if (m->method != METHOD_REFER)
 		parts[1] = e.package;
 	hmac_key_sum(k->mac, parts, 2, out);
+	return readable;
 }
 
 static void put_ticks(int64_t seconds, struct buf *out)
@@ -141,11 +144,17 @@ static uint8_t run_and_kind(const struct record_route_keys *k, enum dialog_kind 
 	return (uint8_t)((k->run & 0x3f) << 2 | (unsigned)kind);
 }
 
+/* kind_of: a SUBSCRIBE to nothing that can be read is none. */
 static enum dialog_kind kind_of(const struct sip_msg *m)
 {
+	struct event e;
+
 	if (m->method == METHOD_INVITE)
 		return DIALOG_CALL;
-	return m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER ? DIALOG_SUBSCRIPTION : DIALOG_OTHER;
+	return m->method == METHOD_REFER ||
+			       (m->method == METHOD_SUBSCRIBE && event_parse(msg_value(m, HDR_EVENT), &e) == ERR_OK)
+		       ? DIALOG_SUBSCRIPTION
+		       : DIALOG_OTHER;
 }
 
 /* age_of: ticks count modulo 2^24. A wall clock that was set back makes a dialog young. */
@@ -174,7 +183,7 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 	buf_add(&octets, slice_of(mac, NAME));
 	name_of(k, &m->to, ends->callee.local, now->to_secret, mac);
 	buf_add(&octets, slice_of(mac, NAME));
-	package_of(k, m, mac);
+	(void)package_of(k, m, mac);
 	buf_add(&octets, slice_of(mac, PACKAGE));
 	mac_of(k, buf_slice(&octets), connections, m->call_id, m->from_tag, mac);
 	buf_add(&octets, slice_of(mac, MAC));
@@ -219,8 +228,7 @@ static bool same_package(const struct record_route_keys *k, const struct sip_msg
 {
 	uint8_t now[HASH_MAX];
 
-	package_of(k, m, now);
-	return mem_equal_ct(now, package.p, PACKAGE);
+	return package_of(k, m, now) && mem_equal_ct(now, package.p, PACKAGE);
 }
 
 bool record_route_read(const struct record_route_keys *k, struct slice user, const struct sip_msg *m,

@@ -215,10 +215,14 @@ BEGUN = {
     "his call, ringing": ("bob", "INVITE", None, (180,), ()),
     "his call, answered": ("bob", "INVITE", None, (200,), ("REFER", "refer")),
     "his subscription": ("bob", "SUBSCRIBE", "presence", (200,), ("presence",)),
+    "his to nothing": ("bob", "SUBSCRIBE", None, (200,), ()),
+    "his to two": ("bob", "SUBSCRIBE", "presence, dialog", (200,), ()),
+    "his in quotes": ("bob", "SUBSCRIBE", '"presence"', (200,), ()),
     "his REFER": ("bob", "REFER", None, (202,), ("refer",)),
 }
 SENT = [("NOTIFY", "check-sync"), ("NOTIFY", "presence"), ("NOTIFY", "refer"), ("NOTIFY", None), ("REFER", None),
-        ("NOTIFY", "check-sync;reboot=true"), ("notify", "check-sync")]
+        ("NOTIFY", "check-sync;reboot=true"), ("notify", "check-sync"), ("NOTIFY", "check-sync, presence"),
+        ("NOTIFY", '"check-sync"'), ("NOTIFY", "presence, check-sync"), ("NOTIFY", "check-sync/x"), ("NOTIFY", "check-sync x")]
 
 
 @pytest.mark.parametrize("begun", BEGUN)
