@@ -84,6 +84,7 @@ static const struct {
 	{T("proxy-authentication-info"), HDR_PROXY_AUTHENTICATION_INFO},
 	{T("proxy-authorization"), HDR_PROXY_AUTHORIZATION},
 	{T("proxy-require"), HDR_PROXY_REQUIRE},
+	{T("reason"), HDR_REASON},
 	{T("record-route"), HDR_RECORD_ROUTE},
 	{T("remote-party-id"), HDR_REMOTE_PARTY_ID},
 	{T("require"), HDR_REQUIRE},

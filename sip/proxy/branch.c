@@ -461,7 +461,7 @@ void branch_start(struct branch *b)
 		resolve(b);
 }
 
-void branch_cancel(struct branch *b)
+void branch_cancel(struct branch *b, struct slice reason)
 {
 	b->cancelled = true;
 	switch (b->state) {
@@ -470,7 +470,7 @@ void branch_cancel(struct branch *b)
 		b->state = BRANCH_DONE;
 		break;
 	case BRANCH_SENT:
-		tx_cancel(b->fork->proxy->d.transactions, b->tx);
+		tx_cancel(b->fork->proxy->d.transactions, b->tx, reason);
 		if (is_invite(b) && !b->heard) /* nothing says that anybody is there (RFC 3261 9.1) */
 			b->state = BRANCH_LEFT;
 		break;

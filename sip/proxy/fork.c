@@ -315,17 +315,18 @@ void fork_go(struct fork *f)
 	advance(f);
 }
 
-static void cancel_all(struct fork *f, const struct branch *but)
+/* cancel_all: reason: of the CANCELs (RFC 3326); a phone shows a missed call unless it is told otherwise. */
+static void cancel_all(struct fork *f, const struct branch *but, struct slice reason)
 {
 	for (unsigned i = 0; i < f->count; i++)
 		if (&f->branches[i] != but)
-			branch_cancel(&f->branches[i]);
+			branch_cancel(&f->branches[i], reason);
 }
 
-void fork_cancel(struct fork *f)
+void fork_cancel(struct fork *f, struct slice reason)
 {
 	f->cancelled = true;
-	cancel_all(f, NULL);
+	cancel_all(f, NULL, reason);
 	advance(f);
 }
 
@@ -356,7 +357,7 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	if (!f->answered) {
 		f->answered = true;
 		pass(f, m, SLICE_NONE);
-		cancel_all(f, b);
+		cancel_all(f, b, S("SIP;cause=200;text=\"Call completed elsewhere\""));
 	} else if (invite) {
 		struct buf octets = {0};
 
@@ -387,7 +388,7 @@ void fork_rang_out(struct branch *b)
 {
 	if (b->state != BRANCH_SENT)
 		return;
-	branch_cancel(b);
+	branch_cancel(b, SLICE_NONE);
 	b->state = BRANCH_LEFT;
 	b->fork->by_timer = true;
 	if (!b->fork->answered)
@@ -416,7 +417,7 @@ void fork_failure(struct branch *b, unsigned code, struct sip_msg *m)
 	if (!f->answered) {
 		consider(f, code, m);
 		if (code >= 600) /* 16.7 5: all others stop ringing; the answer waits until they have */
-			cancel_all(f, b);
+			cancel_all(f, b, SLICE_NONE);
 	}
 	advance(f);
 }

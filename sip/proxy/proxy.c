@@ -469,7 +469,7 @@ void proxy_cancel(struct proxy *p, struct tx *tx)
 	struct map_node *n = map_find(&p->forks, slice_of(&id, sizeof(id)));
 
 	if (n != NULL)
-		fork_cancel(MAP_ENTRY(n, struct fork, node));
+		fork_cancel(MAP_ENTRY(n, struct fork, node), tx_reason(tx));
 	else
 		tx_reply_code(tx, 487, NULL);
 }

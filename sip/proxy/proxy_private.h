@@ -176,7 +176,7 @@ void fork_assertion(const struct fork *f, struct buf *line);
  * until Timer C.
  */
 void fork_go(struct fork *f);
-void fork_cancel(struct fork *f);
+void fork_cancel(struct fork *f, struct slice reason);
 uint32_t fork_ring_ms(const struct branch *b);
 void fork_end(struct fork *f);
 
@@ -197,7 +197,7 @@ void fork_rang_out(struct branch *b);
  * branch_drop: frees what it owns.
  */
 void branch_start(struct branch *b);
-void branch_cancel(struct branch *b);
+void branch_cancel(struct branch *b, struct slice reason);
 void branch_drop(struct branch *b);
 
 #endif

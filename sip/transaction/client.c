@@ -42,6 +42,8 @@ static void make_companion(struct tx *tx, const char *method, const struct sip_m
 	build_header(out, "To", msg_value(response != NULL ? response : invite, HDR_TO));
 	build_header(out, "Call-ID", invite->call_id);
 	buf_addf(out, "CSeq: %u %s\r\n", invite->cseq, method);
+	if (response == NULL && tx->reason != NULL)
+		build_header(out, "Reason", slice_str(tx->reason));
 	build_end(out, SLICE_NONE);
 	msg_unref(invite);
 }
@@ -171,12 +173,15 @@ uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets,
 	return begin_client(t, to, octets, branch, method, heard, arg, true);
 }
 
-void tx_cancel(struct tx_layer *t, uint64_t id)
+void tx_cancel(struct tx_layer *t, uint64_t id, struct slice reason)
 {
 	struct tx *tx = tx_by_id(t, id);
 
-	if (tx != NULL && tx->kind == TX_ICT)
-		ict_cancel(tx);
+	if (tx == NULL || tx->kind != TX_ICT)
+		return;
+	if (tx->reason == NULL && reason.n > 0)
+		tx->reason = slice_dup(reason);
+	ict_cancel(tx);
 }
 
 void tx_forget(struct tx_layer *t, uint64_t id)

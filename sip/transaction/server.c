@@ -4,8 +4,8 @@
 #include "sip/message/limits.h"
 #include "sip/transaction/transaction_private.h"
 
-#define PROVEN_MS (3600 * INT64_C(1000))
-#define RETRY_S 5 /* the least Retry-After of a layer that has too much to do */
+#define REASON_MAX 256 /* octets of a Reason that is passed on */
+#define RETRY_S 5      /* the least Retry-After of a layer that has too much to do */
 
 /* Server transactions: which one a request belongs to, answers, and the functions for services. */
 
@@ -150,60 +150,6 @@ static void log_answer(const struct tx *tx, unsigned code)
 			 log_esc(tx->request->uri_text).text, log_esc(tx->request->call_id).text);
 }
 
-void tx_prove(struct tx *tx)
-{
-	if (tx_reliable(tx)) {
-		transport_of_user(tx->layer->transport, &tx->flow);
-		return;
-	}
-	recent_add(tx->layer->proven, peer_octets(&tx->flow.remote), PROVEN_MS);
-	if (tx->kind == TX_IST)
-		ist_shown(tx);
-}
-
-/*
- * is_shown: somebody at that address has answered what was sent there, within the last hour. To any other address
- * little is sent over UDP, because it may be the victim of who wrote the request (G14): nothing on a timer, and not
- * more than twice what came. Only the first final answer does not wait for room: one of ours is at most twice as long
- * as the request by itself, and one that is passed on is short enough for one packet.
- */
-static bool is_shown(const struct tx_layer *t, const struct flow *to)
-{
-	return to->proto != PROTO_UDP || recent_has(t->proven, peer_octets(&to->remote));
-}
-
-bool server_is_shown(const struct tx *tx)
-{
-	return is_shown(tx->layer, &tx->flow);
-}
-
-bool tx_is_shown(const struct tx *tx)
-{
-	return server_is_shown(tx);
-}
-
-static bool is_too_much(const struct tx *tx, size_t octets, size_t room)
-{
-	if (octets <= room || server_is_shown(tx))
-		return false;
-	log_line(LOG_INFO, "event=answer_too_long peer=%s octets=%zu", peer_text(&tx->flow.remote).text, octets);
-	return true;
-}
-
-void server_final(struct tx *tx)
-{
-	tx->went += tx->octets.n;
-	tx_send_octets(tx, &tx->octets);
-}
-
-void server_more(struct tx *tx)
-{
-	if (!is_too_much(tx, tx->went + tx->octets.n, 2 * tx->came)) {
-		tx->went += tx->octets.n;
-		tx_offer_octets(tx, &tx->octets);
-	}
-}
-
 size_t tx_room(struct tx *tx)
 {
 	size_t bare, most = 2 * tx->came;
@@ -236,7 +182,7 @@ void tx_reply(struct tx *tx, const struct build_reply *r)
 	}
 	render(tx, r, true);
 	log_answer(tx, r->code);
-	if (r->code >= 200 && is_too_much(tx, tx->octets.n, 2 * tx->came))
+	if (r->code >= 200 && server_is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_end(tx);
 	else
 		send_reply(tx, r->code);
@@ -246,7 +192,7 @@ void tx_reply_once(struct tx *tx, const struct build_reply *r)
 {
 	render(tx, r, false);
 	log_answer(tx, r->code);
-	if (!is_too_much(tx, tx->octets.n, 2 * tx->came))
+	if (!server_is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_send_octets(tx, &tx->octets);
 	tx_end(tx);
 }
@@ -287,7 +233,7 @@ void tx_pass(struct tx *tx, unsigned code, struct buf *octets)
 {
 	size_t most = 2 * tx->came > SIP_UDP_SAFE ? 2 * tx->came : SIP_UDP_SAFE;
 
-	if (code >= 200 && is_too_much(tx, octets->n, most)) {
+	if (code >= 200 && server_is_too_much(tx, octets->n, most)) {
 		buf_free(octets);
 		tx_reply_code(tx, 502, "Answer Too Long");
 		return;
@@ -342,6 +288,24 @@ bool tx_merged(struct tx *tx)
 	return false;
 }
 
+/* reason_of: the first Reason of a CANCEL (RFC 3326), in one line; NULL: there is none, or one that is no line. */
+static char *reason_of(const struct sip_msg *m)
+{
+	struct slice value = msg_value(m, HDR_REASON);
+	struct buf line = {0};
+
+	if (value.n == 0 || value.n > REASON_MAX || !scan_unfold(value, &line)) {
+		buf_free(&line);
+		return NULL;
+	}
+	return buf_take(&line);
+}
+
+struct slice tx_reason(const struct tx *tx)
+{
+	return tx->reason != NULL ? slice_str(tx->reason) : SLICE_NONE;
+}
+
 /* on_cancel: RFC 3261 9.2: the 200 says that the CANCEL was understood, not that it has an effect. */
 static void on_cancel(struct tx_layer *t, struct tx *tx)
 {
@@ -354,6 +318,7 @@ static void on_cancel(struct tx_layer *t, struct tx *tx)
 	tx_reply_code(tx, known ? 200 : 481, NULL);
 	if (known && target != NULL && target->kind == TX_IST && target->state == TX_PROCEEDING && !target->cancelled) {
 		target->cancelled = true;
+		target->reason = reason_of(tx->request);
 		if (t->user->on_cancel != NULL)
 			t->user->on_cancel(t->arg, target);
 	}
@@ -431,7 +396,8 @@ static bool answer_again(struct tx_layer *t, struct slice key, const struct flow
 		return true;
 	}
 	octets = answered_octets(x, &to);
-	if ((answered_afford(x, m->raw.n) || is_shown(t, &to)) && transport_send(t->transport, &to, octets) != ERR_OK)
+	if ((answered_afford(x, m->raw.n) || server_shows(t, &to)) &&
+	    transport_send(t->transport, &to, octets) != ERR_OK)
 		log_line(LOG_DEBUG, "event=send_failed peer=%s", peer_text(&to.remote).text);
 	return true;
 }

@@ -46,6 +46,7 @@ static void destroy(void *arg)
 	buf_free(&tx->ack);
 	mem_free(tx->key);
 	mem_free(tx->merge_key);
+	mem_free(tx->reason);
 	mem_free(tx);
 }
 

@@ -74,6 +74,9 @@ tx_source(const struct tx *tx); /* where it came from: over UDP without rport (R
  */
 void tx_prove(struct tx *tx);
 
+/* tx_reason: the value of the Reason of the CANCEL that has come for this INVITE; SLICE_NONE: none. Lies in tx. */
+struct slice tx_reason(const struct tx *tx);
+
 /* tx_is_shown: has it? If not, nothing may be sent there on a timer. */
 bool tx_is_shown(const struct tx *tx);
 
@@ -157,9 +160,10 @@ uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets,
 
 /*
  * tx_cancel: sends CANCEL for an INVITE as soon as it has a provisional response (RFC 3261 9.1), and none if it ends
- * before. The final response is still reported; if there is none 64*T1 after the CANCEL, NULL with ERR_AGAIN.
+ * before. The final response is still reported; if there is none 64*T1 after the CANCEL, NULL with ERR_AGAIN. reason:
+ * the value of its Reason (RFC 3326); SLICE_NONE: none.
  */
-void tx_cancel(struct tx_layer *t, uint64_t id);
+void tx_cancel(struct tx_layer *t, uint64_t id, struct slice reason);
 
 /* tx_forget: heard is not called any more. The transaction goes on by itself, for its retransmissions and ACKs. */
 void tx_forget(struct tx_layer *t, uint64_t id);

@@ -37,6 +37,7 @@ struct tx {
 	char *key, *merge_key;     /* merge_key: NULL when not in layer->merges */
 	enum err failure;          /* client: why it was never sent; ERR_OK: it was */
 	bool cancelled;            /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
+	char *reason;              /* the Reason of that CANCEL (RFC 3326), in one line; NULL: none */
 	struct flow flow;
 	uint16_t
 		source_port; /* server: the port that the request came from; flow has the one that the answer goes to */
@@ -93,7 +94,8 @@ void tx_backoff(struct tx *tx,
 		uint32_t max_ms); /* starts the retransmission timer with twice its interval, at most max_ms */
 
 /*
- * server.c. server_is_shown: does the request come from where it says, so that answers may be sent again on a timer?
+ * shown.c. server_is_shown: does the request come from where it says, so that answers may be sent again on a timer?
+ * server_shows: the same of where an answer goes. server_is_too_much: would octets there be more than room?
  * server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c.
  *
  * server_final sends tx->octets as the first final answer. server_more sends them as any other answer: once more, or
@@ -101,6 +103,8 @@ void tx_backoff(struct tx *tx,
  * not shown (G14).
  */
 bool server_is_shown(const struct tx *tx);
+bool server_shows(const struct tx_layer *t, const struct flow *to);
+bool server_is_too_much(const struct tx *tx, size_t octets, size_t room);
 void server_final(struct tx *tx);
 void server_more(struct tx *tx);
 void server_request(struct tx_layer *t, const struct flow *from, struct sip_msg *m);

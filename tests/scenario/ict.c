@@ -206,8 +206,8 @@ static void cancel_waits_for_a_provisional_response(void **state)
 	struct sip_msg *m;
 
 	copies(w, 1, METHOD_INVITE);
-	tx_cancel(w->layer, s.id);
-	tx_cancel(w->layer, s.id);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
 	assert_silence(w);
 	respond(w, &s, 100, "t", "INVITE");
 	m = fake_next(w->transport, NULL);
@@ -230,13 +230,13 @@ static void cancel_once_and_not_after_the_end(void **state)
 
 	copies(w, 1, METHOD_INVITE);
 	respond(w, &s, 180, "t", "INVITE");
-	tx_cancel(w->layer, s.id);
-	tx_cancel(w->layer, s.id);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
 	copies(w, 1, METHOD_CANCEL);
 	respond(w, &s, 200, "t", "CANCEL");
 	respond(w, &s, 200, "t", "INVITE"); /* they crossed */
 	assert_int_equal(w->status, 200);
-	tx_cancel(w->layer, s.id);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
 	assert_silence(w);
 }
 
@@ -246,7 +246,7 @@ static void cancel_of_one_that_failed_before_is_nothing(void **state)
 	struct sent s = start_udp(w);
 
 	copies(w, 1, METHOD_INVITE);
-	tx_cancel(w->layer, s.id);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
 	respond(w, &s, 404, "t", "INVITE");
 	copies(w, 1, METHOD_ACK);
 	assert_int_equal(w->status, 404);
@@ -259,7 +259,7 @@ static void cancel_unheard_ends_after_64_t1(void **state)
 
 	respond(w, &s, 180, "t", "INVITE");
 	respond(w, &s, 180, "t", "INVITE");
-	tx_cancel(w->layer, s.id);
+	tx_cancel(w->layer, s.id, SLICE_NONE);
 	fake_advance(w->loop, 64 * TX_T1_MS - 1);
 	assert_int_equal(w->done, 2);
 	fake_advance(w->loop, 1);

@@ -63,6 +63,7 @@ static const struct {
 	{"Proxy-Authentication-Info", NULL, HDR_PROXY_AUTHENTICATION_INFO, false},
 	{"Proxy-Authorization", NULL, HDR_PROXY_AUTHORIZATION, false},
 	{"Proxy-Require", NULL, HDR_PROXY_REQUIRE, false},
+	{"Reason", NULL, HDR_REASON, false},
 	{"Record-Route", NULL, HDR_RECORD_ROUTE, false},
 	{"Remote-Party-ID", NULL, HDR_REMOTE_PARTY_ID, false},
 	{"Require", NULL, HDR_REQUIRE, false},

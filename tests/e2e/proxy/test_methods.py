@@ -180,3 +180,33 @@ def test_a_name_that_leads_back_here_is_a_loop(labs, net, method):
         alice.told(sent, 482)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("reason", [None, 'SIP;cause=200;text="Call completed elsewhere"', "Q.850;cause=16", 'X;text="a\r\n b"', "x" * 300])
+def test_3326_cancel_says_why(lab, net, reason):
+    """The Reason of the caller is passed on in one line; of the other phones, when one has picked up, the server says it."""
+    alice = Phone(lab.peer(net, "tcp"), lab.user()).register()
+    user = lab.user()
+    bobs = [Phone(lab.peer(net, "tcp"), user).register() for _ in range(2)]
+    for picked_up in (False, True):
+        sent = alice.prove_first(alice.agent.new("INVITE", bobs[0].aor, {"Contact": alice.contact}))
+        rings = [net.wait(lambda b=bob: b.find(sent, lambda m: m.method == "INVITE"), 5, "the call") for bob in bobs]
+        for bob, came in zip(bobs, rings):
+            bob.answer(came, 180)
+        net.wait(lambda: len([m for m in alice.peer.inbox if m.code == 180 and m.cseq[0] == rings[0].cseq[0]]) == 2, 5, "both 180")
+        if picked_up:
+            bobs[0].answer(rings[0], 200, "OK", [("Contact", bobs[0].contact)])
+            expected = ['SIP;cause=200;text="Call completed elsewhere"']
+        else:
+            cancel = alice.ack_of_failure(sent, rings[0])
+            cancel.method = "CANCEL"
+            cancel.set("To", sent.get("To")).set("CSeq", f"{rings[0].cseq[0]} CANCEL").set("Reason", reason)
+            alice.send(cancel)
+            expected = [reason.replace("\r\n", "")] if reason and len(reason) < 257 else []
+        for bob, came in list(zip(bobs, rings))[picked_up:]:
+            got = bob.peer.take(lambda m: m.method == "CANCEL", 5, "the CANCEL")
+            assert got.all("Reason") == expected
+            bob.answer(got, 200)
+            bob.answer(came, 487, "Cancelled")
+        for one in (alice, *bobs):
+            one.peer.inbox.clear()
