@@ -374,10 +374,13 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	if (!nonce.here)
 		return stale;
 
+	anonymous = use == AUTH_ANONYMOUS && slice_eq(d.username, ANONYMOUS);
+	/* digest.insecure = off: no password of a user is looked at outside of TLS, not even for a source address. */
+	if (use == AUTH_ANONYMOUS && !anonymous && !a->settings->config.digest_insecure)
+		return challenge;
 	guess_key(from, d.username, &key);
 	open = rate_ok(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
 	if (open) {
-		anonymous = use == AUTH_ANONYMOUS && slice_eq(d.username, ANONYMOUS);
 		user = anonymous ? NULL : find_user(a, d.username);
 		fits = response_fits(ha1_of(a, user, use, old, nonce.alg), m, &d, nonce.alg) &&
 		       (user != NULL || anonymous);

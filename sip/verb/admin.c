@@ -13,6 +13,7 @@
 #include "sip/prompt.h"
 #include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
+#include "store/named.h"
 #include "store/user.h"
 
 /*
@@ -236,12 +237,15 @@ static bool import_line(struct users *users, const struct config *c, struct slic
 static int import(struct users *users, const struct config *c, const char *file)
 {
 	struct slice rest, line;
-	struct buf text = {0};
+	struct buf text = {0}, why = {0};
 	unsigned number = 0;
 	int code = 0;
 
-	if (buf_read_file(&text, file, CSV_MAX) != ERR_OK)
-		return verb_say("user", 3, "%s cannot be read: %s", file, strerror(errno));
+	if (!named_read(file, true, CSV_MAX, &text, &why)) {
+		code = verb_say("user", 3, "%s", why.p);
+		buf_free(&why);
+		return code;
+	}
 	if (text.n > 0 && text.p[text.n - 1] != '\n')
 		buf_addc(&text, '\n');
 	for (rest = buf_slice(&text); code == 0 && slice_cut(rest, '\n', &line, &rest);) {

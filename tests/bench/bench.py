@@ -111,6 +111,7 @@ class Server:
 def import_users(directory, count):
     table = pathlib.Path(directory) / "users.csv"
     table.write_text("".join(f"sip:u{number}@example.com,{PASSWORD}\n" for number in range(count)))
+    table.chmod(0o600)
     subprocess.run([VOUCH, "user", "import", "-c", f"{directory}/vouch.conf", table], check=True, timeout=120)
     table.unlink()
 

@@ -40,6 +40,7 @@ def imported(server, names, folder):
     users = [User(name, token()) for name in names]
     listed = folder / "users.csv"
     listed.write_text("".join(f"{user.aor},{user.password}\n" for user in users))
+    listed.chmod(0o600)
     added = server.admin("user", "import", listed)
     assert added.returncode == 0, added.stderr
     return users
@@ -505,6 +506,7 @@ def change(other, user, steps, folder):
             user = User(user.name, user.password if step == "same" else token())
             table = folder / "again.csv"
             table.write_text(f"{user.aor},{user.password}\n")
+            table.chmod(0o600)
             done = other.admin("user", "import", table)
         else:
             password = token() if step in ("add", "passwd") else ""
@@ -683,6 +685,7 @@ def test_G48_a_lost_list_of_users_is_no_empty_one(labs, server, net, tmp_path, v
     before = {one.name: one.read_bytes() for one in store_of(other).iterdir()}
     table = tmp_path / "some.csv"
     table.write_text("sip:dora@example.com,password\n")
+    table.chmod(0o600)
     done = {"start": lambda: vouch("serve", "-c", other.conf), "check": lambda: other.admin("check"),
             "add": lambda: other.admin("user", "add", "sip:dora@example.com", stdin="password\n"),
             "import": lambda: other.admin("user", "import", table)}[verb]()

@@ -76,6 +76,12 @@ def test_digest_insecure_off(server, net, transport):
     assert transport == "tls" or not answer.all("Proxy-Authenticate")
     stranger = agent.exchange(agent.new("MESSAGE", agent.aor, {"From": "<sip:eve@example.org>;tag=1"}))
     assert stranger.code == 480
+    if transport == "udp":  # the proof of an address needs no password, and takes none
+        for user, password, expected in (("anonymous", "", 200), (agent.user, agent.password, 401), (agent.user, "wrong", 401)):
+            watch = agent.new("SUBSCRIBE", agent.aor, {"Event": "certificate", "Expires": 0})
+            challenge = agent.pick(agent.exchange(watch))
+            answer = agent.exchange(agent.authorize(watch, challenge, user=user, password=password))
+            assert answer.code == expected, user
 
 
 def test_DIG_04_auth_int_covers_the_body(owner, pair):

@@ -127,6 +127,7 @@ def test_user_import(server, net, tmp_path):
     lines += [f"sip:many{number}@example.com,password{number}" for number in range(2000)]
     table = tmp_path / "users.csv"
     table.write_text("\n".join(lines) + "\n")
+    table.chmod(0o600)
     done = program.vouch("user", "import", "-c", other.conf, table)
     assert done.returncode == 0, done.stderr
     for name, password in (("plain1", "password-one"), ("hash2", secret), ("hash3", secret), ("many1999", "password1999")):
@@ -142,11 +143,25 @@ def test_user_import(server, net, tmp_path):
             assert (code == 200) == ((challenge["realm"] == "example.com") == (name == "hash2")), (name, challenge)
 
 
+def test_user_import_of_a_file_that_others_may_read(server, tmp_path):
+    """It has passwords in it."""
+    other = server()
+    before = other.admin("user", "list").stdout
+    table = tmp_path / "users.csv"
+    table.write_text("sip:good@example.com,password\n")
+    for mode in (0o644, 0o602, 0o640):
+        table.chmod(mode)
+        done = program.vouch("user", "import", "-c", other.conf, table)
+        assert done.returncode == 3 and "users.csv holds a secret but others may read it" in done.stderr
+        assert other.admin("user", "list").stdout == before
+
+
 def test_user_import_of_a_bad_file_changes_nothing(server, tmp_path):
     other = server()
     before = other.admin("user", "list").stdout
     table = tmp_path / "users.csv"
     table.write_text("sip:good@example.com,password\nsip:bad@other.example,password\n")
+    table.chmod(0o600)
     done = program.vouch("user", "import", "-c", other.conf, table)
     assert done.returncode == 1 and "users.csv" in done.stderr and re.search(r"\b2\b", done.stderr)
     assert other.admin("user", "list").stdout == before
