@@ -436,9 +436,10 @@ static bool stop_waiting(struct fork *f)
 		if (b->state == BRANCH_WAITS || b->state == BRANCH_RESOLVING) {
 			b->state = BRANCH_DONE;
 			any = true;
-		} else if (b->state == BRANCH_SENT && transport_waits(t, &b->flow)) {
-			b->cancelled = true; /* no other hop is tried */
-			transport_close(t, &b->flow, "what waits for it is of a former user");
+		} else if (b->state == BRANCH_SENT) {
+			b->cancelled = true; /* no other hop is tried when this one fails */
+			if (transport_waits(t, &b->flow))
+				transport_close(t, &b->flow, "what waits for it is of a former user");
 		}
 	}
 	return any;

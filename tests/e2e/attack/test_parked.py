@@ -101,6 +101,34 @@ def test_what_a_user_sent_waits_for_a_connection(server, net, labs, way):
     assert (b"MESSAGE" in far.got) == (way == "nothing")
 
 
+@pytest.mark.parametrize("ends", ["hangs up", "503"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_user_sent_is_not_tried_elsewhere(server, net, way, ends):
+    """RFC 3263 4.3: the first of two targets fails, when the user is gone already."""
+    first, second = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    other = server("route.two.test=" + ", ".join(f"tcp:127.0.0.1:{one.getsockname()[1]}" for one in (first, second)))
+    user = other.user()
+    alice = Phone(other.peer(net, "tcp"), user).register()
+    alice.prove_first(alice.agent.new("MESSAGE", "sip:x@two.test"))
+    taken, _ = first.accept()
+    came = taken.recv(65536)
+    goes(other, user, way)
+    if ends == "503":
+        lines = [line for line in came.split(b"\r\n") if line.split(b":")[0] in (b"Via", b"From", b"To", b"Call-ID", b"CSeq")]
+        taken.sendall(b"\r\n".join([b"SIP/2.0 503 Busy", *lines, b"Content-Length: 0", b"", b""]))
+    else:
+        taken.close()
+    second.settimeout(1.5)
+    try:
+        second.accept()[0].close()
+        tried = True
+    except TimeoutError:
+        tried = False
+    assert tried == (way == "nothing")
+    for one in (first, second, taken):
+        one.close()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_for_a_user_waits_for_a_certificate(border, net, abroad, way):
     gate, waits = threading.Event(), threading.Event()
