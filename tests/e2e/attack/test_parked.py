@@ -1,6 +1,7 @@
 """Who is gone is gone (T-48, G48) for what waits: a request that a user has sent, or that is for him, waits for a name server,
 a certificate or a connection while he is deleted, gets another password, or makes room for another of his name."""
 
+import os
 import socket
 import ssl
 import threading
@@ -71,7 +72,7 @@ def test_what_a_user_sent_waits_for_a_name_server(server, net, way, method):
     host = next_host()
     there = UdpPeer(net, ("127.0.0.1", 1), host=host)
     there.behind_proxy, there.answer = True, None
-    names = Held(next_host(), {"slow.test": [address(host)]})
+    names = Held(f"127.{60 + os.getpid() % 190}.{next_host().partition('.1.')[2]}", {"slow.test": [address(host)]})
     other = server(f"server.dns={names.host}:53", "proxy.reach=any")
     there.server = ("127.0.0.1", other.port)
     user = other.user()
@@ -84,6 +85,7 @@ def test_what_a_user_sent_waits_for_a_name_server(server, net, way, method):
     assert bool(there.inbox) == (way == "nothing")
     if way != "nothing":
         assert [m.code for m in alice.peer.inbox if m.code and m.code > 100] == [403]
+    names.close()
 
 
 @pytest.mark.parametrize("way", WAYS)
