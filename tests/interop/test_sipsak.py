@@ -81,11 +81,13 @@ def test_a_ping_of_nobody(sipsak, user):
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_register(usrloc, bindings, transport):
-    """One Contact, another one, a question, and all taken back."""
-    for contact in ("sip:desk@127.0.0.1:9", "sip:cell@127.0.0.1:9"):
+    """One Contact, another one, a question, and all taken back. Each time it connects anew, and a Contact that says nothing of
+    its transport ends with a TLS connection."""
+    says = ";transport=udp" if transport == "tls" else ""
+    for contact in (f"<sip:desk@127.0.0.1:9{says}>", f"<sip:cell@127.0.0.1:9{says}>"):
         done = usrloc("-C", contact, "-x", 600, transport=transport)
         assert done.returncode == 0 and "completed successful" in done.stdout, done.stdout
-    assert sorted(bindings()) == ["<sip:cell@127.0.0.1:9>", "<sip:desk@127.0.0.1:9>"]
+    assert sorted(bindings()) == [f"<sip:cell@127.0.0.1:9{says}>", f"<sip:desk@127.0.0.1:9{says}>"]
     assert usrloc("-C", "empty", transport=transport).returncode == 0
     assert len(bindings()) == 2
     done = usrloc("-C", "*", "-x", 0, transport=transport)
