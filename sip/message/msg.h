@@ -7,7 +7,8 @@
 
 /*
  * A received SIP message: one copy of its octets and slices into it. It is parsed once. After msg_parse only msg_refuse
- * changes it, before anybody else has it.
+ * changes it, and the router, which writes the domain for its other names into uri (in REGISTER into from and to, too):
+ * both before anybody else has it.
  *
  * References are counted by a plain integer, so only the loop thread may take and drop them. Transactions, branches and
  * subscriptions share one copy this way.
