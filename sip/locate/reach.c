@@ -94,6 +94,11 @@ static void unwrap(uint8_t a[16])
 	memcpy(a + 12, inner, 4);
 }
 
+static bool is_ip(const struct sockaddr *sa)
+{
+	return sa != NULL && (sa->sa_family == AF_INET || sa->sa_family == AF_INET6);
+}
+
 static bool is_own(const uint8_t a[16])
 {
 	struct ifaddrs *all;
@@ -104,13 +109,30 @@ static bool is_own(const uint8_t a[16])
 	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
 		uint8_t b[16];
 
-		if (i->ifa_addr == NULL || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+		if (!is_ip(i->ifa_addr))
 			continue;
 		octets_of(i->ifa_addr, b);
 		own = memcmp(a, b, 16) == 0;
 	}
 	freeifaddrs(all);
 	return own;
+}
+
+/* is_on: is a in the network of this interface? A netmask of IPv4 covers the 96 bits in front of the address, too. */
+static bool is_on(const struct ifaddrs *i, const uint8_t a[16])
+{
+	uint8_t own[16], mask[16];
+
+	if (!is_ip(i->ifa_addr) || i->ifa_netmask == NULL)
+		return false;
+	octets_of(i->ifa_addr, own);
+	octets_of(i->ifa_netmask, mask);
+	if (i->ifa_addr->sa_family == AF_INET)
+		memset(mask, 0xff, MAPPED / 8);
+	for (unsigned k = 0; k < 16; k++)
+		if (((own[k] ^ a[k]) & mask[k]) != 0)
+			return false;
+	return true;
 }
 
 static bool read_one(struct slice text, struct reach *out)
@@ -161,4 +183,29 @@ bool reach_allows(const struct reach *r, const struct peer *p)
 	if (is_in(a, special, sizeof(special) / sizeof(special[0])))
 		return r->private && is_in(a, site, sizeof(site) / sizeof(site[0])) && !is_own(a);
 	return r->public && !is_own(a);
+}
+
+bool reach_is_special(const struct peer *p)
+{
+	uint8_t a[16];
+
+	octets_of(&p->u.sa, a);
+	unwrap(a);
+	return is_in(a, special, sizeof(special) / sizeof(special[0]));
+}
+
+bool reach_beside(const struct peer *a, const struct peer *b)
+{
+	uint8_t one[16], other[16];
+	struct ifaddrs *all;
+	bool beside = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	octets_of(&a->u.sa, one);
+	octets_of(&b->u.sa, other);
+	for (const struct ifaddrs *i = all; i != NULL && !beside; i = i->ifa_next)
+		beside = is_on(i, one) && is_on(i, other);
+	freeifaddrs(all);
+	return beside;
 }

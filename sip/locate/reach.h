@@ -30,4 +30,11 @@ struct reach {
 MUST_USE bool reach_read(struct slice list, struct reach *out, struct slice *bad);
 bool reach_allows(const struct reach *r, const struct peer *p);
 
+/*
+ * reach_is_special: p is not of the public Internet, so the same address may be another host elsewhere. reach_beside:
+ * both are in one network of this machine's interfaces.
+ */
+bool reach_is_special(const struct peer *p);
+bool reach_beside(const struct peer *a, const struct peer *b);
+
 #endif

@@ -205,93 +205,24 @@ static void send_on(struct asking *a)
 	start(a, f);
 }
 
-/*
- * order_flows: RFC 5626 5.1: of several flows to one UA only one is tried at a time. Each later one gets a q below that
- * of the one before, so that it waits.
- */
-static void order_flows(struct fork *f, const struct contact *c, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct branch *b = &f->branches[i];
-
-		b->ua = i + 1;
-		for (unsigned k = 0; k < i; k++) {
-			const struct branch *other = &f->branches[k];
-
-			if (c[i].instance.n == 0 || !slice_eq(c[i].instance, c[k].instance))
-				continue;
-			b->ua = other->ua;
-			if (b->q >= other->q)
-				b->q = other->q - 1;
-		}
-	}
-}
-
-/* add_contact: a branch for one contact of a user: by its flow, or by the first Path or the Contact URI. */
-static void add_contact(struct fork *f, const struct contact *c)
-{
-	struct uri parsed;
-	struct slice uri = uri_parse(c->uri, &parsed) == ERR_OK ? uri_target(&parsed) : c->uri;
-	struct slice next = uri, rest = c->path, item;
-	struct addr first;
-	struct branch *b;
-	bool bad;
-
-	if (c->path.n > 0 && scan_list(&rest, &item, &bad) && addr_parse(item, &first) == ERR_OK)
-		next = first.spec;
-	b = fork_add(f, uri, c->path, next);
-	if (b == NULL)
-		return;
-	b->to_user = true;
-	b->q = (c->q + 1) * BRANCHES_MAX; /* leaves room below each q; see order_flows */
-	b->flow_only = c->flow_only;
-	if (c->has_flow)
-		b->seen = c->flow;
-	/* A UDP flow is used only where the Contact itself cannot be: otherwise the Contact says where to. */
-	if (c->has_flow && (c->flow_only || c->flow.proto != PROTO_UDP)) {
-		b->flow = c->flow;
-		b->has_flow = true;
-	}
-}
-
-/* keep_secure: RFC 5630 5.3: a request to a sips URI goes to sips contacts only. Returns how many are left. */
-static unsigned keep_secure(struct contact *c, unsigned n)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		if (slice_istarts(c[i].uri, S("sips:")))
-			c[kept++] = c[i];
-	return kept;
-}
-
 /* send_to_user: RFC 3261 16.5: the Request-URI is an AOR of ours, and its bindings are the targets. */
 static void send_to_user(struct asking *a)
 {
-	struct contact contacts[BRANCHES_MAX];
-	struct buf aor = {0};
-	unsigned n = 0;
+	struct targets t;
 	struct fork *f;
 
-	if (uri_aor(&a->m->uri, &aor) != ERR_OK || !registrar_knows(a->p->d.registrar, buf_slice(&aor))) {
+	if (!targets_of(a->p, &a->m->uri, &t)) {
 		refuse(a, 404, NULL);
-		goto out;
+		return;
 	}
-	n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
-	if (a->m->uri.scheme == URI_SIPS)
-		n = keep_secure(contacts, n);
-	if (n == 0) {
+	if (t.count == 0) {
 		refuse(a, 480, NULL);
-		goto out;
+		return;
 	}
-	f = fork_new(a->p, a->tx, a->m, &a->source, n);
+	f = fork_new(a->p, a->tx, a->m, &a->source, t.count);
 	f->to_local = true;
-	for (unsigned i = 0; i < n; i++)
-		add_contact(f, &contacts[i]);
-	order_flows(f, contacts, n);
+	targets_add(f, &t);
 	start(a, f);
-out:
-	buf_free(&aor);
 }
 
 /*
@@ -306,42 +237,23 @@ static bool comes_from(const struct dialog_end *e, const struct flow *source)
 	       (e->flow.proto == PROTO_UDP || e->flow.proto == source->proto);
 }
 
-/* is_contact: is this contact what the Request-URI names? Some phones write escapes of their own (RFC 3261 19.1.4). */
-static bool is_contact(const struct contact *c, struct slice target)
-{
-	struct uri a, b;
-
-	return slice_eq(c->uri, target) ||
-	       (uri_parse(c->uri, &a) == ERR_OK && uri_parse(target, &b) == ERR_OK && uri_equal(&a, &b));
-}
-
 /*
  * send_to_contact: tokens prove the dialog, bindings say where: the user of the receiving end may have moved, or its
  * NAT may have, and have registered the same Contact again. This opens nothing new, since anybody may send to a user of
- * ours. Two of his phones with one private address are told apart by the flow in the token. false: there is no such
- * binding, or there are further proxies on the way.
+ * ours. false: there is no such binding, or there are further proxies on the way.
  */
 static bool send_to_contact(struct asking *a, const struct dialog_end *receiver)
 {
 	const struct slice uri = a->it.uri.n > 0 ? buf_slice(&a->it.uri) : a->m->uri_text;
-	const struct contact *found = NULL;
-	struct contact contacts[BRANCHES_MAX];
-	struct buf aor = {0};
-	unsigned n = 0;
+	struct targets t;
 	struct fork *f;
 
-	if (itinerary_is_of_domain(a->p, &a->m->to.uri) && uri_aor(&a->m->to.uri, &aor) == ERR_OK)
-		n = registrar_contacts(a->p->d.registrar, buf_slice(&aor), contacts, BRANCHES_MAX);
-	buf_free(&aor);
-	for (unsigned i = 0; i < n; i++)
-		if (is_contact(&contacts[i], uri) &&
-		    (found == NULL || (contacts[i].has_flow && flow_same(&contacts[i].flow, &receiver->flow))))
-			found = &contacts[i];
-	if (found == NULL)
+	if (!itinerary_is_of_domain(a->p, &a->m->to.uri) || !targets_of(a->p, &a->m->to.uri, &t) ||
+	    !targets_keep(&t, uri, &receiver->flow))
 		return false;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	f->to_local = true;
-	add_contact(f, found);
+	targets_add(f, &t);
 	start(a, f);
 	return true;
 }

@@ -8,8 +8,8 @@
 #include "sip/proxy/proxy.h"
 
 /*
- * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. vetting.c: Identity.
- * fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops.
+ * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. targets.c: users. vetting.c: Identity.
+ * fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops. outgoing.c: what is sent.
  *
  * The way of a request:
  *
@@ -41,9 +41,9 @@ struct branch {
 	bool has_flow, flow_only; /* flow_only: when the flow is gone, no URI is tried (RFC 5626 5.3) */
 	bool by_address;          /* goes to the remote address of flow, by any connection */
 	bool to_user;             /* the target is a binding of a user: a failure says nothing of other servers */
-	unsigned q, breadth;      /* q: see add_contact in proxy.c; breadth: its share of Max-Breadth */
+	unsigned q, breadth;      /* q: see add_branch in targets.c; breadth: its share of Max-Breadth */
 	unsigned ua;              /* number of the UA, the same for all its flows (RFC 5626); 0: not a binding */
-	struct flow seen;         /* by which the Contact was registered; remote of family 0: none */
+	struct flow seen;         /* by which the Contact was registered: when uri leads nowhere; family 0: none */
 	struct hops *hops;        /* hops to try, in their order; NULL: none yet */
 	unsigned hop;             /* index of the next one */
 	uint64_t tx;              /* the client transaction, 0: none yet */
@@ -199,5 +199,29 @@ void fork_rang_out(struct branch *b);
 void branch_start(struct branch *b);
 void branch_cancel(struct branch *b, struct slice reason);
 void branch_drop(struct branch *b);
+
+/* Where a user can be reached; texts as those of struct contact. */
+struct targets {
+	unsigned count;
+	struct contact at[BRANCHES_MAX];
+};
+
+/*
+ * targets.c. targets_of: all contacts of the user aor, best first; sips: of a sips URI only sips ones. false: he is not
+ * known here. targets_keep: keeps the one whose URI this is; of two, as phones with one private address have them, the
+ * one at this flow. false: there is none. targets_add: adds a branch for each, in the room that f has.
+ */
+MUST_USE bool targets_of(const struct proxy *p, const struct uri *aor, struct targets *out);
+MUST_USE bool targets_keep(struct targets *t, struct slice uri, const struct flow *flow);
+void targets_add(struct fork *f, const struct targets *t);
+
+/*
+ * outgoing.c. outgoing_make: appends the request for b->flow; id: the branch parameter behind the magic cookie, which
+ * ends in OUTGOING_RANDOM random characters. ERR_LIMIT: it has too many header fields. outgoing_is_large: RFC 3261
+ * 18.1.1: will it be too large for UDP?
+ */
+#define OUTGOING_RANDOM 16
+MUST_USE enum err outgoing_make(const struct branch *b, struct slice id, struct buf *out);
+bool outgoing_is_large(const struct branch *b);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "core/log.h"
+#include "sip/locate/reach.h"
 #include "sip/message/date.h"
 #include "sip/message/header.h"
 #include "sip/message/limits.h"
@@ -230,12 +231,33 @@ static bool there_is_room(struct plan *p)
 
 /* --- doing it --- */
 
-/* is_elsewhere: the request came from another address than the Contact names, so the UA is probably behind a NAT. */
-static bool is_elsewhere(const struct plan *p, const struct uri *u)
+/* is_nobodys_name: a name that means nothing outside of the UA's own network. */
+static bool is_nobodys_name(struct slice host)
 {
+	static const char *const ends[] = {".invalid", ".local", ".localhost"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (host.n > n && slice_ieq(slice_sub(host, host.n - n, host.n), slice_str(ends[i])))
+			return true;
+	}
+	return slice_chr(host, '.') == host.n;
+}
+
+/*
+ * is_behind_nat: does the Contact name the UA in a network that this server is not in? Then it can be reached only
+ * where it has sent from. Any other Contact may be that of another device: it is where requests go (RFC
+ * 3261 10.2.1).
+ */
+static bool is_behind_nat(const struct plan *p, const struct uri *u)
+{
+	const struct peer *source = &p->source.remote;
 	struct peer at;
 
-	return !peer_of(u->host, 0, &at) || !peer_same_host(&at, &p->source.remote);
+	if (!peer_of(u->host, 0, &at))
+		return is_nobodys_name(u->host);
+	return !peer_same_host(&at, source) && reach_is_special(&at) && !reach_beside(&at, source);
 }
 
 /*
@@ -247,6 +269,15 @@ static bool is_in_clear(const struct plan *p, const struct uri *u)
 	struct slice transport;
 
 	return p->source.proto == PROTO_TLS && u->scheme == URI_SIP && !uri_param(u, S("transport"), &transport);
+}
+
+/* leads_nowhere_else: is the flow of the REGISTER the only way? A Contact of our domain is another user, or the UA
+ * itself. */
+static bool leads_nowhere_else(const struct plan *p, const struct uri *u)
+{
+	if (slice_ieq(uri_domain(u), uri_domain(&p->m->to.uri)))
+		return same_aor(u, p->aor);
+	return is_behind_nat(p, u) || is_in_clear(p, u);
 }
 
 static void put(struct plan *p, const struct change *c)
@@ -269,8 +300,7 @@ static void put(struct plan *p, const struct change *c)
 		record.flow = buf_slice(&flow);
 		/* A UDP flow is an address and survives a restart; only connections are indexed by id. */
 		record.flow_id = p->source.proto == PROTO_UDP ? 0 : p->source.id;
-		record.flow_only =
-			c->reg_id != 0 || is_elsewhere(p, &c->contact.uri) || is_in_clear(p, &c->contact.uri);
+		record.flow_only = c->reg_id != 0 || leads_nowhere_else(p, &c->contact.uri);
 	}
 	registrar_put(p->r, c->old, &record, &p->source.remote);
 	buf_free(&flow);

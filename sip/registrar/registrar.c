@@ -100,6 +100,19 @@ bool registrar_knows(const struct registrar *r, struct slice aor)
 }
 
 /*
+ * is_its_connection: has the device that the Contact names opened this connection? A datagram leaves no way open: there
+ * the Contact says by which port.
+ */
+static bool is_its_connection(const struct flow *f, struct slice contact)
+{
+	struct peer at;
+	struct uri u;
+
+	return f->proto != PROTO_UDP && uri_parse(contact, &u) == ERR_OK && peer_of(u.host, 0, &at) &&
+	       peer_same_host(&at, &f->remote);
+}
+
+/*
  * describe: what the proxy needs to know of b. false: no request can be sent there: the URI is not of SIP, or the
  * binding depends on a connection that is gone.
  */
@@ -118,6 +131,7 @@ static bool describe(struct registrar *r, const struct binding *b, struct contac
 				.reg_id = is.reg_id};
 	out->has_flow = is.flow.n > 0 && flow_unpack(is.flow, &out->flow) == ERR_OK &&
 			transport_flow(r->d.transport, &out->flow) == ERR_OK;
+	out->flow_first = out->has_flow && (is.flow_only || is_its_connection(&out->flow, is.uri));
 	/* The connection may have ended with the last run of the program. */
 	return out->has_flow || !is.flow_only;
 }

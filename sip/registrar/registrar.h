@@ -39,8 +39,9 @@ struct contact {
 	struct slice uri;      /* the Contact URI as it was registered */
 	struct slice path;     /* the values of Path, separated by commas; SLICE_NONE: none */
 	struct flow flow;      /* the flow that the REGISTER came by, completed by transport_flow and alive */
-	bool has_flow;         /* flow is set; prefer it to uri */
+	bool has_flow;         /* flow is set */
 	bool flow_only;        /* uri alone leads nowhere: without flow the contact is not listed */
+	bool flow_first;       /* flow leads to the device that uri names: prefer it; else only if uri leads nowhere */
 	unsigned q;            /* thousandths, 0 to 1000 */
 	struct slice instance; /* instance-id (RFC 5626) without the quotes; SLICE_NONE: none */
 	uint32_t reg_id;       /* 0: none */

@@ -21,7 +21,7 @@ BEGIN {
 	also["sip/transaction/transaction_private.h"] = "tx server client ist nist ict nict"
 	also["sip/event/notifier_private.h"] = "sub subs notify way"
 	also["sip/credential/credential_private.h"] = "credentials state turn turns publish creator"
-	also["sip/proxy/proxy_private.h"] = "itinerary vetting fork branch"
+	also["sip/proxy/proxy_private.h"] = "itinerary targets vetting fork branch outgoing"
 	also["sip/ua/agent_private.h"] = "call"
 	also["sip/verb/verbs.h"] = "verb"
 	also["sip/verb/say.h"] = "verb"

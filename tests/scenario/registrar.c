@@ -414,8 +414,8 @@ static void UDP_flows(void **state)
 
 	msg_unref(reg(s, &udp, (struct reg){.headers = PHONE "Contact: <sip:a@h>;q=0.9\r\n", .old_via = true}));
 	assert_int_equal(targets(s, c), 2);
-	assert_true(c[0].has_flow && !c[0].flow_only && flow_same(&c[0].flow, &udp));
-	assert_true(c[1].has_flow && c[1].flow_only && flow_same(&c[1].flow, &udp));
+	assert_true(c[0].has_flow && !c[0].flow_only && !c[0].flow_first && flow_same(&c[0].flow, &udp));
+	assert_true(c[1].has_flow && c[1].flow_only && c[1].flow_first && flow_same(&c[1].flow, &udp));
 }
 
 static void other_schemes_are_kept_and_are_no_targets(void **state)

@@ -177,6 +177,42 @@ static void this_machine_is_out_of_reach(void **state)
 	freeifaddrs(all);
 }
 
+/* Loopback is an interface that every machine has; 198.51.100.0/24 is a network that none has (RFC 5737). */
+static void networks_of_this_machine(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool beside;
+	} rows[] = {
+		{"127.0.0.1", "127.9.9.9", true},  {"127.0.0.1", "::ffff:127.0.0.2", true},
+		{"127.0.0.1", "128.0.0.1", false}, {"198.51.100.1", "198.51.100.2", false},
+		{"198.51.100.1", "127.0.0.1", false}, {"::1", "127.0.0.1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct peer a, b;
+
+		assert_true(peer_of(slice_str(rows[i].a), 5060, &a) && peer_of(slice_str(rows[i].b), 5070, &b));
+		if (reach_beside(&a, &b) != rows[i].beside || reach_beside(&b, &a) != rows[i].beside)
+			fail_msg("%s %s", rows[i].a, rows[i].b);
+	}
+}
+
+static void special_addresses(void **state)
+{
+	static const char *const special[] = {"10.0.0.1", "127.0.0.1", "169.254.1.1",     "224.0.1.75",     "::1",
+					      "fe80::1",  "fd00::1",   "::ffff:10.0.0.1", "64:ff9b::a00:1", "0.0.0.0"};
+	static const char *const common[] = {"192.0.2.1", "8.8.8.8", "2606:4700::1"};
+	struct peer p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+		assert_true(peer_of(slice_str(special[i]), 0, &p) && reach_is_special(&p));
+	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+		assert_true(peer_of(slice_str(common[i]), 0, &p) && !reach_is_special(&p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +221,8 @@ int main(void)
 		cmocka_unit_test(words),
 		cmocka_unit_test(what_is_no_list),
 		cmocka_unit_test(this_machine_is_out_of_reach),
+		cmocka_unit_test(networks_of_this_machine),
+		cmocka_unit_test(special_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
