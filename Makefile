@@ -14,7 +14,7 @@ crypto      = ber cert cert_make cert_name der encode hash key key_read keywrap 
               tls_peer tls_reason trust
 store       = file named commit user credential master journal seen words subscription binding_record binding
 message     = proto scan uri addr via date header msg build edit mime digest_string
-transport   = flow frame peer stream stream_time stream_tls stream_listen stun udp local listeners transport
+transport   = flow frame peer stream stream_input stream_time stream_tls stream_listen stun udp local listeners transport
 transaction = transaction overload answered shown server client ist nist ict nict
 locate      = dns_message dns hops locate routes resolve resolver reach
 identity    = user_cert identity judge signer domain_cert verifier cert_cache web_url fetch replay web

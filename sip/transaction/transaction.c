@@ -61,8 +61,10 @@ static void unlink_tx(struct tx *tx)
 	group_remove(&t->by_flow, &tx->by_flow);
 	if (tx->kind == TX_ICT)
 		transport_keep(t->transport, &tx->flow, true, -1);
-	if (tx_is_server(tx))
+	if (tx_is_server(tx)) {
 		t->server_count--;
+		transport_owe(t->transport, &tx->flow, -1);
+	}
 	t->kept -= tx->kept;
 }
 
@@ -117,8 +119,10 @@ struct tx *tx_new(struct tx_layer *t, enum tx_kind kind, const struct flow *flow
 	tx->id = ++t->next_id;
 	map_add(&t->by_id, &tx->by_id, slice_of(&tx->id, sizeof(tx->id)));
 	map_add(tx_is_server(tx) ? &t->servers : &t->clients, &tx->by_key, slice_str(key));
-	if (tx_is_server(tx))
+	if (tx_is_server(tx)) {
 		t->server_count++;
+		transport_owe(t->transport, flow, 1);
+	}
 	return tx;
 }
 
@@ -143,7 +147,10 @@ static bool reconnect(struct tx *tx)
 		return false;
 	peer_set_port(&at, tx->sent_by_port);
 	tx->sent_by_port = 0; /* only once: if this fails as well, there is no other way */
-	return transport_connect(tx->layer->transport, PROTO_TCP, &at, NULL, SLICE_NONE, &tx->flow) == ERR_OK;
+	if (transport_connect(tx->layer->transport, PROTO_TCP, &at, NULL, SLICE_NONE, &tx->flow) != ERR_OK)
+		return false;
+	transport_owe(tx->layer->transport, &tx->flow, 1);
+	return true;
 }
 
 void tx_send_octets(struct tx *tx, const struct buf *octets)

@@ -11,7 +11,7 @@
 #include "sip/transport/stream_private.h"
 
 /*
- * The life of a connection, its output and its input.
+ * The life of a connection, and its output. Its input is in stream_input.c.
  *
  *   stream_connect   CONNECTING -> (TLS) HANDSHAKE -> OPEN -> CLOSING -> OVER
  *   accept                         (TLS) HANDSHAKE -> OPEN -> CLOSING -> OVER
@@ -124,12 +124,13 @@ void streams_free(struct streams *all)
 /* --- output --- */
 
 /*
- * may_read: while much output waits, nothing is read that would be answered. TCP then slows the peer down, which asks
- * without reading the answers.
+ * stream_may_read: while much output waits, nothing is read that would be answered. TCP then slows the peer down, which
+ * asks without reading the answers.
  */
-static bool may_read(const struct stream *s)
+bool stream_may_read(const struct stream *s)
 {
-	return !s->busy && (s->state == STREAM_OPEN || s->state == STREAM_HANDSHAKE) && s->out.n <= OUT_HIGH;
+	return !s->busy && !s->finished && (s->state == STREAM_OPEN || s->state == STREAM_HANDSHAKE) &&
+	       s->out.n <= OUT_HIGH;
 }
 
 void stream_want(struct stream *s)
@@ -138,7 +139,7 @@ void stream_want(struct stream *s)
 
 	if (s->state == STREAM_CONNECTING || s->out.n > 0)
 		events |= IO_WRITE;
-	if (may_read(s))
+	if (stream_may_read(s))
 		events |= IO_READ;
 	io_want(s->io, events);
 }
@@ -257,87 +258,7 @@ void stream_close(struct stream *s, const char *why)
 	}
 }
 
-/* --- input --- */
-
-/* Gives the user what is buffered, and sets the time limit of the message that is only partly there. */
-static void deliver(struct stream *s)
-{
-	size_t used;
-
-	if (s->state != STREAM_OPEN || s->in.n == 0)
-		return;
-	used = s->user->data(s->arg, s, buf_slice(&s->in));
-	if (used >= s->in.n) {
-		buf_free(&s->in);
-		s->begun_ms = 0;
-		if (s->state == STREAM_OPEN)
-			stream_arm(s); /* the idle limit may be shorter than the one that ran */
-		return;
-	}
-	buf_drop(&s->in, used);
-	/* The rest belongs to a new message, which began with the octets that came last. */
-	if (s->begun_ms == 0 || used > 0)
-		s->begun_ms = s->active_ms;
-	if (s->state == STREAM_OPEN)
-		stream_arm(s);
-}
-
-/* pump_tls: decrypts what came. false: the connection is over; octets before the error were delivered. */
-static bool pump_tls(struct stream *s)
-{
-	for (;;) {
-		enum err e = tls_read(s->tls, &s->in, SCRATCH);
-
-		stream_take_records(s);
-		if (e == ERR_AGAIN)
-			return true;
-		if (e != ERR_OK) {
-			deliver(s);
-			stream_close(s, e == ERR_CLOSED ? "closed by the peer" : tls_reason(s->tls));
-			return false;
-		}
-	}
-}
-
-static void on_octets(struct stream *s, struct slice octets)
-{
-	stream_touch(s);
-	s->heard = true;
-	if (s->tls == NULL) {
-		buf_add(&s->in, octets);
-	} else {
-		tls_input(s->tls, octets);
-		/* The worker reads these records; may_read keeps others away until it is done. */
-		if (s->state == STREAM_HANDSHAKE) {
-			stream_handshake(s);
-			return;
-		}
-		if (!pump_tls(s))
-			return;
-	}
-	deliver(s);
-}
-
-/* At most READS_A_TURN reads, so that a fast peer does not keep the others waiting. */
-static void on_readable(struct stream *s)
-{
-	char *scratch = s->all->scratch;
-
-	for (int i = 0; i < READS_A_TURN && may_read(s); i++) {
-		ssize_t n = recv(s->fd, scratch, SCRATCH, 0);
-
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-			break;
-		if (n <= 0) {
-			stream_close(s, n == 0 ? "closed by the peer" : strerror(errno));
-			break;
-		}
-		on_octets(s, slice_of(scratch, (size_t)n));
-		mem_wipe(scratch, (size_t)n);
-		if ((size_t)n < SCRATCH)
-			break;
-	}
-}
+/* --- events --- */
 
 void stream_opened(struct stream *s)
 {
@@ -352,8 +273,8 @@ void stream_opened(struct stream *s)
 		log_line(LOG_DEBUG, "event=early_lost peer=%s", peer_text(&s->remote).text);
 	buf_wipe(&early);
 	/* The peer may have sent octets right behind its last handshake message; they are in the TLS state already. */
-	if (s->state == STREAM_OPEN && s->tls != NULL && pump_tls(s))
-		deliver(s);
+	if (s->state == STREAM_OPEN && s->tls != NULL && stream_pump_tls(s))
+		stream_deliver(s);
 	if (s->state == STREAM_OPEN) {
 		timer_stop(s->timer);
 		stream_arm(s);
@@ -395,7 +316,7 @@ static void on_io(void *arg, int events)
 	if (events & IO_WRITE)
 		stream_flush(s);
 	if (events & IO_READ)
-		on_readable(s);
+		stream_readable(s);
 }
 
 struct stream *stream_add(struct streams *all, int fd, const struct peer *remote, const struct stream_user *user,
@@ -427,12 +348,19 @@ unsigned stream_next_slot(struct streams *all)
 
 /* --- what users ask --- */
 
-struct stream *stream_find(struct streams *all, uint64_t id)
+struct stream *stream_find_owed(struct streams *all, uint64_t id)
 {
 	struct map_node *node = map_find(&all->by_id, slice_of(&id, sizeof(id)));
 	struct stream *s = node == NULL ? NULL : MAP_ENTRY(node, struct stream, by_id);
 
 	return s == NULL || s->state == STREAM_CLOSING ? NULL : s;
+}
+
+struct stream *stream_find(struct streams *all, uint64_t id)
+{
+	struct stream *s = stream_find_owed(all, id);
+
+	return s == NULL || s->finished ? NULL : s;
 }
 
 uint64_t stream_id(const struct stream *s)

@@ -87,8 +87,12 @@ MUST_USE enum err stream_connect(struct streams *all, const struct peer *to, str
 				 struct slice name, enum tls_name_rule rule, const struct stream_user *user, void *arg,
 				 uint64_t *id);
 
-/* stream_find: the connection of that id, or NULL when it is gone or being closed. */
+/*
+ * stream_find: the connection of that id; NULL: it is gone, being closed, or its peer has closed its side of it.
+ * stream_find_owed: also one of the last kind.
+ */
 struct stream *stream_find(struct streams *all, uint64_t id);
+struct stream *stream_find_owed(struct streams *all, uint64_t id);
 
 uint64_t stream_id(const struct stream *s);
 const struct peer *stream_remote(const struct stream *s);
@@ -125,6 +129,13 @@ void stream_close(struct stream *s, const char *why);
  * strangers only makes way when no idle one is left.
  */
 void stream_keep(struct stream *s, bool user, int change);
+
+/*
+ * stream_owe: an answer that the peer waits for more (1) or less (-1). A peer may close its side of a TCP connection
+ * behind what it asks; it still gets the answers, and then the connection ends. TLS 1.2 has no such thing (RFC 5246
+ * 7.2.1).
+ */
+void stream_owe(struct stream *s, int change);
 
 /* stream_of_user: a user has proven himself on it. At the cap it goes after those of strangers, whatever they carry. */
 void stream_of_user(struct stream *s);

@@ -7,8 +7,8 @@
 #include "sip/transport/stream.h"
 
 /*
- * What stream.c (life, input, output), stream_time.c (limits), stream_tls.c (handshakes) and stream_listen.c (new
- * connections) share; nobody else includes it.
+ * What stream.c (life, output), stream_input.c, stream_time.c (limits), stream_tls.c (handshakes) and stream_listen.c
+ * (new connections) share; nobody else includes it.
  */
 
 #define SCRATCH 16384 /* octets of one read */
@@ -24,9 +24,9 @@
 enum stream_state {
 	STREAM_CONNECTING, /* connect has not ended */
 	STREAM_HANDSHAKE,  /* the TLS handshake is going on */
-	STREAM_OPEN,
-	STREAM_CLOSING, /* what waits is sent; nothing is read */
-	STREAM_OVER,    /* closed() was called and the socket is closed; only a worker may still hold tls */
+	STREAM_OPEN,       /* with finished: only for output */
+	STREAM_CLOSING,    /* what waits is sent; nothing is read */
+	STREAM_OVER,       /* closed() was called and the socket is closed; only a worker may still hold tls */
 };
 
 struct stream_source {
@@ -57,10 +57,12 @@ struct stream {
 	enum err result;                         /* of the handshake step */
 	enum stream_state state;
 	int fd;
+	int owed;                 /* stream_owe */
 	int kept, kept_for_users; /* tasks (stream_keep); the second counts those of users and is part of the first */
 	bool server, busy, had_message, ending;
-	bool heard;   /* the peer has sent something */
-	bool of_user; /* stream_of_user */
+	bool heard;    /* the peer has sent something */
+	bool finished; /* the peer has closed its side; it is owed answers */
+	bool of_user;  /* stream_of_user */
 	char why[96];
 };
 
@@ -95,12 +97,22 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 void stream_destroy(struct stream *s); /* frees the memory; no worker may hold it */
 void stream_opened(struct stream *s);  /* the connection is usable from now on */
 void stream_want(struct stream *s);    /* watches the socket for what the state needs */
+bool stream_may_read(const struct stream *s);
 void stream_flush(struct stream *s);
 void stream_take_records(struct stream *s); /* moves the records that TLS has made to out */
 unsigned stream_next_slot(struct streams *all);
 
 void stream_finish(
 	void *arg); /* tells the user that it is over, unless that was done; frees it, unless a worker holds it */
+
+/*
+ * stream_input.c. stream_readable: reads READS_A_TURN times at most, so that a fast peer does not keep the others
+ * waiting. stream_pump_tls: decrypts what came; false: the connection is over; octets before the error were delivered.
+ * stream_deliver: gives the user what is buffered, and sets the time limit of the message that is only partly there.
+ */
+void stream_readable(struct stream *s);
+bool stream_pump_tls(struct stream *s);
+void stream_deliver(struct stream *s);
 
 /* stream_time.c. The order of by_activity, and the timer, which fires no later than the deadline of the state. */
 void stream_touch(struct stream *s); /* something was received or sent: moves s to the end of by_activity */

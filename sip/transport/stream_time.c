@@ -6,7 +6,8 @@
  *   CONNECTING, HANDSHAKE   handshake_ms from the beginning
  *   OPEN                    message_ms from the first octet of a message that is not complete;
  *                           else first_ms from the beginning (accepted connections before their first message);
- *                           else idle_ms, or kept_idle_ms with a task, from the last octet in or out
+ *                           else idle_ms, or kept_idle_ms with a task, from the last octet in or out; idle_ms for
+ *                           what is owed to a peer that has closed its side
  *   CLOSING                 CLOSE_LINGER_MS from stream_close
  */
 
@@ -37,7 +38,7 @@ static int64_t deadline(const struct stream *s)
 		return s->begun_ms + l->message_ms;
 	if (s->server && !s->had_message)
 		return s->created_ms + l->first_ms;
-	return s->active_ms + (s->kept > 0 ? l->kept_idle_ms : l->idle_ms);
+	return s->active_ms + (s->kept > 0 && !s->finished ? l->kept_idle_ms : l->idle_ms);
 }
 
 /*

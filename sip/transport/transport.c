@@ -327,7 +327,7 @@ enum err transport_send(struct transport *t, const struct flow *to, struct slice
 
 		return l == NULL ? ERR_NOTFOUND : udp_send(l->udp, &to->remote, &to->local, octets);
 	}
-	s = stream_find(t->streams, to->id);
+	s = stream_find_owed(t->streams, to->id);
 	return s == NULL ? ERR_CLOSED : stream_send(s, octets);
 }
 
@@ -403,7 +403,7 @@ bool transport_waits(struct transport *t, const struct flow *f)
 
 bool transport_takes(struct transport *t, const struct flow *f, size_t n)
 {
-	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find_owed(t->streams, f->id);
 
 	return s == NULL || stream_takes(s, n);
 }
@@ -423,6 +423,14 @@ void transport_keep(struct transport *t, const struct flow *f, bool user, int ch
 		stream_keep(s, user, change);
 }
 
+void transport_owe(struct transport *t, const struct flow *f, int change)
+{
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find_owed(t->streams, f->id);
+
+	if (s != NULL)
+		stream_owe(s, change);
+}
+
 void transport_of_user(struct transport *t, const struct flow *f)
 {
 	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
@@ -433,7 +441,7 @@ void transport_of_user(struct transport *t, const struct flow *f)
 
 void transport_close(struct transport *t, const struct flow *f, const char *why)
 {
-	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find(t->streams, f->id);
+	struct stream *s = f->proto == PROTO_UDP ? NULL : stream_find_owed(t->streams, f->id);
 
 	if (s != NULL)
 		stream_close(s, why);

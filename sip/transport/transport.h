@@ -96,6 +96,7 @@ bool transport_waits(struct transport *t, const struct flow *f);
 
 bool transport_alive(struct transport *t, const struct flow *f);                       /* a UDP flow always is */
 void transport_keep(struct transport *t, const struct flow *f, bool user, int change); /* stream_keep by flow */
+void transport_owe(struct transport *t, const struct flow *f, int change);             /* stream_owe by flow */
 void transport_of_user(struct transport *t, const struct flow *f);                     /* stream_of_user by flow */
 void transport_close(struct transport *t, const struct flow *f, const char *why);
 

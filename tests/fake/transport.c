@@ -201,6 +201,13 @@ void transport_keep(struct transport *t, const struct flow *f, bool user, int ch
 		t->connections[f->id - 1].kept += change;
 }
 
+void transport_owe(struct transport *t, const struct flow *f, int change)
+{
+	(void)t;
+	(void)f;
+	(void)change;
+}
+
 void transport_close(struct transport *t, const struct flow *f, const char *why)
 {
 	(void)why;
