@@ -11,7 +11,7 @@ PYTHON ?= /usr/bin/python3
 ROOMS       = message transport transaction locate identity access event registrar credential proxy server verb ua
 core        = err mem slice buf siphash map group log ini loop work rate recent harden
 crypto      = ber cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
-              tls_peer tls_reason trust
+              tls_peer tls_hello tls_reason trust
 store       = file named commit user credential master journal seen words subscription binding_record binding
 message     = proto scan uri addr via date header msg build edit mime digest_string
 transport   = flow frame peer stream stream_input stream_time stream_tls stream_listen stun udp local listeners transport

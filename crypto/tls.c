@@ -125,11 +125,24 @@ static void note_suite(struct tls *t)
 		t->suite = s->MBEDTLS_PRIVATE(ciphersuite);
 }
 
+/* look_at_hello: this library would say to a client of TLS 1.3 that no cipher suite is in common; newer ones know
+ * better. */
+static enum err look_at_hello(struct tls *t)
+{
+	enum err e = tls_hello_look(slice_sub(buf_slice(&t->in), t->taken, t->in.n));
+
+	return e != ERR_NOTFOUND
+		       ? e
+		       : tls_fail(t, MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION,
+				  "no TLS version in common (1.3 is asked for, 1.2 is the most of this library)");
+}
+
 /* One step of the handshake, with the judgements that belong before and after it. */
 static enum err step(struct tls *t)
 {
 	int before = mbed_ssl_state(&t->ssl), rc;
 	bool server = t->config->server, more;
+	size_t told;
 	enum err e;
 
 	if (before == MBEDTLS_SSL_SERVER_CERTIFICATE)
@@ -139,7 +152,13 @@ static enum err step(struct tls *t)
 		if (e != ERR_OK)
 			return e;
 	}
+	if (server && !MBED_3 && before <= MBEDTLS_SSL_CLIENT_HELLO) {
+		e = look_at_hello(t);
+		if (e != ERR_OK)
+			return e;
+	}
 	mem_free(mem_alloc(STEP_MEMORY));
+	told = t->out.n;
 	rc = mbedtls_ssl_handshake_step(&t->ssl);
 	/*
 	 * A fenced alert was read and octets are left behind the fence: go on with the next step instead of waiting for
@@ -151,7 +170,7 @@ static enum err step(struct tls *t)
 	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return more ? ERR_OK : ERR_AGAIN;
 	if (rc != 0)
-		return tls_fail_library(t, rc);
+		return tls_fail_library(t, rc, told);
 	if (!server && before == MBEDTLS_SSL_SERVER_CERTIFICATE && mbed_ssl_state(&t->ssl) != before)
 		return tls_judge_server(t);
 	return ERR_OK;
@@ -182,7 +201,7 @@ struct buf *tls_output(struct tls *t)
 /* read_some: one piece of at most max octets. ERR_AGAIN when the input holds no whole record. */
 static enum err read_some(struct tls *t, struct buf *out, size_t max)
 {
-	size_t n;
+	size_t n, told = t->out.n;
 	int rc;
 
 	/* Reading 0 octets decrypts the next record, and its size is known then before room for it is made. */
@@ -201,7 +220,7 @@ static enum err read_some(struct tls *t, struct buf *out, size_t max)
 	}
 	if (rc == 0 || rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return ERR_AGAIN;
-	return tls_fail_library(t, rc);
+	return tls_fail_library(t, rc, told);
 }
 
 enum err tls_read(struct tls *t, struct buf *out, size_t max)
@@ -232,7 +251,7 @@ enum err tls_write(struct tls *t, struct slice plain)
 		int rc = mbedtls_ssl_write(&t->ssl, (const unsigned char *)plain.p, plain.n);
 
 		if (rc <= 0)
-			return tls_fail_library(t, rc);
+			return tls_fail_library(t, rc, t->out.n);
 		plain = slice_sub(plain, (size_t)rc, plain.n);
 	}
 	return ERR_OK;

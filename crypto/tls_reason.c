@@ -124,7 +124,22 @@ enum err tls_fail(struct tls *t, int alert, const char *fmt, ...)
 	return ERR_CRYPTO;
 }
 
-enum err tls_fail_library(struct tls *t, int rc)
+/* alert_of: the alert that tells the peer of this error. */
+static int alert_of(const struct tls *t, int high)
+{
+	switch (high) {
+	case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
+		return MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE;
+	case MBEDTLS_ERR_SSL_INVALID_MAC:
+		return MBEDTLS_SSL_ALERT_MSG_BAD_RECORD_MAC;
+	case MBEDTLS_ERR_SSL_INVALID_RECORD:
+		return MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR;
+	default:
+		return t->over ? MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
+	}
+}
+
+enum err tls_fail_library(struct tls *t, int rc, size_t told)
 {
 	int high = -(-rc & 0xff80), alert;
 	const char *text;
@@ -147,6 +162,8 @@ enum err tls_fail_library(struct tls *t, int rc)
 			set_reason(t, text);
 		else
 			buf_addf(&t->reason, "error -0x%04x of the TLS library", (unsigned)-rc);
+		if (t->out.n == told)
+			mbed_ssl_send_fatal(&t->ssl, alert_of(t, high));
 	}
 	return t->failed;
 }

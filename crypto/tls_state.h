@@ -10,7 +10,8 @@
 #include "crypto/mbed.h"
 #include "crypto/tls.h"
 
-/* The insides of tls.h, shared by tls.c (connection), tls_config.c, tls_peer.c (the judge) and tls_reason.c. */
+/* The insides of tls.h, shared by tls.c (connection), tls_config.c, tls_peer.c (the judge), tls_hello.c and
+ * tls_reason.c. */
 
 #define TLS_IDS_MAX 8
 #define TLS_SESSION_S 3600 /* a session can be resumed for that long */
@@ -63,8 +64,17 @@ struct tls {
 /* tls_fail: ends the connection with an alert to the peer and a reason; the answer is always ERR_CRYPTO. */
 enum err tls_fail(struct tls *t, int alert, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* tls_fail_library: the same for an error of the library, which has sent its alert itself. ERR_CLOSED for a close. */
-enum err tls_fail_library(struct tls *t, int rc);
+/*
+ * tls_fail_library: the same for an error of the library. told: octets of t->out before it: the library sends most
+ * alerts itself, and where it has not, the peer is told here (RFC 5246 7.2.2). ERR_CLOSED for a close.
+ */
+enum err tls_fail_library(struct tls *t, int rc, size_t told);
+
+/*
+ * tls_hello_look: what a client begins with, before the library reads it. ERR_AGAIN: a handshake record that is not
+ * complete. ERR_NOTFOUND: the ClientHello of a client that has TLS 1.3 or later only.
+ */
+MUST_USE enum err tls_hello_look(struct slice in);
 
 /*
  * tls_judge_server: judges the certificates that the server has just sent, before the library does arithmetic with
@@ -132,6 +142,12 @@ static inline void mbed_ssl_send_fatal(mbedtls_ssl_context *ssl, int alert)
 	if (ssl->MBEDTLS_PRIVATE(transform_out) == NULL && ssl->MBEDTLS_PRIVATE(transform_in) != NULL) {
 		ssl->MBEDTLS_PRIVATE(transform_out) = ssl->MBEDTLS_PRIVATE(transform_in);
 		memset(ssl->MBEDTLS_PRIVATE(cur_out_ctr), 0, sizeof(ssl->MBEDTLS_PRIVATE(cur_out_ctr)));
+	}
+#endif
+#if !MBED_3
+	if (ssl->major_ver == 0) { /* no version is agreed on: the record still needs one */
+		ssl->major_ver = MBEDTLS_SSL_MAJOR_VERSION_3;
+		ssl->minor_ver = MBEDTLS_SSL_MINOR_VERSION_3;
 	}
 #endif
 	/* A refusal of this call changes nothing: the connection ends either way. */

@@ -1,5 +1,6 @@
 #include "tests/test.h"
 
+#include "crypto/tls_state.h"
 #include "tests/unit/tls_pair.h"
 
 /* What strangers send: ClientHellos of all kinds, hostile certificates, garbage, changed octets. */
@@ -289,6 +290,61 @@ static void hostile_server(void **state)
 	tls_config_unref(cc);
 }
 
+/* RFC 5246 7.2.2: who fails says so before the connection ends. code 0: any. */
+static void assert_alert(struct tls *t, int code)
+{
+	const struct buf *out = tls_output(t);
+
+	assert_true(out->n >= 7 && memcmp(out->p + out->n - 7, "\x15\x03\x03\x00\x02\x02", 6) == 0);
+	if (code != 0)
+		assert_int_equal((unsigned char)out->p[out->n - 1], code);
+}
+
+/* A client of TLS 1.3 only, in every length that may have come; one that has 1.2 as well is another matter. */
+static void newer_clients(void **state)
+{
+	static const struct {
+		const char *versions;
+		size_t n;
+		bool newer;
+	} rows[] = {
+		{"\x02\x03\x04", 3, true},          {"\x04\x03\x04\x03\x05", 5, true},
+		{"\x04\x03\x04\x03\x03", 5, false}, {"\x04\x7f\x1c\x03\x03", 5, false},
+		{"\x02\x03\x03", 3, false},
+	};
+	const uint16_t suite = 0x1301;
+	struct tls_config *sc = server_of(&ec_server);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b = hello(&suite, 1, false, 3);
+		struct tls *t = tls_new(sc, 0, SLICE_NONE, TLS_NAME_SIP);
+
+		buf_add(&b, S("\0\x2b\0"));
+		buf_addc(&b, (char)rows[i].n);
+		buf_add(&b, slice_of(rows[i].versions, rows[i].n));
+		b.p[4] = (char)(b.p[4] + 4 + rows[i].n);
+		b.p[8] = (char)(b.p[8] + 4 + rows[i].n);
+		b.p[51] = (char)(b.p[51] + 4 + rows[i].n);
+		assert_int_equal(tls_hello_look(buf_slice(&b)), rows[i].newer ? ERR_NOTFOUND : ERR_OK);
+		for (size_t n = 0; n < b.n; n++)
+			assert_int_equal(tls_hello_look(slice_sub(buf_slice(&b), 0, n)), ERR_AGAIN);
+		tls_input(t, slice_sub(buf_slice(&b), 0, 20));
+		assert_int_equal(tls_handshake(t), ERR_AGAIN);
+		tls_input(t, slice_sub(buf_slice(&b), 20, b.n));
+		assert_int_equal(tls_handshake(t), ERR_CRYPTO);
+		if (rows[i].newer && !MBED_3) {
+			assert_alert(t, 70);
+			assert_non_null(strstr(tls_reason(t), "no TLS version in common"));
+		} else {
+			assert_alert(t, 0);
+		}
+		tls_free(t);
+		buf_free(&b);
+	}
+	tls_config_unref(sc);
+}
+
 static void garbage(void **state)
 {
 	struct tls_config *sc = server_of(&ec_server), *cc = client_with(trust);
@@ -315,6 +371,8 @@ static void garbage(void **state)
 		t = tls_new(sc, 0, SLICE_NONE, TLS_NAME_SIP);
 		tls_input(t, slice_of(octets, sizeof(octets)));
 		assert_int_not_equal(tls_handshake(t), ERR_OK);
+		if (i % 2 == 0)
+			assert_alert(t, 0);
 		tls_free(t);
 	}
 	free_two(cc, sc);
@@ -417,6 +475,7 @@ int main(void)
 		cmocka_unit_test(certificate_in_hello),
 		cmocka_unit_test(not_certificates),
 		cmocka_unit_test(hostile_server),
+		cmocka_unit_test(newer_clients),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(changed_handshakes),
 		cmocka_unit_test(changed_records),

@@ -1,6 +1,7 @@
 """Transport security (rows TLS), as seen at the server."""
 
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -173,3 +174,22 @@ def test_failed_static_rsa_handshakes_are_limited(server):
     assert tlsprobe.probe(port, static, "127.0.1.99") is None
     with tls_connect(port, tls_context(other.ca)) as sock:
         assert "ECDHE" in sock.cipher()[0], "forward secrecy goes on"
+
+
+REFUSED = {  # options of `openssl s_client`, and the alert that RFC 5246 7.2.2 has for it
+    "old": (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], "alert protocol version"),
+    "suite": (["-tls1_2", "-cipher", "DHE-RSA-AES128-SHA256"], "alert handshake failure"),
+    "curve": (["-tls1_2", "-curves", "X448", "-cipher", "ECDHE"], "alert handshake failure"),
+    "signature": (["-tls1_2", "-sigalgs", "ed25519", "-cipher", "ECDHE"], "alert handshake failure"),
+    "newer": (["-tls1_3"], "alert protocol version"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_TLS_07_who_is_refused_is_told_why(lab, why):
+    options, expected = REFUSED[why]
+    tried = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{lab.port + 1}", *options], input="",
+                           capture_output=True, text=True, timeout=20, check=False)
+    if why == "newer" and tried.returncode == 0:
+        pytest.skip("this library has TLS 1.3")
+    assert tried.returncode == 1 and expected in tried.stderr, tried.stderr
