@@ -117,6 +117,7 @@ TEXT("proxy", "reach", proxy_reach, "public,private", NOW, "where requests may g
 
 SWITCH("digest", "sha-256", digest_sha256, "off", NOW, "offer SHA-256 as well, which ends the attempts of some phones"),
 CHOICE("digest", "prefer", digest_prefer, "md5", "md5|sha-256", NOW, "which of the two is offered first, when both are"),
+CHOICE("digest", "compat", digest_compat, "phones", "strict|phones", NOW, "what registrar and proxy take for an answer: RFC 7616, or what phones send"),
 SWITCH("digest", "md5", digest_md5, "on", NOW, "offer MD5"),
 SWITCH("digest", "insecure", digest_insecure, "on", NOW, "users may log in over UDP and TCP, too"),
 NUMBER("digest", "nonce-lifetime", digest_nonce_lifetime, "300", 1, 86400, RESTART, "seconds"),

@@ -18,7 +18,8 @@
 
 #define FILE_MAX (256u << 20) /* half a million users */
 #define SECRET_MAX 512        /* room for the sealed text, which must not be left behind when a buffer grows */
-#define SUM 16                /* hexadecimal digits of a line's checksum */
+#define NAMED S("named ")
+#define SUM 16 /* hexadecimal digits of a line's checksum */
 
 struct users {
 	struct map by_aor;
@@ -182,11 +183,17 @@ static void context_of(const struct user_line *l, struct buf *out)
 	buf_addx(out, l->secret);
 }
 
-/* read_secret: the sealed text: three hashes and the realm of the last one. */
+/*
+ * read_secret: the sealed text: three hashes and the realm of the last one; in front of them NAMED and the hash of
+ * user@domain, in boxes since there is one.
+ */
 static bool read_secret(const struct users *u, struct slice text, struct user *user)
 {
-	struct slice rest, md5, sha256, credential, realm;
+	struct slice rest, md5, sha256, credential, realm, named;
 
+	if (slice_starts(text, NAMED) &&
+	    (!slice_cut(slice_sub(text, NAMED.n, text.n), ' ', &named, &text) || !ha1_read(named, 32, user->ha1.named)))
+		return false;
 	if (!slice_cut(text, ' ', &md5, &rest) || !slice_cut(rest, ' ', &sha256, &rest) ||
 	    !slice_cut(rest, ' ', &credential, &realm) || !ha1_read(md5, 32, user->ha1.md5) ||
 	    !ha1_read(sha256, 64, user->ha1.sha256) || !ha1_read(credential, 64, user->ha1.credential))
@@ -310,6 +317,8 @@ static void add_box(const struct users *u, const struct user *user, const uint8_
 
 	context_of(&l, &context);
 	buf_reserve(&text, SECRET_MAX);
+	if (user->ha1.named[0] != '\0')
+		buf_addf(&text, "%.*s%s ", SLICE_ARG(NAMED), user->ha1.named);
 	buf_addf(&text, "%s %s %s %s", or_dash(user->ha1.md5), or_dash(user->ha1.sha256), or_dash(user->ha1.credential),
 		 user->realm != NULL ? user->realm : u->credential_realm);
 	seal_close(master, buf_slice(&context), buf_slice(&text), &box);
@@ -381,6 +390,11 @@ static void hash_of(enum hash_alg alg, struct slice name, struct slice realm, st
 void ha1_make(struct slice name, struct slice realm, struct slice credential_realm, struct slice password,
 	      struct ha1 *out)
 {
+	struct buf named = {0};
+
+	buf_addf(&named, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(realm));
+	hash_of(HASH_MD5, buf_slice(&named), realm, password, out->named);
+	buf_free(&named);
 	hash_of(HASH_MD5, name, realm, password, out->md5);
 	hash_of(HASH_SHA256, name, realm, password, out->sha256);
 	hash_of(HASH_SHA256, name, credential_realm, password, out->credential);

@@ -22,6 +22,7 @@
 struct ha1 {
 	char md5[33], sha256[65]; /* with the domain as the realm */
 	char credential[65];      /* SHA-256, with the realm of the credential service */
+	char named[33];           /* MD5, of user@domain instead of the user part, as some phones have it */
 };
 
 struct user {
@@ -75,8 +76,9 @@ void users_each(const struct users *u, user_fn fn, void *arg);
 size_t users_count(const struct users *u);
 
 /*
- * ha1_make: the hashes of user part, realm and password. ha1_read: one in hexadecimal of either case, "-" or nothing:
- * not known; false: it is none. out: 33 octets for HASH_MD5, else 65. The caller wipes the results.
+ * ha1_make: the hashes of user part, realm (which is the domain) and password. ha1_read: one in hexadecimal of either
+ * case, "-" or nothing: not known; false: it is none. out: 33 octets for HASH_MD5, else 65. The caller wipes the
+ * results.
  */
 void ha1_make(struct slice name, struct slice realm, struct slice credential_realm, struct slice password,
 	      struct ha1 *out);

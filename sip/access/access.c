@@ -58,13 +58,22 @@ bool access_sealed(const struct access *a, struct tx *tx)
 	return true;
 }
 
-/*
- * check_user: a challenge is sent without state, because the address that asks for it may be forged (RFC 3261
- * 26.3.2.4).
- */
-static bool check_user(const struct access *a, struct tx *tx, enum auth_use use, const struct user **out)
+/* ask: a challenge. */
+static void ask(const struct access *a, struct tx *tx, enum auth_use use, bool stale)
 {
 	struct buf lines = {0};
+
+	auth_challenge(a->auth, tx_request(tx), tx_flow(tx), use, stale, tx_room(tx), &lines);
+	tx_reply_once(tx, &(struct build_reply){.code = auth_status(use), .headers = buf_slice(&lines)});
+	buf_free(&lines);
+}
+
+/*
+ * check_user: a challenge is sent without state, because the address that asks for it may be forged (RFC 3261
+ * 26.3.2.4). again: for AUTH_AGAIN, which only AUTH_REGISTRAR has.
+ */
+static bool check_user(const struct access *a, struct tx *tx, enum auth_use use, const struct user **out, bool *again)
+{
 	struct auth_result r;
 
 	if ((use == AUTH_REGISTRAR || use == AUTH_PROXY) && !a->settings->config.digest_insecure &&
@@ -78,11 +87,13 @@ static bool check_user(const struct access *a, struct tx *tx, enum auth_use use,
 		tx_prove(tx); /* the nonce was sent to that address, and to no other */
 		*out = r.user;
 		return true;
+	case AUTH_AGAIN:
+		*out = r.user;
+		*again = true;
+		return true;
 	case AUTH_CHALLENGE:
 	case AUTH_STALE:
-		auth_challenge(a->auth, tx_request(tx), tx_flow(tx), use, r.verdict == AUTH_STALE, tx_room(tx), &lines);
-		tx_reply_once(tx, &(struct build_reply){.code = auth_status(use), .headers = buf_slice(&lines)});
-		buf_free(&lines);
+		ask(a, tx, use, r.verdict == AUTH_STALE);
 		return false;
 	case AUTH_BAD:
 		tx_reply_code(tx, 400, r.reason);
@@ -94,16 +105,23 @@ static bool check_user(const struct access *a, struct tx *tx, enum auth_use use,
 	return false;
 }
 
-bool access_user(const struct access *a, struct tx *tx, const struct user **out)
+bool access_user(const struct access *a, struct tx *tx, const struct user **out, bool *again)
 {
-	return check_user(a, tx, AUTH_REGISTRAR, out);
+	*again = false;
+	return check_user(a, tx, AUTH_REGISTRAR, out, again);
+}
+
+bool access_user_anew(const struct access *a, struct tx *tx)
+{
+	ask(a, tx, AUTH_REGISTRAR, true);
+	return false;
 }
 
 bool access_source(const struct access *a, struct tx *tx)
 {
 	const struct user *user;
 
-	return tx_flow(tx)->proto != PROTO_UDP || check_user(a, tx, AUTH_ANONYMOUS, &user);
+	return tx_flow(tx)->proto != PROTO_UDP || check_user(a, tx, AUTH_ANONYMOUS, &user, NULL);
 }
 
 /*
@@ -123,7 +141,7 @@ bool access_sender(const struct access *a, struct tx *tx)
 	if (uri_aor(&tx_request(tx)->from.uri, &from) != ERR_OK)
 		tx_reply_code(tx, 403, "From Is No Address Of Record");
 	else
-		ok = check_user(a, tx, AUTH_PROXY, &user) &&
+		ok = check_user(a, tx, AUTH_PROXY, &user, NULL) &&
 		     (is_anonymous(a, buf_slice(&from)) || access_is(tx, user, buf_slice(&from)));
 	buf_free(&from);
 	return ok;
@@ -174,7 +192,7 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
 		tx_reply_code(tx, 403, "Client Certificate Required");
 		return false;
 	}
-	return check_user(a, tx, AUTH_CREDENTIAL, &user) && access_is(tx, user, aor);
+	return check_user(a, tx, AUTH_CREDENTIAL, &user, NULL) && access_is(tx, user, aor);
 }
 
 bool access_owner(const struct access *a, struct tx *tx, struct slice aor)

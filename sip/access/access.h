@@ -46,9 +46,12 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
 
 /*
  * access_user: digest alone, for the registrar: 401, 400, 503. *out is the user, valid until the table of users
- * changes. access_is: is user the owner of aor? 403.
+ * changes. *again: with credentials that were used before (digest.compat): they are good for a request that changes
+ * nothing; for any other one access_user_anew asks for new ones, and returns false. access_is: is user the owner of
+ * aor? 403.
  */
-bool access_user(const struct access *a, struct tx *tx, const struct user **out);
+bool access_user(const struct access *a, struct tx *tx, const struct user **out, bool *again);
+bool access_user_anew(const struct access *a, struct tx *tx);
 bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 
 /*

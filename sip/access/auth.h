@@ -10,7 +10,7 @@
  *
  * - Nonces need no memory, and are good only for what they were made for, from where it was asked (nonce.h).
  * - SHA-256 is offered before MD5.
- * - A nonce count is accepted once, so that an answer cannot be replayed.
+ * - A nonce count is accepted once, so that an answer cannot be replayed; but see digest.compat and AUTH_AGAIN.
  * - stale=true is said only when the answer is right apart from its nonce, so that it tells nothing about a guess.
  * - Wrong answers are limited for each account and source together, so that nobody can lock out the owner (G19).
  * - An unknown user looks like a known one with a wrong password (G18).
@@ -43,6 +43,7 @@ unsigned auth_status(enum auth_use use);
 enum auth_verdict {
 	AUTH_OK,        /* user has proved the password */
 	AUTH_CHALLENGE, /* there is no answer that could count, or it is wrong: 401 or 407 */
+	AUTH_AGAIN,     /* right, but its count was used before: good for a REGISTER that changes nothing, else stale */
 	AUTH_STALE,     /* right, but the nonce is old, used up, revoked, or was made for something else: stale=true */
 	AUTH_BAD,       /* malformed: 400; reason says what */
 	AUTH_BUSY,      /* too many wrong answers of late: 503 */

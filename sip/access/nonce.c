@@ -27,6 +27,7 @@ struct used {
 	int64_t made_s;   /* when it was answered first */
 	uint32_t highest; /* the highest nc so far */
 	uint64_t window;  /* bit i: highest - i was used */
+	bool whole;       /* by an answer without a count: nothing more is good */
 };
 
 struct nonces {
@@ -192,6 +193,28 @@ bool nonce_use(struct nonces *n, const struct nonce_info *info, uint32_t nc, int
 		return false;
 	u->window |= (uint64_t)1 << (u->highest - nc);
 	return true;
+}
+
+bool nonce_use_up(struct nonces *n, const struct nonce_info *info, int64_t now_s)
+{
+	struct used *u;
+
+	if (map_find(&n->table, slice_of(&info->count, sizeof(info->count))) != NULL || info->count <= n->floor)
+		return false;
+	u = remember(n, info->count, now_s);
+	u->highest = UINT32_MAX;
+	u->window = UINT64_MAX;
+	u->whole = true;
+	return true;
+}
+
+bool nonce_was_used(const struct nonces *n, const struct nonce_info *info, uint32_t nc)
+{
+	struct map_node *node = map_find(&n->table, slice_of(&info->count, sizeof(info->count)));
+	const struct used *u = node == NULL ? NULL : MAP_ENTRY(node, struct used, node);
+
+	return u != NULL && !u->whole && nc != 0 && nc <= u->highest && u->highest - nc < 64 &&
+	       (u->window >> (u->highest - nc) & 1) != 0;
 }
 
 uint64_t nonce_made(const struct nonces *n)

@@ -36,6 +36,13 @@ bool nonce_read(const struct nonces *n, struct slice text, struct slice scope, i
  */
 bool nonce_use(struct nonces *n, const struct nonce_info *info, uint32_t nc, int64_t now_s);
 
+/*
+ * nonce_use_up: takes the nonce itself, for a correct answer without a count: none with it is good afterwards. false: a
+ * count of it was taken before. nonce_was_used: was nonce_use called with this count, as far as is remembered?
+ */
+bool nonce_use_up(struct nonces *n, const struct nonce_info *info, int64_t now_s);
+bool nonce_was_used(const struct nonces *n, const struct nonce_info *info, uint32_t nc);
+
 /* nonce_made: how many nonces were made so far. */
 uint64_t nonce_made(const struct nonces *n);
 

@@ -229,6 +229,45 @@ static bool there_is_room(struct plan *p)
 	return false;
 }
 
+/* --- credentials that were used before --- */
+
+static uint32_t cseq_of(const struct binding *b)
+{
+	struct binding_record is;
+
+	binding_read(b, &is);
+	return is.cseq;
+}
+
+/* is_same: does c, from where it comes, only say again what its binding has? */
+static bool is_same(const struct plan *p, const struct change *c)
+{
+	struct binding_record is;
+	struct flow from;
+
+	if (c->old == NULL || c->expires == 0 || c->moot)
+		return false;
+	binding_read(c->old, &is);
+	return slice_eq(is.uri, c->contact.spec) && slice_eq(is.call_id, p->m->call_id) && is.secret == p->secret &&
+	       slice_eq(is.params, slice_sub(buf_slice(&p->params), c->params, c->params_end)) &&
+	       slice_eq(is.path, buf_slice(&p->path)) && is.interval_s == c->expires && is.q == c->q && is.flow.n > 0 &&
+	       flow_unpack(is.flow, &from) == ERR_OK && flow_same(&from, &p->source);
+}
+
+/*
+ * may_again: door stations send one nonce count for ever. Whoever has read such a request could send it again, with
+ * other header fields, so it must change nothing: it only lets a binding live on, until the nonce is too old. Nor does
+ * its CSeq count, or the next one of the phone would come too late.
+ */
+static bool may_again(struct plan *p)
+{
+	bool same = !p->all && p->count > 0;
+
+	for (unsigned i = 0; same && i < p->count; i++)
+		same = is_same(p, &p->changes[i]);
+	return !p->again || same || access_user_anew(&p->r->d.access, p->tx);
+}
+
 /* --- doing it --- */
 
 /* is_nobodys_name: a name that means nothing outside of the UA's own network. */
@@ -288,7 +327,7 @@ static void put(struct plan *p, const struct change *c)
 					.call_id = p->m->call_id,
 					.path = buf_slice(&p->path),
 					.secret = p->secret,
-					.cseq = p->m->cseq,
+					.cseq = p->again ? cseq_of(c->old) : p->m->cseq,
 					.reg_id = c->reg_id,
 					.interval_s = c->expires,
 					.q = c->q};
@@ -368,9 +407,9 @@ void registrar_register(struct registrar *r, struct tx *tx)
 	const struct user *user;
 	struct buf aor = {0};
 
-	if (path_is_known(tx) && access_user(&r->d.access, tx, &user) && find_aor(&p, user, &aor) &&
+	if (path_is_known(tx) && access_user(&r->d.access, tx, &user, &p.again) && find_aor(&p, user, &aor) &&
 	    register_read_path(&p) && register_read_contacts(&p) && contacts_agree(&p) && find_bindings(&p) &&
-	    there_is_room(&p)) {
+	    there_is_room(&p) && may_again(&p)) {
 		apply(&p);
 		accept_it(&p);
 	}
