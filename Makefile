@@ -166,7 +166,8 @@ check:
 	@$(MAKE) --no-print-directory $(JOBS) tested
 	@BUILD=$(BUILD) VOUCH=$${VOUCH:-$(abspath $(OUT))} PYTHON=$(PYTHON) MARK="$(if $(T),not slow)" tests/run $(RUN)
 
-tested: $(if $(filter e2e% interop% lint,$(RUN)),$(OUT)) \
+# The benchmarks are only built, so that they go on fitting the rest.
+tested: $(if $(filter e2e% interop% lint,$(RUN)),$(OUT)) $(if $(T),,$(BENCH:%=$(BUILD)/bench/%)) \
         $(addprefix $(BUILD)/,$(patsubst fuzz/%,replay/%,$(filter unit/% scenario/% fuzz/%,$(RUN))))
 	@:
 

@@ -8,7 +8,8 @@
 
 /* What agent.c (life, connection, requests from the server) and call.c (requests to the server) share. */
 
-#define AGENT_REALMS 2 /* see agent_realm */
+#define AGENT_REALMS 2           /* see agent_realm */
+#define AGENT_REALM_CREDENTIAL 1 /* the index of that of the credential service */
 
 /* A request from agent_request until done. */
 struct call {

@@ -26,7 +26,7 @@ static bool known_algorithm(struct slice name, enum hash_alg *out)
 	return true;
 }
 
-bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, bool *stale)
+bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, enum hash_alg least, bool *stale)
 {
 	enum header id = response->status == 407 ? HDR_PROXY_AUTHENTICATE : HDR_WWW_AUTHENTICATE;
 
@@ -39,7 +39,7 @@ bool answer_take(struct answer *a, const struct sip_msg *response, struct slice 
 		 */
 		if (digest_params_parse(h->value, &d) != ERR_OK || d.realm.p == NULL ||
 		    (realm.p != NULL && !slice_ieq(d.realm, realm)) || d.nonce.n == 0 ||
-		    !known_algorithm(d.algorithm, &alg) ||
+		    !known_algorithm(d.algorithm, &alg) || (least == HASH_SHA256 && alg == HASH_MD5) ||
 		    !(scan_list_has(d.qop, S("auth")) || scan_list_has(d.qop, S("auth-int"))))
 			continue;
 		answer_drop(a);

@@ -17,10 +17,11 @@ void answer_drop(struct answer *a);
 
 /*
  * answer_take: takes the topmost usable challenge of a 401 or 407 for realm (SLICE_NONE: for any): Digest with qop, by
- * SHA-256 or MD5 (RFC 8760 2.4, DIG-06). *stale is set when it says that only the nonce was too old. false: there is
- * none, and *a is unchanged.
+ * SHA-256 or, if least is HASH_MD5, by MD5 (RFC 8760 2.4, DIG-06). *stale is set when it says that only the nonce was
+ * too old. false: there is none, and *a is unchanged.
  */
-bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, bool *stale);
+bool answer_take(struct answer *a, const struct sip_msg *response, struct slice realm, enum hash_alg least,
+		 bool *stale);
 
 /* answer_make: appends the Authorization or Proxy-Authorization line for a request. A challenge was taken before. */
 struct answer_request {

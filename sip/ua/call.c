@@ -82,6 +82,12 @@ void call_forget_answers(struct agent *a)
 		answer_drop(&a->answers[i]);
 }
 
+/* least_of: nothing weaker than SHA-256 is asked for by the credential service (DIG-12). */
+static enum hash_alg least_of(unsigned realm)
+{
+	return realm == AGENT_REALM_CREDENTIAL ? HASH_SHA256 : HASH_MD5;
+}
+
 /* is_asked_for_us: is there a challenge for a realm that knows the password? */
 static bool is_asked_for_us(const struct agent *a, const struct sip_msg *response)
 {
@@ -92,7 +98,7 @@ static bool is_asked_for_us(const struct agent *a, const struct sip_msg *respons
 		struct buf realm = {0};
 
 		agent_realm(a, i, &realm);
-		found = answer_take(&scratch, response, buf_slice(&realm), &stale);
+		found = answer_take(&scratch, response, buf_slice(&realm), least_of(i), &stale);
 		buf_free(&realm);
 	}
 	answer_drop(&scratch);
@@ -109,7 +115,7 @@ static bool take_challenges(struct agent *a, const struct sip_msg *response, boo
 		struct buf realm = {0};
 
 		agent_realm(a, i, &realm);
-		any = answer_take(&a->answers[i], response, buf_slice(&realm), stale) || any;
+		any = answer_take(&a->answers[i], response, buf_slice(&realm), least_of(i), stale) || any;
 		buf_free(&realm);
 	}
 	return any;
@@ -124,7 +130,7 @@ static bool prove_address(struct call *c, const struct sip_msg *response)
 	bool stale = false, first = c->anonymous.nonce == NULL;
 
 	return c->r.method == METHOD_SUBSCRIBE && response->status == 401 && !is_asked_for_us(c->agent, response) &&
-	       answer_take(&c->anonymous, response, SLICE_NONE, &stale) && (first || stale) &&
+	       answer_take(&c->anonymous, response, SLICE_NONE, HASH_MD5, &stale) && (first || stale) &&
 	       c->challenges++ < CHALLENGES_MAX;
 }
 

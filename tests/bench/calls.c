@@ -91,7 +91,7 @@ static void add_credentials(const struct bench *b, struct buf *out, const char *
 	if (msg_parse(challenge, &m, &why) != ERR_OK)
 		return;
 	snprintf(user, sizeof(user), "u%u", n % b->users);
-	if (answer_take(&a, m, &stale))
+	if (answer_take(&a, m, SLICE_NONE, HASH_MD5, &stale))
 		answer_make(&a,
 			    &(struct answer_request){.user = slice_str(user),
 						     .password = slice_str(b->password),

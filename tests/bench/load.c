@@ -169,7 +169,7 @@ static bool challenged(struct worker *w, struct slice m)
 
 	if (msg_parse(m, &msg, &why) != ERR_OK)
 		die("response");
-	ok = msg->status == 401 && answer_take(&w->answer, msg, &stale);
+	ok = msg->status == 401 && answer_take(&w->answer, msg, SLICE_NONE, HASH_MD5, &stale);
 	if (!ok && msg->status != 200)
 		fprintf(stderr, "%.*s\n", SLICE_ARG(m));
 	msg_unref(msg);

@@ -24,7 +24,7 @@ static struct sip_msg *refusal(const char *start, const char *lines)
 static bool taken_of(struct answer *a, struct slice realm, const char *lines, bool *stale)
 {
 	struct sip_msg *m = refusal(TOP("401"), lines);
-	bool ok = answer_take(a, m, realm, stale);
+	bool ok = answer_take(a, m, realm, HASH_MD5, stale);
 
 	msg_unref(m);
 	return ok;
@@ -183,6 +183,33 @@ static void DIG_06_the_topmost_that_is_known(void **state)
 	}
 }
 
+/* DIG-12: a server that pretends to be the credential service gets nothing that is easier to guess from. */
+static void DIG_12_not_less_than_is_asked_for(void **state)
+{
+	static const struct {
+		const char *lines, *nonce;
+	} rows[] = {
+		{C("Digest realm=\"r\", nonce=\"1\", qop=\"auth\", algorithm=MD5"), NULL},
+		{C("Digest realm=\"r\", nonce=\"1\", qop=\"auth\""), NULL},
+		{C("Digest realm=\"r\", nonce=\"1\", qop=\"auth\"")
+			 C("Digest realm=\"r\", nonce=\"2\", qop=\"auth\", algorithm=SHA-256"),
+		 "2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sip_msg *m = refusal(TOP("401"), rows[i].lines);
+		struct answer a = {0};
+		bool stale;
+
+		assert_int_equal(answer_take(&a, m, S("r"), HASH_SHA256, &stale), rows[i].nonce != NULL);
+		if (rows[i].nonce != NULL)
+			assert_string_equal(a.nonce, rows[i].nonce);
+		answer_drop(&a);
+		msg_unref(m);
+	}
+}
+
 static void a_challenge_that_is_not_taken_leaves_the_last_one(void **state)
 {
 	const struct answer_request r = {.user = S("u"), .password = S("p"), .method = S("M"), .uri = S("sip:h")};
@@ -215,7 +242,7 @@ static void a_proxy_is_answered_as_one(void **state)
 	bool stale;
 
 	(void)state;
-	assert_true(answer_take(&a, m, S("p"), &stale));
+	assert_true(answer_take(&a, m, S("p"), HASH_MD5, &stale));
 	assert_true(slice_eq(made(&a, &r, "Proxy-Authorization", &out).realm, S("p")));
 	answer_drop(&a);
 	buf_free(&out);
@@ -227,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(DIG_06_the_topmost_that_is_known),
+		cmocka_unit_test(DIG_12_not_less_than_is_asked_for),
 		cmocka_unit_test(a_challenge_that_is_not_taken_leaves_the_last_one),
 		cmocka_unit_test(a_proxy_is_answered_as_one),
 	};
