@@ -44,30 +44,26 @@ static bool may_lock_all(void)
 	return exempt;
 }
 
-/* heap_of: the heap of the loop thread, as the kernel names it. false: it has none, or does not tell. */
-static bool heap_of(uintptr_t *from, uintptr_t *to)
+/*
+ * harden_heap: the kernel shows what was locked before and what the heap has grown by as mappings of their own, both
+ * with this name.
+ */
+bool harden_heap(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long low, high;
 	char line[512];
-	bool found = false;
+	bool any = false, all = true;
 
-	while (maps != NULL && !found && fgets(line, sizeof(line), maps) != NULL)
-		found = strstr(line, "[heap]") != NULL && sscanf(line, "%lx-%lx", &low, &high) == 2;
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, "[heap]") == NULL || sscanf(line, "%lx-%lx", &low, &high) != 2)
+			continue;
+		any = true;
+		all = mlock((const void *)(uintptr_t)low, high - low) == 0 && all;
+	}
 	if (maps != NULL)
 		fclose(maps);
-	if (found) {
-		*from = low;
-		*to = high;
-	}
-	return found;
-}
-
-bool harden_heap(void)
-{
-	uintptr_t from, to;
-
-	return heap_of(&from, &to) && mlock((const void *)from, to - from) == 0;
+	return any && all;
 }
 
 /* MCL_ONFAULT: pages are locked when they are first used, so that stacks and reserves cost nothing. */

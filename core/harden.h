@@ -19,7 +19,7 @@ bool harden_memory(void);
 
 /*
  * harden_heap: where harden_memory is not allowed: what is in the heap now is not written to swap; keys and hashes of
- * passwords are there once they have been read. Again after more of them were read. false: not even that is allowed.
+ * passwords are there once they have been read. Again when the heap has grown. false: not even that is allowed.
  */
 bool harden_heap(void);
 

@@ -17,12 +17,19 @@
  * Nothing listens before everything else is ready, and the store is not touched before its lock is held.
  */
 
+#define HEAP_MS 5000 /* between looks whether the heap has grown */
+
 struct serve {
 	struct settings settings;
 	const char *const *overrides;
 	struct loop *loop;
 	int dirfd, lock; /* the folder of the store, and its lock file */
 	bool locked;     /* harden_memory: nothing goes to swap */
+	struct heap_lock {
+		struct timer *timer;
+		void *end; /* of the heap that was locked last */
+		bool known, whole;
+	} heap; /* without locked: see on_heap */
 	unsigned workers;
 	struct domain_certs *certs;
 	struct site *site;
@@ -149,14 +156,30 @@ static bool build_site(struct serve *s, struct buf *why)
 }
 
 /* lock_keys: an unprivileged server may lock little; its keys and the hashes of passwords fit into it. */
-static void lock_keys(const struct serve *s)
+static void lock_keys(struct serve *s)
 {
+	struct heap_lock *h = &s->heap;
+	bool whole;
+
 	if (s->locked)
 		return;
-	if (harden_heap())
-		log_line(LOG_INFO, "event=memory_partly_locked reason=the_limit_of_locked_memory_is_low");
-	else
-		log_line(LOG_WARN, "event=memory_not_locked reason=the_limit_of_locked_memory_is_too_low");
+	whole = harden_heap();
+	h->end = sbrk(0);
+	if (!h->known || whole != h->whole)
+		log_line(whole ? LOG_INFO : LOG_WARN, "event=memory_%s_locked reason=the_limit_of_locked_memory_is_%s",
+			 whole ? "partly" : "not", whole ? "low" : "too_low");
+	h->known = true;
+	h->whole = whole;
+}
+
+/* on_heap: keys that users publish pass through memory that the heap has grown by. */
+static void on_heap(void *arg)
+{
+	struct serve *s = arg;
+
+	if (sbrk(0) != s->heap.end)
+		lock_keys(s);
+	timer_start(s->heap.timer, HEAP_MS);
 }
 
 /* start: the order is that of the comment at the top. serve_free undoes what was done when it returns false. */
@@ -177,6 +200,10 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	    !listen_all(s, why))
 		return false;
 	lock_keys(s);
+	if (!s->locked) {
+		s->heap.timer = timer_new(s->loop, on_heap, s);
+		timer_start(s->heap.timer, HEAP_MS);
+	}
 	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
 		return true;
 	buf_adds(why, "signals cannot be handled");
@@ -207,6 +234,7 @@ void serve_stop(struct serve *s)
 void serve_free(struct serve *s)
 {
 	site_free(s->site);
+	timer_free(s->heap.timer);
 	loop_free(s->loop); /* runs the deferred calls, which may still read settings */
 	domain_certs_free(s->certs);
 	settings_drop(&s->settings);
@@ -319,6 +347,7 @@ bool serve_reload_users(struct serve *s, struct buf *out)
 		return false;
 	}
 	site_take_users(s->site, next);
+	lock_keys(s);
 	buf_addf(out, "%zu users\n", users_count(next));
 	return true;
 }

@@ -7,6 +7,7 @@ import pathlib
 import re
 import resource
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -187,6 +188,42 @@ def test_G25_nothing_of_the_server_goes_to_swap(labs, public, limit):
         assert ("memory_not_locked" in log, "memory_partly_locked" in log) == (not may, may == "heap"), log
         assert (locked > 1000 if may == "all" else (locked > 0) == bool(may)), locked
         assert (" lo" in heap.partition("\n")[0]) == bool(may), heap[:100]
+
+
+def heaps(pid):
+    """Whether each part of the heap is locked: the kernel lists what was locked before and what came to it apart."""
+    flags = re.findall(r"\[heap\]\n.*?VmFlags:([^\n]*)", pathlib.Path(f"/proc/{pid}/smaps").read_text(), re.DOTALL)
+    return [" lo" in one for one in flags]
+
+
+@pytest.mark.parametrize("what", ["reload", "users", "publication"])
+def test_G25_what_is_read_later_is_locked_as_well(labs, public, net, what):
+    """Keys after the renewal of certificates, hashes of new users, keys that pass through: the heap grows with them."""
+    shutil.copytree(labs.server().directory, public / "lab", ignore=lambda *_: ["control"])
+    give(public / "lab")
+    conf, limit, port = public / "lab/vouch.conf", 8 << 20, free_ports()
+    server = subprocess.Popen([public / "vouch", "lab", "--dir", public / "lab", "--port", str(port)], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit)))
+    try:
+        assert "ready" in server.stdout.readline() and heaps(server.pid) == [True]
+        csv = public / "users.csv"
+        csv.write_text("".join(f"sip:u{n}@example.com,{n:032x},{n:064x}\n" for n in range(2000)))
+        csv.chmod(0o600)
+        if what == "reload":
+            assert vouch("init", public / "lab", "--renew").returncode == 0
+        if what != "publication":
+            assert vouch("user", "import", csv, "-c", conf).returncode == 0
+            assert what == "users" or vouch("reload", "-c", conf).returncode == 0
+        else:  # many requests at once, which the heap has to grow for
+            peers = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+            for peer in peers:
+                peer.sendall(b"MESSAGE sip:a@example.com SIP/2.0\r\nContent-Length: 60000\r\n\r\n" + bytes(59000))
+            net.idle(6)
+        assert set(heaps(server.pid)) == {True}, heaps(server.pid)
+    finally:
+        server.kill()
+        server.communicate()
 
 
 # --- files ---
