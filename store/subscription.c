@@ -4,7 +4,10 @@
 
 #include "store/words.h"
 
-/* The line is the numbers, then the texts in the order of this table. Another table reads no older journals. */
+/*
+ * The line is the numbers, then the texts in the order of this table. Older versions had no etag. Another table reads
+ * no older journals.
+ */
 
 static const size_t texts[] = {
 	offsetof(struct subscription, aor),       offsetof(struct subscription, package),
@@ -13,6 +16,7 @@ static const size_t texts[] = {
 	offsetof(struct subscription, local),     offsetof(struct subscription, remote),
 	offsetof(struct subscription, target),    offsetof(struct subscription, contact),
 	offsetof(struct subscription, routes),    offsetof(struct subscription, peer),
+	offsetof(struct subscription, etag),
 };
 
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
@@ -27,17 +31,17 @@ void subscription_write(const struct subscription *r, struct buf *out)
 
 enum err subscription_read(struct slice line, struct buf *scratch, struct subscription *out)
 {
-	size_t ends[TEXTS], start = scratch->n;
+	size_t ends[TEXTS], start = scratch->n, count = 0;
 	struct subscription r = {0};
 	uint64_t numbers[NUMBERS];
 
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!words_number(&line, i < 3 ? UINT32_MAX : INT64_MAX, &numbers[i]))
 			return ERR_SYNTAX;
-	for (size_t i = 0; i < TEXTS; i++) {
+	while (count < TEXTS && (count < TEXTS - 1 || line.n > 0)) {
 		if (!words_text(&line, scratch))
 			return ERR_SYNTAX;
-		ends[i] = scratch->n;
+		ends[count++] = scratch->n;
 	}
 	if (line.n > 0)
 		return ERR_SYNTAX;
@@ -50,7 +54,7 @@ enum err subscription_read(struct slice line, struct buf *scratch, struct subscr
 	 * all texts are empty, since an empty text is not an absent one.
 	 */
 	buf_reserve(scratch, 0);
-	for (size_t i = 0; i < TEXTS; i++) {
+	for (size_t i = 0; i < count; i++) {
 		*(struct slice *)(void *)((char *)&r + texts[i]) = slice_sub(buf_slice(scratch), start, ends[i]);
 		start = ends[i];
 	}

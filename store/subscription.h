@@ -17,6 +17,7 @@ struct subscription {
 	struct slice contact; /* our Contact value */
 	struct slice routes;  /* header lines */
 	struct slice peer;    /* address that the last SUBSCRIBE came from */
+	struct slice etag;    /* of the state that was delivered last; SLICE_NONE: in lines of older versions */
 	uint32_t proto;
 	uint32_t local_cseq, remote_cseq;
 	uint64_t expires; /* seconds since 1970 */

@@ -32,6 +32,11 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 	return ERR_OK;
 }
 
+void notifier_start(struct notifier *n)
+{
+	notify_start(n);
+}
+
 void notifier_free(struct notifier *n)
 {
 	if (n == NULL)

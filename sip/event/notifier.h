@@ -55,6 +55,12 @@ MUST_USE enum err notifier_new(const struct notifier_deps *deps, struct notifier
 void notifier_free(struct notifier *n);
 
 /*
+ * notifier_start: there are listeners, so NOTIFYs can be sent from now on. Who does not have the state of now is told,
+ * whatever has ended the last run (CRT-30).
+ */
+void notifier_start(struct notifier *n);
+
+/*
  * notifier_subscribe: answers a SUBSCRIBE (T-15 has the order of checks). aor: its Request-URI as an AOR, of the
  * domain; empty in a dialog, which says itself which AOR it is about.
  */

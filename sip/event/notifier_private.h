@@ -69,7 +69,8 @@ struct sub {
 	struct timer *pause;                 /* until the next change may be told; made when it is first needed */
 	int64_t expires_ms;                  /* monotonic, so that setting the clock neither ends nor prolongs it */
 	int64_t told_ms;                     /* when a change was told last, monotonic; 0: never */
-	char told_etag[CREDENTIAL_ETAG + 1]; /* entity-tag of the state that was delivered last; "?": unknown */
+	char told_etag[CREDENTIAL_ETAG + 1]; /* entity-tag of the state that was sent last; "?": unknown */
+	char seen_etag[CREDENTIAL_ETAG + 1]; /* the same of what was answered; the journal has it */
 	enum sub_end end;                    /* not SUB_LIVES: the next NOTIFY that is made is the last one */
 	enum sub_delivery delivery;          /* changed by sub_deliver only */
 	uint64_t request;                    /* the client transaction, while SUB_ASKED */
@@ -108,6 +109,8 @@ struct notifier {
 	struct notifier_deps d;
 	struct subs subs;
 	unsigned signing;       /* NOTIFYs that are with the signer, also of subscriptions that have ended meanwhile */
+	bool started;           /* see notifier_start */
+	bool waits;             /* for a valid certificate of the domain */
 	struct timer *patience; /* runs while the queue of the workers is full; then the next try */
 };
 
@@ -160,6 +163,7 @@ bool sub_count_source(struct subs *all, const struct peer *p, unsigned max);
  * notify_now: a NOTIFY is owed: as soon as the one under way is answered. notify_change: the state has changed: a
  * NOTIFY now, or when the interval allows it. notify_end: one last NOTIFY, then s is freed. Each may free s.
  */
+void notify_start(struct notifier *n); /* see notifier_start */
 void notify_now(struct sub *s);
 void notify_change(struct sub *s);
 void notify_end(struct sub *s, enum sub_end end);

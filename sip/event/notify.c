@@ -21,16 +21,35 @@
 #define CSEQ_EPOCH 1577836800  /* 2020-01-01: the first CSeq is the seconds since then */
 #define PROBATION_RETRY_S 3600 /* retry-after of "probation" */
 #define PATIENCE_MS 20         /* until the next try when the queue of the workers is full */
+#define UNSIGNED_MS 2000       /* until the next look for a valid certificate of the domain */
 #define UNREADABLE_MS 30000    /* until a state that could not be read is tried again */
 
 static void send_next(struct sub *s);
 static void on_pause_over(void *arg);
+
+/*
+ * may_sign: AUT-07: nothing is signed outside of the validity of the domain certificate. What is owed waits for a new
+ * one, or for the clock.
+ */
+static bool may_sign(struct notifier *n)
+{
+	bool ready = signer_ready(n->d.signer, loop_wall_s(n->d.loop));
+
+	if (!ready && !n->waits)
+		log_line(LOG_ERROR, "event=notifies_wait reason=the_domain_certificate_is_not_valid");
+	if (!ready)
+		timer_start(n->patience, UNSIGNED_MS);
+	n->waits = !ready;
+	return ready;
+}
 
 /* drain: hands NOTIFYs to the signer while it may have more. */
 static void drain(struct notifier *n)
 {
 	struct sub *s;
 
+	if (sub_next_queued(&n->subs) == NULL || !n->started || timer_running(n->patience) || !may_sign(n))
+		return;
 	while (n->signing < n->d.signing_max && !timer_running(n->patience) && (s = sub_next_queued(&n->subs)) != NULL)
 		send_next(s);
 }
@@ -53,6 +72,16 @@ static bool ends_subscription(unsigned status)
 	return false;
 }
 
+/* note_seen: CRT-30: what the watcher has is known after a restart, too. */
+static void note_seen(struct sub *s)
+{
+	if (strcmp(s->seen_etag, s->told_etag) == 0)
+		return;
+	memcpy(s->seen_etag, s->told_etag, sizeof(s->seen_etag));
+	if (s->journaled)
+		sub_save(s);
+}
+
 /*
  * on_answer: the NOTIFY was answered, or nobody answered. No answer ends the subscription; a lost connection ends only
  * one that is bound to it.
@@ -68,6 +97,8 @@ static void on_answer(void *arg, uint64_t id, struct sip_msg *response, enum err
 	/* T-04 leaves out a change that was delivered. A NOTIFY that was refused or lost is no delivery. */
 	if (response == NULL || response->status >= 300)
 		memcpy(s->told_etag, "?", 2);
+	else
+		note_seen(s);
 	if (response == NULL) {
 		log_line(LOG_INFO, "event=notify_failed aor=%s reason=%s", log_esc(slice_str(s->aor)).text,
 			 why == ERR_AGAIN ? "no_answer" : "connection_lost");
@@ -332,15 +363,22 @@ void notify_now(struct sub *s)
 	drain(s->notifier);
 }
 
+/* is_told: T-04: is nothing new since the last NOTIFY, whatever that one was sent for? */
+static bool is_told(const struct sub *s)
+{
+	const struct notifier *n = s->notifier;
+	char etag[CREDENTIAL_ETAG + 1] = "";
+
+	n->d.source->etag(n->d.source_arg, slice_str(s->aor), etag);
+	return strcmp(etag, s->told_etag) == 0;
+}
+
 static void on_pause_over(void *arg)
 {
 	struct sub *s = arg;
 	const struct notifier *n = s->notifier;
-	char etag[CREDENTIAL_ETAG + 1] = "";
 
-	/* T-04: nothing is new since the last NOTIFY, whatever that one was sent for. */
-	n->d.source->etag(n->d.source_arg, slice_str(s->aor), etag);
-	if (strcmp(etag, s->told_etag) == 0)
+	if (is_told(s))
 		return;
 	s->told_ms = loop_now_ms(n->d.loop);
 	notify_now(s);
@@ -367,6 +405,19 @@ void notify_change(struct sub *s)
 		s->pause = timer_new(n->d.loop, on_pause_over, s);
 	if (!timer_running(s->pause))
 		timer_start(s->pause, (uint32_t)(interval - (now - s->told_ms)));
+}
+
+void notify_start(struct notifier *n)
+{
+	for (struct map_node *node = map_first(&n->subs.by_id), *next; node != NULL; node = next) {
+		struct sub *s = MAP_ENTRY(node, struct sub, by_id);
+
+		next = map_next(&n->subs.by_id, node);
+		if (!is_told(s))
+			notify_change(s);
+	}
+	n->started = true;
+	drain(n);
 }
 
 void notify_end(struct sub *s, enum sub_end end)

@@ -13,6 +13,7 @@
 #define JOURNAL "subscriptions"
 #define JOURNAL_MAX (256u << 20) /* 100,000 subscriptions of 1 kB, with as much history */
 #define TIMER_MAX_S (20 * 86400) /* seconds: the longest sleep of a timer; a longer time is slept in parts */
+#define UNKNOWN "?"              /* no entity-tag is this */
 #define JOURNAL_KEY 160          /* octets: a local tag, which was made here, and a NUL */
 
 /* --- sources of unauthenticated subscriptions --- */
@@ -198,6 +199,8 @@ struct sub *sub_new(struct subs *all, enum package p, struct slice aor, struct s
 	s->package = p;
 	s->aor = slice_dup(aor);
 	s->event_id = event_id.p == NULL ? NULL : slice_dup(event_id);
+	memcpy(s->told_etag, UNKNOWN, sizeof(UNKNOWN));
+	memcpy(s->seen_etag, UNKNOWN, sizeof(UNKNOWN));
 	s->id = ++all->next_id;
 	s->expiry = timer_new(all->loop, on_expiry, s);
 	return s;
@@ -299,6 +302,7 @@ void sub_save(struct sub *s)
 		.contact = slice_str(s->dialog.contact),
 		.routes = slice_str(s->dialog.routes),
 		.peer = slice_str(peer.text),
+		.etag = slice_str(s->seen_etag),
 		.proto = s->flow.proto,
 		.local_cseq = s->dialog.local_cseq,
 		.remote_cseq = s->dialog.remote_cseq,
@@ -342,10 +346,15 @@ static void revive(struct subs *all, const struct subscription *r)
 		.local_cseq = r->local_cseq,
 		.remote_cseq = r->remote_cseq,
 	};
+	if (r->etag.p != NULL && r->etag.n < sizeof(s->seen_etag)) {
+		snprintf(s->seen_etag, sizeof(s->seen_etag), "%.*s", SLICE_ARG(r->etag));
+		memcpy(s->told_etag, s->seen_etag, sizeof(s->told_etag));
+	}
 	s->flow.proto = (enum proto)r->proto;
 	if (!peer_parse(r->peer, &s->flow.remote))
 		s->flow.proto = PROTO_TCP;
 	s->flow.id = 0; /* connections are numbered anew in each process */
+	s->anonymous = sub_count_source(all, &s->flow.remote, UINT32_MAX);
 	s->journaled = true;
 	sub_enter(s);
 	sub_set_expiry(s, (int64_t)r->expires - loop_wall_s(all->loop));

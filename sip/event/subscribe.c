@@ -162,13 +162,29 @@ static void own_contact(struct notifier *n, struct tx *tx, const char *tag, stru
 		buf_adds(out, ";transport=tcp");
 }
 
-/* room_for: the limits, of which the one for a source comes last, because it counts. */
-static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, bool anonymous)
+/* count_of: subscriptions of this package to aor. */
+static unsigned count_of(struct notifier *n, struct slice aor, enum package p)
+{
+	unsigned count = 0;
+
+	for (struct group_node *node = group_first(&n->subs.by_aor, aor); node != NULL; node = group_next(node))
+		count += GROUP_ENTRY(node, struct sub, by_aor)->package == p;
+	return count;
+}
+
+/*
+ * room_for: the limits, of which the one for a source comes last, because it counts. Each package has them for itself:
+ * anybody may watch a certificate, and must not take the room of its owner.
+ */
+static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, enum package p)
 {
 	const struct config *c = &n->d.access.settings->config;
+	bool anonymous = p == PACKAGE_CERTIFICATE;
+	unsigned backlog = n->d.backlog_max + (anonymous ? 0 : n->d.backlog_max / 4);
 
-	if (n->subs.urgent_count >= n->d.backlog_max || n->subs.by_id.count >= c->limit_subscriptions ||
-	    group_count(&n->subs.by_aor, aor) >= c->limit_subscriptions_per_aor)
+	if (n->subs.urgent_count >= backlog || n->subs.counts[p] >= c->limit_subscriptions ||
+	    (group_count(&n->subs.by_aor, aor) >= c->limit_subscriptions_per_aor &&
+	     count_of(n, aor, p) >= c->limit_subscriptions_per_aor))
 		return false;
 	return !anonymous || sub_count_source(&n->subs, &tx_flow(tx)->remote, c->limit_subscriptions_per_source);
 }
@@ -190,7 +206,7 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 		tx_reply_code(tx, 500, "No Valid Domain Certificate");
 		return;
 	}
-	if (!room_for(n, tx, aor, anonymous)) {
+	if (!room_for(n, tx, aor, p)) {
 		tx_reply_busy(tx, FULL_S, NULL);
 		return;
 	}
@@ -217,6 +233,11 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 	buf_free(&contact);
 }
 
+static void unknown_package(struct tx *tx)
+{
+	tx_reply(tx, &(struct build_reply){.code = 489, .headers = S("Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\n")});
+}
+
 /*
  * refresh: a SUBSCRIBE in the dialog of a subscription refreshes or ends it. A credential needs a new proof (CRD-13).
  */
@@ -226,6 +247,10 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 	uint32_t expires;
 	enum err e;
 
+	if (package_of(ev->package) == PACKAGE_COUNT) {
+		unknown_package(tx);
+		return;
+	}
 	if (package_of(ev->package) != s->package || !slice_eq(ev->id, slice_str(s->event_id))) {
 		tx_reply_code(tx, 403, "Dialog Sharing Not Supported");
 		return;
@@ -279,8 +304,7 @@ void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
 		return;
 	}
 	if (p == PACKAGE_COUNT) {
-		tx_reply(tx, &(struct build_reply){.code = 489,
-						   .headers = S("Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\n")});
+		unknown_package(tx);
 		return;
 	}
 	if (p == PACKAGE_CREDENTIAL && !access_sealed(&n->d.access, tx))

@@ -41,11 +41,12 @@ static enum err by_datagram(const struct sub *s, const struct uri *hop, size_t o
 	uri_param(hop, S("transport"), &transport);
 	if (!s->no_tcp && (slice_ieq(transport, S("tcp")) || octets > SIP_UDP_SAFE))
 		return transport_connect(n->d.transport, PROTO_TCP, &to, NULL, SLICE_NONE, out);
-	*out = s->flow;
+	to = s->flow.remote;
 	if (s->dialog.routes[0] != '\0' && peer_of(hop->host, port_of(hop), &named) &&
 	    peer_same_host(&named, &s->flow.remote))
-		out->remote = named;
-	return ERR_OK;
+		to = named;
+	/* A subscription of the last run has no local address any more. */
+	return transport_udp(n->d.transport, &to, &s->flow, out);
 }
 
 /* take: the first of the hops that may be used. false: there is none. */

@@ -204,6 +204,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 		s->heap.timer = timer_new(s->loop, on_heap, s);
 		timer_start(s->heap.timer, HEAP_MS);
 	}
+	notifier_start(s->site->notifier);
 	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
 		return true;
 	buf_adds(why, "signals cannot be handled");

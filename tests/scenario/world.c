@@ -79,6 +79,7 @@ static void start(struct world *w)
 					  .workers = 1},
 		      &w->site, &why))
 		fail_msg("%s", why.p);
+	notifier_start(w->site->notifier);
 	fake_settle(w->loop);
 	buf_free(&why);
 }

@@ -9,8 +9,9 @@ static bool same(const struct subscription *a, const struct subscription *b)
 	       slice_eq(a->call_id, b->call_id) && slice_eq(a->local_tag, b->local_tag) &&
 	       slice_eq(a->remote_tag, b->remote_tag) && slice_eq(a->local, b->local) &&
 	       slice_eq(a->remote, b->remote) && slice_eq(a->target, b->target) && slice_eq(a->contact, b->contact) &&
-	       slice_eq(a->routes, b->routes) && slice_eq(a->peer, b->peer) && a->proto == b->proto &&
-	       a->local_cseq == b->local_cseq && a->remote_cseq == b->remote_cseq && a->expires == b->expires;
+	       slice_eq(a->routes, b->routes) && slice_eq(a->peer, b->peer) && slice_eq(a->etag, b->etag) &&
+	       a->proto == b->proto && a->local_cseq == b->local_cseq && a->remote_cseq == b->remote_cseq &&
+	       a->expires == b->expires;
 }
 
 static const struct subscription plain = {
@@ -25,6 +26,7 @@ static const struct subscription plain = {
 	.contact = TEXT("<sip:h:5061;transport=tls;gr>"),
 	.routes = TEXT("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"),
 	.peer = TEXT("[2001:db8::1]:5060"),
+	.etag = TEXT("5ee9a1"),
 	.proto = 2,
 	.local_cseq = 4294967295,
 	.remote_cseq = 2147483647,
@@ -55,7 +57,7 @@ static void all_octets(void **state)
 	for (int c = 0; c < 256; c++) {
 		char octets[] = {(char)c, '=', (char)c, '%', (char)c, (char)c, '4', '1', ' ', (char)c};
 		struct slice s = slice_of(octets, sizeof(octets));
-		struct subscription r = {s, s, s, s, s, s, s, s, s, s, s, s, 0, 1, 2, 3}, back;
+		struct subscription r = {s, s, s, s, s, s, s, s, s, s, s, s, s, 0, 1, 2, 3}, back;
 		struct buf line = {0}, scratch = {0};
 
 		subscription_write(&r, &line);
@@ -78,7 +80,7 @@ static void empty_fields(void **state)
 	subscription_write(&r, &line);
 	assert_int_equal(subscription_read(buf_slice(&line), &scratch, &back), ERR_OK);
 	assert_true(same(&r, &back));
-	assert_true(back.aor.p != NULL && back.peer.p != NULL);
+	assert_true(back.aor.p != NULL && back.peer.p != NULL && back.etag.p != NULL);
 	buf_free(&line);
 	buf_free(&scratch);
 }
@@ -90,7 +92,7 @@ static void refused(void **state)
 		" ",
 		"1 1 1 1",
 		"1 1 1 1 = = = = = = = = = = =",
-		"1 1 1 1 = = = = = = = = = = = = =",
+		"1 1 1 1 = = = = = = = = = = = = = =",
 		"1 1 1 1 = = = = = = = = = = = x",
 		"1 1 1 1 = = = = = = = = = = =  =",
 		"1 1 1 = = = = = = = = = = = =",
@@ -123,6 +125,22 @@ static void refused(void **state)
 	}
 }
 
+/* A line of a version before the entity-tag was kept. */
+static void an_older_line(void **state)
+{
+	struct buf line = {0}, scratch = {0};
+	struct subscription back;
+
+	(void)state;
+	subscription_write(&plain, &line);
+	assert_int_equal(
+		subscription_read(slice_sub(buf_slice(&line), 0, slice_rchr(buf_slice(&line), ' ')), &scratch, &back),
+		ERR_OK);
+	assert_true(back.etag.p == NULL && slice_eq(back.peer, plain.peer));
+	buf_free(&line);
+	buf_free(&scratch);
+}
+
 static void check_prefix(struct slice in)
 {
 	struct buf scratch = {0};
@@ -147,7 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip), cmocka_unit_test(all_octets), cmocka_unit_test(empty_fields),
-		cmocka_unit_test(refused),    cmocka_unit_test(prefixes),
+		cmocka_unit_test(refused),    cmocka_unit_test(prefixes),   cmocka_unit_test(an_older_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
