@@ -24,10 +24,10 @@ registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate control load load_tls
-verb        = admin lab setup say
+verb        = admin users import start lab init setup
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
-SIP         = prompt config config_value settings report
+SIP         = prompt usage config config_value settings report
 
 # The tests of each room: programs of tests/unit, tests/scenario and fuzz, each in one list, and what pytest runs in
 # tests/e2e and tests/interop. `make check T=room` runs those of one room, but for what is marked slow.
@@ -55,7 +55,7 @@ check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover
                     e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
-check_verb        = $(addprefix e2e/verb/,test_admin.py test_deployment.py test_startup.py test_prompt.py)
+check_verb        = $(addprefix e2e/verb/test_,admin.py deployment.py startup.py prompt.py usage.py)
 check_ua          = $(addprefix unit/,answer account) \
                     $(addprefix e2e/verb/test_,agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
 check_interop     = interop
@@ -205,6 +205,8 @@ install: $(OUT)
 	install -D -m 755 $(OUT) $(DESTDIR)$(PREFIX)/bin/vouch
 	install -D -m 644 sip/vouch.8 $(DESTDIR)$(PREFIX)/share/man/man8/vouch.8
 	install -D -m 644 sip/vouch.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vouch.conf.5
+	install -D -m 644 sip/dist/vouch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vouch
+	install -D -m 644 sip/dist/_vouch $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vouch
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-fuzz $(BUILD)-asan $(BUILD)-tsan $(OUT)

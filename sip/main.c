@@ -5,47 +5,41 @@
 #include "core/harden.h"
 #include "crypto/tls.h"
 #include "sip/ua/user_verbs.h"
-#include "sip/verb/say.h"
 #include "sip/verb/verbs.h"
 
-/* The program: finds the verb. Each verb has its entry here and its section in vouch(8) (tests/lint/manual.sh). */
+/* The program: finds the verb. Each use of a verb is here once, and has its section in vouch(8) (tests/lint/help.sh).
+ */
 
-/* verb_revoke: one word for two people: an administrator names a configuration (-c), a user an account. */
-static int verb_revoke(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], "-c", 2) == 0)
-			return verb_revoke_as_admin(argc, argv);
-	return verb_revoke_own(argc, argv);
-}
-
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *help;
-} verbs[] = {
-	{"lab", verb_lab, "a running domain from nothing, in the foreground"},
-	{"serve", verb_serve, "the server of a domain"},
-	{"init", verb_init, "make configuration, keys and store of a domain"},
-	{"check", verb_check, "say what is wrong with a configuration"},
-	{"user", verb_user, "add, del, passwd, list, import users"},
-	{"status", verb_status, "what the running server has"},
-	{"reload", verb_reload, "the running server reads its configuration again"},
-	{"publish", verb_publish, "publish a certificate, and its private key for your other devices"},
-	{"credential", verb_credential, "fetch your own certificate and private key"},
-	{"certificate", verb_certificate, "fetch and prove the certificate of somebody"},
-	{"revoke", verb_revoke, "take your certificate back; with -c FILE that of a user"},
-	{"verify", verb_verify, "say step by step whether the Identity of a saved request holds"},
-	{"sign", verb_sign, "add Date and Identity to a request, or show what is signed"},
+static const struct usage *const uses[] = {
+	&verb_lab,      &verb_serve,      &verb_init,        &verb_check,      &verb_user_add, &verb_user_passwd,
+	&verb_user_del, &verb_user_list,  &verb_user_import, &verb_status,     &verb_reload,   &verb_revoke_user,
+	&verb_publish,  &verb_credential, &verb_certificate, &verb_revoke_own, &verb_verify,   &verb_sign,
+	NULL,
 };
 
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-static void usage(FILE *to)
+static void list(FILE *to)
 {
 	fputs("usage: vouch VERB [options]\n", to);
-	for (size_t i = 0; i < VERBS; i++)
-		fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
+	usage_list(uses, to);
+	fputs("\"vouch help VERB\" says more, and all is in the manual, vouch(8).\n", to);
+}
+
+/* help: "vouch help", "vouch help VERB", and that of a verb of two words. */
+static int help(int argc, char **argv)
+{
+	struct buf verb = {0};
+	bool known = true;
+
+	for (int i = 1; i < argc; i++)
+		buf_addf(&verb, "%s%s", i > 1 ? " " : "", argv[i]);
+	if (verb.n == 0)
+		list(stdout);
+	else
+		known = usage_help(uses, verb.p, stdout);
+	if (!known)
+		fprintf(stderr, "vouch: there is no verb \"%s\"; \"vouch help\" lists them\n", verb.p);
+	buf_free(&verb);
+	return known ? EXIT_DONE : EXIT_USAGE;
 }
 
 /*
@@ -62,27 +56,38 @@ static void tune_memory(void)
 #endif
 }
 
+/* is_one: is the word one of the two spellings? */
+static bool is_one(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct usage *u;
+	int code;
+
+	if (strcmp(argv[0], "help") == 0 || is_one(argv[0], "-h", "--help"))
+		return help(argc, argv);
+	if (is_one(argv[0], "version", "--version")) {
+		printf("vouch 0.1 with %s\n", tls_library_version());
+		return EXIT_DONE;
+	}
+	if (tls_library_init() != ERR_OK) {
+		fputs("vouch: the TLS library cannot start\n", stderr);
+		return EXIT_LOCAL;
+	}
+	u = usage_find(uses, &argc, &argv, &code);
+	return u == NULL ? code : u->run(u, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	tune_memory();
 	harden_process();
 	if (argc < 2) {
-		usage(stderr);
-		return 2;
+		list(stderr);
+		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-		usage(stdout);
-		return 0;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("vouch 0.1 with %s\n", tls_library_version());
-		return 0;
-	}
-	if (tls_library_init() != ERR_OK)
-		return verb_say(argv[1], 3, "the TLS library cannot start");
-	for (size_t i = 0; i < VERBS; i++)
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "vouch: there is no verb \"%s\"; \"vouch --help\" lists them\n", argv[1]);
-	return 2;
+	return usage_written(argv[1], run(argc - 1, argv + 1));
 }

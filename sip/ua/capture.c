@@ -90,23 +90,22 @@ static void set_lines_right(const struct command *c, const char *file, struct bu
 	buf_drop(octets, blank);
 	l = look_at_lines(buf_slice(octets));
 	if (l.lf > 0 && l.crlf > 0) {
-		command_say(
-			c, 0,
-			"%s: %u lines of the head end in LF alone and %u in CR LF; they are left so, and a receiver "
-			"does not take that",
-			file, l.lf, l.crlf);
+		usage_say(c->usage, 0,
+			  "%s: %u lines of the head end in LF alone and %u in CR LF; they are left so, and a receiver "
+			  "does not take that",
+			  file, l.lf, l.crlf);
 		return;
 	}
 	if (l.lf > 0) {
-		command_say(
-			c, 0,
+		usage_say(
+			c->usage, 0,
 			"%s: the lines of the head end in LF; they are taken as CR LF, which no signature covers. The "
 			"body is left as it is: save messages without a change of line ends",
 			file);
 		give_crlf(octets);
 	}
 	if (!l.ended && slice_ends(buf_slice(octets), S("\r\n"))) {
-		command_say(c, 0, "%s: the empty line behind the header fields is missing and was added", file);
+		usage_say(c->usage, 0, "%s: the empty line behind the header fields is missing and was added", file);
 		buf_adds(octets, "\r\n");
 	}
 }
@@ -121,25 +120,25 @@ bool capture_read(const struct command *c, const char *file, struct capture *out
 	*out = (struct capture){.name = name, .tail = S("")};
 	*code = EXIT_LOCAL;
 	if (is_stdin ? !read_stdin(&out->octets, &why) : !named_read(file, false, CAPTURE_MAX, &out->octets, &why)) {
-		command_say(c, 0, "%s", why.p);
+		usage_say(c->usage, 0, "%s", why.p);
 		buf_free(&why);
 		return false;
 	}
 	set_lines_right(c, name, &out->octets);
 	if (out->octets.n == 0) {
-		command_say(c, 0, "%s is empty; expected a SIP request", name);
+		usage_say(c->usage, 0, "%s is empty; expected a SIP request", name);
 		return false;
 	}
 	if (msg_parse(buf_slice(&out->octets), &out->m, &fault) != ERR_OK) {
-		command_say(
-			c, 0,
-			"%s is no SIP request that can be read: %s; expected all of it, from the request line to the "
-			"end of the body, with an empty line behind the header fields",
-			name, fault);
+		usage_say(c->usage, 0,
+			  "%s is no SIP request that can be read: %s; expected all of it, from the request line to the "
+			  "end of the body, with an empty line behind the header fields",
+			  name, fault);
 		return false;
 	}
 	if (!out->m->request) {
-		command_say(c, 0, "%s is a response (%u); only requests are signed (RFC 4474 9)", name, out->m->status);
+		usage_say(c->usage, 0, "%s is a response (%u); only requests are signed (RFC 4474 9)", name,
+			  out->m->status);
 		return false;
 	}
 	/* msg_parse keeps a copy of its own, so the length is counted there, and tail is taken from octets. */
@@ -169,7 +168,7 @@ bool capture_time(const struct command *c, int64_t *now, int *code)
 	}
 	if (date_parse_utc(at, now) == ERR_OK)
 		return true;
-	*code = command_say(c, EXIT_USAGE, "--at %s: expected a time like 2026-06-01T12:00:00Z, or seconds since 1970",
+	*code = usage_wrong(c->usage, "--at %s: expected a time like 2026-06-01T12:00:00Z, or seconds since 1970",
 			    c->at);
 	return false;
 }

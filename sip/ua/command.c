@@ -1,56 +1,15 @@
 #include "sip/ua/command.h"
 
-#include <getopt.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "sip/prompt.h"
 #include "store/named.h"
 
-/* Command lines by two tables: which letter an option has, and which field of struct command it fills. */
+/* The account, the pass phrase and the agent of a verb, and what a server that refuses is told to mean. */
 
 #define PHRASE_MAX 1024 /* octets of a pass phrase */
 #define QUOTE_MAX 200   /* octets of a reason phrase or warning that are shown: the hint stands behind them */
-
-static const struct option names[] = {
-	{"alg", required_argument, NULL, 'g'},
-	{"at", required_argument, NULL, 't'},
-	{"ca", required_argument, NULL, 'A'},
-	{"cert", required_argument, NULL, 'c'},
-	{"cert-only", no_argument, NULL, 'C'},
-	{"hash", required_argument, NULL, 'h'},
-	{"json", no_argument, NULL, 'j'},
-	{"key", required_argument, NULL, 'k'},
-	{"new", no_argument, NULL, 'n'},
-	{"passphrase-file", required_argument, NULL, 'p'},
-	{"pkcs8", required_argument, NULL, 'P'},
-	{"signature", no_argument, NULL, 's'},
-	{"signature-only", no_argument, NULL, 'S'},
-	{"string", no_argument, NULL, 'r'},
-	{"url", required_argument, NULL, 'u'},
-	{"watch", no_argument, NULL, 'w'},
-	{NULL, 0, NULL, 0},
-};
-
-int command_say(const struct command *c, int code, const char *fmt, ...)
-{
-	struct buf text = {0};
-	char line[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	/* A reason phrase of a server must not steer the terminal, or look like another line. */
-	report_plain(&text, slice_str(line));
-	fprintf(stderr, "vouch %s: %s\n", c->form->verb, text.n > 0 ? text.p : "");
-	buf_free(&text);
-	return code;
-}
 
 int command_refused(const struct command *c, const char *what, const struct sip_msg *response)
 {
@@ -71,62 +30,14 @@ int command_refused(const struct command *c, const char *what, const struct sip_
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (hints[i].status == response->status)
 			hint = hints[i].hint;
-	return command_say(c, EXIT_REFUSED, "%s: the server answered %u %.*s%s%.*s%s", what, response->status,
-			   SLICE_ARG(reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
+	return usage_say(c->usage, EXIT_REFUSED, "%s: the server answered %u %.*s%s%.*s%s", what, response->status,
+			 SLICE_ARG(reason), warning.n > 0 ? ", " : "", SLICE_ARG(warning), hint);
 }
 
-/* Where the value of an option goes; for flags, which bool becomes true. */
-static const struct {
-	int letter;
-	size_t at;
-} values[] =
-	{
-		{'a', offsetof(struct command, account_file)}, {'A', offsetof(struct command, ca)},
-		{'c', offsetof(struct command, cert)},         {'g', offsetof(struct command, alg)},
-		{'h', offsetof(struct command, hash)},         {'k', offsetof(struct command, key)},
-		{'o', offsetof(struct command, out)},          {'p', offsetof(struct command, phrase_file)},
-		{'P', offsetof(struct command, profile)},      {'t', offsetof(struct command, at)},
-		{'u', offsetof(struct command, url)},
-},
-  flags[] = {
-	  {'C', offsetof(struct command, cert_only)}, {'j', offsetof(struct command, json)},
-	  {'n', offsetof(struct command, fresh)},     {'r', offsetof(struct command, string)},
-	  {'s', offsetof(struct command, signature)}, {'S', offsetof(struct command, signature_only)},
-	  {'v', offsetof(struct command, verbose)},   {'w', offsetof(struct command, watch)},
-};
-
-/* take: stores an option of the command line in its field. */
-static void take(struct command *c, int letter, const char *value)
+bool command_words(struct command *c, const struct usage *u, int argc, char **argv, int *code)
 {
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		if (values[i].letter == letter)
-			*(const char **)(void *)((char *)c + values[i].at) = value;
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (flags[i].letter == letter)
-			*(bool *)((char *)c + flags[i].at) = true;
-}
-
-bool command_words(struct command *c, const struct command_form *form, int argc, char **argv, int *code)
-{
-	bool ok = true;
-	int letter;
-
-	*c = (struct command){.form = form};
-	/* getopt prints nothing: the usage line says more. A verb takes only the letters of its form. */
-	opterr = 0;
-	optind = 1;
-	while (ok && (letter = getopt_long(argc, argv, "a:o:v", names, NULL)) != -1) {
-		ok = letter != '?' && strchr(form->letters, letter) != NULL;
-		if (ok)
-			take(c, letter, optarg);
-	}
-	for (; ok && optind < argc && c->count < 2; optind++)
-		c->words[c->count++] = argv[optind];
-	if (ok && optind == argc && c->count == form->words &&
-	    (c->account_file != NULL || strchr(form->letters, 'a') == NULL))
-		return true;
-	*code = command_say(c, EXIT_USAGE, "usage: vouch %s %s", form->verb, form->usage);
-	return false;
+	*c = (struct command){.usage = u};
+	return usage_read(u, argc, argv, c, c->words, code);
 }
 
 /* read_phrase: the line of the file without its line end. Blanks belong to the pass phrase. */
@@ -172,7 +83,7 @@ bool command_open(struct command *c, bool secure, int *code)
 		  agent_new(&c->account, &o, &c->agent, &why);
 
 	if (!ok)
-		*code = command_say(c, EXIT_LOCAL, "%s", why.p);
+		*code = usage_say(c->usage, EXIT_LOCAL, "%s", why.p);
 	buf_free(&why);
 	return ok;
 }

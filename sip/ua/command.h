@@ -3,51 +3,60 @@
 
 #include "sip/ua/agent.h"
 #include "sip/report.h"
+#include "sip/usage.h"
 
 /*
- * What all verbs of a user share: reading the command line, the account, the agent, and exit codes. Each error is one
- * line on stderr that says what was tried, what came back, and what to do.
+ * What all verbs of a user share: reading the command line, the account, and the agent. Each error is one line on
+ * stderr that says what was tried, what came back, and what to do.
  */
-
-/* Exit codes, as vouch(8) lists them. */
-enum {
-	EXIT_DONE = 0,
-	EXIT_REFUSED = 1, /* the other side refused, with a SIP status that is told */
-	EXIT_USAGE = 2,
-	EXIT_LOCAL = 3,     /* a local error, or no answer */
-	EXIT_UNTRUSTED = 4, /* a step of draft 9.3 or of RFC 4474 6 failed */
-	EXIT_NOTHING = 5,   /* there is no certificate */
-};
-
-struct command_form {
-	const char *verb, *usage;
-	const char *letters; /* letters of the options that it takes, as in command.c; "a": an account is required */
-	int words;           /* how many words it takes besides options */
-};
 
 /* The command line of a verb, and what it works with. Strings are those of argv; NULL: not given. */
 struct command {
-	const struct command_form *form;
+	const struct usage *usage;
 	const char *account_file, *out, *cert, *key, *phrase_file, *profile, *hash, *ca, *at, *url, *alg;
 	bool fresh, cert_only, json, verbose, watch, signature, signature_only, string;
-	const char *words[2];
-	int count;
+	const char *words[USAGE_WORDS];
 	struct account account;
 	struct agent *agent;
 	struct buf phrase; /* the pass phrase; empty: none */
 };
+
+/* Rows of the table of options of a verb (struct usage), with the field of struct command that each of them fills. */
+#define COMMAND_TEXT(name, field, value, help) \
+	{ \
+		'\0', name, USAGE_TEXT, false, value, help, offsetof(struct command, field) \
+	}
+#define COMMAND_CHOICE(name, field, value, help) \
+	{ \
+		'\0', name, USAGE_CHOICE, false, value, help, offsetof(struct command, field) \
+	}
+#define COMMAND_FLAG(name, field, help) \
+	{ \
+		'\0', name, USAGE_FLAG, false, NULL, help, offsetof(struct command, field) \
+	}
+#define COMMAND_OUT(value, help) \
+	{ \
+		'o', NULL, USAGE_TEXT, false, value, help, offsetof(struct command, out) \
+	}
+#define COMMAND_ACCOUNT \
+	{ \
+		'a', NULL, USAGE_TEXT, true, "ACCOUNT", "your account file", offsetof(struct command, account_file) \
+	}
+#define COMMAND_JSON COMMAND_FLAG("json", json, "one JSON object for each event")
+#define COMMAND_VERBOSE \
+	{ \
+		'v', NULL, USAGE_FLAG, false, NULL, "show the SIP messages, without secrets", \
+			offsetof(struct command, verbose) \
+	}
 
 /*
  * command_words: reads the command line; clears *c before. command_open: loads the account and the pass phrase and
  * makes the agent; secure: the verb carries or fetches keys, so that a password and TLS are needed. false: *code is the
  * exit code, and the user was told. command_close: in either case; wipes the secrets.
  */
-MUST_USE bool command_words(struct command *c, const struct command_form *form, int argc, char **argv, int *code);
+MUST_USE bool command_words(struct command *c, const struct usage *u, int argc, char **argv, int *code);
 MUST_USE bool command_open(struct command *c, bool secure, int *code);
 void command_close(struct command *c);
-
-/* command_say: writes one line to stderr, control characters escaped. Returns code. */
-int command_say(const struct command *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* command_refused: tells the final response to the attempt what, with a hint what to do. Returns EXIT_REFUSED. */
 int command_refused(const struct command *c, const char *what, const struct sip_msg *response);

@@ -1,5 +1,6 @@
 #include "sip/ua/fetcher.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* NOTIFYs may be checked in parallel by the verifier; subscriber_accept then takes only the newest one. */
@@ -28,9 +29,9 @@ static void untrusted(struct fetcher *f, uint64_t tx_id, unsigned code, const ch
 {
 	const struct judgement j = {.code = code, .reason = reason, .exit = EXIT_UNTRUSTED};
 
-	command_say(&f->c, 0, "what came as %s %.*s is not to be trusted (%u %s): %s%s", f->user->what,
-		    SLICE_ARG(buf_slice(&f->resource)), code, reason != NULL ? reason : status_phrase(code), text,
-		    stays(f) ? "; nothing was changed" : "");
+	usage_say(f->c.usage, 0, "what came as %s %.*s is not to be trusted (%u %s): %s%s", f->user->what,
+		  SLICE_ARG(buf_slice(&f->resource)), code, reason != NULL ? reason : status_phrase(code), text,
+		  stays(f) ? "; nothing was changed" : "");
 	answer(f, tx_id, &j, false);
 }
 
@@ -54,6 +55,9 @@ static void judge(struct fetcher *f, struct tx *tx, bool proven)
 	j = f->user->judge(f, m);
 	f->vouched_by = SLICE_NONE;
 	answer(f, tx_id(tx), &j, true);
+	/* Nobody learns of further changes: the subscription ends, and usage_written tells why. */
+	if (f->c.watch && ferror(stdout))
+		subscriber_stop(f->subscriber);
 }
 
 static void on_verdict(void *arg, uint64_t tx_id, const struct verdict *v)
@@ -104,9 +108,9 @@ static void on_end(void *arg, const struct sip_msg *response, const char *why)
 	if (response != NULL)
 		f->code = command_refused(&f->c, what.p, response);
 	else if (why != NULL)
-		f->code = command_say(&f->c, EXIT_LOCAL, "%s: %s", what.p, why);
+		f->code = usage_say(f->c.usage, EXIT_LOCAL, "%s: %s", what.p, why);
 	else if (f->stopped && !f->c.watch)
-		f->code = command_say(&f->c, EXIT_LOCAL, "%s: interrupted by a signal", what.p);
+		f->code = usage_say(f->c.usage, EXIT_LOCAL, "%s: interrupted by a signal", what.p);
 	buf_free(&what);
 	agent_finish(f->c.agent, f->code);
 }
@@ -116,9 +120,9 @@ static void on_trouble(void *arg, const char *why, unsigned again_s)
 	struct fetcher *f = arg;
 
 	if (again_s > 0)
-		command_say(&f->c, 0, "%s; trying again in %u seconds", why, again_s);
+		usage_say(f->c.usage, 0, "%s; trying again in %u seconds", why, again_s);
 	else
-		command_say(&f->c, 0, "%s; subscribing again", why);
+		usage_say(f->c.usage, 0, "%s; subscribing again", why);
 }
 
 static const struct subscriber_user subscriber_user = {

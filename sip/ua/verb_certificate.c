@@ -10,11 +10,6 @@
 
 /* vouch certificate: the certificate of another user, proven by the domain of its address (draft 6.9, 9.3). */
 
-static const struct command_form form = {.verb = "certificate",
-					 .usage = "-a ACCOUNT AOR [-o FILE] [--watch] [--json] [-v]",
-					 .letters = "aovjw",
-					 .words = 1};
-
 #define LOOK_AGAIN_S (20 * 86400) /* seconds: the longest sleep of the expiry timer, which has 32 bits */
 
 struct certificate {
@@ -28,7 +23,7 @@ static const struct judgement fine = {.code = 200, .exit = EXIT_DONE};
 /* refuse: the NOTIFY is genuine, but its body cannot be used. What is stored stays. */
 static struct judgement refuse(struct certificate *k, unsigned code, int exit, const char *text)
 {
-	command_say(&k->f.c, 0, "the certificate of %s cannot be used: %s", k->f.c.words[0], text);
+	usage_say(k->f.c.usage, 0, "the certificate of %s cannot be used: %s", k->f.c.words[0], text);
 	return (struct judgement){.code = code, .exit = exit};
 }
 
@@ -41,9 +36,9 @@ static void withdraw(struct certificate *k)
 	k->not_after = 0;
 	timer_stop(k->expiry);
 	if (k->f.c.out != NULL && !named_remove(k->f.c.out, &gone, &why))
-		command_say(&k->f.c, 0, "%s", why.p);
+		usage_say(k->f.c.usage, 0, "%s", why.p);
 	else if (gone)
-		command_say(&k->f.c, 0, "%s was removed", k->f.c.out);
+		usage_say(k->f.c.usage, 0, "%s was removed", k->f.c.out);
 	buf_free(&why);
 }
 
@@ -58,7 +53,7 @@ static struct judgement nothing(struct certificate *k)
 		report_start(&r, k->f.c.json, "no-certificate", k->f.c.words[0]);
 		report_end(&r);
 	} else {
-		command_say(&k->f.c, 0, "%s has no certificate, or has revoked it", k->f.c.words[0]);
+		usage_say(k->f.c.usage, 0, "%s has no certificate, or has revoked it", k->f.c.words[0]);
 	}
 	withdraw(k);
 	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
@@ -83,7 +78,7 @@ static void on_expiry(void *arg)
 		arm_expiry(k);
 		return;
 	}
-	command_say(&k->f.c, 0, "the certificate of %s has expired", k->f.c.words[0]);
+	usage_say(k->f.c.usage, 0, "the certificate of %s has expired", k->f.c.words[0]);
 	report_start(&r, k->f.c.json, "expired", k->f.c.words[0]);
 	report_end(&r);
 	withdraw(k);
@@ -125,7 +120,7 @@ static struct judgement keep(struct certificate *k, const struct cert *cert)
 		if (fetcher_news(&k->f, cert_der(cert)))
 			tell(k, cert, buf_slice(&pem));
 	} else {
-		command_say(&k->f.c, 0, "%s", why.p);
+		usage_say(k->f.c.usage, 0, "%s", why.p);
 		j.exit = EXIT_LOCAL;
 	}
 	buf_free(&pem);
@@ -167,18 +162,18 @@ static struct judgement judge(struct fetcher *f, struct sip_msg *m)
 static const struct fetcher_user user = {
 	.package = "certificate", .what = "the certificate of", .expires = 86400, .judge = judge};
 
-int verb_certificate(int argc, char **argv)
+static int run(const struct usage *u, int argc, char **argv)
 {
 	struct certificate k = {.f.user = &user};
 	struct uri aor;
 	int code;
 
-	if (!command_words(&k.f.c, &form, argc, argv, &code))
+	if (!command_words(&k.f.c, u, argc, argv, &code))
 		return code;
 	/* RFC 3261 19.1.1, table 1: neither a password nor header fields may be in a Request-URI. */
 	if (uri_parse(slice_str(k.f.c.words[0]), &aor) != ERR_OK || aor.scheme == URI_OTHER || aor.user.n == 0 ||
 	    aor.password.p != NULL || aor.headers.p != NULL)
-		return command_say(&k.f.c, EXIT_USAGE, "%s is no address; expected sip:user@domain", k.f.c.words[0]);
+		return usage_wrong(u, "%s is no address; expected sip:user@domain", k.f.c.words[0]);
 	/* Certificates are public and signed: no TLS is needed (SEC-12). */
 	if (command_open(&k.f.c, false, &code)) {
 		buf_adds(&k.f.resource, k.f.c.words[0]);
@@ -190,3 +185,19 @@ int verb_certificate(int argc, char **argv)
 	buf_free(&k.f.resource);
 	return code;
 }
+
+static const struct usage_option options[] = {COMMAND_ACCOUNT,
+					      COMMAND_OUT("FILE", "write the certificate there, as PEM"),
+					      COMMAND_FLAG("watch", watch, "stay, and tell each change until Ctrl-C"),
+					      COMMAND_JSON,
+					      COMMAND_VERBOSE,
+					      {0}};
+
+const struct usage verb_certificate = {
+	.verb = "certificate",
+	.purpose = "fetch and prove the certificate of somebody",
+	.run = run,
+	.options = options,
+	.words = {"AOR"},
+	.example = "vouch certificate -a lab/alice.account sip:bob@example.com",
+};

@@ -13,11 +13,6 @@
 
 /* vouch credential: the user's own certificate and private key, as another device published them (draft 7.6, 7.11). */
 
-static const struct command_form form = {.verb = "credential",
-					 .usage =
-						 "-a ACCOUNT [--passphrase-file F] [-o PREFIX] [--watch] [--json] [-v]",
-					 .letters = "aovjwp"};
-
 struct credential {
 	struct fetcher f;    /* must be first: judge gets a pointer to it */
 	struct buf crt, key; /* paths of the two files */
@@ -26,8 +21,8 @@ struct credential {
 
 static struct judgement refuse(struct credential *k, int exit, const char *text)
 {
-	command_say(&k->f.c, 0, "the credential of %s cannot be used: %s; what is stored here stays",
-		    k->f.c.account.aor, text);
+	usage_say(k->f.c.usage, 0, "the credential of %s cannot be used: %s; what is stored here stays",
+		  k->f.c.account.aor, text);
 	/*
 	 * UAK-11, draft 7.11: 437 stands for a key that cannot be used, too. The server keeps the subscription
 	 * (CRD-33).
@@ -45,7 +40,7 @@ static bool write_pem(struct credential *k, const char *path, const char *label,
 	pem_write(&pem, label, der);
 	ok = named_replace(path, buf_slice(&pem), &why);
 	if (!ok)
-		command_say(&k->f.c, 0, "%s", why.p);
+		usage_say(k->f.c.usage, 0, "%s", why.p);
 	buf_wipe(&pem);
 	buf_free(&why);
 	return ok;
@@ -133,7 +128,7 @@ static void ask_phrase(void *arg)
 	if (command_prompt(&k->f.c)) {
 		fetcher_again(&k->f);
 	} else {
-		command_say(&k->f.c, 0, "no pass phrase, no private key");
+		usage_say(k->f.c.usage, 0, "no pass phrase, no private key");
 		agent_finish(k->f.c.agent, EXIT_LOCAL);
 	}
 }
@@ -195,12 +190,12 @@ static struct judgement nothing(struct credential *k)
 		report_start(&r, k->f.c.json, "no-credential", k->f.c.account.aor);
 		report_end(&r);
 	} else {
-		command_say(&k->f.c, 0, "%s has no credential; \"vouch publish\" makes one", k->f.c.account.aor);
+		usage_say(k->f.c.usage, 0, "%s has no credential; \"vouch publish\" makes one", k->f.c.account.aor);
 	}
 	if (!named_remove(k->crt.p, &gone, &why))
-		command_say(&k->f.c, 0, "%s", why.p);
+		usage_say(k->f.c.usage, 0, "%s", why.p);
 	else if (gone)
-		command_say(&k->f.c, 0, "%s was removed; the key stays", k->crt.p);
+		usage_say(k->f.c.usage, 0, "%s was removed; the key stays", k->crt.p);
 	buf_free(&why);
 	return (struct judgement){.code = 200, .exit = EXIT_NOTHING};
 }
@@ -216,7 +211,7 @@ static void learn_etag(struct credential *k, const struct sip_msg *m)
 	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && scan_param_find(ev.params, S("etag"), &p))
 		etag = p.value;
 	if (!account_learn(&k->f.c.account, etag, &why))
-		command_say(&k->f.c, 0, "%s", why.p);
+		usage_say(k->f.c.usage, 0, "%s", why.p);
 	buf_free(&why);
 }
 
@@ -261,12 +256,12 @@ static void name_files(struct credential *k)
 	buf_addf(&k->key, "%.*s.key", SLICE_ARG(prefix));
 }
 
-int verb_credential(int argc, char **argv)
+static int run(const struct usage *u, int argc, char **argv)
 {
 	struct credential k = {.f.user = &user};
 	int code;
 
-	if (!command_words(&k.f.c, &form, argc, argv, &code))
+	if (!command_words(&k.f.c, u, argc, argv, &code))
 		return code;
 	name_files(&k);
 	if (command_open(&k.f.c, true, &code)) {
@@ -279,3 +274,20 @@ int verb_credential(int argc, char **argv)
 	buf_free(&k.key);
 	return code;
 }
+
+static const struct usage_option options[] = {
+	COMMAND_ACCOUNT,
+	COMMAND_OUT("PREFIX", "write PREFIX.crt and PREFIX.key; default: as ACCOUNT"),
+	COMMAND_TEXT("passphrase-file", phrase_file, "FILE", "the pass phrase of the private key (mode 0600)"),
+	COMMAND_FLAG("watch", watch, "stay, and take each change until Ctrl-C"),
+	COMMAND_JSON,
+	COMMAND_VERBOSE,
+	{0}};
+
+const struct usage verb_credential = {
+	.verb = "credential",
+	.purpose = "fetch your own certificate and private key",
+	.run = run,
+	.options = options,
+	.example = "vouch credential -a lab/bob.account --passphrase-file phrase",
+};

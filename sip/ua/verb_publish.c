@@ -19,17 +19,6 @@
 
 #define FILE_MAX 65536 /* octets of a file with a certificate or a key */
 
-static const struct command_form publish_form = {
-	.verb = "publish",
-	.usage = "-a ACCOUNT (--new [--hash sha256|sha1] | --cert F --key F) [--cert-only] [--passphrase-file F] "
-		 "[--pkcs8 draft06|rfc6072|aes-cbc] [--json] [-v]",
-	.letters = "avcCjknpPh",
-};
-static const struct command_form revoke_form = {
-	.verb = "revoke",
-	.usage = "-a ACCOUNT [--json] [-v], or as administrator: vouch revoke AOR -c FILE",
-	.letters = "avj"};
-
 struct publisher {
 	struct command c;
 	struct dialog dialog;
@@ -194,7 +183,7 @@ static void learn(struct publisher *p, struct slice etag)
 	buf_clear(&p->etag);
 	buf_add(&p->etag, etag);
 	if (!account_learn(&p->c.account, etag, &why))
-		command_say(&p->c, 0, "done, but the next publication will not be conditional: %s", why.p);
+		usage_say(p->c.usage, 0, "done, but the next publication will not be conditional: %s", why.p);
 	buf_free(&why);
 }
 
@@ -261,16 +250,16 @@ static void look_end(void *arg, const struct sip_msg *response, const char *why)
 	if (response != NULL) {
 		finish(p, command_refused(&p->c, "looking for what another device published", response));
 	} else if (why != NULL) {
-		finish(p, command_say(&p->c, EXIT_LOCAL, "looking for what another device published: %s", why));
+		finish(p, usage_say(p->c.usage, EXIT_LOCAL, "looking for what another device published: %s", why));
 	} else if (p->again) {
 		send_it(p);
 	} else {
 		learn(p, buf_slice(&p->etag));
-		finish(p, command_say(&p->c, EXIT_REFUSED,
-				      "412 Conditional Request Failed: another device has published a credential "
-				      "since. Take it "
-				      "with \"vouch credential -a %s\", or publish again to replace it",
-				      p->c.account_file));
+		finish(p, usage_say(p->c.usage, EXIT_REFUSED,
+				    "412 Conditional Request Failed: another device has published a credential "
+				    "since. Take it "
+				    "with \"vouch credential -a %s\", or publish again to replace it",
+				    p->c.account_file));
 	}
 }
 
@@ -295,7 +284,7 @@ static void on_response(void *arg, struct sip_msg *response, const char *why)
 	const char *what = p->revoking ? "revoking" : "publishing";
 
 	if (response == NULL) {
-		finish(p, command_say(&p->c, EXIT_LOCAL, "%s: %s", what, why));
+		finish(p, usage_say(p->c.usage, EXIT_LOCAL, "%s: %s", what, why));
 	} else if (response->status == 412 && p->look == NULL) {
 		look(p);
 	} else if (response->status >= 300) {
@@ -350,8 +339,9 @@ static void on_stop(void *arg)
 {
 	struct publisher *p = arg;
 
-	finish(p, command_say(&p->c, EXIT_LOCAL, "%s: interrupted by a signal, perhaps before the server has done it",
-			      p->revoking ? "revoking" : "publishing"));
+	finish(p,
+	       usage_say(p->c.usage, EXIT_LOCAL, "%s: interrupted by a signal, perhaps before the server has done it",
+			 p->revoking ? "revoking" : "publishing"));
 }
 
 static const struct agent_user user = {.on_request = on_request, .on_lost = on_lost, .on_stop = on_stop};
@@ -363,7 +353,7 @@ static int exchange(struct publisher *p)
 
 	agent_user(p->c.agent, &user, p);
 	if (!p->revoking && !prepare(p, &why)) {
-		code = command_say(&p->c, EXIT_LOCAL, "%s", why.p);
+		code = usage_say(p->c.usage, EXIT_LOCAL, "%s", why.p);
 	} else {
 		command_sips(&p->c, &sips);
 		dialog_open(&p->dialog, slice_str(p->c.account.aor), buf_slice(&sips), buf_slice(&sips));
@@ -389,46 +379,75 @@ static void drop(struct publisher *p)
 	buf_free(&p->etag);
 }
 
-/* words_fit: which options go together. */
-static bool words_fit(const struct command *c)
+/* misfit: which options do not go together, a sentence; NULL: they do. */
+static const char *misfit(const struct command *c)
 {
-	enum pkcs8_profile profile;
-	bool files = c->cert != NULL && (c->key != NULL || c->cert_only);
+	bool files = c->cert != NULL || c->key != NULL;
 
-	if (c->fresh == (c->cert != NULL || c->key != NULL) || (!c->fresh && !files))
-		return false;
-	if (c->hash != NULL && (!c->fresh || (strcmp(c->hash, "sha1") != 0 && strcmp(c->hash, "sha256") != 0)))
-		return false;
-	return c->profile == NULL || (c->phrase_file != NULL && profile_of(c->profile, &profile));
+	if (!c->fresh && !files)
+		return "--new or --cert FILE is missing: a certificate is made, or read from a file";
+	if (c->fresh && files)
+		return "--new makes certificate and key, --cert and --key name files that have them; expected the one "
+		       "or the other";
+	if (!c->fresh && c->cert == NULL)
+		return "--cert FILE is missing: the certificate that belongs to --key";
+	if (!c->fresh && c->key == NULL && !c->cert_only)
+		return "--key FILE is missing: the private key of --cert; expected it, or --cert-only";
+	if (c->hash != NULL && !c->fresh)
+		return "--hash is for a certificate that --new makes; the one of --cert is signed already";
+	if (c->profile != NULL && c->phrase_file == NULL)
+		return "--pkcs8 says how the key is encrypted, and --passphrase-file FILE with what: that is missing";
+	if (c->fresh && c->cert_only)
+		return "--new --cert-only would lose the new private key: nothing but the server keeps it; make the "
+		       "pair yourself and give it with --cert and --key";
+	return NULL;
 }
 
-int verb_publish(int argc, char **argv)
+static int run_publish(const struct usage *u, int argc, char **argv)
 {
 	struct publisher p = {0};
+	const char *wrong;
 	int code;
 
-	if (!command_words(&p.c, &publish_form, argc, argv, &code))
+	if (!command_words(&p.c, u, argc, argv, &code))
 		return code;
-	if (!words_fit(&p.c))
-		return command_say(&p.c, EXIT_USAGE, "usage: vouch publish %s", publish_form.usage);
-	if (p.c.fresh && p.c.cert_only)
-		return command_say(
-			&p.c, EXIT_USAGE,
-			"--new --cert-only would lose the new private key: nothing but the server keeps it; make the "
-			"pair yourself and give it with --cert and --key");
+	wrong = misfit(&p.c);
+	if (wrong != NULL)
+		return usage_wrong(u, "%s", wrong);
 	if (command_open(&p.c, true, &code))
 		code = exchange(&p);
 	drop(&p);
 	return code;
 }
 
-int verb_revoke_own(int argc, char **argv)
+static const struct usage_option publish_options[] = {
+	COMMAND_ACCOUNT,
+	COMMAND_FLAG("new", fresh, "make an RSA key and a certificate of a year"),
+	COMMAND_CHOICE("hash", hash, "sha256|sha1", "with --new: what it is signed with"),
+	COMMAND_TEXT("cert", cert, "FILE", "a certificate that is there, PEM or DER"),
+	COMMAND_TEXT("key", key, "FILE", "its private key, PEM or DER (mode 0600)"),
+	COMMAND_FLAG("cert-only", cert_only, "publish the certificate without its key"),
+	COMMAND_TEXT("passphrase-file", phrase_file, "FILE", "encrypt the key: the server cannot read it"),
+	COMMAND_CHOICE("pkcs8", profile, "draft06|rfc6072|aes-cbc", "how the key is encrypted"),
+	COMMAND_JSON,
+	COMMAND_VERBOSE,
+	{0}};
+
+const struct usage verb_publish = {
+	.verb = "publish",
+	.purpose = "publish a certificate, and its private key for your other devices",
+	.run = run_publish,
+	.options = publish_options,
+	.example = "vouch publish -a lab/bob.account --new --passphrase-file phrase",
+};
+
+static int run_revoke(const struct usage *u, int argc, char **argv)
 {
 	struct publisher p = {.revoking = true};
 	struct command c;
 	int code;
 
-	if (!command_words(&c, &revoke_form, argc, argv, &code))
+	if (!command_words(&c, u, argc, argv, &code))
 		return code;
 	p.c = c;
 	if (command_open(&p.c, true, &code))
@@ -436,3 +455,13 @@ int verb_revoke_own(int argc, char **argv)
 	drop(&p);
 	return code;
 }
+
+static const struct usage_option revoke_options[] = {COMMAND_ACCOUNT, COMMAND_JSON, COMMAND_VERBOSE, {0}};
+
+const struct usage verb_revoke_own = {
+	.verb = "revoke",
+	.purpose = "take your own certificate back",
+	.run = run_revoke,
+	.options = revoke_options,
+	.example = "vouch revoke -a lab/bob.account",
+};

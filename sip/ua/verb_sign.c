@@ -12,14 +12,6 @@
 
 /* vouch sign: what an authentication service adds to a request (RFC 4474 5), for a request in a file. */
 
-static const struct command_form form = {
-	.verb = "sign",
-	.usage =
-		"--key FILE --url URL [--alg rsa-sha1|rsa-sha256] [--at TIME] FILE, or --key FILE --signature FILE, or "
-		"--string FILE (\"-\": standard input)",
-	.letters = "kugtrs",
-	.words = 1};
-
 #define KEY_FILE_MAX (1u << 20) /* octets */
 
 struct sign {
@@ -33,8 +25,8 @@ struct sign {
 	struct buf out;
 };
 
-/* wrong_words: what is wrong with the command line, a static text; NULL: nothing. */
-static const char *wrong_words(struct sign *s)
+/* misfit: which options do not go together, a sentence; NULL: they do. */
+static const char *misfit(struct sign *s)
 {
 	struct buf info = {0};
 	struct slice url, alg;
@@ -45,20 +37,20 @@ static const char *wrong_words(struct sign *s)
 	if (s->c.string && s->c.signature)
 		return "--string and --signature cannot both be printed";
 	if (s->c.alg != NULL && !identity_alg(slice_str(s->c.alg), &s->alg))
-		return "--alg takes rsa-sha1 or rsa-sha256";
+		return "--alg: expected rsa-sha1 or rsa-sha256";
 	if (s->c.string)
 		return NULL;
 	if (s->c.key == NULL)
-		return "a signature needs --key FILE, a private RSA key";
+		return "--key FILE is missing: the private RSA key that signs";
 	if (s->c.signature)
 		return NULL;
 	if (s->c.url == NULL)
-		return "Identity-Info needs --url URL, where the certificate of the key can be fetched";
+		return "--url URL is missing: where the certificate of the key can be fetched, for Identity-Info";
 	buf_addf(&info, "<%s>;alg=x", s->c.url);
 	ok = web_url_parse(slice_str(s->c.url), &parts) &&
 	     identity_info_parse(buf_slice(&info), &url, &alg) == ERR_OK && slice_eq(url, slice_str(s->c.url));
 	buf_free(&info);
-	return ok ? NULL : "--url takes an absolute http or https URL, as in https://example.com/cert.cer";
+	return ok ? NULL : "--url: expected an http or https URL like https://example.com/cert.cer";
 }
 
 /*
@@ -177,13 +169,13 @@ static void look_at_tail(struct sign *s)
 
 	if (n > 0 && slice_trim(s->in.tail).n == 0) {
 		s->in.tail = S("");
-		command_say(&s->c, 0, "%s: the line end behind the body, which Content-Length leaves out, is dropped",
-			    s->in.name);
+		usage_say(s->c.usage, 0,
+			  "%s: the line end behind the body, which Content-Length leaves out, is dropped", s->in.name);
 	} else if (n > 0) {
-		command_say(&s->c, 0,
-			    "%s: the body has %zu octets and all are signed, but Content-Length says %zu, and a "
-			    "receiver drops the rest: set it right",
-			    s->in.name, s->in.m->body.n + n, s->in.m->body.n);
+		usage_say(s->c.usage, 0,
+			  "%s: the body has %zu octets and all are signed, but Content-Length says %zu, and a "
+			  "receiver drops the rest: set it right",
+			  s->in.name, s->in.m->body.n + n, s->in.m->body.n);
 	}
 }
 
@@ -196,10 +188,10 @@ static int run(struct sign *s)
 	int code;
 
 	if (fault != NULL || !complete(s, &why))
-		code = command_say(&s->c, EXIT_LOCAL, "%s cannot be signed: %s", s->in.name,
-				   fault != NULL ? fault : why.p);
+		code = usage_say(s->c.usage, EXIT_LOCAL, "%s cannot be signed: %s", s->in.name,
+				 fault != NULL ? fault : why.p);
 	else if (!s->c.string && !load_key(s, &why))
-		code = command_say(&s->c, EXIT_LOCAL, "%s", why.p);
+		code = usage_say(s->c.usage, EXIT_LOCAL, "%s", why.p);
 	else {
 		look_at_tail(s);
 		if (s->c.string)
@@ -210,25 +202,25 @@ static int run(struct sign *s)
 			buf_addc(&s->out, '\n');
 		code = EXIT_DONE;
 		if (!ok)
-			code = command_say(&s->c, EXIT_LOCAL, "the key in %s makes no signature", s->c.key);
-		else if (fwrite(s->out.p, 1, s->out.n, stdout) != s->out.n || fflush(stdout) != 0)
-			code = command_say(&s->c, EXIT_LOCAL, "standard output cannot be written");
+			code = usage_say(s->c.usage, EXIT_LOCAL, "the key in %s makes no signature", s->c.key);
+		else
+			fwrite(s->out.p, 1, s->out.n, stdout);
 	}
 	buf_free(&why);
 	return code;
 }
 
-int verb_sign(int argc, char **argv)
+static int run_sign(const struct usage *u, int argc, char **argv)
 {
 	struct sign s = {0};
 	const char *wrong;
 	int code;
 
-	if (!command_words(&s.c, &form, argc, argv, &code) || !capture_time(&s.c, &s.now, &code))
+	if (!command_words(&s.c, u, argc, argv, &code) || !capture_time(&s.c, &s.now, &code))
 		return code;
-	wrong = wrong_words(&s);
+	wrong = misfit(&s);
 	if (wrong != NULL)
-		return command_say(&s.c, EXIT_USAGE, "%s", wrong);
+		return usage_wrong(u, "%s", wrong);
 	if (capture_read(&s.c, s.c.words[0], &s.in, &code))
 		code = run(&s);
 	key_free(s.key);
@@ -237,3 +229,21 @@ int verb_sign(int argc, char **argv)
 	capture_free(&s.in);
 	return code;
 }
+
+static const struct usage_option options[] = {
+	COMMAND_TEXT("key", key, "FILE", "the private RSA key that signs, PEM (mode 0600)"),
+	COMMAND_TEXT("url", url, "URL", "where its certificate can be fetched"),
+	COMMAND_CHOICE("alg", alg, "rsa-sha1|rsa-sha256", "the signature; default rsa-sha1"),
+	COMMAND_TEXT("at", at, "TIME", "the Date, as 2026-06-01T12:00:00Z; default now"),
+	COMMAND_FLAG("signature", signature, "print the signature alone"),
+	COMMAND_FLAG("string", string, "print what would be signed; needs no key"),
+	{0}};
+
+const struct usage verb_sign = {
+	.verb = "sign",
+	.purpose = "add Date and Identity to a request, or show what is signed",
+	.run = run_sign,
+	.options = options,
+	.words = {"REQUEST"},
+	.example = "vouch sign --key lab/identity.key --url https://example.com/c.cer m.sip",
+};

@@ -7,12 +7,6 @@
 
 /* vouch verify: RFC 4474 6 for a request in a file. It goes on after a step that fails, so that a person sees all. */
 
-static const struct command_form form = {
-	.verb = "verify",
-	.usage = "[--ca FILE] [--cert FILE] [--at TIME] [--signature-only] [--json] FILE (\"-\": standard input)",
-	.letters = "ActSj",
-	.words = 1};
-
 #define PEM_MAX (4u << 20) /* octets of a file */
 
 /* print: the steps for a person; the last line has the verdict of the first step that failed. */
@@ -111,24 +105,21 @@ static int run(struct verify *v)
 	if (ok) {
 		verify_steps(v);
 		(v->c.json ? print_json : print)(v, &out);
-		if (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0) {
-			buf_adds(&why, "standard output cannot be written");
-			ok = false;
-		}
+		fwrite(out.p, 1, out.n, stdout);
+	} else {
+		usage_say(v->c.usage, 0, "%s", why.p);
 	}
-	if (!ok)
-		command_say(&v->c, 0, "%s", why.p);
 	buf_free(&why);
 	buf_free(&out);
 	return !ok ? EXIT_LOCAL : steps_failed(&v->steps) != NULL ? EXIT_UNTRUSTED : EXIT_DONE;
 }
 
-int verb_verify(int argc, char **argv)
+static int run_verify(const struct usage *u, int argc, char **argv)
 {
 	struct verify v = {0};
 	int code;
 
-	if (!command_words(&v.c, &form, argc, argv, &code) || !capture_time(&v.c, &v.now, &code))
+	if (!command_words(&v.c, u, argc, argv, &code) || !capture_time(&v.c, &v.now, &code))
 		return code;
 	if (capture_read(&v.c, v.c.words[0], &v.in, &code))
 		code = run(&v);
@@ -139,3 +130,20 @@ int verb_verify(int argc, char **argv)
 	capture_free(&v.in);
 	return code;
 }
+
+static const struct usage_option options[] = {
+	COMMAND_TEXT("ca", ca, "FILE", "CAs to which the certificate must lead, PEM"),
+	COMMAND_TEXT("cert", cert, "FILE", "the certificate, instead of fetching it"),
+	COMMAND_TEXT("at", at, "TIME", "judge as of then, as 2026-06-01T12:00:00Z; default now"),
+	COMMAND_FLAG("signature-only", signature_only, "check neither chain nor dates nor names"),
+	COMMAND_FLAG("json", json, "print one JSON object"),
+	{0}};
+
+const struct usage verb_verify = {
+	.verb = "verify",
+	.purpose = "say step by step whether the Identity of a saved request holds",
+	.run = run_verify,
+	.options = options,
+	.words = {"REQUEST"},
+	.example = "vouch verify --ca lab/ca.crt --cert lab/identity.crt signed.sip",
+};

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import signal
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -119,30 +120,6 @@ def test_watch_follows_the_server(device, lab, net, user):
         process.kill()
 
 
-@pytest.mark.parametrize("words", [
-    [], ["frobnicate"], ["publish"], ["certificate", "-a", "X"], ["credential", "--frobnicate"], ["revoke"],
-    ["lab", "--port", "x"], ["lab", "--port", "70000"], ["serve"], ["check"], ["user", "add"], ["user", "frob"],
-    ["publish", "-a", "X", "--cert", "F"], ["publish", "-a", "X", "--new", "--cert", "F", "--key", "F"],
-], ids=" ".join)
-def test_exit_2_usage(words):
-    done = program.vouch(*words)
-    assert done.returncode == USAGE and done.stdout == ""
-    assert done.stderr and "PRIVATE" not in done.stderr
-
-
-def test_help():
-    done = program.vouch("--help")
-    assert done.returncode == 0
-    for verb in ("lab", "serve", "init", "check", "user", "publish", "credential", "certificate", "revoke",
-                 "verify", "sign"):
-        assert verb in done.stdout
-
-
-def test_version():
-    done = program.vouch("--version")
-    assert done.returncode == 0 and re.match(r"vouch \S+", done.stdout)
-
-
 def test_exit_3_local_errors(device, tmp_path):
     missing = program.vouch("revoke", "-a", tmp_path / "nowhere.account")
     assert missing.returncode == LOCAL and "nowhere.account" in missing.stderr
@@ -179,3 +156,16 @@ def test_key_of_a_device_is_a_usual_pem(device):
     key = serialization.load_pem_private_key(device.prefix.with_suffix(".key").read_bytes(), None)
     certificate = x509.load_pem_x509_certificate(device.prefix.with_suffix(".crt").read_bytes())
     assert certs.same_key(key, certificate)
+
+
+def test_exit_3_output_that_cannot_be_written(device, lab, net, user):
+    """A watch ends by itself then: nobody would be told of changes."""
+    lab.agent(net, user).publish(certs.certificate(user.aor))
+    prefix = str(device.directory / "full")
+    for words in (["certificate", user.aor], ["certificate", user.aor, "--watch", "--json"],
+                  ["credential", "-o", prefix, "--watch"], ["publish", "--new"], ["revoke"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([program.BINARY, words[0], "-a", device.account, *words[1:]], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=30)
+        assert done.returncode == LOCAL, (words, done)
+        assert "standard output cannot be written" in done.stderr

@@ -1,0 +1,35 @@
+#ifndef SIP_VERB_ADMIN_H
+#define SIP_VERB_ADMIN_H
+
+#include "sip/config.h"
+#include "sip/usage.h"
+
+/* What the verbs of an administrator share: the command line with its configuration. */
+struct admin {
+	const struct usage *usage;
+	const char *file; /* of the configuration */
+	bool json, dump;
+	const char *words[USAGE_WORDS];
+	struct config config;
+};
+
+/* The row of the option that all of them need; json: that of those that have it. */
+#define ADMIN_FILE \
+	{ \
+		'c', NULL, USAGE_TEXT, true, "FILE", "the configuration, vouch.conf", offsetof(struct admin, file) \
+	}
+#define ADMIN_FLAG(name, field, help) \
+	{ \
+		'\0', name, USAGE_FLAG, false, NULL, help, offsetof(struct admin, field) \
+	}
+
+/*
+ * admin_begin: reads the command line into *a, which it clears before, and loads the configuration; the caller frees
+ * that. false: *code is the exit code, and the user was told.
+ */
+MUST_USE bool admin_begin(struct admin *a, const struct usage *u, int argc, char **argv, int *code);
+
+/* admin_aor: appends word as an AOR (uri_aor). false: it is no address of the domain of c. */
+MUST_USE bool admin_aor(const struct config *c, struct slice word, struct buf *aor);
+
+#endif

@@ -1,0 +1,13 @@
+#ifndef SIP_VERB_IMPORT_H
+#define SIP_VERB_IMPORT_H
+
+#include "sip/config.h"
+#include "store/user.h"
+
+/*
+ * import_file: adds the users of a CSV file: lines "AOR,password", or "AOR," and hashes. Returns an exit code of
+ * usage.h; if it is not EXIT_DONE, *why is a sentence, and users must not be saved, because they may have some of them.
+ */
+MUST_USE int import_file(struct users *users, const struct config *c, const char *file, struct buf *why);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef SIP_VERB_START_H
+#define SIP_VERB_START_H
+
+#include "sip/config.h"
+#include "sip/usage.h"
+
+/* What a verb that runs a server does besides. */
+struct start_extras {
+	bool (*prepare)(void *arg, struct buf *why); /* when the store is ours; NULL: nothing */
+	void (*hint)(void *arg);                     /* behind the ready line, on a terminal only; NULL: nothing */
+	void *arg;
+};
+
+/*
+ * start_server: runs the server of config, which is taken, until a signal stops it, and returns the exit code. It
+ * prints the ready line when every listener accepts. overrides: as for serve_new.
+ */
+int start_server(const struct usage *u, struct config *config, const char *const *overrides,
+		 const struct start_extras *x);
+
+#endif
