@@ -24,7 +24,7 @@ registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate control load load_tls
-verb        = admin users import start lab init setup
+verb        = account_file admin users import start lab init setup
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt usage config config_value settings report

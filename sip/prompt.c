@@ -9,6 +9,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "core/mem.h"
+
 /* Passwords from a terminal, with the echo switched on again in every case, or from a pipe. */
 
 /*
@@ -69,4 +71,30 @@ bool prompt_secret(const char *label, char *out, size_t size)
 	if (ok)
 		out[strcspn(out, "\r\n")] = '\0';
 	return ok && out[0] != '\0';
+}
+
+/* repeated: asks once more. Nobody has to type it again into a pipe. */
+static bool repeated(const char *first, size_t size)
+{
+	char *again = mem_alloc(size);
+	bool ok =
+		!isatty(STDIN_FILENO) || (prompt_secret("The same again: ", again, size) && strcmp(first, again) == 0);
+
+	mem_wipe(again, size);
+	mem_free(again);
+	return ok;
+}
+
+/* A line that fills out was cut, and the password would be another one than the user believes. */
+bool prompt_new(const char *label, char *out, size_t size, const char **why)
+{
+	if (!prompt_secret(label, out, size))
+		*why = "no password came on standard input";
+	else if (strlen(out) == size - 1)
+		*why = "the password is too long";
+	else if (!repeated(out, size))
+		*why = "the two passwords differ; nothing was changed";
+	else
+		return true;
+	return false;
 }

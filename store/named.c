@@ -122,6 +122,45 @@ bool named_replace(const char *path, struct slice octets, struct buf *why)
 	return e == ERR_OK;
 }
 
+/* write_all: all octets, and to the disk. */
+static bool write_all(int fd, struct slice octets)
+{
+	while (octets.n > 0) {
+		ssize_t n = write(fd, octets.p, octets.n);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			octets = slice_sub(octets, (size_t)n, octets.n);
+	}
+	return fsync(fd) == 0;
+}
+
+/* O_EXCL follows no link either. */
+bool named_create(const char *path, struct slice octets, struct buf *why)
+{
+	const char *name;
+	int folder = open_folder(path, &name), fd = -1, cause = errno;
+	bool ok = false;
+
+	if (folder >= 0 && (fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0) {
+		ok = write_all(fd, octets) && fsync(folder) == 0;
+		cause = errno;
+		if (!ok)
+			unlinkat(folder, name, 0);
+		close(fd);
+	} else if (folder >= 0) {
+		cause = errno;
+	}
+	if (folder >= 0)
+		close(folder);
+	if (!ok && cause == EEXIST)
+		buf_addf(why, "%s is there already and stays as it is; name another file", path);
+	else if (!ok)
+		buf_addf(why, "%s cannot be written: %s", path, strerror(cause));
+	return ok;
+}
+
 bool named_remove(const char *path, bool *gone, struct buf *why)
 {
 	*gone = false;

@@ -25,6 +25,12 @@ MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *
  */
 MUST_USE bool named_replace(const char *path, struct slice octets, struct buf *why);
 
+/*
+ * named_create: makes the file, mode 0600, durably. One that is there, of whatever kind, stays as it is, and the result
+ * is false; so does the folder when the octets cannot be written.
+ */
+MUST_USE bool named_create(const char *path, struct slice octets, struct buf *why);
+
 /* named_remove: removes a regular file; *gone tells whether there was one. */
 MUST_USE bool named_remove(const char *path, bool *gone, struct buf *why);
 

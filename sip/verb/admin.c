@@ -34,11 +34,24 @@ bool admin_aor(const struct config *c, struct slice word, struct buf *aor)
 	struct uri u;
 	bool ok;
 
+	/* A colon ends a scheme, or it begins a password, which no AOR has. */
+	if (slice_chr(word, ':') == word.n)
+		buf_adds(&text, "sip:");
 	buf_add(&text, word);
+	if (slice_chr(word, ':') == word.n && slice_chr(word, '@') == word.n)
+		buf_addf(&text, "@%s", c->domain);
 	ok = uri_parse(buf_slice(&text), &u) == ERR_OK && uri_aor(&u, aor) == ERR_OK &&
 	     slice_ieq(u.host, slice_str(c->domain));
 	buf_free(&text);
 	return ok;
+}
+
+/* Only the hashes are stored (RFC 7616 3.4.2), for both algorithms and both realms. */
+void admin_ha1(const struct config *c, struct slice aor, struct slice password, struct ha1 *out)
+{
+	struct slice name = slice_sub(aor, sizeof("sip:") - 1, slice_rchr(aor, '@'));
+
+	ha1_make(name, slice_str(c->domain), slice_str(config_credential_realm(c)), password, out);
 }
 
 /* config_dump comes first, because load_check takes the configuration. */

@@ -3,17 +3,20 @@
 
 #include "sip/config.h"
 #include "sip/usage.h"
+#include "store/user.h"
 
 /* What the verbs of an administrator share: the command line with its configuration. */
 struct admin {
 	const struct usage *usage;
-	const char *file; /* of the configuration */
+	const char *file;    /* of the configuration */
+	const char *account; /* file to write; NULL: none */
+	bool account_made;
 	bool json, dump;
 	const char *words[USAGE_WORDS];
 	struct config config;
 };
 
-/* The row of the option that all of them need; json: that of those that have it. */
+/* Rows of their tables of options. */
 #define ADMIN_FILE \
 	{ \
 		'c', NULL, USAGE_TEXT, true, "FILE", "the configuration, vouch.conf", offsetof(struct admin, file) \
@@ -29,7 +32,13 @@ struct admin {
  */
 MUST_USE bool admin_begin(struct admin *a, const struct usage *u, int argc, char **argv, int *code);
 
-/* admin_aor: appends word as an AOR (uri_aor). false: it is no address of the domain of c. */
+/*
+ * admin_aor: appends word as an AOR (uri_aor): "sip:alice@example.com", or without the scheme, or the user part alone.
+ * false: it is no address of the domain of c.
+ */
 MUST_USE bool admin_aor(const struct config *c, struct slice word, struct buf *aor);
+
+/* admin_ha1: the hashes of a password of a user of the domain, for both realms; the caller wipes them. */
+void admin_ha1(const struct config *c, struct slice aor, struct slice password, struct ha1 *out);
 
 #endif

@@ -37,7 +37,7 @@ static bool same_secret(const struct user *known, const struct ha1 *h)
 }
 
 /* import_line: "AOR,password" or "AOR," and hashes. Other commas belong to the password. */
-static bool import_line(struct users *users, const struct config *c, struct slice line)
+static bool import_line(struct users *users, const struct config *c, struct slice line, struct import_count *count)
 {
 	struct slice name, rest;
 	struct buf aor = {0};
@@ -49,18 +49,22 @@ static bool import_line(struct users *users, const struct config *c, struct slic
 		enum err e = read_hashes(c, rest, &h);
 
 		if (e == ERR_NOTFOUND)
-			ha1_make(slice_sub(buf_slice(&aor), 4, slice_rchr(buf_slice(&aor), '@')), slice_str(c->domain),
-				 slice_str(config_credential_realm(c)), rest, &h);
+			admin_ha1(c, buf_slice(&aor), rest, &h);
 		ok = e != ERR_SYNTAX;
-		if (ok && (known == NULL || !same_secret(known, &h)))
+		if (ok && known != NULL && same_secret(known, &h)) {
+			count->same++;
+		} else if (ok) {
+			++*(known == NULL ? &count->added : &count->changed);
 			users_set(users, buf_slice(&aor), &h);
+		}
 		mem_wipe(&h, sizeof(h));
 	}
 	buf_free(&aor);
 	return ok;
 }
 
-int import_file(struct users *users, const struct config *c, const char *file, struct buf *why)
+int import_file(struct users *users, const struct config *c, const char *file, struct import_count *count,
+		struct buf *why)
 {
 	struct slice rest, line;
 	struct buf text = {0};
@@ -74,7 +78,7 @@ int import_file(struct users *users, const struct config *c, const char *file, s
 	for (rest = buf_slice(&text); ok && slice_cut(rest, '\n', &line, &rest);) {
 		number++;
 		line = slice_trim(line);
-		ok = line.n == 0 || import_line(users, c, line);
+		ok = line.n == 0 || import_line(users, c, line, count);
 	}
 	if (!ok)
 		buf_addf(why,

@@ -14,6 +14,7 @@
 #include "crypto/pkcs8.h"
 #include "crypto/rng.h"
 #include "crypto/seal.h"
+#include "sip/verb/account_file.h"
 #include "store/file.h"
 #include "store/named.h"
 #include "store/user.h"
@@ -210,11 +211,10 @@ static bool make_users(struct making *m)
 		struct buf password = {0}, account = {0}, aor = {0}, name = {0};
 		struct ha1 h;
 
-		rng_hex(&password, 10);
+		account_file_password(&password);
 		buf_addf(&aor, "sip:%s@%s", lab_users[i], m->domain);
 		buf_addf(&name, "%s.account", lab_users[i]);
-		buf_addf(&account, "aor = %s\npassword = %s\nserver = tls:127.0.0.1:5061\nca = ca.crt\n", aor.p,
-			 password.p);
+		account_file_text(&account, aor.p, buf_slice(&password), S("tls:127.0.0.1:5061"), S("ca.crt"));
 		ha1_make(slice_str(lab_users[i]), slice_str(m->domain), buf_slice(&realm), buf_slice(&password), &h);
 		users_set(users, buf_slice(&aor), &h);
 		mem_wipe(&h, sizeof(h));

@@ -7,8 +7,10 @@
 #include "core/mem.h"
 #include "crypto/seal.h"
 #include "sip/prompt.h"
+#include "sip/report.h"
 #include "sip/server/control.h"
 #include "sip/server/load.h"
+#include "sip/verb/account_file.h"
 #include "sip/verb/admin.h"
 #include "sip/verb/import.h"
 #include "sip/verb/verbs.h"
@@ -22,8 +24,11 @@
 #define PASSWORD_MAX 256 /* octets */
 #define LOCK_TRIES 200   /* of 50 ms each: ten seconds */
 
-/* What a verb does to the users in memory. They are saved when it returns EXIT_DONE; otherwise the user was told. */
-typedef int (*change_fn)(struct admin *a, struct users *users);
+/*
+ * What a verb does to the users in memory. They are saved when it returns EXIT_DONE, and said is told then; otherwise
+ * the user was told.
+ */
+typedef int (*change_fn)(struct admin *a, struct users *users, struct buf *said);
 
 /* --- the file --- */
 
@@ -78,11 +83,14 @@ static int save_users(const struct admin *a, int dirfd, const uint8_t *master, c
 	bool running;
 	int code = EXIT_DONE;
 
-	if (users_save(users, dirfd, master) != ERR_OK)
+	if (users_save(users, dirfd, master) != ERR_OK) {
 		code = usage_say(a->usage, EXIT_LOCAL, "the users cannot be written: %s", strerror(errno));
-	else if (!control_ask(&a->config, "users", &answer, &running) && running)
+		if (a->account_made)
+			unlink(a->account);
+	} else if (!control_ask(&a->config, "users", &answer, &running) && running) {
 		code = usage_say(a->usage, EXIT_REFUSED, "stored, but the running server said: %.*s",
 				 SLICE_ARG(slice_trim(buf_slice(&answer))));
+	}
 	buf_free(&answer);
 	return code;
 }
@@ -91,7 +99,7 @@ static int save_users(const struct admin *a, int dirfd, const uint8_t *master, c
 static int under_lock(struct admin *a, int dirfd, change_fn fn)
 {
 	uint8_t master[SEAL_KEY];
-	struct buf why = {0};
+	struct buf why = {0}, said = {0};
 	struct users *users;
 	int code = EXIT_LOCAL;
 
@@ -102,10 +110,13 @@ static int under_lock(struct admin *a, int dirfd, change_fn fn)
 	}
 	users = users_new(slice_str(config_credential_realm(&a->config)));
 	if (read_users(a, dirfd, master, users))
-		code = fn(a, users);
+		code = fn(a, users, &said);
 	if (code == EXIT_DONE)
 		code = save_users(a, dirfd, master, users);
+	if (code == EXIT_DONE)
+		printf("%s; %zu user%s\n", said.p, users_count(users), users_count(users) == 1 ? "" : "s");
 	mem_wipe(master, sizeof(master));
+	buf_free(&said);
 	users_free(users);
 	return code;
 }
@@ -138,13 +149,11 @@ static int change_users(const struct usage *u, int argc, char **argv, change_fn 
 
 /* --- the changes --- */
 
-/* Only the hashes are stored (RFC 7616 3.4.2), for both algorithms and both realms. */
 static void set_password(struct users *users, const struct config *c, struct slice aor, struct slice password)
 {
-	struct slice name = slice_sub(aor, sizeof("sip:") - 1, slice_rchr(aor, '@'));
 	struct ha1 h;
 
-	ha1_make(name, slice_str(c->domain), slice_str(config_credential_realm(c)), password, &h);
+	admin_ha1(c, aor, password, &h);
 	users_set(users, aor, &h);
 	mem_wipe(&h, sizeof(h));
 }
@@ -154,8 +163,8 @@ static bool read_aor(const struct admin *a, struct buf *aor, int *code)
 {
 	if (admin_aor(&a->config, slice_str(a->words[0]), aor))
 		return true;
-	*code = usage_say(a->usage, EXIT_USAGE, "%s is no address of the domain %s; expected sip:name@%s", a->words[0],
-			  a->config.domain, a->config.domain);
+	*code = usage_say(a->usage, EXIT_USAGE, "%s is no address of the domain %s; expected name or sip:name@%s",
+			  a->words[0], a->config.domain, a->config.domain);
 	return false;
 }
 
@@ -163,17 +172,38 @@ static bool read_aor(const struct admin *a, struct buf *aor, int *code)
 static int take_password(struct admin *a, struct users *users, const struct buf *aor)
 {
 	char password[PASSWORD_MAX];
+	const char *why;
 	int code = EXIT_DONE;
 
-	if (prompt_secret("Password: ", password, sizeof(password)))
+	if (prompt_new("Password: ", password, sizeof(password), &why))
 		set_password(users, &a->config, buf_slice(aor), slice_str(password));
 	else
-		code = usage_say(a->usage, EXIT_LOCAL, "no password came on standard input");
+		code = usage_say(a->usage, EXIT_LOCAL, "%s", why);
 	mem_wipe(password, sizeof(password));
 	return code;
 }
 
-static int add(struct admin *a, struct users *users)
+/*
+ * make_account: a random password, which only the account file has. The file comes first, because without it nobody
+ * knows the password; save_users takes it away again when the user cannot be stored.
+ */
+static int make_account(struct admin *a, struct users *users, const struct buf *aor)
+{
+	struct buf password = {0}, why = {0};
+	int code = EXIT_DONE;
+
+	account_file_password(&password);
+	a->account_made = account_file_make(&a->config, a->account, aor->p, buf_slice(&password), &why);
+	if (a->account_made)
+		set_password(users, &a->config, buf_slice(aor), buf_slice(&password));
+	else
+		code = usage_say(a->usage, EXIT_LOCAL, "%s", why.p);
+	buf_wipe(&password);
+	buf_free(&why);
+	return code;
+}
+
+static int add(struct admin *a, struct users *users, struct buf *said)
 {
 	struct buf aor = {0};
 	int code;
@@ -183,7 +213,10 @@ static int add(struct admin *a, struct users *users)
 			code = usage_say(a->usage, EXIT_REFUSED,
 					 "%s is there already; \"vouch user passwd\" changes its password", aor.p);
 		else
-			code = take_password(a, users, &aor);
+			code = a->account != NULL ? make_account(a, users, &aor) : take_password(a, users, &aor);
+		buf_addf(said, "%s is a user now", aor.p);
+		if (a->account != NULL)
+			buf_addf(said, ", whose password is in %s", a->account);
 	}
 	buf_free(&aor);
 	return code;
@@ -191,10 +224,10 @@ static int add(struct admin *a, struct users *users)
 
 static int no_user(const struct admin *a, const struct buf *aor)
 {
-	return usage_say(a->usage, EXIT_REFUSED, "there is no user %s", aor->p);
+	return usage_say(a->usage, EXIT_REFUSED, "there is no user %s; \"vouch user list\" names them all", aor->p);
 }
 
-static int passwd(struct admin *a, struct users *users)
+static int passwd(struct admin *a, struct users *users, struct buf *said)
 {
 	struct buf aor = {0};
 	int code;
@@ -204,29 +237,34 @@ static int passwd(struct admin *a, struct users *users)
 			code = no_user(a, &aor);
 		else
 			code = take_password(a, users, &aor);
+		buf_addf(said, "%s has another password now", aor.p);
 	}
 	buf_free(&aor);
 	return code;
 }
 
-static int del(struct admin *a, struct users *users)
+static int del(struct admin *a, struct users *users, struct buf *said)
 {
 	struct buf aor = {0};
 	int code;
 
-	if (read_aor(a, &aor, &code))
+	if (read_aor(a, &aor, &code)) {
 		code = users_remove(users, buf_slice(&aor)) ? EXIT_DONE : no_user(a, &aor);
+		buf_addf(said, "%s is no user any more", aor.p);
+	}
 	buf_free(&aor);
 	return code;
 }
 
-static int import(struct admin *a, struct users *users)
+static int import(struct admin *a, struct users *users, struct buf *said)
 {
+	struct import_count n = {0};
 	struct buf why = {0};
-	int code = import_file(users, &a->config, a->words[0], &why);
+	int code = import_file(users, &a->config, a->words[0], &n, &why);
 
 	if (code != EXIT_DONE)
 		usage_say(a->usage, 0, "%s", why.p);
+	buf_addf(said, "%s: %u new, %u with another password, %u as before", a->words[0], n.added, n.changed, n.same);
 	buf_free(&why);
 	return code;
 }
@@ -253,11 +291,35 @@ static int run_import(const struct usage *u, int argc, char **argv)
 	return change_users(u, argc, argv, import);
 }
 
+/* A list that is printed. */
+struct listing {
+	struct buf out;
+	bool json;
+};
+
 /* One AOR a line, for scripts. */
-static void print_user(void *arg, const struct user *user)
+static void list_user(void *arg, const struct user *user)
 {
-	(void)arg;
-	puts(user->aor);
+	struct listing *l = arg;
+
+	if (!l->json) {
+		buf_addf(&l->out, "%s\n", user->aor);
+		return;
+	}
+	buf_adds(&l->out, l->out.n > 0 ? ",{\"aor\":" : "{\"users\":[{\"aor\":");
+	report_json(&l->out, slice_str(user->aor));
+	buf_addc(&l->out, '}');
+}
+
+static void print_list(const struct users *users, bool json)
+{
+	struct listing l = {.json = json};
+
+	users_each(users, list_user, &l);
+	if (json)
+		buf_adds(&l.out, l.out.n > 0 ? "]}\n" : "{\"users\":[]}\n");
+	fwrite(l.out.p, 1, l.out.n, stdout);
+	buf_free(&l.out);
 }
 
 static int run_list(const struct usage *u, int argc, char **argv)
@@ -275,7 +337,7 @@ static int run_list(const struct usage *u, int argc, char **argv)
 	} else {
 		users = users_new(slice_str(config_credential_realm(&a.config)));
 		if (read_users(&a, dirfd, NULL, users)) {
-			users_each(users, print_user, NULL);
+			print_list(users, a.json);
 			code = EXIT_DONE;
 		}
 		users_free(users);
@@ -287,14 +349,20 @@ static int run_list(const struct usage *u, int argc, char **argv)
 }
 
 static const struct usage_option file_option[] = {ADMIN_FILE, {0}};
+static const struct usage_option list_options[] = {ADMIN_FILE, ADMIN_FLAG("json", json, "print one JSON object"), {0}};
+static const struct usage_option add_options[] = {ADMIN_FILE,
+						  {'\0', "account", USAGE_TEXT, false, "NEW",
+						   "write an account file with a random password",
+						   offsetof(struct admin, account)},
+						  {0}};
 
 const struct usage verb_user_add = {
 	.verb = "user add",
 	.purpose = "make a user; the password comes from a prompt or a pipe",
 	.run = run_add,
-	.options = file_option,
+	.options = add_options,
 	.words = {"AOR"},
-	.example = "vouch user add sip:alice@example.com -c site/vouch.conf",
+	.example = "vouch user add alice -c site/vouch.conf",
 };
 
 const struct usage verb_user_passwd = {
@@ -303,7 +371,7 @@ const struct usage verb_user_passwd = {
 	.run = run_passwd,
 	.options = file_option,
 	.words = {"AOR"},
-	.example = "vouch user passwd sip:alice@example.com -c site/vouch.conf",
+	.example = "vouch user passwd alice -c site/vouch.conf",
 };
 
 const struct usage verb_user_del = {
@@ -312,14 +380,14 @@ const struct usage verb_user_del = {
 	.run = run_del,
 	.options = file_option,
 	.words = {"AOR"},
-	.example = "vouch user del sip:alice@example.com -c site/vouch.conf",
+	.example = "vouch user del alice -c site/vouch.conf",
 };
 
 const struct usage verb_user_list = {
 	.verb = "user list",
 	.purpose = "print the address of each user",
 	.run = run_list,
-	.options = file_option,
+	.options = list_options,
 	.example = "vouch user list -c site/vouch.conf",
 };
 

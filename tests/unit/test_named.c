@@ -190,6 +190,38 @@ static void only_regular_files_are_replaced_or_removed(void **state)
 	buf_free(&why);
 }
 
+/* A password is written where nothing was: neither over a file, nor through a link of somebody else. */
+static void making(void **state)
+{
+	static const char *const there[] = {"file", "link", "dangling", "folder"};
+	char *path = folder_path(&f, "new"), *nowhere = folder_path(&f, "nowhere/new");
+	struct buf why = {0};
+	struct stat st;
+
+	(void)state;
+	assert_true(named_create(path, S("secret"), &why) && why.n == 0);
+	assert_true(folder_holds(&f, "new", S("secret")));
+	assert_int_equal(fstatat(f.fd, "new", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	folder_put(&f, "file", S("kept"));
+	assert_int_equal(symlinkat("file", f.fd, "link"), 0);
+	assert_int_equal(symlinkat("missing", f.fd, "dangling"), 0);
+	assert_int_equal(mkdirat(f.fd, "folder", 0700), 0);
+	for (size_t i = 0; i < COUNT(there); i++) {
+		char *taken = folder_path(&f, there[i]);
+
+		assert_false(named_create(taken, S("secret"), &why));
+		assert_told(&why, taken);
+		mem_free(taken);
+	}
+	assert_false(named_create(nowhere, S("secret"), &why));
+	assert_told(&why, nowhere);
+	assert_true(folder_holds(&f, "file", S("kept")) && !folder_has(&f, "missing"));
+	mem_free(path);
+	mem_free(nowhere);
+	buf_free(&why);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -200,6 +232,7 @@ int main(void)
 		T(secrets_are_for_their_owner),
 		T(replacing),
 		T(removing),
+		T(making),
 		T(only_regular_files_are_replaced_or_removed),
 	};
 

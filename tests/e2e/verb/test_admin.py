@@ -1,5 +1,6 @@
 """The commands of an administrator: results, exit codes, output."""
 
+import json
 import re
 import signal
 import socket
@@ -104,11 +105,85 @@ def test_user_list_add_passwd_del(lab, net):
         assert done.returncode == 1 and user.aor in done.stderr
 
 
-@pytest.mark.parametrize("aor", ["dave", "sip:example.com", "sip:dave@other.example", "tel:+1", "sip:d e@example.com"])
+@pytest.mark.parametrize("aor", ["d e", "@", "dave:secret", "sip:example.com", "dave@other.example", "sip:dave@other.example", "tel:+1", "sip:d e@example.com"])
 def test_user_add_needs_an_address_of_the_domain(lab, aor):
     done = lab.admin("user", "add", aor, stdin="password1\n")
     assert done.returncode in (1, USAGE) and done.stderr.count("\n") == 1
-    assert aor not in lab.admin("user", "list").stdout
+    assert aor not in lab.admin("user", "list").stdout.split()
+
+
+def test_user_verbs_say_what_they_did(server):
+    """A bare name is a user of the domain; the number of users is that after the change."""
+    other = server()
+    before = len(other.admin("user", "list").stdout.split())
+    for words, stdin, said in ((("add", "dora"), "one two three\n", f"sip:dora@example.com is a user now; {before + 1} users"),
+                               (("passwd", "dora@example.com"), "four five\n",
+                                f"sip:dora@example.com has another password now; {before + 1} users"),
+                               (("del", "sip:dora@example.com"), "", f"sip:dora@example.com is no user any more; {before} users")):
+        done = other.admin("user", *words, stdin=stdin)
+        assert (done.returncode, done.stdout, done.stderr) == (0, said + "\n", "")
+
+
+def test_user_add_of_a_bare_name_can_log_in(lab, net):
+    assert lab.admin("user", "add", "bare.name", stdin="password of bare\n").returncode == 0
+    assert lab.agent(net, program.User("bare.name", "password of bare")).revoke().code == 200
+
+
+def test_user_add_writes_an_account_file(labs, server, tmp_path):
+    """Ready for use, private, and never over a file that is there."""
+    conf = labs.directory() / "vouch.conf"
+    port = program.free_ports()
+    conf.write_text(re.sub(r"(listen-\w+) = 127.0.0.1:506(\d)",
+                           lambda found: f"{found[1]} = 127.0.0.1:{port + int(found[2])}", conf.read_text()))
+    account = tmp_path / "dora.account"
+    added = program.vouch("user", "add", "dora", "-c", conf, "--account", account)
+    assert added.returncode == 0 and str(account) in added.stdout
+    assert stat.S_IMODE(account.stat().st_mode) == 0o600
+    written = program.read_pairs(account)
+    assert written["aor"] == "sip:dora@example.com" and written["server"] == f"tls:127.0.0.1:{port + 1}"
+    assert len(written["password"]) >= 20 and written["password"] not in added.stdout
+    server(directory=conf.parent, port=port)
+    done = program.vouch("publish", "-a", account, "--new")
+    assert done.returncode == 0, done.stderr
+    assert program.vouch("revoke", "-a", account).returncode == 0
+
+    before = account.read_bytes()
+    again = program.vouch("user", "add", "doris", "-c", conf, "--account", account)
+    assert again.returncode == LOCAL and "is there already" in again.stderr
+    link = tmp_path / "link.account"
+    link.symlink_to(tmp_path / "nowhere")
+    linked = program.vouch("user", "add", "doris", "-c", conf, "--account", link)
+    assert linked.returncode == LOCAL and not (tmp_path / "nowhere").exists()
+    assert account.read_bytes() == before and "doris" not in program.vouch("user", "list", "-c", conf).stdout
+
+
+def test_user_add_says_when_the_address_of_the_server_is_not_known(tmp_path):
+    """init listens on all addresses; no device can connect to 0.0.0.0."""
+    assert program.vouch("init", tmp_path / "site", "--domain", "example.org").returncode == 0
+    conf, account = tmp_path / "site" / "vouch.conf", tmp_path / "a.account"
+    assert program.vouch("user", "add", "a", "-c", conf, "--account", account).returncode == 0
+    assert "server" not in [line.split(" ")[0] for line in account.read_text().splitlines()]
+    assert program.read_pairs(account)["ca"] == str((tmp_path / "site" / "ca.crt").resolve())
+    conf.write_text(conf.read_text().replace("[server]\n", "[server]\naddress = sip.example.org\n"))
+    account.unlink()
+    assert program.vouch("user", "add", "b", "-c", conf, "--account", account).returncode == 0
+    assert program.read_pairs(account)["server"] == "tls:sip.example.org:5061"
+
+
+def test_user_list_as_json(lab):
+    plain, listed = lab.admin("user", "list"), json.loads(lab.admin("user", "list", "--json").stdout)
+    assert [user["aor"] for user in listed["users"]] == plain.stdout.split()
+
+
+@pytest.mark.parametrize("length, taken", [(254, True), (255, False), (4000, False)])
+def test_a_long_password_is_not_cut(lab, net, length, taken):
+    """Cut to its first octets it would be another one than the user believes."""
+    done = lab.admin("user", "add", f"long{length}", stdin="p" * length + "\n")
+    assert done.returncode == (0 if taken else LOCAL)
+    if taken:
+        assert lab.agent(net, program.User(f"long{length}", "p" * length)).revoke().code == 200
+    else:
+        assert "too long" in done.stderr and f"long{length}" not in lab.admin("user", "list").stdout
 
 
 def test_user_without_password(lab):
@@ -122,7 +197,7 @@ def test_user_import(server, net, tmp_path):
     secret = "imported,with comma"
     hashes = lambda name: [digest.HASHES[algorithm](f"{name}:{realm}:{secret}".encode()).hexdigest() for algorithm, realm in
                            (("MD5", "example.com"), ("SHA-256", "example.com"), ("SHA-256", "credential.example.com"))]
-    lines = ["sip:plain1@example.com,password-one", f"sip:hash2@example.com,{','.join(hashes('hash2')[:2])}",
+    lines = ["sip:plain1@example.com,password-one", "bare4,password-four", f"sip:hash2@example.com,{','.join(hashes('hash2')[:2])}",
              f"sip:hash3@example.com,{','.join(hashes('hash3'))}"]
     lines += [f"sip:many{number}@example.com,password{number}" for number in range(2000)]
     table = tmp_path / "users.csv"
@@ -130,6 +205,9 @@ def test_user_import(server, net, tmp_path):
     table.chmod(0o600)
     done = program.vouch("user", "import", "-c", other.conf, table)
     assert done.returncode == 0, done.stderr
+    assert ": 2004 new, 0 with another password, 0 as before; " in done.stdout
+    again = program.vouch("user", "import", "-c", other.conf, table)
+    assert ": 0 new, 0 with another password, 2004 as before; " in again.stdout
     for name, password in (("plain1", "password-one"), ("hash2", secret), ("hash3", secret), ("many1999", "password1999")):
         agent = other.agent(net, program.User(name, password))
         for agent.algorithm in ("SHA-256", "MD5"):

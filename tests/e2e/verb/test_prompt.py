@@ -184,3 +184,28 @@ def test_prompt_of_the_administrator_leaves_the_terminal_as_it_was(lab):
         finally:
             terminal.close()
     assert "nobody.there" not in lab.admin("user", "list").stdout
+
+
+def asked_for_a_password(lab, *answers):
+    """What `vouch user add` ends with on a terminal, and what it showed."""
+    terminal = Terminal("user", "add", "twice", "-c", lab.conf)
+    try:
+        for prompt, answer in zip(("Password: ", "The same again: "), answers):
+            program.until(lambda: terminal.log.endswith(prompt), 10, prompt)
+            program.until(lambda: not termios.tcgetattr(terminal.slave)[3] & termios.ECHO, 5, "no echo")
+            terminal.type(answer + "\n")
+        code = terminal.wait()
+        assert terminal.restored() and not any(answer in terminal.typed() + terminal.log for answer in answers)
+        return code, terminal.log + "".join(terminal.out)
+    finally:
+        terminal.close()
+
+
+def test_a_password_is_typed_twice(lab):
+    """Nobody sees what is typed, and a slip would lock the user out."""
+    code, said = asked_for_a_password(lab, "first secret", "other secret")
+    assert code == 3 and "the two passwords differ" in said
+    assert "sip:twice@" not in lab.admin("user", "list").stdout
+    code, said = asked_for_a_password(lab, "first secret", "first secret")
+    assert code == 0 and "sip:twice@example.com is a user now" in said
+    assert "sip:twice@" in lab.admin("user", "list").stdout
