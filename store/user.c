@@ -121,6 +121,12 @@ static uint64_t new_generation(void)
 	return n;
 }
 
+bool user_has_ha1(const struct user *user, const struct ha1 *h)
+{
+	return strcmp(user->ha1.md5, h->md5) == 0 && strcmp(user->ha1.sha256, h->sha256) == 0 &&
+	       strcmp(user_ha1_credential(user), h->credential) == 0;
+}
+
 const char *user_ha1_credential(const struct user *user)
 {
 	return user->realm == NULL ? user->ha1.credential : "";

@@ -66,6 +66,9 @@ const struct user *users_find(const struct users *u, struct slice aor);
 void users_set(struct users *u, struct slice aor, const struct ha1 *h);
 bool users_remove(struct users *u, struct slice aor);
 
+/* user_has_ha1: are these the hashes of the user, that is: is it the same password? */
+bool user_has_ha1(const struct user *user, const struct ha1 *h);
+
 /* user_ha1_credential: that for the realm of the table, or "". users_lacking: how many users have none. */
 const char *user_ha1_credential(const struct user *user);
 size_t users_lacking(const struct users *u);

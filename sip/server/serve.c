@@ -22,6 +22,7 @@
 struct serve {
 	struct settings settings;
 	const char *const *overrides;
+	const char *taken; /* what to do when a port is taken */
 	struct loop *loop;
 	int dirfd, lock; /* the folder of the store, and its lock file */
 	bool locked;     /* harden_memory: nothing goes to swap */
@@ -61,10 +62,11 @@ static bool lock_store(struct serve *s, struct buf *why)
 
 /* --- listeners --- */
 
-static bool cannot_listen(const char *key, struct slice at, struct buf *why)
+static bool cannot_listen(const struct serve *s, const char *key, struct slice at, struct buf *why)
 {
-	buf_addf(why, "server.%s: cannot listen on %.*s: %s%s", key, SLICE_ARG(at), strerror(errno),
-		 errno == EADDRINUSE ? "; another program has the port" : "");
+	buf_addf(why, "server.%s: cannot listen on %.*s: %s", key, SLICE_ARG(at), strerror(errno));
+	if (errno == EADDRINUSE)
+		buf_addf(why, "; another program has the port: %s", s->taken);
 	return false;
 }
 
@@ -89,7 +91,7 @@ static bool listen_sip(struct serve *s, enum proto proto, const char *key, const
 			return false;
 		}
 		if (transport_listen(s->site->transport, proto, &p, advertised, s->settings.server_tls) != ERR_OK)
-			return cannot_listen(key, at, why);
+			return cannot_listen(s, key, at, why);
 		if (i == 0 && first != NULL)
 			*first = p;
 	}
@@ -109,7 +111,7 @@ static bool listen_web(struct serve *s, const char *key, const char *value, bool
 		}
 		if (stream_listen(s->site->streams, &p, tls ? s->settings.server_tls : NULL, &web_user, s->site->web,
 				  &l) != ERR_OK)
-			return cannot_listen(key, at, why);
+			return cannot_listen(s, key, at, why);
 		if (i == 0 && tls)
 			s->https = p;
 		if (tls)
@@ -211,11 +213,13 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	return false;
 }
 
-bool serve_new(struct config *config, const char *const *overrides, struct serve **out, struct buf *why)
+bool serve_new(struct config *config, const char *const *overrides, const char *taken, struct serve **out,
+	       struct buf *why)
 {
 	struct serve *s = mem_alloc(sizeof(*s));
 
 	s->overrides = overrides;
+	s->taken = taken;
 	s->dirfd = s->lock = -1;
 	s->loop = loop_new();
 	s->certs = domain_certs_new();

@@ -11,9 +11,11 @@ struct serve;
 
 /*
  * serve_new: builds and starts everything; requests are accepted afterwards. config is taken in either case. overrides:
- * as for config_load, for reloads; borrowed. false: *why is a sentence, and nothing is left.
+ * as for config_load, for reloads; borrowed. taken: a clause that is told when a port is taken. false: *why is a
+ * sentence, and nothing is left.
  */
-MUST_USE bool serve_new(struct config *config, const char *const *overrides, struct serve **out, struct buf *why);
+MUST_USE bool serve_new(struct config *config, const char *const *overrides, const char *taken, struct serve **out,
+			struct buf *why);
 
 /* serve_ready: appends the "ready" line, with the real ports. serve_run: runs until SIGTERM or SIGINT. */
 void serve_ready(const struct serve *s, struct buf *out);

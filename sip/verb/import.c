@@ -29,14 +29,10 @@ static enum err read_hashes(const struct config *c, struct slice text, struct ha
 	return ha1_read(credential, 64, out->credential) ? ERR_OK : ERR_SYNTAX;
 }
 
-/* same_secret: what is imported once more ends no registration. */
-static bool same_secret(const struct user *known, const struct ha1 *h)
-{
-	return strcmp(known->ha1.md5, h->md5) == 0 && strcmp(known->ha1.sha256, h->sha256) == 0 &&
-	       strcmp(user_ha1_credential(known), h->credential) == 0;
-}
-
-/* import_line: "AOR,password" or "AOR," and hashes. Other commas belong to the password. */
+/*
+ * import_line: "AOR,password" or "AOR," and hashes. Other commas belong to the password. What is imported once more
+ * ends no registration.
+ */
 static bool import_line(struct users *users, const struct config *c, struct slice line, struct import_count *count)
 {
 	struct slice name, rest;
@@ -51,7 +47,7 @@ static bool import_line(struct users *users, const struct config *c, struct slic
 		if (e == ERR_NOTFOUND)
 			admin_ha1(c, buf_slice(&aor), rest, &h);
 		ok = e != ERR_SYNTAX;
-		if (ok && known != NULL && same_secret(known, &h)) {
+		if (ok && known != NULL && user_has_ha1(known, &h)) {
 			count->same++;
 		} else if (ok) {
 			++*(known == NULL ? &count->added : &count->changed);

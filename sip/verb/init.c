@@ -44,7 +44,7 @@ static int run(const struct usage *u, int argc, char **argv)
 		return usage_wrong(u, "--renew keeps the domain that DIR has; expected no --domain with it");
 	if (o.renew)
 		return renew(u, words[0]);
-	if (!setup_domain(words[0], o.domain, false, &made, &why)) {
+	if (!setup_domain(words[0], o.domain, NULL, &made, &why)) {
 		usage_say(u, EXIT_REFUSED, "%s", why.p);
 		buf_free(&why);
 		return 1;

@@ -7,17 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/ini.h"
 #include "core/mem.h"
 #include "crypto/cert.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "crypto/rng.h"
 #include "crypto/seal.h"
-#include "sip/verb/account_file.h"
+#include "sip/verb/lab_users.h"
 #include "store/file.h"
 #include "store/named.h"
-#include "store/user.h"
 
 /*
  * What a new domain consists of. The files that setup_domain makes are those that vouch.conf names; it is written last,
@@ -28,16 +26,16 @@
 #define MASTER_MAX 4096 /* octets of the file */
 #define CA_DAYS 3650
 #define CERT_DAYS 825 /* the most that many TLS clients accept */
+#define RENEW_DAYS 30 /* a lab makes a certificate anew when it has less */
 #define CA_FOLDER "ca"
 #define PEM_MAX 65536 /* octets of a key or certificate here */
-
-static const char *const lab_users[] = {"alice", "bob", "carol"};
 
 /* A domain that is being made. */
 struct making {
 	int dirfd;
 	const char *dir, *domain;
-	bool lab;
+	bool lab;            /* certificates name this host, too */
+	const char *address; /* by which others reach a lab; NULL: none is known */
 	struct buf *why;
 	uint8_t master[SEAL_KEY];
 	struct key *ca_key;
@@ -122,7 +120,7 @@ static bool sign_cert(struct making *m, const char *stem, bool web, struct key *
 {
 	struct buf uri = {0}, der = {0}, name = {0};
 	struct slice uris[2], dns[3] = {slice_str(m->domain), SLICE_NONE, SLICE_NONE};
-	struct slice ips[2] = {S("127.0.0.1"), SLICE_NONE};
+	struct slice ips[3] = {S("127.0.0.1"), slice_str(m->address), SLICE_NONE};
 	int64_t now = time(NULL);
 	bool ok;
 
@@ -131,6 +129,8 @@ static bool sign_cert(struct making *m, const char *stem, bool web, struct key *
 	uris[1] = SLICE_NONE;
 	if (web && m->lab)
 		dns[1] = S("localhost");
+	if (slice_eq(ips[0], ips[1]))
+		ips[1] = SLICE_NONE;
 	const struct cert_params p = {.common_name = slice_str(m->domain),
 				      .uris = uris,
 				      .dns = dns,
@@ -196,47 +196,6 @@ static void credential_realm(const struct making *m, struct buf *out)
 	buf_addf(out, "credential.%s", m->domain);
 }
 
-/* make_users: passwords are known to the account files only; the store has their hashes. */
-static bool make_users(struct making *m)
-{
-	struct buf realm = {0};
-	struct users *users;
-	int store = -1;
-	bool ok = true;
-
-	credential_realm(m, &realm);
-	users = users_new(buf_slice(&realm));
-
-	for (size_t i = 0; ok && i < sizeof(lab_users) / sizeof(lab_users[0]); i++) {
-		struct buf password = {0}, account = {0}, aor = {0}, name = {0};
-		struct ha1 h;
-
-		account_file_password(&password);
-		buf_addf(&aor, "sip:%s@%s", lab_users[i], m->domain);
-		buf_addf(&name, "%s.account", lab_users[i]);
-		account_file_text(&account, aor.p, buf_slice(&password), S("tls:127.0.0.1:5061"), S("ca.crt"));
-		ha1_make(slice_str(lab_users[i]), slice_str(m->domain), buf_slice(&realm), buf_slice(&password), &h);
-		users_set(users, buf_slice(&aor), &h);
-		mem_wipe(&h, sizeof(h));
-		ok = write_file(m, name.p, buf_slice(&account));
-		buf_wipe(&password);
-		buf_wipe(&account);
-		buf_free(&aor);
-		buf_free(&name);
-	}
-	if (ok) {
-		store = openat(m->dirfd, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ok = store >= 0 && users_save(users, store, m->master) == ERR_OK;
-		if (!ok)
-			fail(m, "users");
-	}
-	if (store >= 0)
-		close(store);
-	buf_free(&realm);
-	users_free(users);
-	return ok;
-}
-
 /* make_config: everything else has its default. A real domain listens on all addresses, the lab on this host only. */
 static bool make_config(struct making *m)
 {
@@ -271,9 +230,25 @@ static bool domain_is_fine(const char *domain)
 	return s.n > 0 && s.n < 200 && s.p[0] != '.' && s.p[0] != '-';
 }
 
-bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, struct buf *why)
+static bool make_users(struct making *m, const char *password)
 {
-	struct making m = {.dirfd = -1, .dir = dir, .domain = domain, .lab = lab, .why = why};
+	struct buf realm = {0};
+	bool ok;
+
+	credential_realm(m, &realm);
+	ok = lab_users_make(m->dirfd, m->domain, buf_slice(&realm), m->master, password, m->why);
+	buf_free(&realm);
+	return ok;
+}
+
+bool setup_domain(const char *dir, const char *domain, const struct setup_lab *lab, bool *made, struct buf *why)
+{
+	struct making m = {.dirfd = -1,
+			   .dir = dir,
+			   .domain = domain,
+			   .lab = lab != NULL,
+			   .address = lab != NULL ? lab->address : NULL,
+			   .why = why};
 	struct stat st;
 	bool ok;
 
@@ -290,7 +265,7 @@ bool setup_domain(const char *dir, const char *domain, bool lab, bool *made, str
 			ok = fail(&m, "store");
 		/* The configuration last: its presence says that the rest is there. */
 		ok = ok && make_ca(&m) && make_cert(&m, "tls", true) && make_cert(&m, "identity", false) &&
-		     make_master(&m) && (!lab || make_users(&m)) && make_config(&m);
+		     make_master(&m) && (lab == NULL || make_users(&m, lab->password)) && make_config(&m);
 		if (!ok && why->n == 0)
 			fail(&m, "keys and certificates");
 	}
@@ -409,48 +384,74 @@ bool setup_renew(const char *dir, struct buf *domain, struct buf *why)
 	return ok;
 }
 
-struct account_text {
-	struct buf out;
-	unsigned port;
-};
+/* --- a lab, each time it starts --- */
 
-/* copy_setting: copies each line of an account file, with another server. */
-static bool copy_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
+/* is_due: does a certificate end within RENEW_DAYS? One that cannot be read is not ours to replace. */
+static bool is_due(struct making *m, const char *name, int64_t now)
 {
-	struct account_text *a = arg;
+	struct cert *c;
+	bool due;
 
-	(void)section;
-	(void)line;
-	if (slice_eq(key, S("server")))
-		buf_addf(&a->out, "server = tls:127.0.0.1:%u\n", a->port);
-	else
-		buf_addf(&a->out, "%.*s = %.*s\n", SLICE_ARG(key), SLICE_ARG(value));
-	return true;
+	if (!read_cert(m, name, &c))
+		return false;
+	due = cert_not_after(c) < now + RENEW_DAYS * DAY;
+	cert_free(c);
+	return due;
 }
 
-/* A file that cannot be read is left alone: the user may have changed or removed it. */
-bool setup_accounts(const char *dir, unsigned tls_port, struct buf *why)
+/* names_all: does the certificate of TLS name the host, as that of a lab does (*lab), and the address? */
+static bool names_all(struct making *m, bool *lab)
 {
-	struct making m = {.dir = dir, .why = why};
-	bool ok = true;
+	struct cert *c;
+	bool all;
+
+	if (!read_cert(m, "tls.crt", &c))
+		return false;
+	*lab = cert_matches_host(c, S("localhost"), false);
+	all = cert_matches_ip(c, slice_str(m->address));
+	cert_free(c);
+	return all;
+}
+
+/* renew_lab: the CA as well, if it ends; a certificate cannot outlive it. */
+static bool renew_lab(struct making *m, bool ca_is_due)
+{
+	struct key *tls = NULL, *identity = NULL;
+	struct buf domain = {0};
+	bool ok = read_ca(m) && read_names(m, &domain) && read_key(m, "tls.key", &tls) &&
+		  read_key(m, "identity.key", &identity);
+
+	m->domain = domain.p;
+	if (ok && ca_is_due) {
+		key_free(m->ca_key);
+		cert_free(m->ca);
+		m->ca_key = NULL;
+		m->ca = NULL;
+		ok = make_ca(m);
+	}
+	ok = ok && sign_cert(m, "tls", true, tls) && sign_cert(m, "identity", false, identity);
+	key_free(tls);
+	key_free(identity);
+	buf_free(&domain);
+	return ok;
+}
+
+bool setup_refresh(const char *dir, const char *address, struct buf *why)
+{
+	struct making m = {.dirfd = -1, .dir = dir, .address = address, .why = why};
+	int64_t now = time(NULL);
+	bool lab = false, complete, ca_is_due, ok;
 
 	if (file_open_dir(dir, false, &m.dirfd, why) != ERR_OK)
 		return false;
-	for (size_t i = 0; ok && i < sizeof(lab_users) / sizeof(lab_users[0]); i++) {
-		struct account_text a = {.port = tls_port};
-		struct buf text = {0}, name = {0};
-		unsigned line;
-		const char *expected;
-
-		buf_addf(&name, "%s.account", lab_users[i]);
-		if (file_read(m.dirfd, name.p, 4096, &text) == ERR_OK &&
-		    ini_parse(buf_slice(&text), copy_setting, &a, &line, &expected) == ERR_OK &&
-		    !slice_eq(buf_slice(&a.out), buf_slice(&text)))
-			ok = write_file(&m, name.p, buf_slice(&a.out));
-		buf_wipe(&text);
-		buf_wipe(&a.out);
-		buf_free(&name);
-	}
+	complete = names_all(&m, &lab);
+	ca_is_due = is_due(&m, "ca.crt", now);
+	ok = !lab || (complete && !ca_is_due && !is_due(&m, "tls.crt", now) && !is_due(&m, "identity.crt", now));
+	/* What could not be read is told by the server, which may have been given other files. */
+	buf_clear(why);
+	ok = ok || renew_lab(&m, ca_is_due);
+	key_free(m.ca_key);
+	cert_free(m.ca);
 	close(m.dirfd);
 	return ok;
 }

@@ -13,15 +13,14 @@
  * waits forever, so the server ends then. Ending goes in the reverse order.
  */
 int start_server(const struct usage *u, struct config *config, const char *const *overrides,
-		 const struct start_extras *x)
+		 const struct start_words *words)
 {
 	struct buf why = {0}, ready = {0};
 	struct serve *server = NULL;
 	struct operate *operate;
 	int code;
 
-	if (!serve_new(config, overrides, &server, &why) || (x->prepare != NULL && !x->prepare(x->arg, &why)) ||
-	    !operate_open(server, &operate, &why)) {
+	if (!serve_new(config, overrides, words->taken, &server, &why) || !operate_open(server, &operate, &why)) {
 		usage_say(u, EXIT_REFUSED, "%s", why.p);
 		buf_free(&why);
 		if (server != NULL)
@@ -30,8 +29,8 @@ int start_server(const struct usage *u, struct config *config, const char *const
 	}
 	serve_ready(server, &ready);
 	fputs(ready.p, stdout);
-	if (x->hint != NULL && isatty(STDOUT_FILENO))
-		x->hint(x->arg);
+	if (words->hint != NULL && isatty(STDOUT_FILENO))
+		words->hint(words->arg);
 	buf_free(&ready);
 	code = usage_written(u->verb, EXIT_DONE);
 	if (code == EXIT_DONE)
@@ -65,7 +64,8 @@ static int run(const struct usage *u, int argc, char **argv)
 		buf_free(&why);
 		return EXIT_REFUSED;
 	}
-	return start_server(u, &config, overrides, &(struct start_extras){0});
+	return start_server(u, &config, overrides,
+			    &(struct start_words){.taken = "\"ss -lntup\" shows which, or name another one"});
 }
 
 static const struct usage_option options[] = {

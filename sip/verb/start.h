@@ -4,10 +4,10 @@
 #include "sip/config.h"
 #include "sip/usage.h"
 
-/* What a verb that runs a server does besides. */
-struct start_extras {
-	bool (*prepare)(void *arg, struct buf *why); /* when the store is ours; NULL: nothing */
-	void (*hint)(void *arg);                     /* behind the ready line, on a terminal only; NULL: nothing */
+/* What a verb that runs a server says besides. */
+struct start_words {
+	const char *taken;       /* what to do when a port is taken, a clause */
+	void (*hint)(void *arg); /* behind the ready line, on a terminal only; NULL: nothing */
 	void *arg;
 };
 
@@ -16,6 +16,6 @@ struct start_extras {
  * prints the ready line when every listener accepts. overrides: as for serve_new.
  */
 int start_server(const struct usage *u, struct config *config, const char *const *overrides,
-		 const struct start_extras *x);
+		 const struct start_words *words);
 
 #endif
