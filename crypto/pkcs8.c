@@ -1,15 +1,11 @@
 #include "crypto/pkcs8.h"
 
-#include "crypto/ber.h"
 #include "crypto/der.h"
 #include "crypto/encode.h"
 #include "crypto/mbed.h"
 #include "crypto/pbes2.h"
 
-/*
- * The containers; the encryption itself is pbes2.c. DER is tried first. What is not DER goes through ber_to_der once
- * and is read again, so that there is one reader.
- */
+/* The containers; the encryption itself is pbes2.c. DER only: what is published goes out again octet for octet. */
 
 /* The lowest iteration count that is written, RFC 2898 4.2. */
 #define ITERATIONS_MIN 1000
@@ -47,8 +43,7 @@ static bool encrypted_fits(struct slice body, struct slice *alg, struct slice *s
 	       sealed->n > 0 && body.n == 0;
 }
 
-/* The kind of the DER object at the start of der, which may be followed by other octets. */
-static enum pkcs8_kind der_shape(struct slice der, size_t *len)
+enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len)
 {
 	struct slice rest = der, body, alg, sealed;
 	enum pkcs8_kind kind = PKCS8_NONE;
@@ -68,52 +63,20 @@ static enum pkcs8_kind der_shape(struct slice der, size_t *len)
 	return kind;
 }
 
-enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len)
-{
-	enum pkcs8_kind kind = der_shape(der, len);
-	struct buf own = {0};
-	size_t used, n;
-
-	if (kind != PKCS8_NONE)
-		return kind;
-	if (ber_to_der(slice_sub(der, 0, PKCS8_DER_MAX), &own, &used) == ERR_OK) {
-		kind = der_shape(buf_slice(&own), &n);
-		if (kind != PKCS8_NONE)
-			*len = used;
-	}
-	buf_wipe(&own);
-	return kind;
-}
-
 /* is_exactly: der is one object of that kind, in DER, and nothing else. */
 static bool is_exactly(struct slice der, enum pkcs8_kind kind)
 {
 	size_t len;
 
-	return der_shape(der, &len) == kind && len == der.n;
-}
-
-/*
- * as_der: given itself when it is DER, or is not BER either (the caller then refuses it); else its DER form in *own,
- * which the caller wipes.
- */
-static struct slice as_der(struct slice given, struct buf *own)
-{
-	size_t used;
-
-	if (is_exactly(given, PKCS8_PLAIN) || is_exactly(given, PKCS8_ENCRYPTED) || given.n > PKCS8_DER_MAX ||
-	    ber_to_der(given, own, &used) != ERR_OK || used != given.n)
-		return given;
-	return buf_slice(own);
+	return pkcs8_shape(der, &len) == kind && len == der.n;
 }
 
 enum err pkcs8_matches(struct slice der, struct slice spki)
 {
 	struct key *ours = NULL, *theirs = NULL;
-	struct buf own = {0}, a = {0}, b = {0};
+	struct buf a = {0}, b = {0};
 	enum err e = ERR_SYNTAX;
 
-	der = as_der(der, &own);
 	if (!is_exactly(der, PKCS8_PLAIN))
 		goto out;
 	e = key_read_public(spki, &theirs);
@@ -128,7 +91,6 @@ enum err pkcs8_matches(struct slice der, struct slice spki)
 out:
 	key_free(ours);
 	key_free(theirs);
-	buf_wipe(&own);
 	buf_free(&a);
 	buf_free(&b);
 	return e;
@@ -169,37 +131,32 @@ enum err pkcs8_encrypt(struct slice plain, struct slice pass, enum pkcs8_profile
 
 enum err pkcs8_decrypt(struct slice der, struct slice pass, struct buf *plain)
 {
-	struct slice body, alg, sealed, inner;
-	struct buf own = {0}, opened = {0}, rewritten = {0};
+	struct slice body, alg, sealed;
+	struct buf opened = {0};
 	enum err e = ERR_SYNTAX;
 
-	der = as_der(der, &own);
 	if (is_exactly(der, PKCS8_ENCRYPTED) && der_take(&der, DER_SEQUENCE, &body) &&
 	    encrypted_fits(body, &alg, &sealed))
 		e = pbes2_open(alg, pass, sealed, &opened);
 	if (e == ERR_OK) {
-		inner = as_der(buf_slice(&opened), &rewritten);
 		/*
 		 * A wrong pass phrase gives right CBC padding once in 256 times, so the result must also be a
 		 * PrivateKeyInfo.
 		 */
-		if (is_exactly(inner, PKCS8_PLAIN))
-			buf_add(plain, inner);
+		if (is_exactly(buf_slice(&opened), PKCS8_PLAIN))
+			buf_add(plain, buf_slice(&opened));
 		else
 			e = ERR_CRYPTO;
 	}
-	buf_free(&own);
 	buf_wipe(&opened);
-	buf_wipe(&rewritten);
 	return e;
 }
 
 static enum err read_either(struct slice der, enum pkcs8_kind kind, struct slice pass, struct key **out)
 {
-	struct buf own = {0}, plain = {0};
+	struct buf plain = {0};
 	enum err e = ERR_OK;
 
-	der = as_der(der, &own);
 	if (!is_exactly(der, kind))
 		e = ERR_SYNTAX;
 	else if (kind == PKCS8_ENCRYPTED && pass.p == NULL)
@@ -208,7 +165,6 @@ static enum err read_either(struct slice der, enum pkcs8_kind kind, struct slice
 		e = pkcs8_decrypt(der, pass, &plain);
 	if (e == ERR_OK)
 		e = key_read_private(kind == PKCS8_PLAIN ? der : buf_slice(&plain), out);
-	buf_wipe(&own);
 	buf_wipe(&plain);
 	return e;
 }

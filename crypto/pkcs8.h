@@ -33,7 +33,7 @@ enum pkcs8_profile {
  * pkcs8_shape: which kind der is, told by the first inner tag (INTEGER or SEQUENCE). Looks at the outer structure only,
  * without recursion. *len is the length of the object, so that the caller can tell CR LF behind it from other octets.
  * PKCS8_NONE, with *len untouched, when the lengths do not nest inside der, or a mandatory field is missing or of a
- * wrong type, or the object is over PKCS8_DER_MAX. Takes BER as well (FMT-09), as do all readers below.
+ * wrong type, or the object is over PKCS8_DER_MAX. BER that is not DER is none (FMT-09).
  */
 enum pkcs8_kind pkcs8_shape(struct slice der, size_t *len);
 
@@ -58,7 +58,7 @@ MUST_USE enum err pkcs8_encrypt(struct slice plain, struct slice pass, enum pkcs
 				struct buf *der);
 
 /*
- * pkcs8_decrypt: appends the plain PrivateKeyInfo, in DER; the caller wipes it. Reads PBES2 with PBKDF2 (HMAC-SHA1,
+ * pkcs8_decrypt: appends the plain PrivateKeyInfo; the caller wipes it. Reads PBES2 with PBKDF2 (HMAC-SHA1,
  * -SHA256, -SHA512) and des-EDE3-CBC (T-01), AES-128/192/256-CBC or id-aes128/192/256-wrap-pad.
  *
  * ERR_CRYPTO: a wrong pass phrase or damage; nothing tells the two apart. ERR_UNSUPPORTED: another scheme. ERR_LIMIT:

@@ -104,7 +104,7 @@ TEXT("credential", "realm", credential_realm, "", NOW, "realm of digest at the c
 CHOICE("credential", "client-certificate", credential_client_certificate, "off", "off|accept|require", NOW, "what a TLS client certificate of the owner is good for: nothing, instead of the password, besides it"),
 TEXT("credential", "client-ca", credential_client_ca, "", NOW, "PEM file of the authorities that issue such certificates"),
 SWITCH("credential", "direct", credential_direct, "on", NOW, "refuse credential requests that came through a proxy"),
-CHOICE("credential", "empty-publish", credential_empty_publish, "hybrid", "hybrid|draft|rfc3903", NOW, "what PUBLISH without a body means"),
+CHOICE("credential", "empty-publish", credential_empty_publish, "draft", "draft|hybrid|rfc3903", NOW, "what PUBLISH without a body means"),
 NUMBER("credential", "min-rsa-bits", credential_min_rsa_bits, "1024", 1024, 4096, NOW, "smaller RSA keys are answered 437"),
 
 NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WEEK, NOW, "seconds, when REGISTER says nothing"),

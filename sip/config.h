@@ -21,7 +21,7 @@ enum config_verify { VERIFY_MARK, VERIFY_REJECT, VERIFY_OFF };
 enum config_anonymous { ANONYMOUS_PERSIST, ANONYMOUS_PROBATION };
 enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_owner_cert { OWNER_CERT_OFF, OWNER_CERT_ACCEPT, OWNER_CERT_REQUIRE };
-enum config_empty { EMPTY_HYBRID, EMPTY_DRAFT, EMPTY_RFC3903 };
+enum config_empty { EMPTY_DRAFT, EMPTY_HYBRID, EMPTY_RFC3903 };
 enum config_prefer { PREFER_MD5, PREFER_SHA256 };
 enum config_compat { COMPAT_STRICT, COMPAT_PHONES };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
