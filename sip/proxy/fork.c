@@ -312,6 +312,8 @@ static void advance(struct fork *f)
 
 void fork_go(struct fork *f)
 {
+	if (f->in_dialog)
+		itinerary_lives(f->proxy, f->dialog, f->request->method);
 	advance(f);
 }
 

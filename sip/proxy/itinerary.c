@@ -81,22 +81,28 @@ struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m)
 }
 
 /*
- * is_over: proxy.dialog-max without a request, from the beginning of the dialog, which its token tells, or from a
- * request that is remembered. ACK and BYE, which are all that most dialogs have, need no memory.
+ * most_ms: proxy.dialog-max: a dialog is over when it had no request for so long, since its beginning, which its token
+ * tells, or since a request that is remembered. ACK and BYE, which are all that most dialogs have, need no memory.
  */
-static bool is_over(const struct proxy *p, const struct dialog_way *way, enum method method)
+static int64_t most_ms(const struct proxy *p)
 {
-	int64_t most_ms = p->d.access.settings->config.proxy_dialog_max * (int64_t)1000;
-	struct slice id = slice_of(way->id, sizeof(way->id));
+	return p->d.access.settings->config.proxy_dialog_max * (int64_t)1000;
+}
 
-	if (way->age_s * 1000 > most_ms && !recent_has(p->dialogs, id))
-		return true;
+static bool is_over(const struct proxy *p, const struct dialog_way *way)
+{
+	return way->age_s * 1000 > most_ms(p) && !recent_has(p->dialogs, slice_of(way->id, sizeof(way->id)));
+}
+
+void itinerary_lives(const struct proxy *p, const uint8_t dialog[RECORD_ROUTE_ID], enum method method)
+{
+	struct slice id = slice_of(dialog, RECORD_ROUTE_ID);
+
 	if (method == METHOD_ACK || method == METHOD_BYE)
-		return false;
-	recent_add(p->dialogs, id, most_ms);
+		return;
+	recent_add(p->dialogs, id, most_ms(p));
 	if (recent_has(p->calls, id))
-		recent_add(p->calls, id, most_ms);
-	return false;
+		recent_add(p->calls, id, most_ms(p));
 }
 
 void itinerary_answered(const struct proxy *p, const struct sip_msg *m)
@@ -153,8 +159,7 @@ static void use_token(const struct proxy *p, const struct sip_msg *m, struct sli
 	const struct dialog_now now = itinerary_now(p, m);
 
 	if (!it->in_dialog)
-		it->in_dialog =
-			record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way, m->method);
+		it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
 }
 
 /* same_user: the same token, or none, in whatever spelling a phone gave it back. */

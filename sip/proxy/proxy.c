@@ -1,5 +1,7 @@
 #include "sip/proxy/proxy.h"
 
+#include <string.h>
+
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/message/header.h"
@@ -183,6 +185,8 @@ static void start(struct asking *a, struct fork *f)
 	f->caller_local = a->local;
 	f->proven = a->proven;
 	f->comes_back = a->comes_back;
+	f->in_dialog = a->it.in_dialog;
+	memcpy(f->dialog, a->it.way.id, sizeof(f->dialog));
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	a->goes_on = true;

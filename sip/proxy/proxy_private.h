@@ -8,8 +8,9 @@
 #include "sip/proxy/proxy.h"
 
 /*
- * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. targets.c: users. vetting.c: Identity.
- * fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops. outgoing.c: what is sent.
+ * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. targets.c: users.
+ * vetting.c: Identity. fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops.
+ * outgoing.c: what is sent.
  *
  * The way of a request:
  *
@@ -63,21 +64,23 @@ struct fork {
 	uint64_t id;          /* of the server transaction; an ACK has none: 0, and not in the table */
 	uint64_t own;         /* of this object, for the resolver, signer and verifier; never used again */
 	struct map_node by_own;
-	struct group_node by_call;      /* key: Call-ID */
-	struct sip_msg *request;        /* what is forwarded; one reference; changed by fork_set_request only */
-	struct flow source;             /* the flow that it came by */
-	bool caller_local;              /* the sender is a user of ours */
-	bool vouched;                   /* From is proven, by digest or by Identity */
-	bool proven;                    /* From is proven by digest of this request */
-	bool comes_back;                /* we have signed this request before, and another domain has sent it back */
-	bool to_local;                  /* its targets are users of ours */
-	bool cancelled, answered, over; /* answered: a final response was passed or made; over: fork_end was called */
-	bool by_timer;                  /* the last thing that happened is that nothing happened */
-	unsigned max_breadth;           /* Max-Breadth, at most MAX_BREADTH */
-	unsigned best_code;             /* status of the best failure so far; 0: none */
-	struct sip_msg *best;           /* its response, one reference; NULL: made here */
-	struct buf challenges;          /* challenges of 401 and 407 besides those in best */
-	struct timer *linger;           /* runs after a 2xx to INVITE, while later 2xx are passed */
+	struct group_node by_call;       /* key: Call-ID */
+	struct sip_msg *request;         /* what is forwarded; one reference; changed by fork_set_request only */
+	struct flow source;              /* the flow that it came by */
+	bool caller_local;               /* the sender is a user of ours */
+	bool vouched;                    /* From is proven, by digest or by Identity */
+	bool proven;                     /* From is proven by digest of this request */
+	bool comes_back;                 /* we have signed this request before, and another domain has sent it back */
+	bool to_local;                   /* its targets are users of ours */
+	bool cancelled, answered, over;  /* answered: a final response was passed or made; over: fork_end was called */
+	bool by_timer;                   /* the last thing that happened is that nothing happened */
+	uint8_t dialog[RECORD_ROUTE_ID]; /* that the request is of; with in_dialog */
+	bool in_dialog;
+	unsigned max_breadth;  /* Max-Breadth, at most MAX_BREADTH */
+	unsigned best_code;    /* status of the best failure so far; 0: none */
+	struct sip_msg *best;  /* its response, one reference; NULL: made here */
+	struct buf challenges; /* challenges of 401 and 407 besides those in best */
+	struct timer *linger;  /* runs after a 2xx to INVITE, while later 2xx are passed */
 	unsigned count, room;
 	struct branch branches[]; /* room of them */
 };
@@ -115,6 +118,9 @@ void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
 bool itinerary_is_aor(const struct uri *u, struct slice aor);
+
+/* itinerary_lives: a request of this dialog goes on, after all that could refuse it: see proxy.dialog-max. */
+void itinerary_lives(const struct proxy *p, const uint8_t dialog[RECORD_ROUTE_ID], enum method method);
 
 /*
  * itinerary_answered: m, a response, is a 2xx that is passed on: its dialog came to be. itinerary_is_answered: is *it

@@ -128,6 +128,22 @@ static void a_dialog_ends_with_proxy_dialog_max(void **state)
 	buf_free(&route);
 }
 
+/* Whoever has seen the token does not keep the dialog alive by what is refused. */
+static void refused_requests_do_not_prolong_a_dialog(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+
+	call(s, &route);
+	for (unsigned i = 0; i < 3; i++) {
+		pass_hours(s, 10);
+		say(s, &s->eve, IN_DIALOG("INFO", route.p, 30 + i));
+		expect(s, &s->eve, 407);
+	}
+	assert_false(still_leads(s, &route, 11));
+	buf_free(&route);
+}
+
 static void a_dialog_of_which_nothing_was_heard_ends_too(void **state)
 {
 	struct scene *s = *state;
@@ -631,6 +647,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(record_route_leads_both_ways),
 		T(a_dialog_ends_with_proxy_dialog_max),
+		T(refused_requests_do_not_prolong_a_dialog),
 		T(a_dialog_of_which_nothing_was_heard_ends_too),
 		T(setting_the_clock_ends_no_dialog),
 		T(a_stranger_in_a_call_commands_no_phone),
