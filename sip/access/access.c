@@ -161,9 +161,9 @@ bool access_is(struct tx *tx, const struct user *user, struct slice aor)
  * shows_certificate: does the TLS client have a certificate under credential.client-ca that names aor? The handshake
  * has proven its key. It took other authorities, too, so the chain is looked at again, and at the time of this request.
  */
-static bool shows_certificate(const struct access *a, struct tx *tx, struct slice aor)
+static bool shows_certificate(const struct access *a, const struct flow *f, struct slice aor)
 {
-	struct slice der = transport_peer_certificate(a->transport, tx_flow(tx));
+	struct slice der = transport_peer_certificate(a->transport, f);
 	struct cert *leaf;
 	bool good;
 
@@ -175,19 +175,22 @@ static bool shows_certificate(const struct access *a, struct tx *tx, struct slic
 	return good;
 }
 
-bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor, bool *password)
 {
 	const struct user *user;
 
+	*password = true;
 	switch ((enum config_owner_cert)a->settings->config.credential_client_certificate) {
 	case OWNER_CERT_OFF:
 		break;
 	case OWNER_CERT_ACCEPT:
-		if (auth_knows(a->auth, aor) && shows_certificate(a, tx, aor))
+		if (auth_knows(a->auth, aor) && shows_certificate(a, tx_flow(tx), aor)) {
+			*password = false;
 			return true;
+		}
 		break;
 	case OWNER_CERT_REQUIRE:
-		if (shows_certificate(a, tx, aor))
+		if (shows_certificate(a, tx_flow(tx), aor))
 			break;
 		tx_reply_code(tx, 403, "Client Certificate Required");
 		return false;
@@ -195,7 +198,20 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor)
 	return check_user(a, tx, AUTH_CREDENTIAL, &user, NULL) && access_is(tx, user, aor);
 }
 
-bool access_owner(const struct access *a, struct tx *tx, struct slice aor)
+bool access_owner(const struct access *a, struct tx *tx, struct slice aor, bool *password)
 {
-	return access_sealed(a, tx) && access_digest(a, tx, aor);
+	return access_sealed(a, tx) && access_digest(a, tx, aor, password);
+}
+
+bool access_holds(const struct access *a, const struct flow *f, struct slice aor, bool password)
+{
+	switch ((enum config_owner_cert)a->settings->config.credential_client_certificate) {
+	case OWNER_CERT_OFF:
+		return password;
+	case OWNER_CERT_ACCEPT:
+		return password || shows_certificate(a, f, aor);
+	case OWNER_CERT_REQUIRE:
+		return password && shows_certificate(a, f, aor);
+	}
+	return false;
 }

@@ -35,14 +35,20 @@ bool access_require(struct tx *tx, struct slice supported);
  * credential.client-certificate a TLS client certificate for aor counts instead of digest, or is needed besides it: 403
  * Client Certificate Required.
  */
-bool access_owner(const struct access *a, struct tx *tx, struct slice aor);
+bool access_owner(const struct access *a, struct tx *tx, struct slice aor, bool *password);
 
 /*
  * access_sealed, access_digest: the parts of access_owner before digest and from digest on, for a service that puts a
  * check between them.
  */
 bool access_sealed(const struct access *a, struct tx *tx);
-bool access_digest(const struct access *a, struct tx *tx, struct slice aor);
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor, bool *password);
+
+/*
+ * access_holds: is who proved himself on f, by the password or, without it, by a certificate alone, the owner of aor
+ * still? Settings may have changed since, and certificates end. *password of the two functions above is for this.
+ */
+bool access_holds(const struct access *a, const struct flow *f, struct slice aor, bool password);
 
 /*
  * access_user: digest alone, for the registrar: 401, 400, 503. *out is the user, valid until the table of users

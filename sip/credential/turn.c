@@ -55,11 +55,12 @@ static uint64_t secret_of(const struct turn *t)
 	return user == NULL ? 0 : user->secret;
 }
 
-bool turn_park(struct turn *t, struct tx *tx)
+bool turn_park(struct turn *t, struct tx *tx, bool password)
 {
 	if (t->parked_count == PARKED_MAX)
 		return false;
 	t->parked[t->parked_count].tx = tx_id(tx);
+	t->parked[t->parked_count].password = password;
 	t->parked[t->parked_count++].secret = secret_of(t);
 	return true;
 }
@@ -105,18 +106,19 @@ static void go_on(struct turn *t)
 			t->after(t->after_arg, e);
 	}
 	for (unsigned i = 0; i < t->parked_count; i++) {
+		bool password = t->parked[i].password;
 		struct tx *tx = tx_find(all->d.transactions, t->parked[i].tx);
 
 		if (tx == NULL)
 			continue;
-		/* T-48: its user may be gone meanwhile, or have another password: it has to prove itself again. */
-		if (users_find(all->d.access.settings->users, slice_str(t->aor)) == NULL ||
-		    t->parked[i].secret != secret_of(t)) {
-			if (access_owner(&all->d.access, tx, slice_str(t->aor)))
-				publish_run(all, tx, slice_str(t->aor));
-		} else {
-			publish_run(all, tx, slice_str(t->aor));
-		}
+		/*
+		 * T-48: its user may be gone meanwhile, or have another password, or his certificate may be good for
+		 * nothing any more: then it has to prove itself again.
+		 */
+		if ((t->parked[i].secret == secret_of(t) && secret_of(t) != 0 &&
+		     access_holds(&all->d.access, tx_flow(tx), slice_str(t->aor), password)) ||
+		    access_owner(&all->d.access, tx, slice_str(t->aor), &password))
+			publish_run(all, tx, slice_str(t->aor), password);
 	}
 	turn_free(t);
 }

@@ -108,6 +108,17 @@ void notifier_deactivate(struct notifier *n, struct slice aor)
 	each_of(n, aor, deactivate);
 }
 
+void notifier_enforce(struct notifier *n)
+{
+	for (struct map_node *node = map_first(&n->subs.by_id), *next; node != NULL; node = next) {
+		struct sub *s = MAP_ENTRY(node, struct sub, by_id);
+
+		next = map_next(&n->subs.by_id, node);
+		if (!notify_is_owed(s))
+			notify_end(s, SUB_DEACTIVATED);
+	}
+}
+
 void notifier_flow_closed(struct notifier *n, uint64_t flow_id)
 {
 	struct group_node *node;

@@ -89,6 +89,11 @@ void notifier_expired(struct notifier *n, struct slice aor);
  */
 void notifier_deactivate(struct notifier *n, struct slice aor);
 
+/*
+ * notifier_enforce: settings have changed: credential subscriptions of who is not the owner by them any more end (G24).
+ */
+void notifier_enforce(struct notifier *n);
+
 /* notifier_flow_closed: a connection is over; credential subscriptions on it end without a NOTIFY (CRD-11). */
 void notifier_flow_closed(struct notifier *n, uint64_t flow_id);
 

@@ -81,6 +81,7 @@ struct sub {
 	bool kept;                           /* its connection is kept for it */
 	bool journaled;                      /* the journal has it */
 	bool anonymous;                      /* it counts in sources */
+	bool password;                       /* of a credential: its latest SUBSCRIBE was proven by it (access_holds) */
 	enum proto sent_by;                  /* the transport of the NOTIFY that is ASKED */
 	bool no_tcp;                         /* over UDP: nobody took the TCP connection for a large NOTIFY */
 	struct sub_way way;
@@ -163,7 +164,8 @@ bool sub_count_source(struct subs *all, const struct peer *p, unsigned max);
  * notify_now: a NOTIFY is owed: as soon as the one under way is answered. notify_change: the state has changed: a
  * NOTIFY now, or when the interval allows it. notify_end: one last NOTIFY, then s is freed. Each may free s.
  */
-void notify_start(struct notifier *n); /* see notifier_start */
+void notify_start(struct notifier *n);    /* see notifier_start */
+bool notify_is_owed(const struct sub *s); /* may the state be told to this watcher still? (CRD-24) */
 void notify_now(struct sub *s);
 void notify_change(struct sub *s);
 void notify_end(struct sub *s, enum sub_end end);

@@ -277,6 +277,12 @@ static void begin_signing(struct sub *s, uint32_t cseq)
 		sub_save(s);
 }
 
+bool notify_is_owed(const struct sub *s)
+{
+	return s->package != PACKAGE_CREDENTIAL || s->end != SUB_LIVES ||
+	       access_holds(&s->notifier->d.access, &s->flow, slice_str(s->aor), s->password);
+}
+
 /* send_next: gives the NOTIFY of s, whose turn it is, to the signer. */
 static void send_next(struct sub *s)
 {
@@ -286,6 +292,9 @@ static void send_next(struct sub *s)
 	bool unreadable = false, crowded = false;
 	enum err e;
 
+	/* A key leaves to nobody whose proof has lost its worth since. */
+	if (!notify_is_owed(s))
+		s->end = SUB_DEACTIVATED;
 	sub_deliver(s, SUB_SIGNING);
 	w->notifier = n;
 	w->cseq = next_cseq(s);

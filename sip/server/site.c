@@ -324,4 +324,5 @@ void site_take(struct site *s, struct settings *next)
 	if (s->settings->server_tls != NULL)
 		transport_tls(s->transport, s->settings->server_tls);
 	compare_users(s, next->users);
+	notifier_enforce(s->notifier);
 }

@@ -3,6 +3,7 @@
 import pytest
 from peer import certs
 from peer.lab import domain_certificate
+from peer.sipclient import credential_of
 
 CLIENT_AUTH, SERVER_AUTH = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"
 PUBLISH = {"Event": "credential", "Expires": 0}
@@ -92,6 +93,79 @@ def test_DIG_12_other_certificates(desk, kind):
         assert with_password == without
     else:
         assert (without, with_password) == ((403, 403) if desk.mode == "require" else (401, 200))
+
+
+class Changing(Desk):
+    """A desk whose rules are in the configuration, so that a reload may change them."""
+
+    def __init__(self, labs, server, net):
+        super().__init__(labs, server, net, "accept")
+        self.server.stop()
+        self.server.options = ["notify.interval=0"]
+        self.before = self.server.conf.read_text()
+        self.rule("accept")
+        self.server.start()
+
+    def rule(self, mode, anchor="users-ca.crt"):
+        ca = f"client-ca = {self.directory / anchor}\n" if mode != "off" else ""
+        self.server.conf.write_text(self.before.replace("[credential]\n", f"[credential]\nclient-certificate = {mode}\n{ca}"))
+
+    def change(self, how):
+        if how == "another authority":
+            other = certs.authority(certs.rsa_key(93), cn="Authority of users")
+            (self.directory / "other-ca.crt").write_bytes(certs.pem(other[0]))
+            self.rule("accept", "other-ca.crt")
+        elif how in ("off", "accept", "require"):
+            self.rule(how)
+        elif how == "password":
+            assert self.server.admin("user", "passwd", self.alice.aor, stdin="another\n").returncode == 0
+        assert self.server.admin("reload").returncode == 0
+
+    def watching(self, proof, until=3600):
+        """alice's device, and her subscription proven so."""
+        shown = self.shown(self.alice.aor, until=until) if proof != "password" else None
+        agent = self.server.agent(self.net, self.alice)
+        agent.peer = self.server.peer(self.net, "tls", certificate=shown)
+        if proof == "certificate":
+            agent.password = None
+        return agent.subscribe(event="credential")
+
+
+@pytest.mark.parametrize("proof", ["certificate", "password", "both"])
+@pytest.mark.parametrize("how", ["accept", "off", "another authority", "require", "password"])
+def test_G24_DIG_12_a_proof_that_has_lost_its_worth(labs, server, net, proof, how):
+    """After a reload who is not the owner any more gets no new key, and is told so at once."""
+    desk = Changing(labs, server, net)
+    # With a certificate that is accepted nobody is asked for the password, so "both" is known by the certificate, too.
+    held = desk.watching(proof)
+    desk.change(how)
+    stays = {"accept": True, "off": proof == "password", "another authority": proof == "password", "require": False,
+             "password": False}[how]
+    if not stays:
+        ended = held.next()
+        assert ended.state == ("terminated", {"reason": "deactivated"}) and not ended.body
+    desk.rule("accept")
+    if how != "password":
+        assert desk.server.admin("reload").returncode == 0
+    device = desk.server.agent(net, desk.server.lab_user("alice"))
+    device.password = "another" if how == "password" else device.password
+    pair = certs.pair(desk.alice.aor)
+    assert device.publish(*pair).code == 200
+    if stays:
+        assert credential_of(held.next()) == pair
+    else:
+        held.silent(0.5)
+
+
+def test_G24_a_certificate_that_ends_takes_its_subscription_with_it(labs, server, net):
+    """Nobody reloads anything then: it is looked at when a key is about to leave."""
+    desk = Changing(labs, server, net)
+    held = desk.watching("certificate", until=3)
+    net.idle(3.5)
+    device = desk.server.agent(net, desk.alice)
+    assert device.publish(*certs.pair(desk.alice.aor)).code == 200
+    ended = held.next()
+    assert ended.state == ("terminated", {"reason": "deactivated"}) and not ended.body
 
 
 def test_DIG_12_off_by_default(labs, server, net):
