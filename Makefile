@@ -23,8 +23,8 @@ event       = package dialog sub way notifier notify subscribe
 registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
-server      = router site serve operate control load load_tls
-verb        = account_file admin users import start lab lab_users init setup
+server      = router site serve operate control chain ends load load_doubts load_listen load_rules load_tls
+verb        = account_file admin check users import start lab lab_users init setup
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt usage config config_value settings report
@@ -55,7 +55,7 @@ check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover
                     e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
-check_verb        = $(addprefix e2e/verb/test_,admin.py deployment.py lab.py startup.py prompt.py usage.py)
+check_verb        = $(addprefix e2e/verb/test_,admin.py check.py deployment.py lab.py startup.py prompt.py usage.py)
 check_ua          = $(addprefix unit/,answer account) \
                     $(addprefix e2e/verb/test_,agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
 check_interop     = interop

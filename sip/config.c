@@ -154,7 +154,8 @@ CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", NOW, "what is
 /* What is known while a configuration is loaded. */
 struct loading {
 	struct config *config;
-	bool set[ENTRIES]; /* the key was set by the file or by -o */
+	bool set[ENTRIES];      /* the key was set by the file or by -o */
+	unsigned line[ENTRIES]; /* of the file, where it was set; 0: not there */
 	struct buf *why;
 	const char *where; /* for errors: the name of the file, or "-o" */
 };
@@ -189,7 +190,21 @@ static void explain_unknown(struct slice section, struct slice key, struct buf *
 			buf_addf(why, " %s", table[i].key);
 }
 
-/* on_setting: one line of the file, or one option (line 0). A key that comes again replaces its value. */
+/* is_again: was the key set by a line above? One of the two was forgotten, and nobody knows which. */
+static bool is_again(struct loading *l, const struct entry *e, unsigned line)
+{
+	if (e->type == TYPE_ROUTES || line == 0)
+		return false;
+	if (l->line[e - table] == 0) {
+		l->line[e - table] = line;
+		return false;
+	}
+	buf_addf(l->why, "%s:%u: %s.%s is set in line %u already; expected it once", l->where, line, e->section, e->key,
+		 l->line[e - table]);
+	return true;
+}
+
+/* on_setting: one line of the file, or one option (line 0), which replaces what the file says. */
 static bool on_setting(void *arg, struct slice section, struct slice key, struct slice value, unsigned line)
 {
 	struct loading *l = arg;
@@ -199,7 +214,7 @@ static bool on_setting(void *arg, struct slice section, struct slice key, struct
 
 	if (ok) {
 		l->set[e - table] = true;
-		return true;
+		return !is_again(l, e, line);
 	}
 	buf_adds(l->why, l->where);
 	if (line > 0)
@@ -221,8 +236,11 @@ static bool load_file(const char *file, struct loading *l)
 	struct buf text = {0};
 	unsigned line;
 	const char *why;
-	enum err e = buf_read_file(&text, file, 1 << 20);
+	enum err e;
 
+	if (!named_guarded(file, l->why))
+		return false;
+	e = buf_read_file(&text, file, 1 << 20);
 	if (e != ERR_OK) {
 		buf_addf(l->why, "%s: the configuration cannot be read: %s", file,
 			 e == ERR_LIMIT ? "it is larger than 1 MiB" : strerror(errno));
@@ -272,6 +290,26 @@ static void apply_profile(struct loading *l)
 	}
 }
 
+/*
+ * follow_max: who shortens max-expires need not know the other two: where these were not set, they are no greater. Set
+ * ones are the word of the administrator, and load_rules refuses them.
+ */
+static void follow_max(struct loading *l)
+{
+	static const char *const sections[] = {"certificate", "credential", "registrar"};
+	static const char *const keys[] = {"default-expires", "min-expires"};
+
+	for (size_t i = 0; i < 6; i++) {
+		const struct entry *max = find(slice_str(sections[i / 2]), S("max-expires"));
+		const struct entry *e = find(slice_str(sections[i / 2]), slice_str(keys[i % 2]));
+		uint32_t *value = (uint32_t *)(void *)((char *)l->config + e->offset);
+		uint32_t limit = *(const uint32_t *)(const void *)((const char *)l->config + max->offset);
+
+		if (!l->set[e - table] && *value > limit)
+			*value = limit;
+	}
+}
+
 /* Everything is read into a struct of its own, so that *out is untouched on failure. */
 bool config_load(const char *file, const char *const *overrides, struct config *out, struct buf *why)
 {
@@ -290,6 +328,7 @@ bool config_load(const char *file, const char *const *overrides, struct config *
 		return false;
 	}
 	apply_profile(&l);
+	follow_max(&l);
 	*out = c;
 	return true;
 }

@@ -11,6 +11,9 @@
  */
 #define CONFIG_ADDRESSES 4 /* addresses in one listen key */
 
+/* The CAs of the system, where Debian and others have them. */
+#define CONFIG_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
 /* Values of the keys that offer a choice, in the order of the table. */
 enum config_profile { PROFILE_BOTH, PROFILE_DRAFT06, PROFILE_RFC6072 };
 enum config_client_cert { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRE };

@@ -76,6 +76,17 @@ bool named_read(const char *path, bool secret, size_t max, struct buf *out, stru
 	return e == ERR_OK;
 }
 
+bool named_guarded(const char *path, struct buf *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) == 0)
+		return true;
+	buf_addf(why, "%s can be changed by others (mode %04o): take that from them with \"chmod go-w %s\"", path,
+		 st.st_mode & 07777, path);
+	return false;
+}
+
 /* is_mine: false when path exists and is a device (/dev/null), a pipe, a folder or a link. */
 static bool is_mine(const char *path, struct buf *why)
 {

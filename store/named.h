@@ -20,6 +20,12 @@ void named_beside(const char *file, const char *value, struct buf *out);
 MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why);
 
 /*
+ * named_guarded: may nobody but its owner change the file? What it says would be the word of strangers. A file that is
+ * missing is, and one that is no regular file.
+ */
+MUST_USE bool named_guarded(const char *path, struct buf *why);
+
+/*
  * named_replace: replaces the file by octets, mode 0600, durably; on failure it has what it had before. Devices, pipes
  * and links are refused, since a person who writes to /dev/null does not want it replaced.
  */

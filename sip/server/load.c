@@ -13,15 +13,11 @@
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
 #include "crypto/seal.h"
-#include "sip/message/scan.h"
 #include "sip/transport/peer.h"
 #include "store/master.h"
 #include "store/named.h"
 
-/*
- * From file names to checked objects. The checks that need several keys of the configuration are in rules_hold; those
- * of one value are in the table of config.c.
- */
+/* From file names to checked objects. The rules of the configuration itself are in load_rules.c and config.c. */
 
 #define PEM_MAX (1u << 20) /* octets of a file */
 #define FILES_KEPT 320 /* descriptors that are not for connections: a batch of the store (256), listeners, threads */
@@ -33,46 +29,9 @@ bool load_file(const struct config *c, const char *value, bool secret, struct bu
 	bool ok;
 
 	config_path(c, value, &path);
-	ok = named_read(path.p, secret, PEM_MAX, out, why);
+	ok = named_guarded(path.p, why) && named_read(path.p, secret, PEM_MAX, out, why);
 	buf_free(&path);
 	return ok;
-}
-
-/* bad_domain: the first element of list that is neither a domain nor "*"; SLICE_NONE: all are fine. */
-static struct slice bad_domain(const char *list)
-{
-	char name[DNS_NAME_MAX];
-	for (struct slice rest = slice_list(slice_str(list)), one; slice_item(&rest, &one);)
-		if (!slice_eq(one, S("*")) && !locate_name(one, name))
-			return one;
-	return SLICE_NONE;
-}
-
-/* bad_host: the first element of list that cannot be the host of a URI; SLICE_NONE: all are fine. */
-static struct slice bad_host(const char *list)
-{
-	for (struct slice rest = slice_list(slice_str(list)), one; slice_item(&rest, &one);)
-		if (!scan_is_host(one))
-			return one;
-	return SLICE_NONE;
-}
-
-/* realm_is_fine: it stands between quotes in challenges and between colons under a hash; neither has escapes then. */
-static bool realm_is_fine(const char *realm)
-{
-	struct slice s = slice_str(realm);
-
-	for (size_t i = 0; i < s.n; i++)
-		if (!char_is(s.p[i], CHAR_TOKEN) && s.p[i] != ' ')
-			return false;
-	return slice_trim(s).n == s.n;
-}
-
-static bool is_any(const char *address)
-{
-	struct peer at;
-
-	return peer_of(slice_str(address), 0, &at) && peer_is_any(&at);
 }
 
 /* read_reach: identity.fetch-allow, besides the public Internet, where certificates come from, and proxy.reach. */
@@ -88,67 +47,6 @@ static bool read_reach(const struct config *c, struct reach *fetch, struct reach
 		buf_addf(why, "%s: identity.fetch-allow has \"%.*s\"; expected %s", c->file, SLICE_ARG(bad), expected);
 	else if (!reach_read(slice_str(c->proxy_reach), proxy, &bad))
 		buf_addf(why, "%s: proxy.reach has \"%.*s\"; expected %s", c->file, SLICE_ARG(bad), expected);
-	else
-		return true;
-	return false;
-}
-
-/* rules_hold: values that are fine alone, but make no sense together, or are not of their syntax. */
-static bool rules_hold(const struct config *c, struct buf *why)
-{
-	struct slice domain = bad_domain(c->identity_require), alias = bad_host(c->alias);
-	struct dns_servers servers;
-	struct reach fetch, proxy;
-
-	if (!read_reach(c, &fetch, &proxy, why))
-		return false;
-	if (c->domain[0] == '\0')
-		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
-	else if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &servers))
-		buf_addf(why, "%s: server.dns = %s has a server without a port; expected addresses like 127.0.0.1:53",
-			 c->file, c->dns);
-	else if (domain.p != NULL)
-		buf_addf(why, "%s: identity.require has \"%.*s\"; expected domains, or * for all", c->file,
-			 SLICE_ARG(domain));
-	else if (c->identity_require[0] != '\0' && c->identity_verify_inbound == VERIFY_OFF)
-		buf_addf(
-			why,
-			"%s: identity.require asks for signatures that identity.verify-inbound = off does not look at; "
-			"expected mark or reject",
-			c->file);
-	else if (alias.p != NULL)
-		buf_addf(why, "%s: server.alias has \"%.*s\"; expected names and addresses, comma-separated", c->file,
-			 SLICE_ARG(alias));
-	else if (c->address[0] != '\0' && (!scan_is_host(slice_str(c->address)) || is_any(c->address)))
-		buf_addf(why,
-			 "%s: server.address = %s; expected a host that peers reach this server by: a name, or an "
-			 "address like "
-			 "192.0.2.1 or [2001:db8::1]; ports stand behind \"advertise\" in the listen keys",
-			 c->file, c->address);
-	else if (c->credential_client_certificate != OWNER_CERT_OFF && c->tls_client_certificate == CLIENT_CERT_OFF)
-		buf_addf(why,
-			 "%s: credential.client-certificate = %s needs clients to show one; expected "
-			 "tls.client-certificate = optional or require",
-			 c->file, c->credential_client_certificate == OWNER_CERT_ACCEPT ? "accept" : "require");
-	else if (c->credential_client_certificate != OWNER_CERT_OFF && c->credential_client_ca[0] == '\0')
-		buf_addf(why,
-			 "%s: credential.client-certificate needs credential.client-ca; expected a PEM file of the "
-			 "authorities of users' certificates",
-			 c->file);
-	else if (!realm_is_fine(config_credential_realm(c)))
-		buf_addf(why,
-			 "%s: credential.realm = %s; expected letters, digits, dots, hyphens and blanks between them",
-			 c->file, c->credential_realm);
-	else if (!c->digest_sha256 && !c->digest_md5)
-		buf_addf(why,
-			 "%s: digest.sha-256 and digest.md5 are both off; expected at least one, or nobody can log in",
-			 c->file);
-	else if (c->credential_create && (c->credential_style == STYLE_1 || c->credential_style == STYLE_2))
-		buf_addf(
-			why,
-			"%s: credential.create = on makes keys without a pass phrase, which credential.style = %d does "
-			"not allow; expected style 3 or any",
-			c->file, c->credential_style == STYLE_1 ? 1 : 2);
 	else
 		return true;
 	return false;
@@ -292,10 +190,16 @@ bool load_lost(int dirfd, struct buf *why)
 bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why)
 {
 	struct buf path = {0};
+	struct stat st;
 	enum err e;
 
 	config_path(c, c->store, &path);
 	e = file_open_dir(path.p, create, dirfd, why);
+	if (e != ERR_OK && !create && stat(path.p, &st) != 0 && errno == ENOENT) {
+		buf_clear(why);
+		buf_addf(why, "the store %s is not there: is server.store right? For a new one: mkdir -m 700 %s",
+			 path.p, path.p);
+	}
 	buf_free(&path);
 	return e == ERR_OK;
 }
@@ -327,7 +231,7 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 	bool ok;
 
 	*config = (struct config){0};
-	ok = rules_hold(c, why) && read_trust(&s, &handshakes, why) && load_tls(&s, handshakes, slots, now, why) &&
+	ok = load_rules(c, why) && read_trust(&s, &handshakes, why) && load_tls(&s, handshakes, slots, now, why) &&
 	     read_reach(c, &s.fetch_reach, &s.proxy_reach, why);
 	trust_unref(handshakes);
 	if (!ok) {
@@ -335,7 +239,7 @@ bool load_settings(struct config *config, unsigned slots, int64_t now, struct se
 		return false;
 	}
 	if (c->dns[0] != '\0' && !dns_servers_list(slice_str(c->dns), &s.dns))
-		abort(); /* rules_hold has read it */
+		abort(); /* load_rules has read it */
 	s.routes = routes_of(c);
 	*out = s;
 	return true;
@@ -349,22 +253,26 @@ static const char *why_not(enum err e)
 	return e == ERR_SYNTAX ? "the file has damaged lines, which the log names" : strerror(errno);
 }
 
-/*
- * seal_users: hashes that an older version wrote in the clear are sealed. The file is read again under its lock,
- * because a verb may have changed it. Whoever cannot do it now does it at the next start, or the next change.
- */
-static void seal_users(const struct config *c, int dirfd, const uint8_t *master)
+void load_users_seal(const struct config *c, int dirfd)
 {
+	uint8_t master[SEAL_KEY];
+	struct buf why = {0};
 	struct users *u;
 	int lock;
 
-	if (file_lock(dirfd, FILE_LOCK_USERS, &lock) != ERR_OK)
+	/* Whoever cannot do it now does it at the next start, or the next change. */
+	if (!load_master(c, master, &why) || file_lock(dirfd, FILE_LOCK_USERS, &lock) != ERR_OK) {
+		mem_wipe(master, sizeof(master));
+		buf_free(&why);
 		return;
+	}
+	/* The file is read again under its lock, because a verb may have changed it. */
 	u = users_new(slice_str(config_credential_realm(c)));
 	if (users_load(u, dirfd, master) == ERR_OK && users_outdated(u))
 		log_line(LOG_WARN, "event=users_sealed users=%zu ok=%d", users_count(u),
 			 users_save(u, dirfd, master) == ERR_OK);
 	users_free(u);
+	mem_wipe(master, sizeof(master));
 	close(lock);
 }
 
@@ -373,18 +281,13 @@ bool load_users(const struct config *c, int dirfd, const struct users *running, 
 	struct users *u;
 	uint8_t master[SEAL_KEY];
 	enum err e;
-	bool complete;
 
 	if (!load_master(c, master, why))
 		return false;
 	u = users_new(slice_str(config_credential_realm(c)));
 	e = users_load(u, dirfd, master);
-	if (e == ERR_OK && running == NULL && users_outdated(u))
-		seal_users(c, dirfd, master);
 	mem_wipe(master, sizeof(master));
-	complete = e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0));
-	/* At the start some users are better than no server. */
-	if (complete || (running == NULL && e == ERR_SYNTAX)) {
+	if (e == ERR_OK || (e == ERR_NOTFOUND && (running == NULL || users_count(running) == 0))) {
 		*out = u;
 		return true;
 	}
@@ -393,25 +296,47 @@ bool load_users(const struct config *c, int dirfd, const struct users *running, 
 	return false;
 }
 
-bool load_check(struct config *config, int64_t now, struct buf *why)
+/* lock_store: two processes on one store would destroy it. */
+static bool lock_store(const struct config *c, int dirfd, int *lock, struct buf *why)
 {
-	struct domain_certs *certs = domain_certs_new();
-	struct settings s = {0};
-	struct buf ignored = {0};
-	uint8_t master[SEAL_KEY];
-	int dirfd;
-	bool ok;
+	struct buf path = {0};
+	enum err e = file_lock(dirfd, FILE_LOCK, lock);
 
-	ok = load_settings(config, 1, now, &s, why) && load_identity(&s.config, 1, now, certs, why) &&
-	     load_master(&s.config, master, why);
-	mem_wipe(master, sizeof(master));
-	/* A store that is not there yet is made at the start. */
-	if (ok && load_store(&s.config, false, &dirfd, &ignored)) {
-		ok = load_belongs(&s.config, dirfd, false, why) && !load_lost(dirfd, why);
-		close(dirfd);
+	if (e == ERR_OK)
+		return true;
+	config_path(c, c->store, &path);
+	if (e == ERR_EXISTS)
+		buf_addf(why, "the store %s is held by another running vouch; stop that one first", path.p);
+	else
+		buf_addf(why, "the store %s cannot be locked: %s", path.p, strerror(errno));
+	buf_free(&path);
+	return false;
+}
+
+void load_start_drop(struct load_start *s)
+{
+	settings_drop(&s->settings);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	if (s->lock >= 0)
+		close(s->lock);
+}
+
+bool load_start(struct config *config, bool check, unsigned slots, int64_t now, struct domain_certs *certs,
+		struct load_start *out, struct buf *why)
+{
+	struct load_start s = {.dirfd = -1, .lock = -1};
+	const struct config *c = &s.settings.config;
+
+	if (load_settings(config, slots, now, &s.settings, why) && load_listen_here(c, why) &&
+	    load_identity(c, slots, now, certs, why) && load_store(c, false, &s.dirfd, why) &&
+	    (check || lock_store(c, s.dirfd, &s.lock, why)) && load_belongs(c, s.dirfd, !check, why) &&
+	    !load_lost(s.dirfd, why) && load_users(c, s.dirfd, NULL, &s.settings.users, why)) {
+		if (!check && users_outdated(s.settings.users))
+			load_users_seal(c, s.dirfd);
+		*out = s;
+		return true;
 	}
-	buf_free(&ignored);
-	settings_drop(&s);
-	domain_certs_free(certs);
-	return ok;
+	load_start_drop(&s);
+	return false;
 }

@@ -2,6 +2,7 @@
 #define SIP_SERVER_LOAD_H
 
 #include "sip/identity/domain_cert.h"
+#include "sip/server/ends.h"
 #include "sip/settings.h"
 #include "store/file.h"
 
@@ -27,12 +28,13 @@ MUST_USE bool load_settings(struct config *config, unsigned slots, int64_t now_s
 
 /*
  * load_users: *out gets the users of the store in dirfd, with the hashes that the master key of c opens; the caller
- * puts them into its settings. running: the table in use, NULL at the start, when a file of an older version is sealed.
- * A damaged file is good enough to start with, but does not replace a table in use, because the users that it lacks
- * would lose their credentials.
+ * puts them into its settings. running: the table in use, or NULL. A damaged file is refused, because the users that it
+ * lacks would lose their credentials; so is a missing one while there are users. load_users_seal: hashes that an older
+ * version wrote in the clear are sealed.
  */
 MUST_USE bool load_users(const struct config *c, int dirfd, const struct users *running, struct users **out,
 			 struct buf *why);
+void load_users_seal(const struct config *c, int dirfd);
 
 /*
  * load_identity: the domain certificate and key of c become the current ones of *into, with a key for each worker (RFC
@@ -56,7 +58,31 @@ bool load_lost(int dirfd, struct buf *why);
 MUST_USE bool load_master(const struct config *c, uint8_t *key, struct buf *why);
 MUST_USE bool load_store(const struct config *c, bool create, int *dirfd, struct buf *why);
 
-/* load_check: does all of the above without any effect. config is taken. */
-MUST_USE bool load_check(struct config *config, int64_t now_s, struct buf *why);
+/*
+ * load_start: all of the above, for the start of a server, and for "vouch check", which must refuse what a server
+ * refuses, in the same words. check: the store is neither locked nor written. config is taken. false: nothing is left.
+ */
+struct load_start {
+	struct settings settings; /* with the users */
+	int dirfd;                /* the folder of the store */
+	int lock;                 /* of the store, -1 for a check */
+};
+MUST_USE bool load_start(struct config *config, bool check, unsigned slots, int64_t now_s, struct domain_certs *certs,
+			 struct load_start *out, struct buf *why);
+
+/* load_start_drop: gives everything back; the lock last, because another process may take the store from then on. */
+void load_start_drop(struct load_start *s);
+
+/*
+ * load_doubts: what a server can start with, but is hardly meant. fn is called for each; all is valid during the call.
+ */
+struct load_doubt {
+	bool grave;           /* no client will be content: "vouch check" fails for it */
+	const char *sentence; /* for a person */
+	const char *event;    /* for the log: "certificate_ends", and what more there is, "file=tls.crt days=7" or "" */
+	const char *details;
+};
+typedef void (*load_doubt_fn)(void *arg, const struct load_doubt *d);
+void load_doubts(const struct settings *s, const struct ends *ends, int64_t now_s, load_doubt_fn fn, void *arg);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/mem.h"
 #include "crypto/encode.h"
 #include "crypto/pkcs8.h"
+#include "sip/server/chain.h"
 
 /* tls.certificate and tls.key: which certificates may be shown, and with which keys (TLS-13, T-30). */
 
@@ -52,6 +53,23 @@ static bool leaf_is_fine(const struct config *c, const struct cert *leaf, const 
 	else
 		return true;
 	return false;
+}
+
+/* chain_is_fine: the certificates behind the first one. */
+static bool chain_is_fine(struct slice pem, const char *name, int64_t now, struct buf *why)
+{
+	struct buf clause = {0};
+	struct chain chain;
+	bool ok = chain_read(pem, &chain);
+
+	if (!ok)
+		buf_adds(&clause, "behind the first certificate stands one that cannot be read");
+	ok = ok && chain_holds(&chain, now, &clause);
+	if (!ok)
+		buf_addf(why, "tls.certificate: %s: %s", name, clause.p);
+	chain_drop(&chain);
+	buf_free(&clause);
+	return ok;
 }
 
 /*
@@ -114,7 +132,8 @@ static bool load_tls_id(const struct config *c, unsigned i, int64_t now, struct 
 	if (!load_file(c, cert_file, false, chain, why) || !load_file(c, key_file, true, &pem, why))
 		goto out;
 	leaf = leaf_of(buf_slice(chain));
-	if (!leaf_is_fine(c, leaf, cert_file, i == 0, now, why))
+	if (!leaf_is_fine(c, leaf, cert_file, i == 0, now, why) ||
+	    !chain_is_fine(buf_slice(chain), cert_file, now, why))
 		goto out;
 	if (!load_key(buf_slice(&pem), key)) {
 		buf_addf(why, "tls.key: %s is not an unencrypted private key in PEM", key_file);

@@ -18,9 +18,13 @@
  */
 
 #define HEAP_MS 5000 /* between looks whether the heap has grown */
+#define LOOK_MS (24u * 3600 * 1000) /* between two looks at the dates of the certificates */
 
 struct serve {
 	struct settings settings;
+	struct ends ends;   /* of the certificates in use */
+	struct timer *look; /* at them, once a day */
+	int64_t since_s;    /* wall time of the start */
 	const char *const *overrides;
 	const char *taken; /* what to do when a port is taken */
 	struct loop *loop;
@@ -38,27 +42,6 @@ struct serve {
 	unsigned web_tls_count;
 	struct peer sip, tls, https; /* the first address of each, for the ready line; family 0: none */
 };
-
-/* --- the store --- */
-
-/* lock_store: opens the store and takes its lock: two processes on one store would destroy it. */
-static bool lock_store(struct serve *s, struct buf *why)
-{
-	const struct config *c = &s->settings.config;
-	struct buf path = {0};
-	enum err e;
-
-	if (!load_store(c, true, &s->dirfd, why))
-		return false;
-	e = file_lock(s->dirfd, FILE_LOCK, &s->lock);
-	if (e == ERR_OK)
-		return true;
-	config_path(c, c->store, &path);
-	buf_addf(why, "the store %s %s", path.p,
-		 e == ERR_EXISTS ? "is held by another running vouch; stop that one first" : "cannot be locked");
-	buf_free(&path);
-	return false;
-}
 
 /* --- listeners --- */
 
@@ -184,22 +167,44 @@ static void on_heap(void *arg)
 	timer_start(s->heap.timer, HEAP_MS);
 }
 
+/* --- certificates that end --- */
+
+static void log_doubt(void *arg, const struct load_doubt *d)
+{
+	(void)arg;
+	log_line(LOG_WARN, "event=%s %s", d->event, d->details);
+}
+
+/* look: at the start, at each reload, and once a day, because the days of a certificate go by without any event. */
+static void look(void *arg)
+{
+	struct serve *s = arg;
+
+	load_doubts(&s->settings, &s->ends, loop_wall_s(s->loop), log_doubt, NULL);
+	timer_start(s->look, LOOK_MS);
+}
+
+/* --- the start --- */
+
 /* start: the order is that of the comment at the top. serve_free undoes what was done when it returns false. */
 static bool start(struct serve *s, struct config *config, struct buf *why)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t now = loop_wall_s(s->loop);
+	struct load_start loaded;
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set((enum log_level)config->log_level);
 	s->locked = harden_memory();
 	load_limits(config);
 	s->workers = config->workers != 0 ? config->workers : cores > 0 ? (unsigned)cores : 1;
-	if (!load_settings(config, s->workers, now, &s->settings, why) ||
-	    !load_identity(&s->settings.config, s->workers, now, s->certs, why) || !lock_store(s, why) ||
-	    !load_belongs(&s->settings.config, s->dirfd, true, why) || load_lost(s->dirfd, why) ||
-	    !load_users(&s->settings.config, s->dirfd, NULL, &s->settings.users, why) || !build_site(s, why) ||
-	    !listen_all(s, why))
+	if (!load_start(config, false, s->workers, now, s->certs, &loaded, why))
+		return false;
+	s->settings = loaded.settings;
+	s->dirfd = loaded.dirfd;
+	s->lock = loaded.lock;
+	s->since_s = now;
+	if (!build_site(s, why) || !listen_all(s, why))
 		return false;
 	lock_keys(s);
 	if (!s->locked) {
@@ -207,6 +212,8 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 		timer_start(s->heap.timer, HEAP_MS);
 	}
 	notifier_start(s->site->notifier);
+	ends_read(&s->settings.config, now, &s->ends);
+	look(s);
 	if (loop_signal(s->loop, SIGTERM, on_stop, s) == ERR_OK && loop_signal(s->loop, SIGINT, on_stop, s) == ERR_OK)
 		return true;
 	buf_adds(why, "signals cannot be handled");
@@ -222,6 +229,7 @@ bool serve_new(struct config *config, const char *const *overrides, const char *
 	s->taken = taken;
 	s->dirfd = s->lock = -1;
 	s->loop = loop_new();
+	s->look = timer_new(s->loop, look, s);
 	s->certs = domain_certs_new();
 	if (!start(s, config, why)) {
 		serve_free(s);
@@ -240,6 +248,8 @@ void serve_free(struct serve *s)
 {
 	site_free(s->site);
 	timer_free(s->heap.timer);
+	timer_free(s->look);
+	ends_drop(&s->ends);
 	loop_free(s->loop); /* runs the deferred calls, which may still read settings */
 	domain_certs_free(s->certs);
 	settings_drop(&s->settings);
@@ -327,6 +337,9 @@ bool serve_reload(struct serve *s, struct buf *out)
 	if (ok) {
 		site_take(s->site, &next);
 		settings_drop(&next);
+		ends_drop(&s->ends);
+		ends_read(&s->settings.config, loop_wall_s(s->loop), &s->ends);
+		look(s);
 		lock_keys(s);
 		for (unsigned i = 0; i < s->web_tls_count; i++)
 			stream_listener_config(s->web_tls[i], s->settings.server_tls);

@@ -132,7 +132,7 @@ bool account_load(const char *file, struct account *out, struct buf *why)
 		r.ok = false;
 	}
 	if (r.ok && out->ca == NULL)
-		out->ca = mem_strdup(ACCOUNT_SYSTEM_CA);
+		out->ca = mem_strdup(CONFIG_SYSTEM_CA);
 	return r.ok;
 }
 

@@ -1,9 +1,8 @@
 #ifndef SIP_UA_ACCOUNT_H
 #define SIP_UA_ACCOUNT_H
 
+#include "sip/config.h"
 #include "sip/transport/transport.h"
-
-#define ACCOUNT_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 /*
  * The account file of a user: lines "key = value" with aor, password, server and ca, mode 0600. Beside it FILE.etag
@@ -18,7 +17,7 @@ struct account {
 	enum proto proto;
 	char *host; /* without brackets */
 	uint16_t port;
-	char *ca; /* path of a PEM file of trusted CAs; by default ACCOUNT_SYSTEM_CA */
+	char *ca; /* path of a PEM file of trusted CAs; by default CONFIG_SYSTEM_CA */
 };
 
 /*

@@ -79,7 +79,7 @@ static bool read_cert(struct verify *v, struct buf *why)
 /* read_anchors: without --ca those of the system are used for https only, and the chain is not judged. */
 static bool read_anchors(struct verify *v, struct buf *why)
 {
-	const char *file = v->c.ca != NULL ? v->c.ca : ACCOUNT_SYSTEM_CA;
+	const char *file = v->c.ca != NULL ? v->c.ca : CONFIG_SYSTEM_CA;
 	struct buf pem = {0};
 	size_t count = 0;
 	bool ok;

@@ -1,16 +1,14 @@
 #include "sip/verb/admin.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "sip/message/uri.h"
 #include "sip/server/control.h"
-#include "sip/server/load.h"
 #include "sip/verb/verbs.h"
 
 /*
- * The verbs of an administrator: check, status, revoke, reload. They read the configuration for the place of the store
- * and of the control socket. Those that change users are in users.c.
+ * What the verbs of an administrator share, and those that ask the running server: status, revoke, reload. They read
+ * the configuration for the place of the control socket.
  */
 
 bool admin_begin(struct admin *a, const struct usage *u, int argc, char **argv, int *code)
@@ -52,28 +50,6 @@ void admin_ha1(const struct config *c, struct slice aor, struct slice password, 
 	struct slice name = slice_sub(aor, sizeof("sip:") - 1, slice_rchr(aor, '@'));
 
 	ha1_make(name, slice_str(c->domain), slice_str(config_credential_realm(c)), password, out);
-}
-
-/* config_dump comes first, because load_check takes the configuration. */
-static int run_check(const struct usage *u, int argc, char **argv)
-{
-	struct buf why = {0}, text = {0};
-	struct admin a;
-	int code;
-
-	if (!admin_begin(&a, u, argc, argv, &code))
-		return code;
-	code = EXIT_DONE;
-	config_dump(&a.config, &text);
-	if (!load_check(&a.config, (int64_t)time(NULL), &why))
-		code = usage_say(u, EXIT_REFUSED, "%s", why.p);
-	else if (a.dump)
-		fputs(text.p, stdout);
-	else
-		printf("%s is fine\n", a.file);
-	buf_free(&why);
-	buf_free(&text);
-	return code;
 }
 
 /* ask: sends line to the running server and prints its answer. Frees the configuration. */
@@ -133,19 +109,9 @@ static int run_revoke(const struct usage *u, int argc, char **argv)
 	return code;
 }
 
-static const struct usage_option check_options[] = {
-	ADMIN_FILE, ADMIN_FLAG("dump", dump, "print every key with its value and meaning"), {0}};
 static const struct usage_option status_options[] = {
 	ADMIN_FILE, ADMIN_FLAG("json", json, "print one JSON object"), {0}};
 static const struct usage_option file_option[] = {ADMIN_FILE, {0}};
-
-const struct usage verb_check = {
-	.verb = "check",
-	.purpose = "say what is wrong with a configuration",
-	.run = run_check,
-	.options = check_options,
-	.example = "vouch check -c site/vouch.conf",
-};
 
 const struct usage verb_status = {
 	.verb = "status",

@@ -131,7 +131,7 @@ static int change_users(const struct usage *u, int argc, char **argv, change_fn 
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
 	code = EXIT_LOCAL;
-	if (!load_store(&a.config, true, &dirfd, &why)) {
+	if (!load_store(&a.config, false, &dirfd, &why)) {
 		usage_say(u, 0, "%s", why.p);
 	} else {
 		if (!load_belongs(&a.config, dirfd, true, &why) || load_lost(dirfd, &why)) {
@@ -332,7 +332,7 @@ static int run_list(const struct usage *u, int argc, char **argv)
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
 	code = EXIT_LOCAL;
-	if (!load_store(&a.config, true, &dirfd, &why)) {
+	if (!load_store(&a.config, false, &dirfd, &why)) {
 		usage_say(u, 0, "%s", why.p);
 	} else {
 		users = users_new(slice_str(config_credential_realm(&a.config)));

@@ -222,6 +222,31 @@ static void making(void **state)
 	buf_free(&why);
 }
 
+/* What others may change says what they like. */
+static void guarded(void **state)
+{
+	char *path = folder_path(&f, "x");
+	struct buf why = {0};
+
+	(void)state;
+	assert_true(named_guarded(path, &why)); /* what is missing is told by whoever reads it */
+	folder_put(&f, "x", S("x"));
+	for (unsigned mode = 0; mode < 0777; mode++) {
+		bool open = (mode & 022) != 0;
+
+		if ((mode & 0111) != 0)
+			continue;
+		assert_int_equal(fchmodat(f.fd, "x", mode, 0), 0);
+		assert_int_equal(named_guarded(path, &why), !open);
+		assert_true((why.n > 0) == open);
+		if (open)
+			assert_told(&why, path);
+		buf_clear(&why);
+	}
+	mem_free(path);
+	buf_free(&why);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -233,6 +258,7 @@ int main(void)
 		T(replacing),
 		T(removing),
 		T(making),
+		T(guarded),
 		T(only_regular_files_are_replaced_or_removed),
 	};
 

@@ -201,8 +201,9 @@ def asked_for_a_password(lab, *answers):
         terminal.close()
 
 
-def test_a_password_is_typed_twice(lab):
+def test_a_password_is_typed_twice(server):
     """Nobody sees what is typed, and a slip would lock the user out."""
+    lab = server()
     code, said = asked_for_a_password(lab, "first secret", "other secret")
     assert code == 3 and "the two passwords differ" in said
     assert "sip:twice@" not in lab.admin("user", "list").stdout
