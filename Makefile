@@ -23,7 +23,7 @@ event       = package dialog sub way notifier notify subscribe
 registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
-server      = router site serve operate control chain ends load load_doubts load_listen load_rules load_tls
+server      = router site serve operate status control chain ends load load_doubts load_listen load_rules load_tls
 verb        = account_file admin check users import start lab lab_users init setup
 ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify

@@ -125,6 +125,12 @@ void config_keep(struct config *next, const struct config *running);
 struct peer;
 MUST_USE bool config_listener(struct slice item, struct peer *at, struct slice *advertised);
 
+/*
+ * config_reached: appends where users reach the first TLS listener, "tls:host:port", as an account file says it.
+ * Nothing is appended if it listens on all addresses and none is named.
+ */
+void config_reached(const struct config *c, struct buf *out);
+
 /* config_path: appends the path of value, relative to the folder of the configuration file, with a NUL behind. */
 void config_path(const struct config *c, const char *value, struct buf *out);
 

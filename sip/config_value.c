@@ -62,6 +62,21 @@ bool config_listener(struct slice item, struct peer *at, struct slice *advertise
 	return peer_parse(slice_sub(item, 0, n), at);
 }
 
+void config_reached(const struct config *c, struct buf *out)
+{
+	struct slice rest = slice_list(slice_str(c->listen_tls)), item, advertised;
+	struct listener l = {0};
+
+	if (!slice_item(&rest, &item) || !config_listener(item, &l.at, &advertised))
+		return;
+	listeners_advertise(&l, advertised.n > 0 ? advertised : slice_str(c->address));
+	if (l.host != NULL)
+		buf_addf(out, "tls:%s:%u", l.host, l.port);
+	else if (!peer_is_any(&l.at))
+		buf_addf(out, "tls:%s", peer_text(&l.at).text);
+	mem_free(l.host);
+}
+
 /* are_addresses: at most CONFIG_ADDRESSES of them; an empty list is one, too. listeners: see config_listener. */
 static bool are_addresses(struct slice value, bool listeners)
 {

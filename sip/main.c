@@ -6,6 +6,7 @@
 #include "crypto/tls.h"
 #include "sip/ua/user_verbs.h"
 #include "sip/verb/verbs.h"
+#include "sip/version.h"
 
 /* The program: finds the verb. Each use of a verb is here once, and has its section in vouch(8) (tests/lint/help.sh).
  */
@@ -70,7 +71,7 @@ static int run(int argc, char **argv)
 	if (strcmp(argv[0], "help") == 0 || is_one(argv[0], "-h", "--help"))
 		return help(argc, argv);
 	if (is_one(argv[0], "version", "--version")) {
-		printf("vouch 0.1 with %s\n", tls_library_version());
+		printf("vouch " VERSION " with %s\n", tls_library_version());
 		return EXIT_DONE;
 	}
 	if (tls_library_init() != ERR_OK) {

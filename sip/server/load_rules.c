@@ -100,6 +100,13 @@ static void identity(const struct config *c, struct buf *why)
 			 c->file);
 }
 
+static void tls(const struct config *c, struct buf *why)
+{
+	if (c->tls_certificate[0] == '\0' && (c->listen_tls[0] != '\0' || c->listen_https[0] != '\0'))
+		buf_addf(why, "%s: server.%s needs tls.certificate and tls.key", c->file,
+			 c->listen_tls[0] != '\0' ? "listen-tls" : "listen-https");
+}
+
 static void credentials(const struct config *c, struct buf *why)
 {
 	if (c->credential_client_certificate != OWNER_CERT_OFF && c->tls_client_certificate == CLIENT_CERT_OFF)
@@ -159,8 +166,8 @@ static void durations(const struct config *c, struct buf *why)
 
 bool load_rules(const struct config *c, struct buf *why)
 {
-	static void (*const rules[])(const struct config *c, struct buf *why) = {domain,   name_servers, load_listeners,
-										 identity, credentials,  durations};
+	static void (*const rules[])(const struct config *c, struct buf *why) = {
+		domain, name_servers, load_listeners, tls, identity, credentials, durations};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && why->n == 0; i++)
 		rules[i](c, why);

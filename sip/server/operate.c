@@ -3,98 +3,16 @@
 #include <signal.h>
 
 #include "core/mem.h"
-#include "sip/report.h"
 #include "sip/server/control.h"
+#include "sip/server/status.h"
 
-/* The commands of the control socket. The texts are for people and may change; the JSON form is for programs. */
+/* The commands of the control socket. */
 
 struct operate {
 	struct serve *server;
 	struct site *site;
 	struct control *control;
 };
-
-/* --- status --- */
-
-/* A list in the status. first: no element was written yet, so no comma is needed. */
-struct listing {
-	struct site *site;
-	struct buf *out;
-	bool json, first;
-};
-
-/* Fingerprints only: neither certificate nor key leaves this way (DEP-08). */
-static void list_one(void *arg, const struct credential *c)
-{
-	struct listing *l = arg;
-	struct buf print = {0};
-
-	if (!c->present)
-		return;
-	hash_fingerprint(c->sha256, sizeof(c->sha256), &print);
-	if (l->json)
-		buf_addf(l->out, "%s{\"aor\":\"%s\",\"expires\":%lld,\"key\":%s,\"sha256\":\"%s\"}",
-			 l->first ? "" : ",", c->aor, (long long)c->expires, c->has_key ? "true" : "false", print.p);
-	else
-		buf_addf(l->out, "  %s  %s  %s\n", c->aor, c->has_key ? "certificate+key" : "certificate", print.p);
-	l->first = false;
-	buf_free(&print);
-}
-
-/* A Contact was written by a user's phone, so it must not steer the terminal, or break the JSON. */
-static void list_binding(void *arg, const struct binding *b)
-{
-	struct listing *l = arg;
-	uint32_t left = binding_left_s(registrar_bindings(l->site->registrar), b);
-
-	if (l->json) {
-		buf_addf(l->out, "%s{\"aor\":", l->first ? "" : ",");
-		report_json(l->out, binding_aor(b));
-		buf_adds(l->out, ",\"contact\":");
-		report_json(l->out, binding_uri(b));
-		buf_addf(l->out, ",\"expires_in\":%u}", left);
-	} else {
-		buf_adds(l->out, "  ");
-		report_plain(l->out, binding_aor(b));
-		buf_adds(l->out, "  ");
-		report_plain(l->out, binding_uri(b));
-		buf_addf(l->out, "  %u s\n", left);
-	}
-	l->first = false;
-}
-
-/* bindings_count would count those that are over and not swept yet. */
-static void count_binding(void *arg, const struct binding *b)
-{
-	(void)b;
-	++*(unsigned *)arg;
-}
-
-static void status(struct site *s, bool json, struct buf *out)
-{
-	struct listing l = {.site = s, .out = out, .json = json, .first = true};
-	const struct proxy_identities *ids = proxy_identities(s->proxy);
-	unsigned bindings = 0;
-
-	bindings_each(registrar_bindings(s->registrar), count_binding, &bindings);
-	buf_addf(out,
-		 json ? "{\"domain\":\"%s\",\"users\":%zu,\"connections\":%u,\"transactions\":%u,"
-			"\"certificate_subscriptions\":%u,\"credential_subscriptions\":%u,\"registrations\":%u,"
-			"\"identity_signed\":%llu,\"identity_verified\":%llu,\"identity_failed\":%llu,\"credentials\":["
-		      : "domain %s\nusers %zu\nconnections %u\ntransactions %u\ncertificate subscriptions %u\n"
-			"credential subscriptions %u\nregistrations %u\nidentity signed %llu\nidentity verified %llu\n"
-			"identity failed %llu\ncredentials\n",
-		 s->settings->config.domain, users_count(s->settings->users), streams_count(s->streams),
-		 tx_count(s->transactions), notifier_count(s->notifier, PACKAGE_CERTIFICATE),
-		 notifier_count(s->notifier, PACKAGE_CREDENTIAL), bindings, ids->signatures, ids->verified,
-		 ids->failed);
-	credential_each(s->store, list_one, &l);
-	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
-	l.first = true;
-	bindings_each(registrar_bindings(s->registrar), list_binding, &l);
-	if (json)
-		buf_adds(out, "]}\n");
-}
 
 /* --- revoke --- */
 
@@ -129,7 +47,9 @@ static void on_command(void *arg, struct asker *asker, struct slice line)
 		return;
 	}
 	if (slice_eq(verb, S("status"))) {
-		status(o->site, slice_eq(rest, S("json")), &out);
+		status_write(o->server, slice_eq(rest, S("json")), &out);
+	} else if (slice_eq(verb, S("reached"))) {
+		config_reached(&o->site->settings->config, &out);
 	} else if (slice_eq(verb, S("reload"))) {
 		ok = serve_reload(o->server, &out);
 	} else if (slice_eq(verb, S("users"))) {

@@ -18,6 +18,7 @@
  */
 
 #define HEAP_MS 5000 /* between looks whether the heap has grown */
+#define LISTENERS (5 * CONFIG_ADDRESSES)
 #define LOOK_MS (24u * 3600 * 1000) /* between two looks at the dates of the certificates */
 
 struct serve {
@@ -40,7 +41,8 @@ struct serve {
 	struct site *site;
 	struct stream_listener *web_tls[CONFIG_ADDRESSES]; /* https; a reload changes their TLS */
 	unsigned web_tls_count;
-	struct peer sip, tls, https; /* the first address of each, for the ready line; family 0: none */
+	struct serve_listener listeners[LISTENERS];
+	unsigned listener_count;
 };
 
 /* --- listeners --- */
@@ -59,24 +61,24 @@ static bool next_address(struct slice *rest, struct slice *at, struct peer *p)
 	return slice_item(rest, at) && peer_parse(*at, p);
 }
 
-/* listen_sip: listens on all addresses of a key. *first gets the first one, with its real port. */
-static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct peer *first,
-		       struct buf *why)
+/* note_listener: with the real port, which was 0 perhaps. key: "listen-udp". */
+static void note_listener(struct serve *s, const char *key, const struct peer *at)
+{
+	if (s->listener_count < LISTENERS)
+		s->listeners[s->listener_count++] = (struct serve_listener){key + sizeof("listen-") - 1, *at};
+}
+
+static bool listen_sip(struct serve *s, enum proto proto, const char *key, const char *value, struct buf *why)
 {
 	struct slice rest = slice_list(slice_str(value)), at, advertised;
 	struct peer p;
 
-	for (unsigned i = 0; slice_item(&rest, &at) && config_listener(at, &p, &advertised); i++) {
+	while (slice_item(&rest, &at) && config_listener(at, &p, &advertised)) {
 		if (advertised.n == 0)
 			advertised = slice_str(s->settings.config.address);
-		if (proto == PROTO_TLS && s->settings.server_tls == NULL) {
-			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
-			return false;
-		}
 		if (transport_listen(s->site->transport, proto, &p, advertised, s->settings.server_tls) != ERR_OK)
 			return cannot_listen(s, key, at, why);
-		if (i == 0 && first != NULL)
-			*first = p;
+		note_listener(s, key, &p);
 	}
 	return true;
 }
@@ -87,16 +89,11 @@ static bool listen_web(struct serve *s, const char *key, const char *value, bool
 	struct slice rest = slice_list(slice_str(value)), at;
 	struct peer p;
 
-	for (unsigned i = 0; next_address(&rest, &at, &p); i++) {
-		if (tls && s->settings.server_tls == NULL) {
-			buf_addf(why, "server.%s needs tls.certificate and tls.key", key);
-			return false;
-		}
+	while (next_address(&rest, &at, &p)) {
 		if (stream_listen(s->site->streams, &p, tls ? s->settings.server_tls : NULL, &web_user, s->site->web,
 				  &l) != ERR_OK)
 			return cannot_listen(s, key, at, why);
-		if (i == 0 && tls)
-			s->https = p;
+		note_listener(s, key, &p);
 		if (tls)
 			s->web_tls[s->web_tls_count++] = l;
 	}
@@ -107,9 +104,9 @@ static bool listen_all(struct serve *s, struct buf *why)
 {
 	const struct config *c = &s->settings.config;
 
-	return listen_sip(s, PROTO_UDP, "listen-udp", c->listen_udp, &s->sip, why) &&
-	       listen_sip(s, PROTO_TCP, "listen-tcp", c->listen_tcp, NULL, why) &&
-	       listen_sip(s, PROTO_TLS, "listen-tls", c->listen_tls, &s->tls, why) &&
+	return listen_sip(s, PROTO_UDP, "listen-udp", c->listen_udp, why) &&
+	       listen_sip(s, PROTO_TCP, "listen-tcp", c->listen_tcp, why) &&
+	       listen_sip(s, PROTO_TLS, "listen-tls", c->listen_tls, why) &&
 	       listen_web(s, "listen-https", c->listen_https, true, why) &&
 	       listen_web(s, "listen-http", c->listen_http, false, why);
 }
@@ -271,20 +268,35 @@ struct site *serve_site(struct serve *s)
 	return s->site;
 }
 
-static const char *at_or_dash(const struct peer *p, struct peer_text *text)
+/* first: the first listener of a kind; "-": there is none. */
+static struct peer_text first(const struct serve *s, const char *kind)
 {
-	if (p->u.sa.sa_family == 0)
-		return "-";
-	*text = peer_text(p);
-	return text->text;
+	for (unsigned i = 0; i < s->listener_count; i++)
+		if (strcmp(s->listeners[i].kind, kind) == 0)
+			return peer_text(&s->listeners[i].at);
+	return (struct peer_text){"-"};
 }
 
 void serve_ready(const struct serve *s, struct buf *out)
 {
-	struct peer_text sip, tls, https;
+	buf_addf(out, "ready sip=%s tls=%s https=%s domain=%s\n", first(s, "udp").text, first(s, "tls").text,
+		 first(s, "https").text, s->settings.config.domain);
+}
 
-	buf_addf(out, "ready sip=%s tls=%s https=%s domain=%s\n", at_or_dash(&s->sip, &sip), at_or_dash(&s->tls, &tls),
-		 at_or_dash(&s->https, &https), s->settings.config.domain);
+unsigned serve_listeners(const struct serve *s, const struct serve_listener **list)
+{
+	*list = s->listeners;
+	return s->listener_count;
+}
+
+const struct ends *serve_ends(const struct serve *s)
+{
+	return &s->ends;
+}
+
+int64_t serve_since(const struct serve *s)
+{
+	return s->since_s;
 }
 
 /* --- other settings --- */

@@ -1,7 +1,9 @@
 #ifndef SIP_SERVER_SERVE_H
 #define SIP_SERVER_SERVE_H
 
+#include "sip/server/ends.h"
 #include "sip/server/site.h"
+#include "sip/transport/peer.h"
 
 /*
  * The running server: the site of a domain with its store, its listeners, and the signals that end it. What an
@@ -35,5 +37,14 @@ bool serve_reload_users(struct serve *s, struct buf *out);
 
 /* serve_site: valid until serve_free. */
 struct site *serve_site(struct serve *s);
+
+/* What the status tells of the server itself; all of it is valid until the next reload. */
+struct serve_listener {
+	const char *kind; /* "udp", "tcp", "tls", "https", "http" */
+	struct peer at;   /* with its real port */
+};
+unsigned serve_listeners(const struct serve *s, const struct serve_listener **list);
+const struct ends *serve_ends(const struct serve *s);
+int64_t serve_since(const struct serve *s); /* seconds since 1970 */
 
 #endif

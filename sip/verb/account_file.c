@@ -2,11 +2,9 @@
 
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/mem.h"
 #include "crypto/rng.h"
-#include "sip/transport/listeners.h"
+#include "sip/server/control.h"
 #include "store/named.h"
 
 #define PASSWORD_OCTETS 10
@@ -27,20 +25,17 @@ void account_file_text(struct buf *out, const char *aor, struct slice password, 
 		buf_addf(out, "ca = %.*s\n", SLICE_ARG(ca));
 }
 
-/* add_server: appends where users reach the first TLS listener; nothing when it listens on all addresses unnamed. */
+/* add_server: a running lab may have other ports than its configuration. */
 static void add_server(const struct config *c, struct buf *out)
 {
-	struct slice rest = slice_list(slice_str(c->listen_tls)), item, advertised;
-	struct listener l = {0};
+	struct buf answer = {0};
+	bool running;
 
-	if (!slice_item(&rest, &item) || !config_listener(item, &l.at, &advertised))
-		return;
-	listeners_advertise(&l, advertised.n > 0 ? advertised : slice_str(c->address));
-	if (l.host != NULL)
-		buf_addf(out, "tls:%s:%u", l.host, l.port);
-	else if (!peer_is_any(&l.at))
-		buf_addf(out, "tls:%s", peer_text(&l.at).text);
-	mem_free(l.host);
+	if (control_ask(c, "reached", &answer, &running))
+		buf_add(out, slice_trim(buf_slice(&answer)));
+	else
+		config_reached(c, out);
+	buf_free(&answer);
 }
 
 /* add_ca: the whole path, because an account file may lie in any folder. */

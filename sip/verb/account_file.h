@@ -16,7 +16,7 @@ void account_file_text(struct buf *out, const char *aor, struct slice password, 
 
 /*
  * account_file_make: writes the account file of a user of the domain of c, mode 0600, over no file that is there. The
- * server is the first TLS listener, if it says by which address it is reached. false: *why is a sentence.
+ * server is that of config_reached. false: *why is a sentence.
  */
 MUST_USE bool account_file_make(const struct config *c, const char *path, const char *aor, struct slice password,
 				struct buf *why);

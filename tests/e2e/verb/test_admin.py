@@ -5,8 +5,10 @@ import re
 import signal
 import socket
 import stat
+import time
 
 import pytest
+from cryptography import x509
 from peer import certs, digest
 from peer import lab as program
 from peer.sipclient import Agent, StreamPeer, tls_connect, tls_context
@@ -302,3 +304,48 @@ def test_control_socket_is_private(lab):
         control.connect(str(sockets[0]))
         control.sendall(b"\0\xff" * 5000)
     assert lab.admin("status").returncode == 0
+
+
+def test_status_tells_of_the_server_itself(labs, server):
+    """Version, start, each listener with its real port, and the days that each certificate has left."""
+    before = int(time.time())
+    other = server("server.listen-http=127.0.0.1:0", directory=labs.directory())
+    found = json.loads(other.admin("status", "--json").stdout)
+    assert program.vouch("version").stdout.startswith(f"vouch {found['version']} ")
+    assert before <= found["since"] <= time.time() and found["domain"] == "example.com"
+    at = {one["kind"]: one["at"] for one in found["listeners"]}
+    assert [one["kind"] for one in found["listeners"]] == ["udp", "tcp", "tls", "https", "http"]
+    assert [at[kind] for kind in ("udp", "tcp", "tls", "https")] == \
+        [f"127.0.0.1:{other.port + offset}" for offset in (0, 0, 1, 2)]
+    assert program.accepts(int(at["http"].removeprefix("127.0.0.1:"))), "the port that the system chose"
+    shown = {one["key"]: one for one in found["certificates"]}
+    assert {key: one["file"] for key, one in shown.items()} == {
+        "tls.certificate": "tls.crt", "identity.certificate": "identity.crt", "tls.ca": "ca.crt"}
+    for one in shown.values():
+        made = x509.load_pem_x509_certificate((other.directory / one["file"]).read_bytes())
+        assert one["ends"] == certs.lifetime(made)[1].timestamp()
+        assert one["days"] == (one["ends"] - time.time()) // 86400
+    text = other.admin("status").stdout
+    assert f"version {found['version']}\n" in text and f"  tls 127.0.0.1:{other.port + 1}\n" in text
+    assert re.search(r"^  tls.certificate tls.crt ends \w+, \d\d \w+ \d+ [0-9:]+ GMT, in \d+ days$", text, re.M)
+
+
+def test_status_has_the_certificates_of_the_last_reload(labs, server):
+    """What lies on the disk is not what is shown to peers, until then; and a reload warns, too."""
+    other = server(directory=labs.directory())
+    days = lambda: {one["key"]: one["days"] for one in json.loads(other.admin("status", "--json").stdout)["certificates"]}
+    before = days()
+    program.domain_certificate(other.directory, "tls", "sip:example.com", "DNS:example.com", until=7 * 86400 + 3600)
+    assert days() == before
+    assert other.admin("reload").returncode == 0
+    assert days() == before | {"tls.certificate": 7}
+    assert "event=certificate_ends key=tls.certificate file=tls.crt days=7" in other.process.log
+
+
+def test_an_account_file_made_while_a_lab_runs_names_its_port(server, tmp_path):
+    """The ports of a lab are not those of its configuration."""
+    other = server()
+    account = tmp_path / "erin.account"
+    assert other.admin("user", "add", "erin", "--account", account).returncode == 0
+    assert program.read_pairs(account)["server"] == f"tls:127.0.0.1:{other.port + 1}"
+    assert program.vouch("credential", "-a", account).returncode == 5
