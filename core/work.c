@@ -66,9 +66,15 @@ static void *worker_main(void *arg)
 	const struct worker *self = arg;
 	struct work *w = self->work;
 
-	/* On Linux the nice value is one of each thread, and 0 or a thread id names it. */
-	if (w->niceness > 0)
-		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), w->niceness);
+	/*
+	 * On Linux the nice value is one of each thread. A new one has that of the loop's thread, which started it; the
+	 * system stops at 19.
+	 */
+	if (w->niceness > 0) {
+		id_t self_id = (id_t)syscall(SYS_gettid);
+
+		setpriority(PRIO_PROCESS, self_id, getpriority(PRIO_PROCESS, self_id) + w->niceness);
+	}
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct work_job *job = take(&w->todo);

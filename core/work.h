@@ -21,7 +21,7 @@ struct work_job {
 /*
  * work_new: threads >= 1 are started by the first job. queue: how many jobs may wait for a thread; beyond that
  * work_submit returns ERR_BUSY and the request is answered 503. niceness: how far the threads step back behind the
- * loop's thread (0..19), so that RSA does not starve the network.
+ * loop's thread (0..19), whatever nice value the process was given, so that RSA does not starve the network.
  */
 struct work *work_new(struct loop *l, unsigned threads, unsigned queue, int niceness);
 

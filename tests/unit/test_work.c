@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ struct job {
 	unsigned number;
 	pid_t ran_in;
 	unsigned worker;
+	int niceness; /* of the thread that ran it */
 	bool signals_blocked, ran, done;
 	int gate;    /* run() waits for an octet from here; -1: does not wait */
 	int started; /* it says so with an octet here before; -1: it does not */
@@ -42,6 +44,7 @@ static void run(struct work_job *w, unsigned worker)
 	j->signals_blocked = sigismember(&blocked, SIGTERM) == 1 && sigismember(&blocked, SIGUSR1) == 1;
 	j->ran_in = thread_id();
 	j->worker = worker;
+	j->niceness = getpriority(PRIO_PROCESS, (id_t)j->ran_in);
 	if (j->started >= 0 && write(j->started, "s", 1) != 1)
 		return;
 	if (j->gate >= 0 && read(j->gate, &c, 1) != 1)
@@ -65,7 +68,7 @@ static void done(struct work_job *w)
 		loop_stop(loop);
 }
 
-static void begin(unsigned threads, unsigned queue)
+static void begin_nice(unsigned threads, unsigned queue, int niceness)
 {
 	memset(jobs, 0, sizeof(jobs));
 	for (unsigned i = 0; i < MANY; i++)
@@ -74,7 +77,12 @@ static void begin(unsigned threads, unsigned queue)
 	atomic_store(&run_count, 0);
 	main_thread = thread_id();
 	loop = loop_new();
-	pool = work_new(loop, threads, queue, 0);
+	pool = work_new(loop, threads, queue, niceness);
+}
+
+static void begin(unsigned threads, unsigned queue)
+{
+	begin_nice(threads, queue, 0);
 }
 
 static void finish(void)
@@ -101,6 +109,28 @@ static void in_order(void **state)
 		assert_true(jobs[i].signals_blocked && jobs[i].worker == 0);
 	}
 	finish();
+}
+
+/* Behind the loop, whatever nice value the process has: "nice -n 10" once ran the workers before the loop. */
+static void niceness(void **state)
+{
+	static const int steps[] = {0, 5, 19};
+	int own;
+
+	(void)state;
+	for (int more = 0; more <= 6; more += 6) {
+		assert_int_equal(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + more), 0);
+		own = getpriority(PRIO_PROCESS, 0);
+		for (size_t i = 0; i < COUNT(steps); i++) {
+			begin_nice(2, 4, steps[i]);
+			wanted = 1;
+			assert_int_equal(work_submit(pool, &jobs[0].job), ERR_OK);
+			loop_run(loop);
+			assert_int_equal(jobs[0].niceness, own + steps[i] < 19 ? own + steps[i] : 19);
+			assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
+			finish();
+		}
+	}
 }
 
 /* The queue is bounded: what is over is refused at once and not touched, and there is room again later. */
@@ -214,7 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_order),  cmocka_unit_test(bound),    cmocka_unit_test(several_threads),
-		cmocka_unit_test(from_done), cmocka_unit_test(draining),
+		cmocka_unit_test(from_done), cmocka_unit_test(draining), cmocka_unit_test(niceness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
