@@ -55,7 +55,7 @@ check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover
                     e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
-check_verb        = $(addprefix e2e/verb/test_,admin.py check.py deployment.py lab.py startup.py prompt.py usage.py)
+check_verb        = $(addprefix e2e/verb/test_,admin.py check.py deployment.py lab.py messages.py startup.py prompt.py usage.py)
 check_ua          = $(addprefix unit/,answer account) \
                     $(addprefix e2e/verb/test_,agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
 check_interop     = interop

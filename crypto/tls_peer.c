@@ -133,10 +133,11 @@ static enum err wrong_chain(struct tls *t, const struct cert *leaf, enum trust_v
 				now > cert_not_after(leaf) ? "the peer's certificate has expired"
 							   : "an authority's certificate above the peer's has expired");
 	case TRUST_NOT_YET:
-		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_BAD_CERT,
-				now < cert_not_before(leaf)
-					? "the peer's certificate is not valid yet"
-					: "an authority's certificate above the peer's is not valid yet");
+		return tls_fail(
+			t, MBEDTLS_SSL_ALERT_MSG_BAD_CERT,
+			now < cert_not_before(leaf)
+				? "the peer's certificate is not valid yet; is the clock right?"
+				: "an authority's certificate above the peer's is not valid yet; is the clock right?");
 	case TRUST_WEAK:
 		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT,
 				"the peer's certificate or one above it has a key or signature that is too weak");

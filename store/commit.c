@@ -1,6 +1,8 @@
 #include "store/commit.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/list.h"
 #include "core/log.h"
@@ -27,6 +29,7 @@ struct item {
 	int fd;
 	enum file_old old;
 	enum err result;
+	int cause; /* errno of the step that failed */
 };
 
 struct commit {
@@ -81,33 +84,44 @@ void commit_free(struct commit *c)
 	mem_free(c);
 }
 
+/* note: the result of a step, with its cause while it is known. */
+static void note(struct item *i, enum err e)
+{
+	i->cause = errno;
+	i->result = e;
+}
+
 /* The worker. Three passes, so that the fsync of the first file carries the data of all to the disk. */
 static void run(struct work_job *job, unsigned worker)
 {
 	struct commit *c = (struct commit *)(void *)job;
 	bool shown = false;
 	enum err e = ERR_OK;
+	int cause;
 
 	(void)worker;
 	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i))
-		i->result = file_prepare(c->dirfd, i->name, buf_slice(&i->octets), &i->fd);
+		note(i, file_prepare(c->dirfd, i->name, buf_slice(&i->octets), &i->fd));
 	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i))
 		if (i->result == ERR_OK)
-			i->result = file_settle(c->dirfd, i->name, i->fd);
+			note(i, file_settle(c->dirfd, i->name, i->fd));
 	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i)) {
 		if (i->result == ERR_OK)
-			i->result = file_show(c->dirfd, i->name, &i->old);
+			note(i, file_show(c->dirfd, i->name, &i->old));
 		shown = shown || i->result == ERR_OK;
 	}
 	if (shown)
 		e = file_sync_dir(c->dirfd);
+	cause = errno;
 	for (struct item *i = first(&c->batch); i != NULL; i = next(&c->batch, i)) {
 		if (i->result == ERR_OK && e == ERR_OK)
 			file_shown(c->dirfd, i->name, i->old);
 		else if (i->result == ERR_OK)
 			file_hide(c->dirfd, i->name, i->old);
-		if (i->result == ERR_OK)
+		if (i->result == ERR_OK) {
 			i->result = e;
+			i->cause = cause;
+		}
 	}
 }
 
@@ -153,7 +167,9 @@ static void tell(struct commit *c, struct list *batch)
 
 		c->waiting--;
 		if (i->result != ERR_OK)
-			log_line(LOG_ERROR, "event=store_failed file=%s reason=write", i->name);
+			log_line(LOG_ERROR, "event=store_failed file=%s reason=%s", i->name,
+				 log_esc(slice_str(i->result == ERR_BUSY ? err_str(i->result) : strerror(i->cause)))
+					 .text);
 		i->done(i->arg, i->result);
 		item_free(i);
 	}

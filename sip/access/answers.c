@@ -209,6 +209,14 @@ bool answer_fits(const struct auth *a, const struct sip_msg *m, enum auth_use us
 	return fits;
 }
 
+const char *answer_fault(const struct auth *a, enum auth_use use, const struct answer *x, const struct user *user,
+			 enum hash_alg alg)
+{
+	if (user != NULL)
+		return ha1_of(a, user, use, x, alg).p == a->nobody.p ? "no_hash_of_this_algorithm" : "wrong_password";
+	return slice_chr(x->d.username, '@') < x->d.username.n ? "user_is_an_address" : "unknown_user";
+}
+
 struct auth_result answer_find(const struct auth *a, const struct sip_msg *m, enum auth_use use, struct answer *out)
 {
 	struct answers found = {0};

@@ -129,6 +129,24 @@ static bool is_revoked(const struct auth *a, const struct user *user, const stru
 	return info->count <= a->floor || (r != NULL && info->count <= r->floor);
 }
 
+/* log_failed: an answer to a challenge that does not count: the administrator who is asked "why" finds it here. */
+static void log_failed(const struct answer *x, const struct flow *from, const char *reason)
+{
+	log_line(LOG_WARN, "event=chal_resp_failed user=%s peer=%s reason=%s", log_esc(x->d.username).text,
+		 peer_text(&from->remote).text, reason);
+}
+
+/* guessed: counts a wrong answer. With the last one that is allowed, the right password is refused for a while, too. */
+static void guessed(struct auth *a, const struct answer *x, const struct flow *from, struct slice key)
+{
+	int64_t now_ms = loop_now_ms(a->loop);
+
+	rate_take(a->guesses, key, now_ms);
+	if (!rate_ok(a->guesses, key, now_ms))
+		log_line(LOG_WARN, "event=guesses_spent user=%s peer=%s refused=all_answers_for_a_while",
+			 log_esc(x->d.username).text, peer_text(&from->remote).text);
+}
+
 struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use)
 {
 	const struct auth_scope scope = auth_scope(use, from);
@@ -148,6 +166,8 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	    !algorithm_is(x.d.algorithm, nonce.alg))
 		return challenge;
 	r = answer_shape(a, m, use, &x);
+	if (r.verdict == AUTH_CHALLENGE && x.d.qop.n == 0)
+		log_failed(&x, from, "no_qop");
 	if (r.verdict != AUTH_OK)
 		return r;
 	/*
@@ -166,17 +186,16 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	if (open) {
 		user = anonymous ? NULL : answer_user(a, &x);
 		fits = answer_fits(a, m, use, &x, user, nonce.alg) && (user != NULL || anonymous);
-		if (!fits)
-			rate_take(a->guesses, buf_slice(&key), loop_now_ms(a->loop));
+		if (!fits) {
+			log_failed(&x, from, answer_fault(a, use, &x, user, nonce.alg));
+			guessed(a, &x, from, buf_slice(&key));
+		}
 	}
 	buf_free(&key);
 	if (!open)
 		return (struct auth_result){.verdict = AUTH_BUSY};
-	if (!fits) {
-		log_line(LOG_WARN, "event=chal_resp_failed user=%s peer=%s", log_esc(x.d.username).text,
-			 peer_text(&from->remote).text);
+	if (!fits)
 		return challenge;
-	}
 	if (!nonce.fresh || is_revoked(a, user, &nonce))
 		return stale;
 	/* The last question, because it uses up the nonce count, or, without one, the nonce. */

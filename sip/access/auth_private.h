@@ -52,11 +52,14 @@ struct answer {
 /*
  * answers.c. answer_find: AUTH_OK: *out is the one that counts, its nonce not yet looked at. answer_shape: is it made
  * for a challenge of ours, and for this request? AUTH_OK, AUTH_CHALLENGE, AUTH_BAD. answer_user: NULL: unknown, which
- * must not show. answer_fits: does the response fit the hashes of user, or, when he is NULL, of nobody?
+ * must not show. answer_fits: does the response fit the hashes of user, or, when he is NULL, of nobody? answer_fault:
+ * why not, in a word for the log; the sender is told the same in any case (G18).
  */
 struct auth_result answer_find(const struct auth *a, const struct sip_msg *m, enum auth_use use, struct answer *out);
 struct auth_result answer_shape(const struct auth *a, const struct sip_msg *m, enum auth_use use, struct answer *x);
 const struct user *answer_user(const struct auth *a, const struct answer *x);
+const char *answer_fault(const struct auth *a, enum auth_use use, const struct answer *x, const struct user *user,
+			 enum hash_alg alg);
 bool answer_fits(const struct auth *a, const struct sip_msg *m, enum auth_use use, const struct answer *x,
 		 const struct user *user, enum hash_alg alg);
 

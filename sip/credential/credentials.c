@@ -204,9 +204,13 @@ const struct credential *credentials_current(const struct credentials *all, stru
 /* tell: a change is durable. The log has one line, and the watchers are told what it means for them. */
 static void tell(struct credentials *all, const struct turn *t)
 {
+	static const char *const effects[] = {[EFFECT_CHANGED] = "published",
+					      [EFFECT_REVOKED] = "revoked",
+					      [EFFECT_REFRESHED] = "refreshed",
+					      [EFFECT_EXPIRED] = "expired"};
 	const struct credential *c = credential_find(all->d.store, slice_str(t->aor));
 
-	log_line(LOG_INFO, "event=cred_write aor=%s effect=%d", log_esc(slice_str(t->aor)).text, t->effect);
+	log_line(LOG_INFO, "event=cred_write aor=%s effect=%s", log_esc(slice_str(t->aor)).text, effects[t->effect]);
 	if (c != NULL)
 		expire_or_wait(all, c);
 	if (t->effect == EFFECT_CHANGED)

@@ -26,8 +26,10 @@ static void revoke_user(struct site *s, struct slice aor, struct asker *asker)
 {
 	enum err e = credentials_revoke(s->credentials, aor, on_revoked, asker);
 
-	if (e == ERR_NOTFOUND)
-		control_answer(asker, true, "there was nothing to revoke\n");
+	if (e == ERR_NOTFOUND && users_find(s->settings->users, aor) == NULL)
+		control_answer(asker, false, "there is no such user; \"vouch user list\" names them all\n");
+	else if (e == ERR_NOTFOUND)
+		control_answer(asker, true, "there was nothing to revoke: the user has published no certificate\n");
 	else if (e != ERR_OK)
 		control_answer(asker, false, "busy; try again\n");
 }

@@ -192,8 +192,13 @@ static enum transport_admit admit(void *arg, struct slice octets, uint32_t waite
 {
 	struct tx_layer *t = arg;
 
-	if (overload_note(&t->overload, waited_ms, loop_now_ms(t->loop)))
-		log_line(LOG_WARN, "event=overload_%s waited_ms=%u", t->overload.level > 0 ? "on" : "off", waited_ms);
+	/* What has waited for an unknown time (UINT32_MAX) may end an overload, but does not begin one. */
+	if (overload_note(&t->overload, waited_ms, loop_now_ms(t->loop))) {
+		if (t->overload.level > 0)
+			log_line(LOG_WARN, "event=overload_on waited_ms=%u", waited_ms);
+		else
+			log_line(LOG_WARN, "event=overload_off");
+	}
 	if (t->overload.level == 0 || !overload_refuses(&t->overload, overload_class(octets)))
 		return TRANSPORT_ADMIT;
 	return overload_answers(&t->overload) ? TRANSPORT_REFUSE : TRANSPORT_DROP;

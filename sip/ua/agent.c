@@ -37,9 +37,13 @@ static void no_connection(struct agent *a, const char *why)
 	unsigned last = a->target < a->targets.count ? a->target : a->targets.count - 1;
 	struct buf text = {0};
 
-	buf_addf(&text, "%s to %s:%s for %.*s%s: %s", a->spoke ? "the connection" : "no connection",
+	/* A server of plain TCP waits for a message, until it has waited long enough. */
+	bool silent = !a->spoke && a->account->proto == PROTO_TLS && strcmp(why, "closed by the peer") == 0;
+
+	buf_addf(&text, "%s to %s:%s for %.*s%s: %s%s", a->spoke ? "the connection" : "no connection",
 		 a->account->proto == PROTO_TLS ? "tls" : "tcp", peer_text(&a->targets.peers[last]).text,
-		 SLICE_ARG(a->account->domain), a->spoke ? " ended" : "", why);
+		 SLICE_ARG(a->account->domain), a->spoke ? " ended" : "", why,
+		 silent ? " without a word; is that a port for TLS?" : "");
 	call_fail_all(a, text.p);
 	buf_free(&text);
 }

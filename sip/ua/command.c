@@ -18,7 +18,9 @@ int command_refused(const struct command *c, const char *what, const struct sip_
 		const char *hint;
 	} hints[] = {
 		{401, "; is the password in the account file right?"},
-		{404, "; the server does not serve that domain or address"},
+		{404,
+		 "; the server does not serve that domain or address, or finds no address of the domain (its log says "
+		 "which)"},
 		{423, "; the certificate is valid for too short a time for this server"},
 		{437, "; the server does not take this certificate"},
 		{503, "; try again later"},

@@ -51,6 +51,9 @@ static void judge(struct fetcher *f, struct tx *tx, bool proven)
 	/* First, because verdicts come in any order: one that is older than an accepted one must not count. */
 	if (!subscriber_accept(f->subscriber, tx))
 		return;
+	if (f->troubled)
+		usage_say(f->c.usage, 0, "subscribed again");
+	f->troubled = false;
 	f->vouched_by = proven ? m->from.uri.host : SLICE_NONE;
 	j = f->user->judge(f, m);
 	f->vouched_by = SLICE_NONE;
@@ -119,6 +122,7 @@ static void on_trouble(void *arg, const char *why, unsigned again_s)
 {
 	struct fetcher *f = arg;
 
+	f->troubled = true;
 	if (again_s > 0)
 		usage_say(f->c.usage, 0, "%s; trying again in %u seconds", why, again_s);
 	else

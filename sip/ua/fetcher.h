@@ -39,6 +39,7 @@ struct fetcher {
 	int code;               /* exit code so far */
 	bool over;              /* the verb ends, or this round does; see fetcher_again */
 	bool stopped;           /* a signal has come */
+	bool troubled;          /* the user was told of trouble, and is told when it is over */
 	uint8_t told[HASH_MAX]; /* SHA-256 of the state that was told last; with has_told */
 	bool has_told;
 	struct slice vouched_by; /* during judge: the domain that signed m; SLICE_NONE: none */

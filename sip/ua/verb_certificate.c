@@ -84,6 +84,15 @@ static void on_expiry(void *arg)
 	withdraw(k);
 }
 
+/* tell_self_signed: why no CA stands behind it. It is the usual case, and no reason to worry (draft 9.3). */
+static void tell_self_signed(struct report *r)
+{
+	if (r->json)
+		report_bool(r, "self-signed", true);
+	else
+		report_text(r, "self-signed", S("yes, as usual: the domain vouches for it, and not a CA"));
+}
+
 /* tell: one event with what a person needs to decide whether to trust the certificate (UAC-22). */
 static void tell(struct certificate *k, const struct cert *cert, struct slice pem)
 {
@@ -98,6 +107,8 @@ static void tell(struct certificate *k, const struct cert *cert, struct slice pe
 	report_time(&r, "valid-until", cert_not_after(cert));
 	report_text(&r, "vouched-by", k->f.vouched_by);
 	report_bool(&r, "ca-validated", t == TRUST_OK); /* SEC-14: told, and decides nothing */
+	if (t != TRUST_OK && cert_is_self_signed(cert))
+		tell_self_signed(&r);
 	if (k->f.c.out != NULL)
 		report_text(&r, "file", slice_str(k->f.c.out));
 	else

@@ -102,6 +102,10 @@ static bool read_key(struct publisher *p, struct key **key, struct buf *why)
 	return e == ERR_OK;
 }
 
+/* What "openssl req -x509" makes by itself is a certificate of an authority. */
+static const char authority_hint[] =
+	"; make it with \"openssl req -x509 -addext basicConstraints=critical,CA:FALSE ...\"";
+
 /* is_fit: the checks of the server (draft 7.10), so that the user is told before a key is sent. */
 static bool is_fit(struct publisher *p, struct key *key, struct buf *why)
 {
@@ -123,7 +127,8 @@ static bool is_fit(struct publisher *p, struct key *key, struct buf *why)
 	if (!user_cert_names(cert, buf_slice(&aor), false))
 		buf_addf(why, "%s does not name %s in its subjectAltName (a URI)", named, p->c.account.aor);
 	else if (fault != USER_CERT_FINE)
-		buf_addf(why, "%s: %s", named, user_cert_str(fault));
+		buf_addf(why, "%s: %s%s", named, user_cert_str(fault),
+			 fault == USER_CERT_AUTHORITY ? authority_hint : "");
 	else if (key != NULL && !slice_eq(buf_slice(&spki), cert_spki(cert)))
 		buf_addf(why, "%s does not belong to %s", p->c.key, named);
 out:
@@ -201,8 +206,11 @@ static void report_success(struct publisher *p, const struct sip_msg *response)
 		report_time(&r, "valid-until", p->not_after);
 		report_text(&r, "key",
 			    p->key.n == 0        ? S("not published")
-			    : p->c.phrase.n == 0 ? S("published as it is; the server can read it")
+			    : p->c.phrase.n == 0 ? S("published as it is; the server can read it: --passphrase-file "
+						     "FILE encrypts it")
 						 : S("published, encrypted with the pass phrase"));
+		if (p->c.fresh && !p->c.json)
+			report_text(&r, "copy", S("the key is nowhere else; \"vouch credential\" fetches it"));
 		/*
 		 * EPA-05: a server that grants less than the certificate lives has to be asked again; the user is told.
 		 */

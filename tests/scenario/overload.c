@@ -1,5 +1,8 @@
 #include "tests/test.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "sip/transaction/overload.h"
 #include "tests/scenario/tx_world.h"
 
@@ -98,15 +101,39 @@ static void it_is_over_when_the_queue_is_empty(void **state)
 	assert_int_equal(ask_once(w, "MESSAGE", "", NULL), 0);
 }
 
+/* The log told of a wait of 4294967295 ms, which stands for an unknown one. */
+static void its_end_is_told_without_a_wait(void **state)
+{
+	struct world *w = *state;
+	struct buf log = {0};
+	int ends[2], saved;
+	ssize_t n;
+
+	overwhelm(w);
+	fake_waited(w->transport, UINT32_MAX);
+	fake_advance(w->loop, 10000);
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	saved = dup(STDERR_FILENO);
+	dup2(ends[1], STDERR_FILENO);
+	ask_once(w, "MESSAGE", "", NULL);
+	dup2(saved, STDERR_FILENO);
+	while ((n = read(ends[0], buf_reserve(&log, 4096), 4096)) > 0)
+		buf_commit(&log, (size_t)n);
+	assert_true(slice_find(buf_slice(&log), S("event=overload_off\n"), 0) < log.n);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	buf_free(&log);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(new_work_is_503_and_known_work_is_not),
-		T(a_proxy_is_not_told_to_stay_away),
-		T(retransmissions_are_answered_as_before),
-		T(it_is_over_when_the_queue_is_empty),
+		T(new_work_is_503_and_known_work_is_not),  T(a_proxy_is_not_told_to_stay_away),
+		T(retransmissions_are_answered_as_before), T(it_is_over_when_the_queue_is_empty),
+		T(its_end_is_told_without_a_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
