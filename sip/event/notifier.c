@@ -146,3 +146,16 @@ unsigned notifier_count(const struct notifier *n, enum package p)
 {
 	return n->subs.counts[p];
 }
+
+void notifier_each(const struct notifier *n, notifier_watch_fn fn, void *arg)
+{
+	for (struct map_node *node = map_first(&n->subs.by_id); node != NULL; node = map_next(&n->subs.by_id, node)) {
+		const struct sub *s = MAP_ENTRY(node, struct sub, by_id);
+
+		fn(arg, &(struct notifier_watch){.package = s->package,
+						 .aor = slice_str(s->aor),
+						 .watcher = slice_str(s->dialog.remote),
+						 .peer = &s->flow.remote,
+						 .left_s = sub_left_s(s)});
+	}
+}

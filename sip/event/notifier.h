@@ -100,4 +100,15 @@ void notifier_flow_closed(struct notifier *n, uint64_t flow_id);
 /* notifier_count: subscriptions of this package. */
 unsigned notifier_count(const struct notifier *n, enum package p);
 
+/* notifier_each: who watches what: calls fn for each subscription, in no order. Everything is valid during the call. */
+struct notifier_watch {
+	enum package package;
+	struct slice aor;
+	struct slice watcher;    /* From of the SUBSCRIBE, with its tag */
+	const struct peer *peer; /* where the latest SUBSCRIBE came from; family 0: not known any more */
+	int64_t left_s;          /* seconds until it ends */
+};
+typedef void (*notifier_watch_fn)(void *arg, const struct notifier_watch *w);
+void notifier_each(const struct notifier *n, notifier_watch_fn fn, void *arg);
+
 #endif

@@ -36,6 +36,17 @@ static void revoke_user(struct site *s, struct slice aor, struct asker *asker)
 
 /* --- commands --- */
 
+/* has_word: is it one of the words of text, which have one blank between them? */
+static bool has_word(struct slice text, struct slice word)
+{
+	struct slice one;
+
+	while (slice_cut(text, ' ', &one, &text))
+		if (slice_eq(one, word))
+			return true;
+	return slice_eq(text, word);
+}
+
 static void on_command(void *arg, struct asker *asker, struct slice line)
 {
 	struct operate *o = arg;
@@ -49,7 +60,7 @@ static void on_command(void *arg, struct asker *asker, struct slice line)
 		return;
 	}
 	if (slice_eq(verb, S("status"))) {
-		status_write(o->server, slice_eq(rest, S("json")), &out);
+		status_write(o->server, has_word(rest, S("json")), has_word(rest, S("subscriptions")), &out);
 	} else if (slice_eq(verb, S("reached"))) {
 		config_reached(&o->site->settings->config, &out);
 	} else if (slice_eq(verb, S("reload"))) {

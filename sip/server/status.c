@@ -134,7 +134,29 @@ static void list_counts(const struct site *s, bool json, struct buf *out)
 		 bindings, ids->signatures, ids->verified, ids->failed);
 }
 
-void status_write(struct serve *server, bool json, struct buf *out)
+/* From was written by a stranger. */
+static void list_watch(void *arg, const struct notifier_watch *w)
+{
+	struct listing *l = arg;
+	struct peer_text peer = w->peer->u.sa.sa_family == 0 ? (struct peer_text){"-"} : peer_text(w->peer);
+
+	if (l->json) {
+		buf_addf(l->out, "%s{\"package\":\"%s\",\"aor\":", l->first ? "" : ",", package_name(w->package));
+		report_json(l->out, w->aor);
+		buf_adds(l->out, ",\"watcher\":");
+		report_json(l->out, w->watcher);
+		buf_addf(l->out, ",\"peer\":\"%s\",\"expires_in\":%" PRId64 "}", peer.text, w->left_s);
+	} else {
+		buf_addf(l->out, "  %s  ", package_name(w->package));
+		report_plain(l->out, w->aor);
+		buf_adds(l->out, "  ");
+		report_plain(l->out, w->watcher);
+		buf_addf(l->out, "  %s  %" PRId64 " s\n", peer.text, w->left_s);
+	}
+	l->first = false;
+}
+
+void status_write(struct serve *server, bool json, bool subscriptions, struct buf *out)
 {
 	const struct site *s = serve_site(server);
 	struct listing l = {.site = s, .out = out, .json = json, .first = true};
@@ -146,6 +168,11 @@ void status_write(struct serve *server, bool json, struct buf *out)
 	buf_adds(out, json ? "],\"contacts\":[" : "contacts\n");
 	l.first = true;
 	bindings_each(registrar_bindings(s->registrar), list_binding, &l);
+	if (subscriptions) {
+		buf_adds(out, json ? "],\"subscriptions\":[" : "subscriptions\n");
+		l.first = true;
+		notifier_each(s->notifier, list_watch, &l);
+	}
 	if (json)
 		buf_adds(out, "]}\n");
 }

@@ -6,8 +6,8 @@
 /*
  * status_write: appends what the running server has: version, start, listeners, certificates with the days that they
  * have left, counts, credentials (fingerprints only, DEP-08) and registered Contacts. The text is for people and may
- * change; json: one object, for programs.
+ * change; json: one object, for programs. subscriptions: also who watches what, which may be long.
  */
-void status_write(struct serve *s, bool json, struct buf *out);
+void status_write(struct serve *s, bool json, bool subscriptions, struct buf *out);
 
 #endif

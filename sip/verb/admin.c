@@ -76,7 +76,10 @@ static int run_status(const struct usage *u, int argc, char **argv)
 
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
-	return ask(&a, a.json ? "status json" : "status");
+	return ask(&a, a.json && a.subscriptions ? "status json subscriptions"
+		       : a.json                  ? "status json"
+		       : a.subscriptions         ? "status subscriptions"
+						 : "status");
 }
 
 static int run_reload(const struct usage *u, int argc, char **argv)
@@ -110,7 +113,10 @@ static int run_revoke(const struct usage *u, int argc, char **argv)
 }
 
 static const struct usage_option status_options[] = {
-	ADMIN_FILE, ADMIN_FLAG("json", json, "print one JSON object"), {0}};
+	ADMIN_FILE,
+	ADMIN_FLAG("json", json, "print one JSON object"),
+	ADMIN_FLAG("subscriptions", subscriptions, "also who watches what, from where, for how long"),
+	{0}};
 static const struct usage_option file_option[] = {ADMIN_FILE, {0}};
 
 const struct usage verb_status = {

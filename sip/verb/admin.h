@@ -11,7 +11,7 @@ struct admin {
 	const char *file;    /* of the configuration */
 	const char *account; /* file to write; NULL: none */
 	bool account_made;
-	bool json;
+	bool json, subscriptions;
 	const char *words[USAGE_WORDS];
 	struct config config;
 };

@@ -324,7 +324,7 @@ def test_status_tells_of_the_server_itself(labs, server):
     for one in shown.values():
         made = x509.load_pem_x509_certificate((other.directory / one["file"]).read_bytes())
         assert one["ends"] == certs.lifetime(made)[1].timestamp()
-        assert one["days"] == (one["ends"] - time.time()) // 86400
+        assert abs(one["days"] - (one["ends"] - time.time()) / 86400) <= 1
     text = other.admin("status").stdout
     assert f"version {found['version']}\n" in text and f"  tls 127.0.0.1:{other.port + 1}\n" in text
     assert re.search(r"^  tls.certificate tls.crt ends \w+, \d\d \w+ \d+ [0-9:]+ GMT, in \d+ days$", text, re.M)
@@ -333,12 +333,13 @@ def test_status_tells_of_the_server_itself(labs, server):
 def test_status_has_the_certificates_of_the_last_reload(labs, server):
     """What lies on the disk is not what is shown to peers, until then; and a reload warns, too."""
     other = server(directory=labs.directory())
-    days = lambda: {one["key"]: one["days"] for one in json.loads(other.admin("status", "--json").stdout)["certificates"]}
-    before = days()
+    ends = lambda: {one["key"]: one["ends"] for one in json.loads(other.admin("status", "--json").stdout)["certificates"]}
+    before = ends()
     program.domain_certificate(other.directory, "tls", "sip:example.com", "DNS:example.com", until=7 * 86400 + 3600)
-    assert days() == before
+    assert ends() == before
     assert other.admin("reload").returncode == 0
-    assert days() == before | {"tls.certificate": 7}
+    assert 7 * 86400 < ends().pop("tls.certificate") - time.time() <= 7 * 86400 + 3600
+    assert ends() == before | {"tls.certificate": ends()["tls.certificate"]}
     assert "event=certificate_ends key=tls.certificate file=tls.crt days=7" in other.process.log
 
 
@@ -349,3 +350,25 @@ def test_an_account_file_made_while_a_lab_runs_names_its_port(server, tmp_path):
     assert other.admin("user", "add", "erin", "--account", account).returncode == 0
     assert program.read_pairs(account)["server"] == f"tls:127.0.0.1:{other.port + 1}"
     assert program.vouch("credential", "-a", account).returncode == 5
+
+
+def test_status_says_who_watches_what(server, net):
+    other = server()
+    user = other.user()
+    owner, watcher = other.agent(net, user), other.agent(net, transport="tcp")
+    watcher.subscribe(user.aor, expires=600)
+    owner.publish(*certs.pair(user.aor))
+    owner.subscribe(event="credential", expires=900)
+    assert "subscriptions" not in json.loads(other.admin("status", "--json").stdout)
+    found = json.loads(other.admin("status", "--json", "--subscriptions").stdout)["subscriptions"]
+    found = {one["package"]: one for one in found}
+    assert set(found) == {"certificate", "credential"}
+    for package, agent, seconds in (("certificate", watcher, 600), ("credential", owner, 900)):
+        one = found[package]
+        assert one["aor"] == user.aor and f":{agent.user}@" in one["watcher"]
+        assert one["peer"] == "%s:%d" % agent.peer.sock.getsockname()[:2]
+        assert seconds - 60 < one["expires_in"] <= seconds
+    text = other.admin("status", "--subscriptions").stdout
+    assert re.search(rf"^  certificate  {user.aor}  .*{watcher.aor}.*  127.0.0.1:\d+  \d+ s$", text, re.M)
+    watcher.subscribe("sip:carol@example.com", expires=0)
+    assert len(json.loads(other.admin("status", "--json", "--subscriptions").stdout)["subscriptions"]) == 2
