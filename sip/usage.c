@@ -56,6 +56,12 @@ int usage_wrong(const struct usage *u, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+void usage_print(struct slice text)
+{
+	if (text.n > 0)
+		fwrite(text.p, 1, text.n, stdout);
+}
+
 int usage_written(const char *verb, int code)
 {
 	bool failed = fflush(stdout) != 0;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "core/err.h"
+#include "core/slice.h"
 
 /*
  * How a verb is used: one description, from which the command line is read, --help is written, and a wrong argument is
@@ -86,6 +86,9 @@ void usage_list(const struct usage *const *all, FILE *to);
  */
 int usage_say(const struct usage *u, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int usage_wrong(const struct usage *u, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* usage_print: writes to standard output; what cannot be written is noticed by usage_written. */
+void usage_print(struct slice text);
 
 /*
  * usage_written: the end of each verb: writes what is left of standard output. Returns code, or EXIT_LOCAL if

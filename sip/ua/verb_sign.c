@@ -204,7 +204,7 @@ static int run(struct sign *s)
 		if (!ok)
 			code = usage_say(s->c.usage, EXIT_LOCAL, "the key in %s makes no signature", s->c.key);
 		else
-			fwrite(s->out.p, 1, s->out.n, stdout);
+			usage_print(buf_slice(&s->out));
 	}
 	buf_free(&why);
 	return code;

@@ -105,7 +105,7 @@ static int run(struct verify *v)
 	if (ok) {
 		verify_steps(v);
 		(v->c.json ? print_json : print)(v, &out);
-		fwrite(out.p, 1, out.n, stdout);
+		usage_print(buf_slice(&out));
 	} else {
 		usage_say(v->c.usage, 0, "%s", why.p);
 	}

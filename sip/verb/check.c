@@ -79,7 +79,7 @@ static void tell(const struct check *k, const struct buf *dump)
 			buf_addf(&out, ", but for %u warning%s", k->warning_count, k->warning_count == 1 ? "" : "s");
 		buf_addc(&out, '\n');
 	}
-	fwrite(out.p, 1, out.n, stdout);
+	usage_print(buf_slice(&out));
 	buf_free(&out);
 }
 

@@ -318,7 +318,7 @@ static void print_list(const struct users *users, bool json)
 	users_each(users, list_user, &l);
 	if (json)
 		buf_adds(&l.out, l.out.n > 0 ? "]}\n" : "{\"users\":[]}\n");
-	fwrite(l.out.p, 1, l.out.n, stdout);
+	usage_print(buf_slice(&l.out));
 	buf_free(&l.out);
 }
 
