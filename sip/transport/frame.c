@@ -77,6 +77,13 @@ static enum frame_found measure(struct frame *f, struct slice s, size_t head, si
 	return FRAME_MESSAGE;
 }
 
+static bool is_noise(char c)
+{
+	unsigned char octet = (unsigned char)c;
+
+	return (octet < ' ' && octet != '\t') || octet >= 0x7f;
+}
+
 static enum frame_found find(struct frame *f, struct slice s, size_t max, size_t *n, uint64_t *body)
 {
 	if (f->total == 0) {
@@ -86,6 +93,12 @@ static enum frame_found find(struct frame *f, struct slice s, size_t max, size_t
 
 		if (s.n > 0 && f->scanned == 0 && (s.p[0] == '\r' || s.p[0] == '\n'))
 			return blanks(s, n);
+		/* No message begins so, but a TLS handshake does: its client need not wait for a time limit to be told.
+		 */
+		if (s.n > 0 && f->scanned == 0 && is_noise(s.p[0])) {
+			*n = 0;
+			return FRAME_BAD;
+		}
 		end = slice_find(s, S("\r\n\r\n"), from);
 		/* A head that is too long is refused, whether its end is there already or not. */
 		*n = 0;

@@ -138,6 +138,19 @@ static void between_messages(void **state)
 	same_however_cut(S(""), MAX, "+0");
 }
 
+/* The first octet of a TLS record, of other protocols, and of nothing at all: nobody waits for the rest of a head. */
+static void no_message_begins_so(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		char octet = (char)c;
+		bool begins = c == '\t' || c == '\r' || c == '\n' || (c >= ' ' && c < 0x7f);
+
+		same_however_cut(slice_of(&octet, 1), MAX, !begins ? "X0." : c == '\n' ? "B1.+0" : "+1");
+	}
+	same_however_cut(S(HEAD "l: 0\r\n\r\n\x16\x03\x01"), MAX, "M53" HEAD "l: 0\r\n\r\n.X0.");
+}
+
 /* ends_at_a_head: a head with these lines is the last thing that is read. found: the letter for why (take_one). */
 static void ends_at_a_head(const char *lines, char found)
 {
@@ -305,8 +318,13 @@ static void scanned_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages),       cmocka_unit_test(between_messages), cmocka_unit_test(bad_lengths),
-		cmocka_unit_test(lone_line_ends), cmocka_unit_test(large_bodies),     cmocka_unit_test(long_heads),
+		cmocka_unit_test(messages),
+		cmocka_unit_test(between_messages),
+		cmocka_unit_test(no_message_begins_so),
+		cmocka_unit_test(bad_lengths),
+		cmocka_unit_test(lone_line_ends),
+		cmocka_unit_test(large_bodies),
+		cmocka_unit_test(long_heads),
 		cmocka_unit_test(scanned_once),
 	};
 

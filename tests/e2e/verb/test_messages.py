@@ -133,7 +133,7 @@ def events(server, name):
 
 def test_changes_of_a_credential_by_name(server, net):
     """Numbers are for programs."""
-    other = server("log.level=info")
+    other = server("log.level=info", "credential.empty-publish=hybrid")
     user = other.user()
     owner = other.agent(net, user)
     pair = certs.pair(user.aor)
