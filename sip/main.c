@@ -12,9 +12,25 @@
  */
 
 static const struct usage *const uses[] = {
-	&verb_lab,      &verb_serve,      &verb_init,        &verb_check,      &verb_user_add, &verb_user_passwd,
-	&verb_user_del, &verb_user_list,  &verb_user_import, &verb_status,     &verb_reload,   &verb_revoke_user,
-	&verb_publish,  &verb_credential, &verb_certificate, &verb_revoke_own, &verb_verify,   &verb_sign,
+	&verb_lab,
+	&verb_serve,
+	&verb_init,
+	&verb_check,
+	&verb_user_add,
+	&verb_user_passwd,
+	&verb_user_del,
+	&verb_user_list,
+	&verb_user_import,
+	&verb_status,
+	&verb_reload,
+	&verb_revoke_user,
+	&verb_credential_create,
+	&verb_publish,
+	&verb_credential,
+	&verb_certificate,
+	&verb_revoke_own,
+	&verb_verify,
+	&verb_sign,
 	NULL,
 };
 

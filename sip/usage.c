@@ -135,25 +135,36 @@ static bool is_of(const struct usage *u, const char *verb)
 	return strncmp(u->verb, verb, n) == 0 && (u->verb[n] == '\0' || u->verb[n] == ' ');
 }
 
-bool usage_help(const struct usage *const *all, const char *verb, FILE *to)
+/* help_all: whole: for uses of exactly this name; otherwise for those that begin with it. Returns how many there are.
+ */
+static unsigned help_all(const struct usage *const *all, const char *verb, bool whole, FILE *to)
 {
-	bool found = false;
+	unsigned found = 0;
 
 	for (; *all != NULL; all++) {
-		if (!is_of(*all, verb))
+		if (!is_of(*all, verb) || (whole && strcmp((*all)->verb, verb) != 0))
 			continue;
-		if (found)
+		if (found++ > 0)
 			fputc('\n', to);
 		help(*all, to);
-		found = true;
 	}
 	return found;
+}
+
+bool usage_help(const struct usage *const *all, const char *verb, FILE *to)
+{
+	if (help_all(all, verb, true, to) == 0)
+		return help_all(all, verb, false, to) > 0;
+	for (; *all != NULL; all++)
+		if (is_of(*all, verb) && strcmp((*all)->verb, verb) != 0)
+			fprintf(to, "See also: vouch %s --help\n", (*all)->verb);
+	return true;
 }
 
 void usage_list(const struct usage *const *all, FILE *to)
 {
 	for (; *all != NULL; all++)
-		fprintf(to, "  %-14s%s\n", (*all)->verb, (*all)->purpose);
+		fprintf(to, "  %-19s%s\n", (*all)->verb, (*all)->purpose);
 }
 
 static bool asks_help(const char *arg)

@@ -74,7 +74,7 @@ const struct usage *usage_find(const struct usage *const *all, int *argc, char *
  */
 MUST_USE bool usage_read(const struct usage *u, int argc, char **argv, void *into, const char **words, int *code);
 
-/* usage_help: writes the help for all uses of a verb, "user" or "user add". false: there is no such verb. */
+/* usage_help: writes the help for a verb, or for all that begin with the word "user". false: there is no such verb. */
 bool usage_help(const struct usage *const *all, const char *verb, FILE *to);
 
 /* usage_list: writes a line for each use. */

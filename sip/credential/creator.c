@@ -73,9 +73,10 @@ static void done(struct work_job *job)
 	mem_free(m);
 }
 
-enum err creator_start(struct credentials *all, struct slice aor)
+enum err creator_start(struct credentials *all, struct slice aor, commit_fn told, void *arg)
 {
 	struct making *m = mem_alloc(sizeof(*m));
+	struct turn *t;
 	enum err e;
 
 	*m = (struct making){.job = {.run = run, .done = done},
@@ -85,7 +86,9 @@ enum err creator_start(struct credentials *all, struct slice aor)
 	e = work_submit(all->d.work, &m->job);
 	/* done comes in a later turn of the loop, so the turn may begin behind work_submit. */
 	if (e == ERR_OK) {
-		turn_begin(all, aor, EFFECT_CHANGED);
+		t = turn_begin(all, aor, EFFECT_CHANGED);
+		t->done = told;
+		t->arg = arg;
 		return ERR_OK;
 	}
 	mem_free(m->aor);

@@ -110,9 +110,9 @@ void publish_run(struct credentials *all, struct tx *tx, struct slice aor, bool 
 /* --- creator.c --- */
 
 /*
- * creator_start: makes a credential for a free AOR in a worker, then writes it. ERR_BUSY: the queue is full, no turn
- * begins.
+ * creator_start: makes a credential for a free AOR in a worker, then writes it. done: called at the end of the turn;
+ * NULL: nobody. ERR_BUSY: the queue is full, no turn begins.
  */
-MUST_USE enum err creator_start(struct credentials *all, struct slice aor);
+MUST_USE enum err creator_start(struct credentials *all, struct slice aor, commit_fn done, void *arg);
 
 #endif

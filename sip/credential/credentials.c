@@ -62,7 +62,7 @@ static void expire_or_wait(void *arg, const struct credential *c)
 		return;
 	}
 	if (is_due(all, c)) {
-		bool started = creator_start(all, slice_str(c->aor)) == ERR_OK;
+		bool started = creator_start(all, slice_str(c->aor), NULL, NULL) == ERR_OK;
 
 		/* Success leads here again (tell). For a failure the timer is the only one to try again. */
 		look_at(all, now + (started ? REMAKE_S : 60));
@@ -248,6 +248,17 @@ static enum err withdraw(struct credentials *all, struct slice aor, enum effect 
 	t->done = done;
 	t->arg = arg;
 	return turn_write(t, &change);
+}
+
+enum err credentials_create(struct credentials *all, struct slice aor, commit_fn done, void *arg)
+{
+	uint32_t style = all->d.access.settings->config.credential_style;
+
+	if (style != STYLE_ANY && style != STYLE_3)
+		return ERR_UNSUPPORTED;
+	if (credentials_current(all, aor) != NULL)
+		return ERR_EXISTS;
+	return turn_find(all, aor) != NULL ? ERR_BUSY : creator_start(all, aor, done, arg);
 }
 
 enum err credentials_revoke(struct credentials *all, struct slice aor, commit_fn done, void *arg)

@@ -52,4 +52,12 @@ void credentials_gone(struct credentials *c, struct slice aor);
  */
 MUST_USE enum err credentials_revoke(struct credentials *c, struct slice aor, commit_fn done, void *arg);
 
+/*
+ * credentials_create: makes a certificate and a key for a user, as the administrator wishes; the server knows the key
+ * (style 3). done(arg, err) is called when both are durable, or that has failed. ERR_EXISTS: there is a credential.
+ * ERR_UNSUPPORTED: credential.style does not allow it. ERR_BUSY: a change of it is under way, or too much is to be
+ * done. done is not called on an error here.
+ */
+MUST_USE enum err credentials_create(struct credentials *c, struct slice aor, commit_fn done, void *arg);
+
 #endif

@@ -148,7 +148,7 @@ static void source_subscribed(void *arg, enum package p, struct slice aor)
 	if (p != PACKAGE_CREDENTIAL || !all->d.access.settings->config.credential_create ||
 	    turn_find(all, aor) != NULL || credential_find(all->d.store, aor) != NULL)
 		return;
-	e = creator_start(all, aor);
+	e = creator_start(all, aor, NULL, NULL);
 	if (e != ERR_OK)
 		log_line(LOG_WARN, "event=cred_not_made aor=%s reason=%s", log_esc(aor).text,
 			 log_esc(slice_str(err_str(e))).text);

@@ -18,7 +18,8 @@ _vouch() {
 	verb=${COMP_WORDS[first]}
 	if [ "$COMP_CWORD" = "$first" ]; then
 		words="$(printf '%s\n' "$verbs" | sed 's/ .*//' | uniq) help version"
-	elif [ "$COMP_CWORD" = $((first + 1)) ] && printf '%s\n' "$verbs" | grep -q "^$verb "; then
+	elif [ "$COMP_CWORD" = $((first + 1)) ] && [ "${word#-}" = "$word" ] &&
+		printf '%s\n' "$verbs" | grep -q "^$verb "; then
 		words=$(printf '%s\n' "$verbs" | sed -n "s/^$verb //p")
 	elif [ "$first" = 2 ]; then
 		words=

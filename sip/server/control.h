@@ -6,8 +6,8 @@
 
 /*
  * The control socket: "control" in the folder of the store, whose mode 0700 lets only its owner in. A connection asks
- * one line, "status" (behind it "json" or "subscriptions", or both), "reached", "reload", "users" or "revoke AOR", and
- * gets a line "ok" or "error" and text behind it. Then it is closed.
+ * one line, "status" (behind it "json" or "subscriptions", or both), "reached", "reload", "users", "create AOR" or
+ * "revoke AOR", and gets a line "ok" or "error" and text behind it. Then it is closed.
  */
 struct control;
 

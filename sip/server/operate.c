@@ -8,6 +8,8 @@
 
 /* The commands of the control socket. */
 
+#define NO_USER "there is no such user; \"vouch user list\" names them all\n"
+
 struct operate {
 	struct serve *server;
 	struct site *site;
@@ -27,11 +29,44 @@ static void revoke_user(struct site *s, struct slice aor, struct asker *asker)
 	enum err e = credentials_revoke(s->credentials, aor, on_revoked, asker);
 
 	if (e == ERR_NOTFOUND && users_find(s->settings->users, aor) == NULL)
-		control_answer(asker, false, "there is no such user; \"vouch user list\" names them all\n");
+		control_answer(asker, false, NO_USER);
 	else if (e == ERR_NOTFOUND)
 		control_answer(asker, true, "there was nothing to revoke: the user has published no certificate\n");
 	else if (e != ERR_OK)
 		control_answer(asker, false, "busy; try again\n");
+}
+
+/* --- create --- */
+
+static void on_created(void *arg, enum err e)
+{
+	control_answer(arg, e == ERR_OK,
+		       e == ERR_OK ? "made; \"vouch credential\" fetches it\n" : "it could not be stored\n");
+}
+
+/* create_for: the answer follows when certificate and key are durable. */
+static void create_for(struct site *s, struct slice aor, struct asker *asker)
+{
+	enum err e = users_find(s->settings->users, aor) == NULL
+			     ? ERR_NOTFOUND
+			     : credentials_create(s->credentials, aor, on_created, asker);
+
+	switch (e) {
+	case ERR_OK:
+		break;
+	case ERR_NOTFOUND:
+		control_answer(asker, false, NO_USER);
+		break;
+	case ERR_EXISTS:
+		control_answer(asker, false, "the user has a certificate; \"vouch revoke\" takes it back first\n");
+		break;
+	case ERR_UNSUPPORTED:
+		control_answer(asker, false,
+			       "credential.style allows no key that the server knows; expected 3 or any\n");
+		break;
+	default:
+		control_answer(asker, false, "busy; try again\n");
+	}
 }
 
 /* --- commands --- */
@@ -57,6 +92,10 @@ static void on_command(void *arg, struct asker *asker, struct slice line)
 	slice_cut(line, ' ', &verb, &rest);
 	if (slice_eq(verb, S("revoke"))) {
 		revoke_user(o->site, rest, asker);
+		return;
+	}
+	if (slice_eq(verb, S("create"))) {
+		create_for(o->site, rest, asker);
 		return;
 	}
 	if (slice_eq(verb, S("status"))) {

@@ -7,7 +7,8 @@
 #include "sip/verb/verbs.h"
 
 /*
- * What the verbs of an administrator share, and those that ask the running server: status, revoke, reload. They read
+ * What the verbs of an administrator share, and those that ask the running server: status, revoke, reload,
+ * credential create. They read
  * the configuration for the place of the control socket.
  */
 
@@ -92,7 +93,8 @@ static int run_reload(const struct usage *u, int argc, char **argv)
 	return ask(&a, "reload");
 }
 
-static int run_revoke(const struct usage *u, int argc, char **argv)
+/* ask_about: the same, about the AOR that the word names. */
+static int ask_about(const struct usage *u, int argc, char **argv, const char *what)
 {
 	struct buf aor = {0}, line = {0};
 	struct admin a;
@@ -104,12 +106,22 @@ static int run_revoke(const struct usage *u, int argc, char **argv)
 		code = usage_say(u, EXIT_REFUSED, "%s is no address of %s", a.words[0], a.config.domain);
 		config_free(&a.config);
 	} else {
-		buf_addf(&line, "revoke %s", aor.p);
+		buf_addf(&line, "%s %s", what, aor.p);
 		code = ask(&a, line.p);
 	}
 	buf_free(&aor);
 	buf_free(&line);
 	return code;
+}
+
+static int run_revoke(const struct usage *u, int argc, char **argv)
+{
+	return ask_about(u, argc, argv, "revoke");
+}
+
+static int run_create(const struct usage *u, int argc, char **argv)
+{
+	return ask_about(u, argc, argv, "create");
 }
 
 static const struct usage_option status_options[] = {
@@ -143,4 +155,13 @@ const struct usage verb_revoke_user = {
 	.words = {"AOR"},
 	.chosen_by = 'c',
 	.example = "vouch revoke sip:bob@example.com -c site/vouch.conf",
+};
+
+const struct usage verb_credential_create = {
+	.verb = "credential create",
+	.purpose = "make a certificate and key for a user, as administrator",
+	.run = run_create,
+	.options = file_option,
+	.words = {"AOR"},
+	.example = "vouch credential create bob -c site/vouch.conf",
 };

@@ -7,7 +7,7 @@
 extern const struct usage verb_lab, verb_serve, verb_init;
 
 /* The verbs of the administrator. */
-extern const struct usage verb_check, verb_status, verb_reload, verb_revoke_user;
+extern const struct usage verb_check, verb_status, verb_reload, verb_revoke_user, verb_credential_create;
 extern const struct usage verb_user_add, verb_user_passwd, verb_user_del, verb_user_list, verb_user_import;
 
 #endif

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from peer import certs, digest
 from peer import lab as program
-from peer.sipclient import Agent, StreamPeer, tls_connect, tls_context
+from peer.sipclient import Agent, StreamPeer, certificate_of, tls_connect, tls_context
 
 USAGE, LOCAL = 2, 3
 
@@ -372,3 +372,34 @@ def test_status_says_who_watches_what(server, net):
     assert re.search(rf"^  certificate  {user.aor}  .*{watcher.aor}.*  127.0.0.1:\d+  \d+ s$", text, re.M)
     watcher.subscribe("sip:carol@example.com", expires=0)
     assert len(json.loads(other.admin("status", "--json", "--subscriptions").stdout)["subscriptions"]) == 2
+
+
+def test_credential_create(server, net):
+    """For a user who has none: the owner fetches it, watchers are told, and what is there is never replaced."""
+    other = server()
+    user = other.user()
+    owner, watcher = other.agent(net, user), other.agent(net, transport="tcp")
+    watching = watcher.subscribe(user.aor)
+    made = other.admin("credential", "create", user.name)
+    assert (made.returncode, made.stderr) == (0, "") and "vouch credential" in made.stdout
+    certificate, key = owner.fetch_credential()
+    assert certs.sip_uris(certificate) == [user.aor]
+    assert certs.same_key(certs.load_key(key), x509.load_der_x509_certificate(certificate))
+    assert certificate_of(watching.next()) == certificate
+    again = other.admin("credential", "create", user.aor)
+    assert again.returncode == 1 and "has a certificate" in again.stderr
+    assert owner.fetch_credential() == (certificate, key)
+    assert other.admin("revoke", user.aor).returncode == 0
+    assert other.admin("credential", "create", user.aor).returncode == 0
+    assert owner.fetch_credential()[0] != certificate
+    nobody = other.admin("credential", "create", "dave")
+    assert nobody.returncode == 1 and "there is no such user" in nobody.stderr
+
+
+@pytest.mark.parametrize("style", ["1", "2"])
+def test_credential_create_needs_a_style_that_allows_it(server, net, style):
+    other = server(f"credential.style={style}")
+    refused = other.admin("credential", "create", "bob")
+    assert refused.returncode == 1 and "credential.style" in refused.stderr
+    bob = other.lab_user("bob")
+    assert other.agent(net, bob).fetch_credential() == (b"", None)

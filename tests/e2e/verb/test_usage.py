@@ -197,6 +197,7 @@ def zsh(*words):
     return [word for word in done.stdout.split() if word.startswith(words[-1])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", [bash, zsh], ids=lambda shell: shell.__name__)
 def test_completion_offers_what_help_tells(shell):
     if not shutil.which(shell.__name__):
