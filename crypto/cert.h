@@ -135,6 +135,15 @@ void trust_unref(struct trust *t); /* NULL is ignored */
 MUST_USE enum err trust_add_pem(struct trust *t, struct slice text, size_t *count);
 MUST_USE enum err trust_add_der(struct trust *t, struct slice der);
 
+/*
+ * trust_add_crl: adds every "X509 CRL" block of text (RFC 5280 5): certificates in it are TRUST_REVOKED from now on. It
+ * counts for the certificates of its issuer, if that signed it and may sign lists; otherwise these are TRUST_UNTRUSTED.
+ * A list that should have been replaced still counts: it knows too little, and not too much. ERR_SYNTAX: a malformed
+ * one. ERR_NOTFOUND: there is none. trust_crl_end: the earliest time at which one should be replaced; INT64_MAX: none.
+ */
+MUST_USE enum err trust_add_crl(struct trust *t, struct slice text);
+int64_t trust_crl_end(const struct trust *t);
+
 enum trust_verdict {
 	TRUST_OK,
 	TRUST_UNTRUSTED, /* no path to an anchor, or a bad signature in it */
@@ -143,6 +152,7 @@ enum trust_verdict {
 	TRUST_WEAK,      /* a key or hash in the path that is not taken */
 	TRUST_CHAIN_TOO_LONG,
 	TRUST_BAD_USAGE, /* an issuer that is no CA, or path length exceeded */
+	TRUST_REVOKED,   /* a list of its issuer has it, or one above it */
 };
 const char *trust_str(enum trust_verdict v);
 
@@ -152,8 +162,8 @@ const char *trust_str(enum trust_verdict v);
  * through (old labs).
  *
  * A self-signed leaf is TRUST_UNTRUSTED unless that very certificate is an anchor. CERT_CHAIN_MAX or more further
- * certificates are TRUST_CHAIN_TOO_LONG. Names and purposes are not looked at; the caller does that. No revocation
- * lists.
+ * certificates are TRUST_CHAIN_TOO_LONG. Names and purposes are not looked at; the caller does that. Revocation lists
+ * are those of trust_add_crl; none is fetched.
  */
 enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, const struct cert *const *chain,
 			       size_t n, int64_t now, bool sha1);

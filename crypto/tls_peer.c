@@ -138,6 +138,9 @@ static enum err wrong_chain(struct tls *t, const struct cert *leaf, enum trust_v
 			now < cert_not_before(leaf)
 				? "the peer's certificate is not valid yet; is the clock right?"
 				: "an authority's certificate above the peer's is not valid yet; is the clock right?");
+	case TRUST_REVOKED:
+		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED,
+				"the peer's certificate, or one above it, was revoked by its authority");
 	case TRUST_WEAK:
 		return tls_fail(t, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT,
 				"the peer's certificate or one above it has a key or signature that is too weak");

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>
 
 #include "core/mem.h"
@@ -21,6 +22,7 @@
 struct trust {
 	atomic_uint refs;
 	mbedtls_x509_crt list; /* as the library wants anchors; an empty list when count is 0 */
+	mbedtls_x509_crl crl;  /* revocation lists; only read while certificates are checked */
 	struct cert **anchors; /* the same ones in our form */
 	size_t count;
 };
@@ -31,6 +33,7 @@ struct trust *trust_new(void)
 
 	atomic_init(&t->refs, 1);
 	mbedtls_x509_crt_init(&t->list);
+	mbedtls_x509_crl_init(&t->crl);
 	return t;
 }
 
@@ -45,6 +48,7 @@ void trust_unref(struct trust *t)
 	if (t == NULL || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	mbedtls_x509_crt_free(&t->list);
+	mbedtls_x509_crl_free(&t->crl);
 	for (size_t i = 0; i < t->count; i++)
 		cert_free(t->anchors[i]);
 	mem_free(t->anchors);
@@ -120,6 +124,26 @@ enum err trust_add_pem(struct trust *t, struct slice text, size_t *count)
 	return ERR_OK;
 }
 
+enum err trust_add_crl(struct trust *t, struct slice text)
+{
+	static const char *const labels[] = {"X509 CRL", NULL};
+	struct buf der = {0};
+	const char *label;
+	size_t pos = 0, n = 0;
+	enum err e;
+
+	while ((e = pem_read(text, labels, &pos, &label, &der)) == ERR_OK) {
+		if (mbedtls_x509_crl_parse_der(&t->crl, (const unsigned char *)der.p, der.n) != 0) {
+			e = ERR_SYNTAX;
+			break;
+		}
+		buf_clear(&der);
+		n++;
+	}
+	buf_free(&der);
+	return e == ERR_NOTFOUND && n > 0 ? ERR_OK : e;
+}
+
 const char *trust_str(enum trust_verdict v)
 {
 	switch (v) {
@@ -137,6 +161,8 @@ const char *trust_str(enum trust_verdict v)
 		return "a chain of too many certificates";
 	case TRUST_BAD_USAGE:
 		return "signed by a certificate that may not sign certificates";
+	case TRUST_REVOKED:
+		return "revoked by its authority";
 	}
 	return "unknown";
 }
@@ -154,6 +180,17 @@ static int64_t library_time(const mbedtls_x509_time *t)
 	return cert_civil_s(t->year, t->mon, t->day, t->hour, t->min, t->sec);
 }
 
+int64_t trust_crl_end(const struct trust *t)
+{
+	int64_t end = INT64_MAX;
+
+	/* A list without nextUpdate has the year 0. */
+	for (const mbedtls_x509_crl *l = &t->crl; l != NULL && l->version != 0; l = l->next)
+		if (l->next_update.year != 0 && library_time(&l->next_update) < end)
+			end = library_time(&l->next_update);
+	return end;
+}
+
 /*
  * judge_one: called for each certificate of the path. The library compares dates with the clock of the system; its
  * result is dropped, and the dates are compared with our now.
@@ -163,6 +200,7 @@ static int judge_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 	struct walk *w = arg;
 
 	*flags &= ~(uint32_t)(MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE);
+	*flags &= ~(uint32_t)(MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE); /* see trust_add_crl */
 	w->expired |= w->now > library_time(&crt->valid_to);
 	w->not_yet |= w->now < library_time(&crt->valid_from);
 	if (depth > w->deepest)
@@ -213,6 +251,8 @@ static enum trust_verdict verdict_of(const struct walk *w, uint32_t flags)
 {
 	if (w->deepest >= CERT_CHAIN_MAX)
 		return TRUST_CHAIN_TOO_LONG;
+	if ((flags & MBEDTLS_X509_BADCERT_REVOKED) != 0)
+		return TRUST_REVOKED;
 	if ((flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) != 0)
 		return TRUST_WEAK;
 	if (flags != 0)
@@ -261,6 +301,7 @@ enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, c
 	struct walk w = {.now = now};
 	enum trust_verdict v;
 	mbedtls_x509_crt list, *anchors;
+	mbedtls_x509_crl *crl;
 	uint32_t flags = 0;
 	int rc;
 
@@ -276,11 +317,12 @@ enum trust_verdict trust_check(const struct trust *t, const struct cert *leaf, c
 		return TRUST_UNTRUSTED;
 	}
 	/*
-	 * The anchors are only read, and RSA keys in them are locked by the library. The cast takes off const for its
-	 * sake.
+	 * Anchors and lists are only read, and RSA keys in them are locked by the library. The casts take off const
+	 * for its sake.
 	 */
 	anchors = t->count == 0 ? NULL : (mbedtls_x509_crt *)(uintptr_t)&t->list;
-	rc = mbedtls_x509_crt_verify_with_profile(&list, anchors, NULL, &profile, NULL, &flags, judge_one, &w);
+	crl = t->crl.version == 0 ? NULL : (mbedtls_x509_crl *)(uintptr_t)&t->crl;
+	rc = mbedtls_x509_crt_verify_with_profile(&list, anchors, crl, &profile, NULL, &flags, judge_one, &w);
 	mbedtls_x509_crt_free(&list);
 	if (rc != 0 && rc != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
 		return TRUST_UNTRUSTED;

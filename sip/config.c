@@ -64,6 +64,7 @@ NUMBER("server", "workers", workers, "0", 0, 64, RESTART, "threads for RSA and T
 CHOICE("server", "profile", profile, "both", "both|draft06|rfc6072", NOW, "whose defaults hold where the two differ"),
 
 TEXT("tls", "ca", tls_ca, "", NOW, "PEM file of trust anchors for certificates of peers"),
+TEXT("tls", "crl", tls_crl, "", NOW, "PEM file of revocation lists for certificates of peers"),
 TEXT("tls", "certificate", tls_certificate, "", NOW, "PEM chains, comma-separated; SNI chooses, the first is the default"),
 TEXT("tls", "key", tls_key, "", NOW, "PEM private keys in the same order"),
 CHOICE("tls", "client-certificate", tls_client_certificate, "optional", "off|optional|require", NOW, "whether TLS peers show one"),

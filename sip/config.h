@@ -49,7 +49,8 @@ struct config {
 	uint32_t workers; /* 0: one for each core */
 	uint32_t profile;
 
-	char *tls_ca, *tls_certificate, *tls_key; /* certificate and key are lists of files, separated by commas */
+	char *tls_ca, *tls_crl;
+	char *tls_certificate, *tls_key; /* certificate and key are lists of files, separated by commas */
 	uint32_t tls_client_certificate;
 	bool tls_static_rsa, tls_eku_strict;
 	uint32_t tls_peer_eku;

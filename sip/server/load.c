@@ -81,6 +81,25 @@ static bool add_anchors(const struct config *c, const char *key, const char *nam
 	return ok;
 }
 
+/* add_lists: the revocation lists of tls.crl, which count for the certificates of all kinds of peers. */
+static bool add_lists(const struct config *c, struct trust *t, struct buf *why)
+{
+	struct buf pem = {0};
+	bool ok = true;
+
+	if (c->tls_crl[0] != '\0') {
+		ok = load_file(c, c->tls_crl, false, &pem, why);
+		if (ok && trust_add_crl(t, buf_slice(&pem)) != ERR_OK) {
+			buf_addf(why,
+				 "tls.crl: %s has no revocation list that can be read; expected \"X509 CRL\" in PEM",
+				 c->tls_crl);
+			ok = false;
+		}
+	}
+	buf_free(&pem);
+	return ok;
+}
+
 /*
  * read_trust: without tls.ca there are no anchors, and no certificate of a peer is trusted. In handshakes clients may
  * show certificates of users, too; *client_trust alone says what these are good for.
@@ -97,7 +116,9 @@ static bool read_trust(struct settings *s, struct trust **handshakes, struct buf
 	return add_anchors(c, "tls.ca", c->tls_ca, s->trust, why) &&
 	       add_anchors(c, "tls.ca", c->tls_ca, *handshakes, why) &&
 	       (!users || (add_anchors(c, "credential.client-ca", c->credential_client_ca, *handshakes, why) &&
-			   add_anchors(c, "credential.client-ca", c->credential_client_ca, s->client_trust, why)));
+			   add_anchors(c, "credential.client-ca", c->credential_client_ca, s->client_trust, why))) &&
+	       add_lists(c, s->trust, why) && add_lists(c, *handshakes, why) &&
+	       (!users || add_lists(c, s->client_trust, why));
 }
 
 /*

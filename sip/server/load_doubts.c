@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "sip/message/date.h"
 #include "sip/server/chain.h"
 
 /* What a server can start with, but is hardly meant: said by "vouch check", and logged by a server. */
@@ -93,11 +94,30 @@ static void doubt_end(const struct end *e, int64_t now, const struct telling *t)
 	buf_free(&details);
 }
 
+/* doubt_lists: what has been revoked since is not known. */
+static void doubt_lists(const struct settings *s, int64_t now, const struct telling *t)
+{
+	struct buf text = {0}, details = {0};
+	char date[DATE_SIZE];
+
+	if (trust_crl_end(s->trust) < now) {
+		date_format(trust_crl_end(s->trust), date);
+		buf_addf(&text,
+			 "tls.crl: a list in %s should have been replaced by %s: what was revoked since is not known",
+			 s->config.tls_crl, date);
+		buf_addf(&details, "file=%s", log_esc(slice_str(s->config.tls_crl)).text);
+		t->fn(t->arg, &(struct load_doubt){false, text.p, "crl_outdated", details.p});
+	}
+	buf_free(&text);
+	buf_free(&details);
+}
+
 void load_doubts(const struct settings *s, const struct ends *ends, int64_t now, load_doubt_fn fn, void *arg)
 {
 	const struct telling t = {fn, arg};
 
 	doubt_chains(s, now, &t);
+	doubt_lists(s, now, &t);
 	for (unsigned i = 0; i < ends->count; i++)
 		doubt_end(&ends->list[i], now, &t);
 	if (users_count(s->users) == 0)
