@@ -31,19 +31,27 @@
 
 /* --- the connection --- */
 
+/*
+ * is_silence: is this what comes of TLS on a port of plain TCP? The server waits there for the rest of a message, and
+ * closes when it has waited long enough, or we do.
+ */
+static bool is_silence(const char *why)
+{
+	return strcmp(why, "closed by the peer") == 0 || strcmp(why, "the TLS handshake took too long") == 0;
+}
+
 /* no_connection: fails the calls with "no connection to tls:192.0.2.1:5061 for example.com: WHY". */
 static void no_connection(struct agent *a, const char *why)
 {
 	unsigned last = a->target < a->targets.count ? a->target : a->targets.count - 1;
 	struct buf text = {0};
 
-	/* A server of plain TCP waits for a message, until it has waited long enough. */
-	bool silent = !a->spoke && a->account->proto == PROTO_TLS && strcmp(why, "closed by the peer") == 0;
+	bool silent = !a->spoke && a->account->proto == PROTO_TLS && is_silence(why);
 
 	buf_addf(&text, "%s to %s:%s for %.*s%s: %s%s", a->spoke ? "the connection" : "no connection",
 		 a->account->proto == PROTO_TLS ? "tls" : "tcp", peer_text(&a->targets.peers[last]).text,
 		 SLICE_ARG(a->account->domain), a->spoke ? " ended" : "", why,
-		 silent ? " without a word; is that a port for TLS?" : "");
+		 silent ? "; is that a port for TLS?" : "");
 	call_fail_all(a, text.p);
 	buf_free(&text);
 }

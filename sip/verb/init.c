@@ -52,9 +52,9 @@ static int run(const struct usage *u, int argc, char **argv)
 	if (!made)
 		return usage_say(u, EXIT_REFUSED, "%s/vouch.conf is there already; nothing was changed", words[0]);
 	printf("%s holds the configuration, keys and store of %s. Next:\n"
-	       "  vouch user add -c %s/vouch.conf sip:alice@%s\n  vouch serve -c %s/vouch.conf\n"
+	       "  vouch user add alice -c %s/vouch.conf\n  vouch serve -c %s/vouch.conf\n"
 	       "The key of its CA is in %s/ca, for \"vouch init %s --renew\" only: keep it on another machine.\n",
-	       words[0], o.domain, words[0], o.domain, words[0], words[0], words[0]);
+	       words[0], o.domain, words[0], words[0], words[0], words[0]);
 	return 0;
 }
 
