@@ -294,6 +294,11 @@ static void send_in_dialog(struct asking *a)
 	struct fork *f;
 	bool alive;
 
+	/* digest.insecure = off: who was let in over TLS, or before, is no user any more on another way. */
+	if (sender->local && a->source.proto != PROTO_TLS && !a->p->d.access.settings->config.digest_insecure) {
+		refuse(a, 403, "TLS Required");
+		return;
+	}
 	a->local = is_known(a, sender, receiver);
 	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;

@@ -144,6 +144,27 @@ static void refused_requests_do_not_prolong_a_dialog(void **state)
 	buf_free(&route);
 }
 
+/* digest.insecure = off holds for dialogs that began before it, too, and for the way that they began by. */
+static void digest_insecure_off_in_a_dialog(void **state)
+{
+	struct scene *s = *state;
+	struct buf route = {0};
+
+	call(s, &route);
+	say(s, &s->alice, IN_DIALOG("INFO", route.p, 3));
+	msg_unref(asked(s, &s->phone1, METHOD_INFO));
+	s->w->settings.config.digest_insecure = false;
+	say(s, &s->alice, IN_DIALOG("INFO", route.p, 4));
+	expect(s, &s->alice, 403);
+	say(s, &s->alice, IN_DIALOG("BYE", route.p, 5));
+	expect(s, &s->alice, 403);
+	say(s, &s->alice, IN_DIALOG("ACK", route.p, 2));
+	silence(s);
+	say(s, &s->phone1, OTHER_WAY("INFO", "sip:alice@192.0.2.5:5060", route.p, 12));
+	expect(s, &s->phone1, 403);
+	buf_free(&route);
+}
+
 static void a_dialog_of_which_nothing_was_heard_ends_too(void **state)
 {
 	struct scene *s = *state;
@@ -646,6 +667,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(record_route_leads_both_ways),
+		T(digest_insecure_off_in_a_dialog),
 		T(a_dialog_ends_with_proxy_dialog_max),
 		T(refused_requests_do_not_prolong_a_dialog),
 		T(a_dialog_of_which_nothing_was_heard_ends_too),
