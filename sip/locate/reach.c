@@ -135,6 +135,13 @@ static bool is_on(const struct ifaddrs *i, const uint8_t a[16])
 	return true;
 }
 
+static bool is_loopback(const uint8_t a[16])
+{
+	static const struct prefix four = {{[10] = 0xff, 0xff, 127}, MAPPED + 8}, six = {{[15] = 1}, 128};
+
+	return in_prefix(a, four.octets, four.bits) || in_prefix(a, six.octets, six.bits);
+}
+
 static bool read_one(struct slice text, struct reach *out)
 {
 	size_t slash = slice_chr(text, '/');
@@ -208,4 +215,15 @@ bool reach_beside(const struct peer *a, const struct peer *b)
 		beside = is_on(i, one) && is_on(i, other);
 	freeifaddrs(all);
 	return beside;
+}
+
+void reach_no_nearer(const struct peer *server, struct reach *out)
+{
+	uint8_t a[16];
+
+	octets_of(&server->u.sa, a);
+	unwrap(a);
+	*out = (struct reach){.public = true};
+	out->everywhere = is_loopback(a) || is_own(a);
+	out->private = is_in(a, site, sizeof(site) / sizeof(site[0]));
 }

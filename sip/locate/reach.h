@@ -5,9 +5,9 @@
 
 /*
  * The address policy: which addresses this server connects to when somebody else has named the place: a stranger
- * (Identity-Info, RFC 4474 9; the remote target of a dialog) or a user (Request-URI, Route, Contact). Otherwise it could
- * be aimed at services that only it reaches (G44). Ask about the address that a name has led to, never about the name,
- * and connect to that address: a name could lead elsewhere at the second look.
+ * (Identity-Info, RFC 4474 9; the remote target of a dialog) or a user (Request-URI, Route, Contact). Otherwise it
+ * could be aimed at services that only it reaches (G44). Ask about the address that a name has led to, never about the
+ * name, and connect to that address: a name could lead elsewhere at the second look.
  */
 #define REACH_MAX 32
 
@@ -29,6 +29,12 @@ struct reach {
  */
 MUST_USE bool reach_read(struct slice list, struct reach *out, struct slice *bad);
 bool reach_allows(const struct reach *r, const struct peer *p);
+
+/*
+ * reach_no_nearer: what somebody who is behind a server may aim at who has chosen that server: nothing that is nearer
+ * than it. The public Internet; if the server is in the own site, that too; if it is on this machine, everything.
+ */
+void reach_no_nearer(const struct peer *server, struct reach *out);
 
 /*
  * reach_is_special: p is not of the public Internet, so the same address may be another host elsewhere. reach_beside:

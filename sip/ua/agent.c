@@ -72,6 +72,8 @@ static void connect_now(struct agent *a)
 			break;
 	}
 	if (e == ERR_OK) {
+		/* The user has chosen this server; what other domains name there must not be nearer to him. */
+		reach_no_nearer(&a->targets.peers[a->target], &a->settings.fetch_reach);
 		call_send_all(a);
 		return;
 	}
@@ -212,8 +214,6 @@ static bool build(struct agent *a, struct buf *why)
 						    .kept_idle_ms = INT32_MAX};
 	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 
-	/* The user has chosen the server, so a URL may lead to addresses of the own network, too. */
-	a->settings.fetch_reach.everywhere = true;
 	a->settings.config.identity_date_skew = DATE_SKEW_S;
 	a->settings.config.identity_wildcard = true;
 	if (tls_config_new(&tls, &a->settings.client_tls) != ERR_OK) {

@@ -13,7 +13,7 @@
 /* The command line of a verb, and what it works with. Strings are those of argv; NULL: not given. */
 struct command {
 	const struct usage *usage;
-	const char *account_file, *out, *cert, *key, *phrase_file, *profile, *hash, *ca, *at, *url, *alg;
+	const char *account_file, *out, *cert, *key, *phrase_file, *profile, *hash, *ca, *at, *url, *alg, *reach;
 	bool fresh, cert_only, json, verbose, watch, signature, signature_only, string;
 	const char *words[USAGE_WORDS];
 	struct account account;

@@ -31,7 +31,7 @@ static void on_fetched(void *arg, struct slice body, const char *why)
 	timer_start(o->end, 0); /* the loop ends in the next turn, because the connection ends in this one */
 }
 
-bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct buf *why)
+bool fetch_once(struct slice url, struct trust *trust, const struct reach *reach, struct buf *body, struct buf *why)
 {
 	static const struct stream_limits limits = {.connections = 16,
 						    .per_source = 16,
@@ -42,7 +42,7 @@ bool fetch_once(struct slice url, struct trust *trust, struct buf *body, struct 
 						    .kept_idle_ms = FETCH_MS};
 	const struct tls_params params = {.static_rsa = true, .slots = 1, .trust = trust};
 	struct once o = {.body = body, .why = why};
-	struct settings settings = {.fetch_reach = {.everywhere = true}, .trust = trust_ref(trust)};
+	struct settings settings = {.fetch_reach = *reach, .trust = trust_ref(trust)};
 	struct fetch_deps deps = {.settings = &settings};
 	size_t before = body->n;
 

@@ -97,10 +97,21 @@ static bool read_anchors(struct verify *v, struct buf *why)
 	return true;
 }
 
+/* read_reach: whoever has written the request has chosen the URL in it, and may have aimed it at what is near us. */
+static bool read_reach(struct verify *v, struct buf *why)
+{
+	struct slice bad;
+
+	if (reach_read(slice_str(v->c.reach != NULL ? v->c.reach : "public"), &v->reach, &bad))
+		return true;
+	buf_addf(why, "--reach %.*s: expected public, private, any, addresses or prefixes", SLICE_ARG(bad));
+	return false;
+}
+
 static int run(struct verify *v)
 {
 	struct buf why = {0}, out = {0};
-	bool ok = read_anchors(v, &why) && (v->c.cert == NULL || read_cert(v, &why));
+	bool ok = read_reach(v, &why) && read_anchors(v, &why) && (v->c.cert == NULL || read_cert(v, &why));
 
 	if (ok) {
 		verify_steps(v);
@@ -134,6 +145,7 @@ static int run_verify(const struct usage *u, int argc, char **argv)
 static const struct usage_option options[] = {
 	COMMAND_TEXT("ca", ca, "FILE", "CAs to which the certificate must lead, PEM"),
 	COMMAND_TEXT("cert", cert, "FILE", "the certificate, instead of fetching it"),
+	COMMAND_TEXT("reach", reach, "LIST", "where it may be fetched: public (default), private, any, addresses"),
 	COMMAND_TEXT("at", at, "TIME", "judge as of then, as 2026-06-01T12:00:00Z; default now"),
 	COMMAND_FLAG("signature-only", signature_only, "check neither chain nor dates nor names"),
 	COMMAND_FLAG("json", json, "print one JSON object"),

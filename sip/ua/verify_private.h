@@ -2,6 +2,7 @@
 #define SIP_UA_VERIFY_PRIVATE_H
 
 #include "sip/identity/judge.h"
+#include "sip/locate/reach.h"
 #include "sip/ua/capture.h"
 #include "sip/ua/steps.h"
 
@@ -11,6 +12,7 @@ struct verify {
 	struct capture in;
 	struct steps steps;
 	int64_t now;
+	struct reach reach;    /* where a certificate may be fetched */
 	struct trust *anchors; /* CAs of --ca, else those of the system, for https only */
 	struct buf der;        /* the certificate of --cert, or the one that was fetched */
 	struct judge judge;

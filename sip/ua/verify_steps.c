@@ -100,7 +100,7 @@ static void step_certificate(struct verify *v)
 		steps_open(&v->steps, step, "no URL to fetch it from; --cert FILE gives one");
 		return;
 	}
-	if (v->c.cert == NULL && !fetch_once(j->source, v->anchors, &v->der, &why)) {
+	if (v->c.cert == NULL && !fetch_once(j->source, v->anchors, &v->reach, &v->der, &why)) {
 		steps_fail(&v->steps, step, 436, NULL, "%.*s cannot be fetched: %s; --cert FILE gives another",
 			   SLICE_ARG(j->source), why.p);
 		buf_free(&why);

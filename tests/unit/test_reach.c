@@ -184,8 +184,8 @@ static void networks_of_this_machine(void **state)
 		const char *a, *b;
 		bool beside;
 	} rows[] = {
-		{"127.0.0.1", "127.9.9.9", true},  {"127.0.0.1", "::ffff:127.0.0.2", true},
-		{"127.0.0.1", "128.0.0.1", false}, {"198.51.100.1", "198.51.100.2", false},
+		{"127.0.0.1", "127.9.9.9", true},     {"127.0.0.1", "::ffff:127.0.0.2", true},
+		{"127.0.0.1", "128.0.0.1", false},    {"198.51.100.1", "198.51.100.2", false},
 		{"198.51.100.1", "127.0.0.1", false}, {"::1", "127.0.0.1", false},
 	};
 
@@ -213,6 +213,36 @@ static void special_addresses(void **state)
 		assert_true(peer_of(slice_str(common[i]), 0, &p) && !reach_is_special(&p));
 }
 
+/* What a server that the user has chosen may have his machine connect to. */
+static void nothing_nearer_than_the_server(void **state)
+{
+	static const struct {
+		const char *server, *at;
+		bool allowed;
+	} rows[] = {
+		{"8.8.8.8", "1.1.1.1", true},        {"8.8.8.8", "127.0.0.1", false},
+		{"8.8.8.8", "192.168.1.1", false},   {"8.8.8.8", "::1", false},
+		{"8.8.8.8", "169.254.1.1", false},   {"8.8.8.8", "::ffff:127.0.0.1", false},
+		{"10.1.1.1", "1.1.1.1", true},       {"10.1.1.1", "192.168.1.1", true},
+		{"10.1.1.1", "127.0.0.1", false},    {"10.1.1.1", "169.254.1.1", false},
+		{"fd00::1", "10.1.1.1", true},       {"fd00::1", "::1", false},
+		{"127.0.0.1", "127.0.0.2", true},    {"127.0.0.1", "10.1.1.1", true},
+		{"::1", "127.0.0.1", true},          {"::ffff:127.0.0.1", "::1", true},
+		{"169.254.1.1", "127.0.0.1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reach r = {.everywhere = true};
+		struct peer server;
+
+		assert_true(peer_of(slice_str(rows[i].server), 5061, &server));
+		reach_no_nearer(&server, &r);
+		if (allows(&r, rows[i].at) != rows[i].allowed)
+			fail_msg("%s %s", rows[i].server, rows[i].at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +253,7 @@ int main(void)
 		cmocka_unit_test(this_machine_is_out_of_reach),
 		cmocka_unit_test(networks_of_this_machine),
 		cmocka_unit_test(special_addresses),
+		cmocka_unit_test(nothing_nearer_than_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from peer import certs, identity
 from peer import lab as program
+from peer.witness import Witness
 from peer.sipclient import Message
 
 USAGE, LOCAL, UNTRUSTED = 2, 3, 4
@@ -133,7 +134,7 @@ def test_AUT_18_strings_and_signatures_bit_for_bit(name, signer, url, tmp_path):
 @pytest.mark.parametrize("fetch", [False, True], ids=["file", "http"])
 def test_VER_02_whole_verification(row, fetch, web):
     name = pathlib.Path(row["message"]).stem
-    given = [] if fetch else ["--cert", FRESH / f"{name}.cer"]
+    given = ["--reach", "127.0.0.1"] if fetch else ["--cert", FRESH / f"{name}.cer"]
     code, status, steps = verdict("--at", NOON, "--ca", FRESH / "root-ca.pem", *given, FRESH / f"{name}.sip")
     # No RSA key under 2048 bits in a chain, and the intermediate CA is unknown.
     expected = {"good-intermediate": 437, "good-rsa1024": 437, "bad-revoked": None, "bad-date-stale": 403, "bad-date-future": 403,
@@ -272,8 +273,24 @@ def test_exit_2_usage(words):
 
 def test_certificate_that_cannot_be_fetched():
     message = edited(rb"127.0.0.1:8474", rb"127.0.0.1:%d" % program.free_ports(1))
-    code, status, steps = verdict("--at", NOON, "--ca", FRESH / "root-ca.pem", "-", stdin=message)
+    code, status, steps = verdict("--at", NOON, "--ca", FRESH / "root-ca.pem", "--reach", "any", "-", stdin=message)
     assert (code, status) == (UNTRUSTED, 436) and steps["signature"]["holds"] is None and steps["date"]["holds"]
+
+
+@pytest.mark.parametrize("reach", [[], ["--reach", "public"], ["--reach", "private, 127.0.0.9"]])
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"localhost", b"[::ffff:127.0.0.1]"])
+def test_G44_who_wrote_the_request_does_not_aim_this_machine_at_itself(host, reach):
+    witness = Witness("127.0.0.1")
+    message = edited(rb"127.0.0.1:8474", b"%s:%d" % (host, witness.port))
+    code, status, steps = verdict("--at", NOON, "--ca", FRESH / "root-ca.pem", *reach, "-", stdin=message)
+    assert (code, status) == (UNTRUSTED, 436) and steps["certificate"]["holds"] is False
+    assert not witness.hit()
+    witness.close()
+
+
+def test_reach_that_cannot_be_read():
+    done = run("verify", "--reach", "everywhere", FRESH / "good.sip")
+    assert done.returncode == 3 and b"--reach everywhere: expected public" in done.stderr
 
 
 # --- sign ---
