@@ -145,7 +145,7 @@ static int run_verify(const struct usage *u, int argc, char **argv)
 static const struct usage_option options[] = {
 	COMMAND_TEXT("ca", ca, "FILE", "CAs to which the certificate must lead, PEM"),
 	COMMAND_TEXT("cert", cert, "FILE", "the certificate, instead of fetching it"),
-	COMMAND_TEXT("reach", reach, "LIST", "where it may be fetched: public (default), private, any, addresses"),
+	COMMAND_TEXT("reach", reach, "LIST", "where it may be fetched; default public"),
 	COMMAND_TEXT("at", at, "TIME", "judge as of then, as 2026-06-01T12:00:00Z; default now"),
 	COMMAND_FLAG("signature-only", signature_only, "check neither chain nor dates nor names"),
 	COMMAND_FLAG("json", json, "print one JSON object"),
