@@ -327,6 +327,11 @@ int64_t cert_not_after(const struct cert *c)
 	return c->not_after;
 }
 
+bool cert_names_issuer(const struct cert *c, const struct cert *issuer)
+{
+	return slice_eq(c->issuer, issuer->subject);
+}
+
 bool cert_is_ca(const struct cert *c)
 {
 	return c->ca;

@@ -40,7 +40,8 @@ struct slice cert_der(const struct cert *c);  /* all octets; lies in c */
 struct slice cert_spki(const struct cert *c); /* DER SubjectPublicKeyInfo; lies in c */
 int64_t cert_not_before(const struct cert *c);
 int64_t cert_not_after(const struct cert *c);
-bool cert_is_ca(const struct cert *c); /* basicConstraints present with CA=TRUE */
+bool cert_names_issuer(const struct cert *c, const struct cert *issuer); /* issuer of c = subject; no signature */
+bool cert_is_ca(const struct cert *c);                                   /* basicConstraints present with CA=TRUE */
 bool cert_is_self_signed(
 	const struct cert *c); /* issuer = subject and the signature verifies under its own key; costs a verification */
 enum key_kind cert_key_kind(const struct cert *c);
