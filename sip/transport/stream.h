@@ -26,6 +26,11 @@ struct stream_user {
 	 */
 	size_t (*data)(void *arg, struct stream *s, struct slice in);
 	/*
+	 * The peer has closed its side, and is owed answers. Whether it still reads shows when something is sent. May
+	 * be NULL.
+	 */
+	void (*finished)(void *arg, struct stream *s);
+	/*
 	 * The connection is over: the peer closed it, an error, a time limit, or stream_close. Called once for each
 	 * connection, whether it was opened or not. s is freed behind it.
 	 */

@@ -76,6 +76,8 @@ static void on_finished(struct stream *s)
 	s->finished = true;
 	s->begun_ms = 0;
 	buf_wipe(&s->in);
+	if (s->user->finished != NULL)
+		s->user->finished(s->arg, s);
 	stream_want(s);
 }
 

@@ -284,7 +284,18 @@ static void on_closed(void *arg, struct stream *s, const char *why)
 	t->user->on_closed(t->arg, stream_id(s), why);
 }
 
-static const struct stream_user sip_user = {.opened = on_opened, .data = on_data, .closed = on_closed};
+/*
+ * on_finished: a line end, which stands for nothing between messages (RFC 3261 7.5). If nobody reads any more the
+ * peer's system says so, and the answer goes by a new connection (18.2.2).
+ */
+static void on_finished(void *arg, struct stream *s)
+{
+	(void)arg;
+	(void)!stream_send(s, S("\r\n"));
+}
+
+static const struct stream_user sip_user = {
+	.opened = on_opened, .data = on_data, .finished = on_finished, .closed = on_closed};
 
 enum err transport_listen(struct transport *t, enum proto proto, struct peer *at, struct slice advertised,
 			  struct tls_config *config)
