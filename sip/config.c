@@ -112,6 +112,7 @@ NUMBER("registrar", "default-expires", registrar_default_expires, "3600", 60, WE
 NUMBER("registrar", "max-expires", registrar_max_expires, "7200", 60, WEEK, NOW, "seconds that are granted at most"),
 NUMBER("registrar", "min-expires", registrar_min_expires, "60", 0, 3600, NOW, "seconds; less is answered 423"),
 
+CHOICE("proxy", "record-route", proxy_record_route, "sip", "sip|sips", NOW, "scheme of Record-Route on TLS, for requests to sip URIs"),
 NUMBER("proxy", "ring-time", proxy_ring_time, "20", 0, 180, NOW, "seconds that Contacts of one q ring before those of a lower one; 0 = three minutes"),
 NUMBER("proxy", "dialog-max", proxy_dialog_max, "86400", 60, WEEK, NOW, "seconds without a request after which a dialog is over"),
 TEXT("proxy", "reach", proxy_reach, "public,private", NOW, "where requests may go that users aim: public, private, any, addresses and prefixes"),

@@ -26,6 +26,7 @@ enum config_style { STYLE_ANY, STYLE_1, STYLE_2, STYLE_3 };
 enum config_owner_cert { OWNER_CERT_OFF, OWNER_CERT_ACCEPT, OWNER_CERT_REQUIRE };
 enum config_empty { EMPTY_DRAFT, EMPTY_HYBRID, EMPTY_RFC3903 };
 enum config_prefer { PREFER_MD5, PREFER_SHA256 };
+enum config_record_route { RECORD_ROUTE_SIP, RECORD_ROUTE_SIPS };
 enum config_compat { COMPAT_STRICT, COMPAT_PHONES };
 enum config_level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG };
 
@@ -81,7 +82,7 @@ struct config {
 
 	bool digest_sha256, digest_md5, digest_insecure;
 	uint32_t digest_prefer;
-	uint32_t digest_compat;
+	uint32_t digest_compat, proxy_record_route;
 	uint32_t digest_nonce_lifetime, digest_guesses;
 
 	uint32_t limit_message, limit_connections, limit_connections_per_source, limit_transactions, limit_queue;

@@ -13,6 +13,20 @@
 #define ROUTE_OCTETS (2 * (RECORD_ROUTE_TOKEN + 100)) /* the most of two Record-Routes, but for the domain in them */
 
 /*
+ * is_secure: is Record-Route a sips URI? Where the request is for one, it must be (RFC 5630 5.3). Otherwise
+ * proxy.record- route says so: many phones send nothing along a sips route, or take it for a promise about the whole
+ * way. What they follow is transport=tls, deprecated as it is (RFC 3261 26.2.2): the one place where it is written
+ * (TLS-09).
+ */
+static bool is_secure(const struct branch *b)
+{
+	const struct fork *f = b->fork;
+
+	return f->request->uri.scheme == URI_SIPS || (b->uri != NULL && slice_istarts(slice_str(b->uri), S("sips:"))) ||
+	       f->proxy->d.access.settings->config.proxy_record_route == RECORD_ROUTE_SIPS;
+}
+
+/*
  * add_route_line: our Record-Route as this side of the dialog has to use it. A user of ours reaches us at the address
  * where it has reached us before. Another domain uses the name in our certificate (RFC 5922), wherever its DNS leads.
  */
@@ -20,12 +34,13 @@ static void add_route_line(const struct branch *b, const struct dialog_end *side
 {
 	const struct proxy_deps *d = &b->fork->proxy->d;
 	const struct listener_name at = transport_sent_by(d->transport, &side->flow);
-	bool tls = side->flow.proto == PROTO_TLS;
+	bool tls = side->flow.proto == PROTO_TLS, secure = tls && is_secure(b);
 
-	/* TLS-09: the scheme says that it is TLS; transport=tls is deprecated. */
-	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", tls ? "sips" : "sip", token,
+	buf_addf(out, "Record-Route: <%s:%s@%s;lr%s>\r\n", secure ? "sips" : "sip", token,
 		 tls && !side->local ? d->access.settings->config.domain : at.text,
-		 side->flow.proto == PROTO_TCP ? ";transport=tcp" : "");
+		 side->flow.proto == PROTO_TCP ? ";transport=tcp"
+		 : tls && !secure              ? ";transport=tls"
+					       : "");
 }
 
 /*

@@ -81,7 +81,7 @@ def test_a_call_between_domains(pair):
     invite = bob.peer.take(lambda m: m.method == "INVITE", 5)
     routes = invite.values("Record-Route")
     # RFC 5658: each server stands between TCP and TLS, so twice each.
-    assert len(routes) == 4 and [addr_spec(one)[0].partition(":")[0] for one in routes] == ["sip", "sips", "sips", "sip"]
+    assert [";transport=tls" in one for one in routes] == [False, True, True, False]
     assert not invite.all("Proxy-Authorization")
     respond(bob, invite, 200, "OK", Contact=f"<sip:bob@{bob.peer.address};transport=tcp>")
     answer = alice.peer.take(lambda m: m.code == 200 and m.cseq[1] == "INVITE", 5)
