@@ -16,12 +16,67 @@
  * be reached through a name in it.
  */
 
+/* adopt: see file_create. false: it cannot be done. */
+static bool adopt(int dirfd, int fd)
+{
+	struct stat folder, own;
+
+	if (geteuid() != 0)
+		return true;
+	if (fstat(dirfd, &folder) != 0 || fstat(fd, &own) != 0)
+		return false;
+	return own.st_uid == folder.st_uid || fchown(fd, folder.st_uid, folder.st_gid) == 0;
+}
+
+bool file_make_dir(int dirfd, const char *name)
+{
+	int fd, saved;
+	bool ok;
+
+	if (mkdirat(dirfd, name, 0700) != 0)
+		return errno == EEXIST;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	ok = fd >= 0 && adopt(dirfd, fd);
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return ok;
+}
+
+/* make_at: the folder at this path, in the folder that it is in. */
+static bool make_at(const char *path)
+{
+	struct slice rest = slice_str(path), name;
+	struct buf parent = {0}, last = {0};
+	int dirfd, saved;
+	bool ok;
+
+	while (rest.n > 1 && rest.p[rest.n - 1] == '/')
+		rest.n--;
+	name = slice_sub(rest, slice_rchr(rest, '/') == rest.n ? 0 : slice_rchr(rest, '/') + 1, rest.n);
+	if (name.n == 0) /* the root */
+		return true;
+	buf_add(&parent, slice_sub(rest, 0, rest.n - name.n));
+	buf_adds(&parent, parent.n == 0 ? "." : "");
+	buf_add(&last, name);
+	dirfd = open(parent.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = dirfd >= 0 && file_make_dir(dirfd, last.p);
+	saved = errno;
+	if (dirfd >= 0)
+		close(dirfd);
+	buf_free(&parent);
+	buf_free(&last);
+	errno = saved;
+	return ok;
+}
+
 enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why)
 {
 	struct stat st;
 	int fd;
 
-	if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
+	if (create && !make_at(path)) {
 		buf_addf(why, "cannot make the folder %s: %s", path, strerror(errno));
 		return ERR_IO;
 	}
@@ -47,18 +102,6 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 	}
 	*dirfd = fd;
 	return ERR_OK;
-}
-
-/* adopt: see file_create. false: it cannot be done. */
-static bool adopt(int dirfd, int fd)
-{
-	struct stat folder, own;
-
-	if (geteuid() != 0)
-		return true;
-	if (fstat(dirfd, &folder) != 0 || fstat(fd, &own) != 0)
-		return false;
-	return own.st_uid == folder.st_uid || fchown(fd, folder.st_uid, folder.st_gid) == 0;
 }
 
 int file_create(int dirfd, const char *name, int flags, bool temporary)

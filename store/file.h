@@ -18,6 +18,12 @@
 MUST_USE enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *why);
 
 /*
+ * file_make_dir: makes a folder in the folder, mode 0700, for the same owner as file_create; one that is there stays as
+ * it is. false: errno is set.
+ */
+MUST_USE bool file_make_dir(int dirfd, const char *name);
+
+/*
  * file_create: opens a file of the folder for writing (flags besides: O_RDWR, O_APPEND ...), and makes it when it is
  * missing, mode 0600. Links are not followed. temporary: a file that is there is somebody else's, or was left by a
  * crash: it is removed, and the new one is made by us alone. What root makes in a folder of another user belongs to

@@ -84,7 +84,7 @@ static bool write_ca_key(struct making *m)
 	struct making folder = {.dir = m->dir, .why = m->why, .dirfd = -1};
 	bool ok;
 
-	if (mkdirat(m->dirfd, CA_FOLDER, 0700) != 0 && errno != EEXIST)
+	if (!file_make_dir(m->dirfd, CA_FOLDER))
 		return fail(m, CA_FOLDER);
 	folder.dirfd = openat(m->dirfd, CA_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	ok = folder.dirfd >= 0 && write_key(&folder, "ca.key", m->ca_key);
@@ -261,7 +261,7 @@ bool setup_domain(const char *dir, const char *domain, const struct setup_lab *l
 	*made = fstatat(m.dirfd, "vouch.conf", &st, 0) != 0;
 	ok = true;
 	if (*made) {
-		if (mkdirat(m.dirfd, "store", 0700) != 0 && errno != EEXIST)
+		if (!file_make_dir(m.dirfd, "store"))
 			ok = fail(&m, "store");
 		/* The configuration last: its presence says that the rest is there. */
 		ok = ok && make_ca(&m) && make_cert(&m, "tls", true) && make_cert(&m, "identity", false) &&

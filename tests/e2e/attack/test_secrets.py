@@ -2,11 +2,13 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import pathlib
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -14,7 +16,7 @@ import tempfile
 
 import pytest
 from peer import certs
-from peer.lab import BINARY, Server, domain_certificate, free_ports, until, vouch
+from peer.lab import BINARY, Process, Server, domain_certificate, free_ports, until, vouch
 
 NOBODY = 65534
 MOST = 1 << 28  # octets of one mapping that a scan reads
@@ -239,6 +241,39 @@ def plant(path, inside=b""):
 def is_ours(path, owner=0):
     found = path.stat()
     return found.st_uid == owner and stat.S_IMODE(found.st_mode) == 0o600
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["in the folder", "beside it"])
+@pytest.mark.parametrize("verb", ["init", "lab"])
+def test_G27_what_root_makes_belongs_to_the_owner_of_the_folder(public, verb, there):
+    """Folders as well as files, and the folder itself: or the server of that user could not open its store."""
+    home, port = public / "home", free_ports()
+    home.mkdir(mode=0o700)
+    site = home / "site"
+    if there:
+        site.mkdir(mode=0o700)
+    give(home)
+    if verb == "init":
+        assert vouch("init", site, "--domain", "example.com").returncode == 0
+    else:
+        server = Process("lab", "--dir", site, "--port", port)
+        until(lambda: server.out, 20, "the ready line")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+    conf = site / "vouch.conf"
+    assert vouch("user", "add", "sip:zoe@example.com", "-c", conf, stdin="secret of zoe\n").returncode == 0
+    assert vouch("init", site, "--renew").returncode == 0
+    of_root = [str(one) for one in home.rglob("*") if one.lstat().st_uid != NOBODY or one.lstat().st_gid != NOBODY]
+    assert not of_root
+    ports = [f"server.listen-{kind}=127.0.0.1:{port + n}" for n, kind in enumerate(("udp", "tls", "https"))]
+    server = subprocess.Popen([public / "vouch", "serve", "-c", conf, "-o", f"server.listen-tcp=127.0.0.1:{port}",
+                               *itertools.chain(*(("-o", one) for one in ports))],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, user=NOBODY, group=NOBODY, extra_groups=[])
+    try:
+        assert "ready" in server.stdout.readline()
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_tmp_not_excl(server, net, tmp_path):
