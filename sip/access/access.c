@@ -41,6 +41,12 @@ bool access_require(struct tx *tx, struct slice supported)
 	return fine;
 }
 
+/* is_direct: RFC 6072 7.5: a proxy on the way would see the private key. Via and Record-Route show one. */
+static bool is_direct(const struct sip_msg *m)
+{
+	return msg_vias(m) == 1 && msg_count(m, HDR_RECORD_ROUTE) == 0;
+}
+
 bool access_sealed(const struct access *a, struct tx *tx)
 {
 	const struct sip_msg *m = tx_request(tx);
@@ -50,8 +56,7 @@ bool access_sealed(const struct access *a, struct tx *tx)
 		tx_reply_code(tx, 403, "TLS Required");
 		return false;
 	}
-	/* RFC 6072 7.5: a proxy on the way would see the private key. Via and Record-Route show one. */
-	if (a->settings->config.credential_direct && (msg_vias(m) > 1 || msg_count(m, HDR_RECORD_ROUTE) > 0)) {
+	if (a->settings->config.credential_direct && !is_direct(m)) {
 		tx_reply_code(tx, 403, "Direct TLS Connection Required");
 		return false;
 	}
@@ -132,18 +137,18 @@ static bool is_anonymous(const struct access *a, struct slice aor)
 	return slice_starts(aor, S("sip:anonymous@")) && !auth_knows(a->auth, aor);
 }
 
-bool access_sender(const struct access *a, struct tx *tx)
+bool access_sender(const struct access *a, struct tx *tx, const struct uri *from)
 {
 	const struct user *user;
-	struct buf from = {0};
+	struct buf aor = {0};
 	bool ok = false;
 
-	if (uri_aor(&tx_request(tx)->from.uri, &from) != ERR_OK)
+	if (uri_aor(from, &aor) != ERR_OK)
 		tx_reply_code(tx, 403, "From Is No Address Of Record");
 	else
 		ok = check_user(a, tx, AUTH_PROXY, &user, NULL) &&
-		     (is_anonymous(a, buf_slice(&from)) || access_is(tx, user, buf_slice(&from)));
-	buf_free(&from);
+		     (is_anonymous(a, buf_slice(&aor)) || access_is(tx, user, buf_slice(&aor)));
+	buf_free(&aor);
 	return ok;
 }
 
@@ -175,19 +180,17 @@ static bool shows_certificate(const struct access *a, const struct flow *f, stru
 	return good;
 }
 
-bool access_digest(const struct access *a, struct tx *tx, struct slice aor, bool *password)
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor, unsigned *proof)
 {
 	const struct user *user;
 
-	*password = true;
+	*proof = is_direct(tx_request(tx)) ? ACCESS_DIRECT : 0;
 	switch ((enum config_owner_cert)a->settings->config.credential_client_certificate) {
 	case OWNER_CERT_OFF:
 		break;
 	case OWNER_CERT_ACCEPT:
-		if (auth_knows(a->auth, aor) && shows_certificate(a, tx_flow(tx), aor)) {
-			*password = false;
+		if (auth_knows(a->auth, aor) && shows_certificate(a, tx_flow(tx), aor))
 			return true;
-		}
 		break;
 	case OWNER_CERT_REQUIRE:
 		if (shows_certificate(a, tx_flow(tx), aor))
@@ -195,16 +198,21 @@ bool access_digest(const struct access *a, struct tx *tx, struct slice aor, bool
 		tx_reply_code(tx, 403, "Client Certificate Required");
 		return false;
 	}
+	*proof |= ACCESS_PASSWORD;
 	return check_user(a, tx, AUTH_CREDENTIAL, &user, NULL) && access_is(tx, user, aor);
 }
 
-bool access_owner(const struct access *a, struct tx *tx, struct slice aor, bool *password)
+bool access_owner(const struct access *a, struct tx *tx, struct slice aor, unsigned *proof)
 {
-	return access_sealed(a, tx) && access_digest(a, tx, aor, password);
+	return access_sealed(a, tx) && access_digest(a, tx, aor, proof);
 }
 
-bool access_holds(const struct access *a, const struct flow *f, struct slice aor, bool password)
+bool access_holds(const struct access *a, const struct flow *f, struct slice aor, unsigned proof)
 {
+	bool password = (proof & ACCESS_PASSWORD) != 0;
+
+	if (a->settings->config.credential_direct && (proof & ACCESS_DIRECT) == 0)
+		return false;
 	switch ((enum config_owner_cert)a->settings->config.credential_client_certificate) {
 	case OWNER_CERT_OFF:
 		return password;

@@ -35,20 +35,21 @@ bool access_require(struct tx *tx, struct slice supported);
  * credential.client-certificate a TLS client certificate for aor counts instead of digest, or is needed besides it: 403
  * Client Certificate Required.
  */
-bool access_owner(const struct access *a, struct tx *tx, struct slice aor, bool *password);
+bool access_owner(const struct access *a, struct tx *tx, struct slice aor, unsigned *proof);
 
 /*
  * access_sealed, access_digest: the parts of access_owner before digest and from digest on, for a service that puts a
  * check between them.
  */
 bool access_sealed(const struct access *a, struct tx *tx);
-bool access_digest(const struct access *a, struct tx *tx, struct slice aor, bool *password);
+bool access_digest(const struct access *a, struct tx *tx, struct slice aor, unsigned *proof);
 
 /*
- * access_holds: is who proved himself on f, by the password or, without it, by a certificate alone, the owner of aor
- * still? Settings may have changed since, and certificates end. *password of the two functions above is for this.
+ * access_holds: is who proved himself on f the owner of aor still? Settings may have changed since, and certificates
+ * end. *proof of the two functions above is for this: a set of what was shown besides a certificate.
  */
-bool access_holds(const struct access *a, const struct flow *f, struct slice aor, bool password);
+enum { ACCESS_PASSWORD = 1, ACCESS_DIRECT = 2 }; /* DIRECT: no proxy was on the way */
+bool access_holds(const struct access *a, const struct flow *f, struct slice aor, unsigned proof);
 
 /*
  * access_user: digest alone, for the registrar: 401, 400, 503. *out is the user, valid until the table of users
@@ -67,9 +68,9 @@ bool access_is(struct tx *tx, const struct user *user, struct slice aor);
 bool access_source(const struct access *a, struct tx *tx);
 
 /*
- * access_sender: for a proxy: the digest user has to be the AOR in From: 407, 400, 503, and 403 for another user. From
+ * access_sender: for a proxy: the digest user has to be who From names: 407, 400, 503, and 403 for another user. From
  * "sip:anonymous@" of the domain is for every user (RFC 4474 12, AUT-22).
  */
-bool access_sender(const struct access *a, struct tx *tx);
+bool access_sender(const struct access *a, struct tx *tx, const struct uri *from);
 
 #endif

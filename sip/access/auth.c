@@ -163,7 +163,7 @@ struct auth_result auth_check(struct auth *a, const struct sip_msg *m, const str
 	if (r.verdict != AUTH_OK)
 		return r;
 	if (!nonce_read(a->nonces, x.d.nonce, slice_of(scope.octets, scope.n), now, &nonce) ||
-	    !algorithm_is(x.d.algorithm, nonce.alg))
+	    !algorithm_is(x.d.algorithm, nonce.alg) || !auth_offers(a, use, nonce.alg))
 		return challenge;
 	r = answer_shape(a, m, use, &x);
 	if (r.verdict == AUTH_CHALLENGE && x.d.qop.n == 0)

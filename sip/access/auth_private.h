@@ -36,6 +36,9 @@ struct slice auth_realm(const struct auth *a, enum auth_use use);
 bool auth_old_realm(const struct auth *a, enum auth_use use);
 struct auth_scope auth_scope(enum auth_use use, const struct flow *f);
 
+/* auth_offers: is an answer by this algorithm good? Its challenge may be of before a reload. */
+bool auth_offers(const struct auth *a, enum auth_use use, enum hash_alg alg);
+
 /* auth_relaxed: does digest.compat take for this use what RFC 3261 22.4 lets a server take? */
 bool auth_relaxed(const struct auth *a, enum auth_use use);
 

@@ -72,6 +72,12 @@ static unsigned algorithms(const struct config *c, enum auth_use use, enum hash_
 	return md5 && sha256 && use != AUTH_ANONYMOUS ? 2 : 1;
 }
 
+bool auth_offers(const struct auth *a, enum auth_use use, enum hash_alg alg)
+{
+	/* SHA-256 was asked for at some time, and is never the weaker one. */
+	return alg == HASH_SHA256 || (a->settings->config.digest_md5 && use != AUTH_CREDENTIAL);
+}
+
 void auth_challenge(struct auth *a, const struct sip_msg *m, const struct flow *from, enum auth_use use, bool stale,
 		    size_t room, struct buf *out)
 {

@@ -31,7 +31,7 @@ struct turn {
 	uint64_t tx; /* the PUBLISH that asked for it; 0: none did */
 	struct {
 		uint64_t tx, secret; /* a PUBLISH that came meanwhile, and the secret generation that it has proven */
-		bool password;       /* see access_holds */
+		unsigned proof;      /* see access_holds */
 	} parked[PARKED_MAX];
 	unsigned parked_count;
 	enum effect effect;
@@ -85,7 +85,7 @@ struct turn *turn_begin(struct credentials *all, struct slice aor, enum effect e
 void turns_drop(struct credentials *all);
 
 /* turn_park: the PUBLISH is processed when this change has ended. false: PARKED_MAX wait already. */
-MUST_USE bool turn_park(struct turn *t, struct tx *tx, bool password);
+MUST_USE bool turn_park(struct turn *t, struct tx *tx, unsigned proof);
 
 /*
  * turn_revoke_after: a revocation follows this change, and done(arg, err) is called then; done may be NULL. ERR_BUSY:
@@ -105,7 +105,7 @@ void turn_end(struct turn *t, enum err e);
 /* --- publish.c --- */
 
 /* publish_run: processes a PUBLISH that has passed authentication, or parks it. For parked ones, too. */
-void publish_run(struct credentials *all, struct tx *tx, struct slice aor, bool password);
+void publish_run(struct credentials *all, struct tx *tx, struct slice aor, unsigned proof);
 
 /* --- creator.c --- */
 

@@ -225,13 +225,13 @@ static void process(struct credentials *all, struct tx *tx, struct slice aor)
 		with_body(&p);
 }
 
-void publish_run(struct credentials *all, struct tx *tx, struct slice aor, bool password)
+void publish_run(struct credentials *all, struct tx *tx, struct slice aor, unsigned proof)
 {
 	struct turn *t = turn_find(all, aor);
 
 	if (t == NULL)
 		process(all, tx, aor);
-	else if (!turn_park(t, tx, password))
+	else if (!turn_park(t, tx, proof))
 		tx_reply_busy(tx, 1, NULL);
 }
 
@@ -241,7 +241,7 @@ void credentials_publish(struct credentials *all, struct tx *tx, struct slice ao
 	const struct sip_msg *m = tx_request(tx);
 	struct event ev = {0};
 	enum package p;
-	bool password;
+	unsigned proof;
 
 	if (msg_value(m, HDR_EVENT).p != NULL && event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK) {
 		tx_reply_code(tx, 400, "Bad Event Header Field");
@@ -253,6 +253,6 @@ void credentials_publish(struct credentials *all, struct tx *tx, struct slice ao
 						   .headers = S("Allow-Events: " PACKAGE_ALLOW_EVENTS "\r\n")});
 		return;
 	}
-	if (access_owner(&all->d.access, tx, aor, &password))
-		publish_run(all, tx, aor, password);
+	if (access_owner(&all->d.access, tx, aor, &proof))
+		publish_run(all, tx, aor, proof);
 }

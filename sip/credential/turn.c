@@ -55,12 +55,12 @@ static uint64_t secret_of(const struct turn *t)
 	return user == NULL ? 0 : user->secret;
 }
 
-bool turn_park(struct turn *t, struct tx *tx, bool password)
+bool turn_park(struct turn *t, struct tx *tx, unsigned proof)
 {
 	if (t->parked_count == PARKED_MAX)
 		return false;
 	t->parked[t->parked_count].tx = tx_id(tx);
-	t->parked[t->parked_count].password = password;
+	t->parked[t->parked_count].proof = proof;
 	t->parked[t->parked_count++].secret = secret_of(t);
 	return true;
 }
@@ -106,7 +106,7 @@ static void go_on(struct turn *t)
 			t->after(t->after_arg, e);
 	}
 	for (unsigned i = 0; i < t->parked_count; i++) {
-		bool password = t->parked[i].password;
+		unsigned proof = t->parked[i].proof;
 		struct tx *tx = tx_find(all->d.transactions, t->parked[i].tx);
 
 		if (tx == NULL)
@@ -116,9 +116,9 @@ static void go_on(struct turn *t)
 		 * nothing any more: then it has to prove itself again.
 		 */
 		if ((t->parked[i].secret == secret_of(t) && secret_of(t) != 0 &&
-		     access_holds(&all->d.access, tx_flow(tx), slice_str(t->aor), password)) ||
-		    access_owner(&all->d.access, tx, slice_str(t->aor), &password))
-			publish_run(all, tx, slice_str(t->aor), password);
+		     access_holds(&all->d.access, tx_flow(tx), slice_str(t->aor), proof)) ||
+		    access_owner(&all->d.access, tx, slice_str(t->aor), &proof))
+			publish_run(all, tx, slice_str(t->aor), proof);
 	}
 	turn_free(t);
 }

@@ -81,7 +81,7 @@ struct sub {
 	bool kept;                           /* its connection is kept for it */
 	bool journaled;                      /* the journal has it */
 	bool anonymous;                      /* it counts in sources */
-	bool password;                       /* of a credential: its latest SUBSCRIBE was proven by it (access_holds) */
+	unsigned proof;                      /* of a credential: its latest SUBSCRIBE was proven by it (access_holds) */
 	enum proto sent_by;                  /* the transport of the NOTIFY that is ASKED */
 	bool no_tcp;                         /* over UDP: nobody took the TCP connection for a large NOTIFY */
 	struct sub_way way;

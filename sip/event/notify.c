@@ -280,7 +280,7 @@ static void begin_signing(struct sub *s, uint32_t cseq)
 bool notify_is_owed(const struct sub *s)
 {
 	return s->package != PACKAGE_CREDENTIAL || s->end != SUB_LIVES ||
-	       access_holds(&s->notifier->d.access, &s->flow, slice_str(s->aor), s->password);
+	       access_holds(&s->notifier->d.access, &s->flow, slice_str(s->aor), s->proof);
 }
 
 /* send_next: gives the NOTIFY of s, whose turn it is, to the signer. */

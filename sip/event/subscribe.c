@@ -191,7 +191,7 @@ static bool room_for(struct notifier *n, struct tx *tx, struct slice aor, enum p
 
 /* create: all checks of the request have passed: the subscription is made and answered. */
 static void create(struct notifier *n, struct tx *tx, struct slice aor, enum package p, const struct event *ev,
-		   uint32_t expires, bool password)
+		   uint32_t expires, unsigned proof)
 {
 	struct buf contact = {0}, tag = {0};
 	bool anonymous = p == PACKAGE_CERTIFICATE;
@@ -214,7 +214,7 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 	own_contact(n, tx, tag.p, &contact);
 	s = sub_new(&n->subs, p, aor, ev->id);
 	s->anonymous = anonymous; /* room_for has counted it */
-	s->password = password;
+	s->proof = proof;
 	s->flow.remote = tx_flow(tx)->remote;
 	if (dialog_start(&s->dialog, tx_request(tx), buf_slice(&tag), buf_slice(&contact), &why) != ERR_OK) {
 		sub_free(s);
@@ -246,7 +246,7 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 {
 	const char *why;
 	uint32_t expires;
-	bool password = false;
+	unsigned proof = 0;
 	enum err e;
 
 	if (package_of(ev->package) == PACKAGE_COUNT) {
@@ -257,7 +257,7 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 		tx_reply_code(tx, 403, "Dialog Sharing Not Supported");
 		return;
 	}
-	if (s->package == PACKAGE_CREDENTIAL ? !access_owner(&n->d.access, tx, slice_str(s->aor), &password)
+	if (s->package == PACKAGE_CREDENTIAL ? !access_owner(&n->d.access, tx, slice_str(s->aor), &proof)
 					     : !access_source(&n->d.access, tx))
 		return;
 	if (!duration(n, tx, s->package, slice_str(s->aor), &expires) || !body_is_fine(tx) ||
@@ -268,7 +268,7 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 		tx_reply_code(tx, e == ERR_EXISTS ? 500 : 400, why);
 		return;
 	}
-	s->password = password;
+	s->proof = proof;
 	sub_set_flow(s, tx_flow(tx));
 	accept_it(tx, s, expires);
 	begin(s, expires);
@@ -290,7 +290,7 @@ void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
 	const struct sip_msg *m = tx_request(tx);
 	struct event ev = {0};
 	uint32_t expires;
-	bool password = false;
+	unsigned proof = 0;
 	enum package p;
 
 	if (msg_value(m, HDR_EVENT).p != NULL && event_parse(msg_value(m, HDR_EVENT), &ev) != ERR_OK) {
@@ -315,9 +315,8 @@ void notifier_subscribe(struct notifier *n, struct tx *tx, struct slice aor)
 		return;
 	if (!to_is_fine(tx, aor))
 		return;
-	if (p == PACKAGE_CREDENTIAL ? !access_digest(&n->d.access, tx, aor, &password)
-				    : !access_source(&n->d.access, tx))
+	if (p == PACKAGE_CREDENTIAL ? !access_digest(&n->d.access, tx, aor, &proof) : !access_source(&n->d.access, tx))
 		return;
 	if (duration(n, tx, p, aor, &expires) && body_is_fine(tx) && accept_is_fine(tx, p))
-		create(n, tx, aor, p, &ev, expires, password);
+		create(n, tx, aor, p, &ev, expires, proof);
 }

@@ -77,13 +77,14 @@ static void octets_of(const struct sockaddr *sa, uint8_t out[16])
 	memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
 }
 
-/* unwrap: NAT64 (64:ff9b::/96) and 6to4 (2002::/16) lead to the IPv4 address in them. */
+/* unwrap: NAT64 (64:ff9b::/96), SIIT (::ffff:0:0:0/96) and 6to4 (2002::/16) lead to the IPv4 address in them. */
 static void unwrap(uint8_t a[16])
 {
-	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, sixtofour[2] = {0x20, 0x02};
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}, siit[12] = {[8] = 0xff, 0xff};
+	static const uint8_t sixtofour[2] = {0x20, 0x02};
 	uint8_t inner[4];
 
-	if (memcmp(a, nat64, 12) == 0)
+	if (memcmp(a, nat64, 12) == 0 || memcmp(a, siit, 12) == 0)
 		memcpy(inner, a + 12, 4);
 	else if (memcmp(a, sixtofour, 2) == 0)
 		memcpy(inner, a + 2, 4);

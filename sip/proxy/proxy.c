@@ -114,12 +114,35 @@ static bool check_request(const struct asking *a)
 }
 
 /*
+ * claims_user: does From name a user of ours? *as gets it by the name of the domain. By another name of it, only who is
+ * a user is meant: gateways write our address behind any number that calls.
+ */
+static bool claims_user(const struct asking *a, struct uri *as)
+{
+	struct buf aor = {0};
+	bool known;
+
+	*as = a->m->from.uri;
+	if (itinerary_is_of_domain(a->p, as))
+		return true;
+	if (as->scheme == URI_OTHER || !itinerary_is_own_uri(a->p, as, &a->source))
+		return false;
+	as->host = slice_str(a->p->d.access.settings->config.domain);
+	as->port = 0;
+	known = uri_aor(as, &aor) == ERR_OK && registrar_knows(a->p->d.registrar, buf_slice(&aor));
+	buf_free(&aor);
+	return known;
+}
+
+/*
  * check_sender: a request whose From is of our domain needs the digest of that user. Any other request may go to users
  * of ours only; outbound: it goes elsewhere. false: answered.
  */
 static bool check_sender(struct asking *a, bool outbound)
 {
-	if (itinerary_is_of_domain(a->p, &a->m->from.uri)) {
+	struct uri from;
+
+	if (claims_user(a, &from)) {
 		/*
 		 * One of our users has sent it, with digest, to another domain, which has sent it back to a user of
 		 * ours.
@@ -128,7 +151,7 @@ static bool check_sender(struct asking *a, bool outbound)
 		if (a->comes_back)
 			return true;
 		/* An ACK cannot be challenged, and outside of a dialog it means nothing. */
-		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx))
+		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx, &from))
 			return false;
 		a->local = a->proven = true;
 		return true;
@@ -291,6 +314,7 @@ static void send_in_dialog(struct asking *a)
 	const struct dialog_end *receiver = way->from_caller ? &way->ends.callee : &way->ends.caller;
 	struct flow flow = receiver->flow;
 	struct branch *b;
+	struct uri from;
 	struct fork *f;
 	bool alive;
 
@@ -303,7 +327,7 @@ static void send_in_dialog(struct asking *a)
 	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;
 	/* A local end that is not known has to prove itself. So has a remote one that now uses a name of our domain. */
-	if (!a->local && (sender->local || (!way->same_names && itinerary_is_of_domain(a->p, &a->m->from.uri))) &&
+	if (!a->local && (sender->local || (!way->same_names && claims_user(a, &from))) &&
 	    !check_sender(a, sender->local))
 		return;
 	if (!receiver->local) {

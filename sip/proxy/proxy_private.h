@@ -109,8 +109,8 @@ struct itinerary {
 
 /*
  * itinerary.c. itinerary_read: reads Route of m, which came by source. false: *why is a reason phrase for 400.
- * itinerary_drop: in either case. itinerary_is_own_uri: is u of our domain, or an address that we listen on at the
- * local end of source? itinerary_is_of_domain: is u of our domain?
+ * itinerary_drop: in either case. itinerary_is_own_uri: is u of our domain, or another name of it: server.alias, an
+ * address that we listen on at the local end of source? itinerary_is_of_domain: is u of our domain?
  */
 bool itinerary_read(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct itinerary *out,
 		    const char **why);

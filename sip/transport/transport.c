@@ -368,7 +368,9 @@ enum err transport_connect(struct transport *t, enum proto proto, const struct p
 	uint64_t id;
 	enum err e = ERR_OK;
 
-	buf_addf(&key, "%s %s %.*s", flow_proto_name(proto), peer_text(remote).text, SLICE_ARG(name));
+	/* A connection was checked by its configuration: after a reload, by what may be no authority any more. */
+	buf_addf(&key, "%s %s %p %.*s", flow_proto_name(proto), peer_text(remote).text, (const void *)config,
+		 SLICE_ARG(name));
 	s = reusable(t, buf_slice(&key));
 	if (s == NULL) {
 		e = stream_connect(t->streams, remote, proto == PROTO_TLS ? config : NULL, name, TLS_NAME_SIP,

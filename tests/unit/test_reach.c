@@ -44,6 +44,8 @@ static void what_is_not_public_is_out_of_reach(void **state)
 		"::ffff:127.0.0.1",
 		"::ffff:10.0.0.1",
 		"64:ff9b::7f00:1",
+		"::ffff:0:127.0.0.1",
+		"::ffff:0:10.0.0.1",
 		"64:ff9b::a00:1",
 		"64:ff9b:1::1",
 		"2002:7f00:1::1",

@@ -161,11 +161,32 @@ def test_G24_a_certificate_that_ends_takes_its_subscription_with_it(labs, server
     """Nobody reloads anything then: it is looked at when a key is about to leave."""
     desk = Changing(labs, server, net)
     held = desk.watching("certificate", until=3)
-    net.idle(3.5)
+    net.idle(4.5)  # a certificate is good for all of its last second
     device = desk.server.agent(net, desk.alice)
     assert device.publish(*certs.pair(desk.alice.aor)).code == 200
     ended = held.next()
     assert ended.state == ("terminated", {"reason": "deactivated"}) and not ended.body
+
+
+def test_G24_CRD_34_a_proxy_is_not_trusted_any_more(server, net):
+    """credential.direct is switched on while a subscription lives that a proxy has passed on."""
+    other = server("notify.interval=0")
+    before = other.conf.read_text()
+    other.stop()
+    other.conf.write_text(before.replace("[credential]\n", "[credential]\ndirect = off\n"))
+    other.start()
+    user = other.user()
+    owner, relay = other.agent(net, user), other.agent(net, user)
+    relay.peer.behind_proxy, passed = True, {"Record-Route": "<sip:192.0.2.1;lr>"}
+    held, own = relay.subscribe(event="credential", headers=passed), owner.subscribe(event="credential")
+    other.conf.write_text(before)
+    assert other.admin("reload").returncode == 0
+    ended = held.next()
+    assert ended.state == ("terminated", {"reason": "deactivated"}) and not ended.body
+    pair = certs.pair(user.aor)
+    assert owner.publish(*pair).code == 200
+    assert credential_of(own.next()) == pair
+    held.silent(0.3)
 
 
 def test_DIG_12_off_by_default(labs, server, net):
