@@ -141,3 +141,28 @@ def test_a_wrong_name_gets_nothing(labs, domains, net):
         until(lambda: "event=tls_failed" in other.process.log, 5, "the line in the log")
     finally:
         other.stop()
+
+
+def test_TLS_04_a_connection_under_an_authority_that_was_taken_away(domains, pair):
+    """A connection is there already; after the reload nothing more is sent on it, because nobody would trust it now."""
+    com, org = domains
+    alice, bob = pair
+    both = org.directory.parent / "both.crt"
+    trusted = both.read_text()
+
+    def message():
+        sent = prove(alice, alice.new("MESSAGE", "sip:bob@example.org"))
+        return alice.net.wait(lambda: next((m for m in bob.peer.inbox + alice.peer.inbox if m.one("Call-ID") == sent.get("Call-ID")
+                                            and (m.method or m.code >= 200)), None), 10, "the message or its refusal")
+
+    came = message()
+    assert came.method
+    respond(bob, came, 200, "OK")
+    try:
+        both.write_text(com.ca.read_text())
+        assert com.admin("reload").returncode == 0
+        assert message().code == 500  # 16.7 6: a 503 of another server is not passed on
+    finally:
+        both.write_text(trusted)
+        assert com.admin("reload").returncode == 0
+    assert message().method
