@@ -135,7 +135,7 @@ NUMBER("limits", "subscriptions-per-source", limit_subscriptions_per_source, "10
 NUMBER("limits", "subscriptions-per-aor", limit_subscriptions_per_aor, "10000", 1, 10000000, NOW, "of each package to one AOR"),
 NUMBER("limits", "replays", limit_replays, "360000", 100, 10000000, RESTART, "verified requests that are remembered for two hours"),
 NUMBER("limits", "bindings", limit_bindings, "100000", 1, 10000000, NOW, "registered Contacts in all; more is answered 503"),
-NUMBER("limits", "contacts-per-aor", limit_contacts_per_aor, "10", 1, 30, NOW, "registered Contacts of one AOR; more is answered 403"),
+NUMBER("limits", "contacts-per-aor", limit_contacts_per_aor, "10", 1, 30, NOW, "registered Contacts of one AOR; more is answered 503"),
 NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, RESTART, "seconds for connect and TLS handshake"),
 NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, RESTART, "seconds until the first whole message"),
 NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, RESTART, "seconds for a message once begun"),

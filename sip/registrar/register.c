@@ -14,6 +14,7 @@
  * The 200 does not wait for the disk: the journal is written behind, and a lost binding heals with the next refresh.
  */
 
+#define CROWDED_S 60     /* the least Retry-After when there is no room */
 #define FLOW_TIMER_S 120 /* RFC 5626 4.4.1: the keep-alive interval of a UA that is not told another one */
 
 bool register_refuse(struct plan *p, unsigned code, const char *reason)
@@ -199,6 +200,59 @@ static bool find_bindings(struct plan *p)
 	return true;
 }
 
+/* --- room --- */
+
+/*
+ * is_dead: has the connection of b ended, and does the device that it was of register again? A device without outbound
+ * has another Contact on each connection, and would lock itself out by those that it had before.
+ */
+static bool is_dead(const struct plan *p, const struct binding *b)
+{
+	struct binding_record is;
+	struct uri was;
+
+	binding_read(b, &is);
+	if (is.flow.n > 0 || is.path.n > 0 || is_taken(p, p->count, b) || uri_parse(is.uri, &was) != ERR_OK)
+		return false;
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct change *c = &p->changes[i];
+		struct slice instance = registrar_instance(is.params);
+
+		if (c->expires > 0 && slice_ieq(c->contact.uri.host, was.host) &&
+		    (instance.n == 0 || c->instance.n == 0 || same_instance(instance, c->instance)))
+			return true;
+	}
+	return false;
+}
+
+/* oldest_dead: NULL: there is none. */
+static struct binding *oldest_dead(const struct plan *p)
+{
+	struct binding *oldest = NULL;
+
+	for (struct binding *b = bindings_first(p->r->bindings, p->aor); b != NULL;
+	     b = bindings_next(p->r->bindings, b))
+		if (is_dead(p, b) && (oldest == NULL || binding_since_ms(b) <= binding_since_ms(oldest)))
+			oldest = b;
+	return oldest;
+}
+
+/* make_way: can so many too many be removed? false: answered. */
+static bool make_way(struct plan *p, size_t surplus)
+{
+	size_t dead = 0;
+
+	for (struct binding *b = bindings_first(p->r->bindings, p->aor); b != NULL;
+	     b = bindings_next(p->r->bindings, b))
+		dead += is_dead(p, b);
+	if (dead >= surplus) {
+		p->making_way = (unsigned)surplus;
+		return true;
+	}
+	tx_reply_busy(p->tx, CROWDED_S, "Too Many Contacts Of This Address Of Record");
+	return false;
+}
+
 /* there_is_room: the limits on the size of a binding, on those of one AOR, and on all of them. */
 static bool there_is_room(struct plan *p)
 {
@@ -220,12 +274,13 @@ static bool there_is_room(struct plan *p)
 	for (struct binding *b = bindings_first(p->r->bindings, p->aor); b != NULL;
 	     b = bindings_next(p->r->bindings, b))
 		count++;
-	if (count + added - removed > config->limit_contacts_per_aor)
-		return register_refuse(p, 403, "Too Many Contacts Of This Address Of Record");
+	if (count + added - removed > config->limit_contacts_per_aor &&
+	    !make_way(p, count + added - removed - config->limit_contacts_per_aor))
+		return false;
 	if (bindings_count(p->r->bindings) + added <= config->limit_bindings)
 		return true;
 	log_line(LOG_WARN, "event=bindings_full aor=%s", log_esc(p->aor).text);
-	tx_reply_busy(p->tx, 60, NULL);
+	tx_reply_busy(p->tx, CROWDED_S, NULL);
 	return false;
 }
 
@@ -351,6 +406,8 @@ static void apply(struct plan *p)
 
 	while (p->all && (b = bindings_first(p->r->bindings, p->aor)) != NULL)
 		registrar_drop(p->r, b, "asked_for");
+	for (; p->making_way > 0 && (b = oldest_dead(p)) != NULL; p->making_way--)
+		registrar_drop(p->r, b, "made_way");
 	for (unsigned i = 0; i < p->count; i++) {
 		if (p->changes[i].expires > 0)
 			put(p, &p->changes[i]);

@@ -35,6 +35,7 @@ struct plan {
 	bool can_outbound;       /* it came straight from the UA, or through a proxy that keeps the flow ("ob") */
 	bool asks_outbound;      /* option tag "outbound" in Supported or Require */
 	bool outbound;           /* a Contact has a reg-id that counts */
+	unsigned making_way;     /* dead bindings that are removed for the new ones */
 	bool again;              /* its credentials were used before: see access_user */
 	bool all;                /* "Contact: *": all bindings are removed */
 	unsigned count;

@@ -138,7 +138,7 @@ def test_10_3_many_contacts_and_their_cap(lab, net, user, transport):
     ten = [f'<sip:{"x" * 100}{number}@h>;note="{"y" * 300}"' for number in range(10)]
     assert len(bound(register(agent, *ten))) == 10
     refused = register(agent, "<sip:more@h>")
-    assert refused.code == 403 and len(uris(agent)) == 10
+    assert refused.code == 503 and refused.one("Retry-After") and len(uris(agent)) == 10
     assert len(bound(register(agent, ", ".join(ten[:5]), *ten[5:]))) == 10
     assert register(agent, f'<sip:{"x" * 100}0@h>;a="{"y" * 1000}";b="{"y" * 1000}"').code == 413
     assert register(agent, *[f"<sip:{number}@h>;expires=0" for number in range(31)]).code == 400
@@ -149,11 +149,47 @@ def test_cap_of_all(server, net):
     other = server("limits.bindings=3", "limits.contacts-per-aor=2")
     one, two = other.agent(net, other.user()), other.agent(net, other.user())
     assert register(one, "<sip:a@h>", "<sip:b@h>").code == 200
-    assert register(one, "<sip:c@h>").code == 403
+    assert register(one, "<sip:c@h>").code == 503
     assert register(two, "<sip:a@h>").code == 200
     refused = register(two, "<sip:b@h>")
     assert refused.code == 503 and refused.one("Retry-After")
     assert uris(one) == ["sip:a@h", "sip:b@h"] and uris(two) == ["sip:a@h"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("instance", ["", INSTANCE])
+def test_a_phone_does_not_lock_itself_out_by_its_dead_bindings(server, net, transport, instance):
+    """A phone on the LAN has another port on each connection, and so another Contact; the old ones make way, the oldest first."""
+    other = server("limits.contacts-per-aor=3")
+    user = other.user()
+    fixed = other.agent(net, user, "udp")
+    assert register(fixed, f"<{here(fixed)}>").code == 200
+    mine = []
+    for _ in range(6):
+        agent = other.agent(net, user, transport)
+        assert register(agent, f"<{here(agent)}>;{instance}" if instance else f"<{here(agent)}>").code == 200
+        mine = [*mine, here(agent)][-2 if transport == "tcp" else -1:]  # over TLS they end with their connection (test_moves.py)
+        assert set(uris(fixed)) == {here(fixed), *mine}
+        agent.peer.close()
+        net.idle(0.1)
+
+
+def test_only_what_is_dead_and_of_the_device_makes_way(server, net):
+    """Not what has a connection, nor another device (by its instance, or its address), nor a phone on UDP."""
+    other = server("limits.contacts-per-aor=3")
+    user = other.user()
+    held, lost = other.agent(net, user, "tcp"), other.agent(net, user, "tcp")
+    assert register(held, f"<{here(held)}>").code == 200
+    assert register(lost, f"<{here(lost)}>;{INSTANCE}", "<sip:far@192.0.2.99:5070;transport=tcp>").code == 200
+    before = uris(held)
+    lost.peer.close()
+    net.idle(0.1)
+    new = other.agent(net, user, "tcp")
+    for contact in (f"<{here(new)}>;{INSTANCE[:-3]}7>\"", "<sip:a@192.0.2.98:5070;transport=tcp>"):
+        refused = register(new, contact)
+        assert refused.code == 503 and refused.one("Retry-After") and uris(held) == before, contact
+    assert register(new, f"<{here(new)}>;{INSTANCE}").code == 200
+    assert set(uris(held)) == {here(held), here(new), "sip:far@192.0.2.99:5070;transport=tcp"}
 
 
 @pytest.mark.slow
