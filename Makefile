@@ -25,9 +25,9 @@ credential  = publish_body turn creator state publish credentials
 proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate status control chain ends load load_doubts load_listen load_rules load_tls
 verb        = account_file admin check users import start lab lab_users init setup
-ua          = account agent call answer trace subscriber command fetcher capture fetch_once steps signature verify_steps \
+ua          = account agent call answer subscriber command fetcher capture fetch_once steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
-SIP         = prompt usage config config_value settings report
+SIP         = prompt trace usage config config_value settings report
 
 # The tests of each room: programs of tests/unit, tests/scenario and fuzz, each in one list, and what pytest runs in
 # tests/e2e and tests/interop. `make check T=room` runs those of one room, but for what is marked slow.

@@ -20,7 +20,7 @@ static struct {
 	unsigned suppressed; /* warn lines left out since the last one written */
 } state = {.level = LOG_WARN};
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
 
 void log_set(enum log_level level)
 {

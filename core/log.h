@@ -9,13 +9,14 @@
  * One line per event on stderr: time in UTC, level, then "event=name key=value ...". Only the loop thread logs; workers
  * do not, because the state behind the log has no lock.
  *
- * error: the operator must act. warn: a peer misbehaved. info: what was done for a user. debug: state changes. Secrets
+ * error: the operator must act. warn: a peer misbehaved. info: what was done for a user. debug: state changes. trace:
+ * whole messages, by whoever has them (sip/trace.h). Secrets
  * (keys, passwords, HA1, digest responses) are never logged.
  *
  * More than LOG_WARN_RATE warnings within a second are dropped and counted; the count comes as "event=suppressed"
  * before the next line. Other levels have no rate, so strangers must not be able to cause them at will.
  */
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
 #define LOG_WARN_RATE 50
 

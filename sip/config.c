@@ -147,7 +147,7 @@ NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, RESTART, "
 
 ROUTES("route", "DOMAIN", routes, NOW, "where requests for a domain go, whatever the DNS says"),
 
-CHOICE("log", "level", log_level, "warn", "error|warn|info|debug", NOW, "what is written to stderr"),
+CHOICE("log", "level", log_level, "warn", "error|warn|info|debug|trace", NOW, "what is written to stderr"),
 };
 /* clang-format on */
 

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "crypto/rng.h"
 #include "sip/message/header.h"
@@ -120,6 +121,13 @@ static void begin(struct sub *s, uint32_t expires)
 	}
 }
 
+static void log_begin(const struct sub *s, uint32_t expires, const char *what)
+{
+	log_line(LOG_INFO, "event=subscribed what=%s package=%s aor=%s by=%s expires=%u peer=%s", what,
+		 package_name(s->package), log_esc(slice_str(s->aor)).text, log_esc(slice_str(s->dialog.remote)).text,
+		 expires, peer_text(&s->flow.remote).text);
+}
+
 /* is_copy: CRT-22: another copy of a SUBSCRIBE that has made a subscription already, by another way. */
 static bool is_copy(struct notifier *n, const struct sip_msg *m, struct slice aor)
 {
@@ -227,6 +235,7 @@ static void create(struct notifier *n, struct tx *tx, struct slice aor, enum pac
 					  anonymous
 				  ? 0
 				  : expires);
+		log_begin(s, expires, "new");
 		begin(s, expires);
 		n->d.source->subscribed(n->d.source_arg, p, aor);
 	}
@@ -271,6 +280,7 @@ static void refresh(struct notifier *n, struct tx *tx, struct sub *s, const stru
 	s->proof = proof;
 	sub_set_flow(s, tx_flow(tx));
 	accept_it(tx, s, expires);
+	log_begin(s, expires, "refresh");
 	begin(s, expires);
 }
 

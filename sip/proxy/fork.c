@@ -150,6 +150,17 @@ static void consider(struct fork *f, unsigned code, struct sip_msg *m)
 	f->best_code = code;
 }
 
+/* log_passed: what another has refused; successes only for debugging, since calls have lines of their own. */
+static void log_passed(const struct fork *f, const struct sip_msg *m)
+{
+	enum log_level level = m->status >= 300 && m->status != 401 && m->status != 407 ? LOG_INFO : LOG_DEBUG;
+
+	if (m->status >= 200 && log_on(level))
+		log_line(level, "event=passed method=%s status=%u reason=%s uri=%s call_id=%s",
+			 log_esc(f->request->method_name).text, m->status, log_esc(m->reason).text,
+			 log_esc(f->request->uri_text).text, log_esc(m->call_id).text);
+}
+
 /* pass: forwards a response, with more header lines, without its topmost Via, which is ours. */
 static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 {
@@ -165,10 +176,7 @@ static void pass(struct fork *f, struct sip_msg *m, struct slice lines)
 			tx_reply_code(tx, 502, NULL);
 		return;
 	}
-	if (m->status >= 200 && log_on(LOG_INFO))
-		log_line(LOG_INFO, "event=passed method=%s status=%u uri=%s call_id=%s",
-			 log_esc(f->request->method_name).text, m->status, log_esc(f->request->uri_text).text,
-			 log_esc(m->call_id).text);
+	log_passed(f, m);
 	tx_pass(tx, m->status, &octets);
 }
 
@@ -347,6 +355,17 @@ static void on_linger(void *arg)
 	fork_end(arg);
 }
 
+/* log_call: a call begins, and ends: one line each, for whoever looks at the log. */
+static void log_call(const struct fork *f, const struct sip_msg *m)
+{
+	bool begins = m->method == METHOD_INVITE && f->request->to_tag.n == 0 && !f->answered;
+
+	if (log_on(LOG_INFO) && (begins || m->method == METHOD_BYE))
+		log_line(LOG_INFO, "event=%s from=%s to=%s peer=%s call_id=%s", begins ? "call_begun" : "call_ended",
+			 log_esc(f->request->from.spec).text, log_esc(f->request->to.spec).text,
+			 peer_text(&f->source.remote).text, log_esc(m->call_id).text);
+}
+
 void fork_success(struct branch *b, struct sip_msg *m)
 {
 	struct fork *f = b->fork;
@@ -356,6 +375,7 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	if (b->timer != NULL)
 		timer_stop(b->timer);
 	itinerary_answered(f->proxy, m);
+	log_call(f, m);
 	if (!f->answered) {
 		f->answered = true;
 		pass(f, m, SLICE_NONE);

@@ -63,7 +63,7 @@ struct asking {
 	struct flow source;
 	struct itinerary it;
 	bool local;      /* the sender is known to be a user of ours */
-	bool proven;     /* ... by the digest of this request */
+	bool proven;     /* ... by the digest of this request, under the name that From has */
 	bool comes_back; /* see vetting_comes_back */
 	bool goes_on;    /* there is a fork for it */
 };
@@ -153,7 +153,9 @@ static bool check_sender(struct asking *a, bool outbound)
 		/* An ACK cannot be challenged, and outside of a dialog it means nothing. */
 		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx, &from))
 			return false;
-		a->local = a->proven = true;
+		a->local = true;
+		/* The certificate of the domain does not have its other names, so nothing is vouched for by them. */
+		a->proven = itinerary_is_of_domain(a->p, &a->m->from.uri);
 		return true;
 	}
 	if (!outbound)

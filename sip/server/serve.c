@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "sip/identity/web.h"
 #include "sip/server/load.h"
+#include "sip/trace.h"
 
 /*
  * The order of starting: limits, settings, domain certificate, lock of the store, users, site, listeners, signals.
@@ -181,6 +182,13 @@ static void look(void *arg)
 	timer_start(s->look, LOOK_MS);
 }
 
+/* set_log: with log.level = trace every message is shown, both ways and over TLS, too. */
+static void set_log(struct serve *s)
+{
+	log_set((enum log_level)s->settings.config.log_level);
+	transport_trace(s->site->transport, log_on(LOG_TRACE) ? trace_message : NULL, NULL);
+}
+
 /* --- the start --- */
 
 /* start: the order is that of the comment at the top. serve_free undoes what was done when it returns false. */
@@ -203,6 +211,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	s->since_s = now;
 	if (!build_site(s, why) || !listen_all(s, why))
 		return false;
+	set_log(s);
 	lock_keys(s);
 	if (!s->locked) {
 		s->heap.timer = timer_new(s->loop, on_heap, s);
@@ -355,7 +364,7 @@ bool serve_reload(struct serve *s, struct buf *out)
 		lock_keys(s);
 		for (unsigned i = 0; i < s->web_tls_count; i++)
 			stream_listener_config(s->web_tls[i], s->settings.server_tls);
-		log_set((enum log_level)s->settings.config.log_level);
+		set_log(s);
 		buf_add(out, buf_slice(&report));
 		buf_addf(out, "%zu users; certificates, keys and trust anchors were read again\n",
 			 users_count(s->settings.users));

@@ -142,12 +142,20 @@ static void render(struct tx *tx, const struct build_reply *r, bool remembered)
 	buf_free(&tag);
 }
 
-static void log_answer(const struct tx *tx, unsigned code)
+/*
+ * log_answer: a refusal is for whoever is asked why something did not work. Challenges belong to each request that
+ * works, and what was done has a line of its own.
+ */
+static void log_answer(const struct tx *tx, const struct build_reply *r)
 {
-	if (log_on(LOG_INFO) && code >= 200)
-		log_line(LOG_INFO, "event=answered method=%s status=%u peer=%s uri=%s call_id=%s",
-			 log_esc(tx->request->method_name).text, code, peer_text(&tx->flow.remote).text,
-			 log_esc(tx->request->uri_text).text, log_esc(tx->request->call_id).text);
+	enum log_level level = r->code >= 300 && r->code != 401 && r->code != 407 ? LOG_INFO : LOG_DEBUG;
+	const char *reason = r->reason != NULL ? r->reason : status_phrase(r->code);
+
+	if (r->code >= 200 && log_on(level))
+		log_line(level, "event=answered method=%s status=%u reason=%s peer=%s uri=%s call_id=%s",
+			 log_esc(tx->request->method_name).text, r->code, log_esc(slice_str(reason)).text,
+			 peer_text(&tx->flow.remote).text, log_esc(tx->request->uri_text).text,
+			 log_esc(tx->request->call_id).text);
 }
 
 size_t tx_room(struct tx *tx)
@@ -181,7 +189,7 @@ void tx_reply(struct tx *tx, const struct build_reply *r)
 		return;
 	}
 	render(tx, r, true);
-	log_answer(tx, r->code);
+	log_answer(tx, r);
 	if (r->code >= 200 && server_is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_end(tx);
 	else
@@ -191,7 +199,7 @@ void tx_reply(struct tx *tx, const struct build_reply *r)
 void tx_reply_once(struct tx *tx, const struct build_reply *r)
 {
 	render(tx, r, false);
-	log_answer(tx, r->code);
+	log_answer(tx, r);
 	if (!server_is_too_much(tx, tx->octets.n, 2 * tx->came))
 		tx_send_octets(tx, &tx->octets);
 	tx_end(tx);

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "sip/identity/replay.h"
-#include "sip/ua/trace.h"
+#include "sip/trace.h"
 #include "store/named.h"
 
 /*

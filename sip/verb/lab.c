@@ -13,7 +13,7 @@
 
 /* vouch lab: a domain from nothing, in the foreground. */
 
-#define OWN 7            /* overrides that lab makes; those of the user follow, so that they win */
+#define OWN 8            /* overrides that lab makes; those of the user follow, so that they win */
 #define OVERRIDE_MAX 128 /* octets of one */
 #define PASSWORD_MAX 254 /* octets, as for "vouch user" */
 
@@ -21,6 +21,7 @@
 struct lab {
 	const char *dir, *domain, *listen, *password;
 	unsigned port;
+	bool verbose;
 	struct usage_list overrides;
 	struct peer at; /* listen, with port */
 };
@@ -67,6 +68,7 @@ static void own_overrides(const struct lab *o, char own[OWN][OVERRIDE_MAX], cons
 	snprintf(own[4], OVERRIDE_MAX, "identity.url=https://%s", at_port(o, 2).text);
 	snprintf(own[5], OVERRIDE_MAX, "identity.fetch-allow=127.0.0.0/8, ::1, %s", peer_ip(&o->at).text);
 	snprintf(own[6], OVERRIDE_MAX, "proxy.reach=any");
+	snprintf(own[7], OVERRIDE_MAX, "log.level=%s", o->verbose ? "trace" : "info");
 	for (unsigned i = 0; i < OWN; i++)
 		all[i] = own[i];
 	for (unsigned i = 0; i < o->overrides.count; i++)
@@ -193,6 +195,7 @@ static const struct usage_option options[] = {
 	 offsetof(struct lab, listen)},
 	{'\0', "password", USAGE_TEXT, false, "WORD", "of alice, bob and carol; default random",
 	 offsetof(struct lab, password)},
+	{'v', NULL, USAGE_FLAG, false, NULL, "show the SIP messages, without secrets", offsetof(struct lab, verbose)},
 	{'o', NULL, USAGE_LIST, false, "SECTION.KEY=VALUE", "override one key of DIR/vouch.conf; may be given again",
 	 offsetof(struct lab, overrides)},
 	{0}};

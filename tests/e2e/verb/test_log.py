@@ -1,0 +1,68 @@
+"""What the log says: a line for each thing that was done for a user or refused, whole messages on demand, and no secret."""
+
+import re
+
+import pytest
+from peer import certs
+from peer.lab import until
+from peer.phone import Dialog, Phone
+from peer.sipclient import Agent
+
+
+def lines(server, level="info"):
+    """(event, {key: value}) of the lines of that level since the last look."""
+    found = re.findall(rf"^\S+ {level} event=(\S+)(.*)$", server.process.log, re.M)
+    return [(event, dict(one.split("=", 1) for one in rest.split())) for event, rest in found]
+
+
+def test_info_has_one_line_for_each_thing(server, net):
+    other = server("log.level=info", "identity.sign=off", "notify.interval=0")
+    alice, bob = (Phone(other.peer(net, "tcp"), other.user()) for _ in range(2))
+    alice.register()
+    bob.register()
+    sent, came = alice.ask(alice.agent.new("INVITE", bob.aor, {"Contact": alice.contact}), bob)
+    bob.answer(came, 200, "OK", [("Contact", bob.contact)])
+    dialog = Dialog.of_caller(alice, sent, alice.told(sent, 200))
+    alice.send(dialog.new("ACK", number=sent.get("CSeq").split()[0]))
+    sent, came = dialog.ask(dialog.new("BYE"), bob)
+    bob.answer(came, 200)
+    alice.told(sent, 200)
+    sent, came = alice.ask(alice.agent.new("INVITE", bob.aor, {"Contact": alice.contact}), bob)
+    bob.answer(came, 486, "Busy Here")
+    alice.told(sent, 486)
+    owner = other.agent(net, bob.user)
+    assert owner.publish(*certs.pair(bob.user.aor)).code == 200
+    other.agent(net, transport="tcp").subscribe(bob.user.aor)
+    eve = Agent(other.peer(net, "tcp"), "eve", "example.org")
+    assert eve.exchange(eve.new("MESSAGE", "sip:nobody@example.com")).code == 404
+    until(lambda: any(fields.get("status") == "404" for _, fields in lines(other)), 5, "the last line")
+    said = [(event, fields) for event, fields in lines(other) if not event.startswith("memory")]
+    assert [event for event, _ in said] == ["registered", "registered", "call_begun", "call_ended", "passed", "cred_write",
+                                            "subscribed", "answered"]
+    assert said[2][1]["from"] == said[3][1]["from"] == alice.aor and said[2][1]["to"] == bob.aor
+    assert (said[4][1]["status"], said[4][1]["reason"]) == ("486", "Busy\\x20Here")
+    assert said[6][1]["package"] == "certificate" and said[6][1]["aor"] == bob.user.aor
+    assert said[7][1]["reason"] == "Not\\x20Found"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_trace_shows_every_message_and_no_secret(server, net, transport):
+    other = server("log.level=trace")
+    user = other.user()
+    phone = Phone(other.peer(net, transport), user).register()
+    pair = certs.pair(user.aor)
+    owner = other.agent(net, user)
+    assert owner.publish(*pair).code == 200
+    assert owner.fetch_credential() == pair
+    until(lambda: other.process.log.count("<-- ") >= 5, 5, "the messages")
+    text = other.process.log
+    for expected in (f"<-- {transport.upper()} {phone.peer.address}\n    REGISTER sip:example.com SIP/2.0\n",
+                     f"--> {transport.upper()} {phone.peer.address}\n    SIP/2.0 200 OK\n",
+                     "Authorization: Digest (left out)\n", f"(a body of {len(owner_body(text))} octets)"):
+        assert expected in text
+    assert user.password not in text and "response=" not in text and "PRIVATE" not in text
+
+
+def owner_body(text):
+    """As many octets as Content-Length of the NOTIFY with the credential says."""
+    return " " * int(re.search(r"NOTIFY sips?:(?:.|\n)*?Content-Length: (\d+)", text)[1])
