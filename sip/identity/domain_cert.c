@@ -106,16 +106,23 @@ static bool key_fits(const struct key *key, const struct cert *cert)
 	return same;
 }
 
-/* name_it: sets path and url. 128 bits of SHA-256 name the certificate. base may end in a slash. */
-static void name_it(struct domain_cert *d, struct slice base)
+/* path_of: 128 bits of SHA-256 name the certificate. The caller frees it. */
+static char *path_of(struct slice der)
 {
-	struct slice der = cert_der(d->cert);
 	char hex[2 * HASH_MAX + 1];
 	struct buf b = {0};
 
 	hash_hex(HASH_SHA256, &der, 1, hex);
 	buf_addf(&b, DOMAIN_CERT_PATH "%.32s.cer", hex);
-	d->path = buf_take(&b);
+	return buf_take(&b);
+}
+
+/* name_it: sets path and url. base may end in a slash. */
+static void name_it(struct domain_cert *d, struct slice base)
+{
+	struct buf b = {0};
+
+	d->path = path_of(cert_der(d->cert));
 	while (base.n > 0 && base.p[base.n - 1] == '/')
 		base.n--;
 	buf_add(&b, base);
@@ -123,13 +130,12 @@ static void name_it(struct domain_cert *d, struct slice base)
 	d->url = buf_take(&b);
 }
 
-/* retire: the certificate of the current generation is served for a while. Whoever still signs has a reference. */
-static void retire(struct domain_certs *all, int64_t now)
+/* keep_old: der is served until then. With too many the oldest makes way. */
+static void keep_old(struct domain_certs *all, struct slice der, int64_t until)
 {
-	struct old o = {.until = now + DOMAIN_CERT_KEEP_S};
+	struct old o = {.path = path_of(der), .until = until};
 
-	buf_add(&o.der, cert_der(all->current->cert));
-	o.path = mem_strdup(all->current->path);
+	buf_add(&o.der, der);
 	if (all->old_count == OLD_MAX)
 		old_free(&all->old[--all->old_count]);
 	for (unsigned i = all->old_count; i > 0; i--)
@@ -138,9 +144,15 @@ static void retire(struct domain_certs *all, int64_t now)
 	all->old_count++;
 }
 
+/* retire: the certificate of the current generation is served for a while. Whoever still signs has a reference. */
+static void retire(struct domain_certs *all, int64_t now)
+{
+	keep_old(all, cert_der(all->current->cert), now + DOMAIN_CERT_KEEP_S);
+}
+
 static bool same_cert(const struct domain_certs *all, const struct cert *c)
 {
-	return slice_eq(cert_der(all->current->cert), cert_der(c));
+	return all->current != NULL && slice_eq(cert_der(all->current->cert), cert_der(c));
 }
 
 bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, struct slice key_pem, struct slice domain,
@@ -187,6 +199,46 @@ fail:
 	key_free(key);
 	cert_free(cert);
 	return false;
+}
+
+/* --- what a restart must not forget --- */
+
+static void write_one(int64_t until, struct slice der, struct buf *out)
+{
+	buf_addf(out, "%lld ", (long long)until);
+	base64url_encode(out, der);
+	buf_addc(out, '\n');
+}
+
+void domain_certs_write(const struct domain_certs *all, struct buf *out)
+{
+	for (unsigned i = all->old_count; i > 0; i--)
+		write_one(all->old[i - 1].until, buf_slice(&all->old[i - 1].der), out);
+	if (all->current != NULL)
+		write_one(0, cert_der(all->current->cert), out);
+}
+
+void domain_certs_restore(struct domain_certs *all, struct slice text, int64_t now)
+{
+	struct slice line, number;
+	struct buf der = {0};
+	uint64_t until;
+
+	while (slice_cut(text, '\n', &line, &text)) {
+		struct cert *c = NULL;
+
+		buf_clear(&der);
+		if (!slice_cut(line, ' ', &number, &line) || !slice_u64(number, INT64_MAX, &until) ||
+		    base64url_decode(&der, line) != ERR_OK || cert_read(buf_slice(&der), &c) != ERR_OK)
+			continue;
+		if (until == 0)
+			until = (uint64_t)now + DOMAIN_CERT_KEEP_S;
+		/* A clock that was set back must not make one immortal. */
+		if (!same_cert(all, c) && (int64_t)until >= now && (int64_t)until <= now + DOMAIN_CERT_KEEP_S)
+			keep_old(all, buf_slice(&der), (int64_t)until);
+		cert_free(c);
+	}
+	buf_free(&der);
 }
 
 struct slice domain_certs_find(const struct domain_certs *all, struct slice path, int64_t now)

@@ -49,6 +49,14 @@ MUST_USE bool domain_certs_set(struct domain_certs *all, struct slice cert_pem, 
 /* domain_certs_current: NULL: there is none. To keep it over time the caller counts refs up. */
 struct domain_cert *domain_certs_current(const struct domain_certs *all);
 
+/*
+ * domain_certs_write: appends what a restart must not forget: a line for each certificate, with the time until which it
+ * is served, 0 for the current one. domain_certs_restore: takes such lines; what was current then, and is not now, is
+ * retired at now. Lines that cannot be read are passed over.
+ */
+void domain_certs_write(const struct domain_certs *all, struct buf *out);
+void domain_certs_restore(struct domain_certs *all, struct slice text, int64_t now);
+
 /* domain_certs_find: the DER of the certificate that path names at now, current or older; SLICE_NONE: none. */
 struct slice domain_certs_find(const struct domain_certs *all, struct slice path, int64_t now);
 

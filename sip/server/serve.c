@@ -18,7 +18,9 @@
  * Nothing listens before everything else is ready, and the store is not touched before its lock is held.
  */
 
-#define HEAP_MS 5000 /* between looks whether the heap has grown */
+#define CERTS_FILE "identity" /* in the store: certificates of the domain, see keep_certs */
+#define CERTS_MAX (1u << 20)  /* octets of it */
+#define HEAP_MS 5000          /* between looks whether the heap has grown */
 #define LISTENERS (5 * CONFIG_ADDRESSES)
 #define LOOK_MS (24u * 3600 * 1000) /* between two looks at the dates of the certificates */
 
@@ -182,6 +184,25 @@ static void look(void *arg)
 	timer_start(s->look, LOOK_MS);
 }
 
+/*
+ * keep_certs: AUT-17: who got a request that was signed with an older certificate of the domain fetches that, also when
+ * this server was started again meanwhile. A store that cannot be written keeps the server from nothing.
+ */
+static void keep_certs(struct serve *s, bool first)
+{
+	struct buf was = {0}, is = {0};
+	enum err e = file_read(s->dirfd, CERTS_FILE, CERTS_MAX, &was);
+
+	if (first && e == ERR_OK)
+		domain_certs_restore(s->certs, buf_slice(&was), loop_wall_s(s->loop));
+	domain_certs_write(s->certs, &is);
+	if (!slice_eq(buf_slice(&was), buf_slice(&is)) && file_replace(s->dirfd, CERTS_FILE, buf_slice(&is)) != ERR_OK)
+		log_line(LOG_WARN, "event=store_failed file=" CERTS_FILE " reason=%s",
+			 log_esc(slice_str(strerror(errno))).text);
+	buf_free(&was);
+	buf_free(&is);
+}
+
 /* set_log: with log.level = trace every message is shown, both ways and over TLS, too. */
 static void set_log(struct serve *s)
 {
@@ -212,6 +233,7 @@ static bool start(struct serve *s, struct config *config, struct buf *why)
 	if (!build_site(s, why) || !listen_all(s, why))
 		return false;
 	set_log(s);
+	keep_certs(s, true);
 	lock_keys(s);
 	if (!s->locked) {
 		s->heap.timer = timer_new(s->loop, on_heap, s);
@@ -365,6 +387,7 @@ bool serve_reload(struct serve *s, struct buf *out)
 		for (unsigned i = 0; i < s->web_tls_count; i++)
 			stream_listener_config(s->web_tls[i], s->settings.server_tls);
 		set_log(s);
+		keep_certs(s, false);
 		buf_add(out, buf_slice(&report));
 		buf_addf(out, "%zu users; certificates, keys and trust anchors were read again\n",
 			 users_count(s->settings.users));

@@ -71,7 +71,8 @@ def test_G26_no_address_chooses_a_file(server, net, tmp_path):
         owner.peer.close()
     assert len(records(other)) == len(NAMES)
     assert {path.name for path in store_of(other).iterdir() if not RECORD.fullmatch(path.name)} \
-        == {"users", "users.lock", "master.check", "lock", "control", "subscriptions", "bindings", "replay.0", "replay.1"}
+        == {"users", "users.lock", "master.check", "lock", "control", "identity", "subscriptions", "bindings",
+            "replay.0", "replay.1"}
     watcher = other.agent(net, transport="tcp")
     for again in range(2):
         for user in users:

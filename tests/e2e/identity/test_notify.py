@@ -1,6 +1,8 @@
 """The authentication service that signs every NOTIFY, RFC 4474 (rows AUT)."""
 
+import base64
 import email.utils
+import hashlib
 import re
 import time
 
@@ -140,7 +142,8 @@ def test_AUT_16_plain_http(server, net):
     identity.verify(notify, x509.load_der_x509_certificate(response.content).public_key())
 
 
-def test_AUT_17_roll_over(labs, server, net, judge):
+@pytest.mark.parametrize("how", ["reload", "restart", "kill -9", "restart twice"])
+def test_AUT_17_roll_over(labs, server, net, judge, how):
     directory = labs.directory()
     certificate, key = program.domain_certificate(directory, "domain", "sip:example.com", "DNS:example.com")
     other = server(f"identity.certificate={certificate}", f"identity.key={key}", directory=directory)
@@ -148,7 +151,15 @@ def test_AUT_17_roll_over(labs, server, net, judge):
     old = watcher.subscribe("sip:alice@example.com").notify
     old_uri = judge.check(old)
     program.domain_certificate(directory, "domain", "sip:example.com", "DNS:example.com", key=certs.rsa_key(51))
-    assert other.admin("reload").returncode == 0
+    if how == "reload":
+        assert other.admin("reload").returncode == 0
+    else:
+        other.crash() if how == "kill -9" else other.stop()
+        other.start()
+        if how == "restart twice":
+            other.stop()
+            other.start()
+        watcher = other.agent(net, transport="tcp")
     new = watcher.subscribe("sip:alice@example.com").notify
     new_uri = judge.check(new)
     assert new_uri != old_uri
@@ -156,6 +167,26 @@ def test_AUT_17_roll_over(labs, server, net, judge):
         response = identity.http_get(uri, other.ca)
         assert response.status == 200
         identity.verify(notify, x509.load_der_x509_certificate(response.content).public_key())
+    kept = (other.directory / "store/identity").read_text().splitlines()
+    assert [line.split()[0] == "0" for line in kept] == [False] * (len(kept) - 1) + [True] and len(kept) > 1
+
+
+@pytest.mark.parametrize("line, served", [("%d", True), ("%d past", False), ("%d far", False), ("x", False), ("0 0", False)])
+def test_AUT_17_what_the_store_says_of_older_certificates(labs, server, net, judge, line, served):
+    """Not for longer than a day, whatever a clock has said; and no line that cannot be read keeps the server from its work."""
+    other = server()
+    watcher = other.agent(net, transport="tcp")
+    uri = judge.check(watcher.subscribe("sip:alice@example.com").notify)
+    other.stop()
+    file = other.directory / "store/identity"
+    old = certs.certificate("sip:example.com", "DNS:example.com", key=certs.rsa_key(51))
+    when = int(time.time()) + {"%d": 3600, "%d past": -60, "%d far": 3 * 86400}.get(line, 0)
+    first = line.split()[0] % when if "%" in line else line
+    file.write_text(f"{first} {base64.urlsafe_b64encode(old).decode().rstrip('=')}\n" + file.read_text())
+    other.start()
+    path = f"{uri.rpartition('/')[0]}/{hashlib.sha256(old).hexdigest()[:32]}.cer"
+    assert (identity.http_get(path, other.ca).status == 200) == served
+    assert identity.http_get(uri, other.ca).status == 200
 
 
 def test_AUT_19_retransmission_is_identical(lab, net, user, judge):
