@@ -14,6 +14,7 @@
 #include "crypto/rng.h"
 #include "crypto/seal.h"
 #include "sip/verb/lab_users.h"
+#include "sip/transport/peer.h"
 #include "store/file.h"
 #include "store/named.h"
 
@@ -112,29 +113,43 @@ static bool make_ca(struct making *m)
 	return ok;
 }
 
+/* add_once: to a list that ends with SLICE_NONE. */
+static void add_once(struct slice *list, size_t *count, struct slice one)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (slice_eq(list[i], one))
+			return;
+	list[(*count)++] = one;
+}
+
 /*
  * sign_cert: STEM.crt for key, RSA, under the CA. web: for TLS servers; only that one names the local host, and only in
- * a lab. RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS.
+ * a lab. RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS, or an IP address, where that is the domain.
  */
 static bool sign_cert(struct making *m, const char *stem, bool web, struct key *key)
 {
 	struct buf uri = {0}, der = {0}, name = {0};
-	struct slice uris[2], dns[3] = {slice_str(m->domain), SLICE_NONE, SLICE_NONE};
-	struct slice ips[3] = {S("127.0.0.1"), slice_str(m->address), SLICE_NONE};
+	struct slice uris[2] = {SLICE_NONE, SLICE_NONE}, dns[3] = {SLICE_NONE}, ips[4] = {SLICE_NONE};
+	size_t dns_count = 0, ip_count = 0;
 	int64_t now = time(NULL);
+	struct peer address;
 	bool ok;
 
 	buf_addf(&uri, "sip:%s", m->domain);
 	uris[0] = buf_slice(&uri);
-	uris[1] = SLICE_NONE;
-	if (web && m->lab)
-		dns[1] = S("localhost");
-	if (slice_eq(ips[0], ips[1]))
-		ips[1] = SLICE_NONE;
+	if (peer_of(slice_str(m->domain), 0, &address))
+		ips[ip_count++] = slice_str(m->domain);
+	else
+		dns[dns_count++] = slice_str(m->domain);
+	if (web && m->lab) {
+		dns[dns_count++] = S("localhost");
+		add_once(ips, &ip_count, S("127.0.0.1"));
+		add_once(ips, &ip_count, slice_str(m->address));
+	}
 	const struct cert_params p = {.common_name = slice_str(m->domain),
 				      .uris = uris,
 				      .dns = dns,
-				      .ips = web && m->lab ? ips : NULL,
+				      .ips = ips,
 				      .not_before = now - DAY,
 				      .not_after = now + (int64_t)CERT_DAYS * DAY,
 				      .sip_domain = true,
@@ -253,7 +268,7 @@ bool setup_domain(const char *dir, const char *domain, const struct setup_lab *l
 	bool ok;
 
 	if (!domain_is_fine(domain)) {
-		buf_addf(why, "--domain %s: expected a DNS name in lower case, like example.com", domain);
+		buf_addf(why, "--domain %s: expected a DNS name in lower case, like example.com, or an IPv4 address", domain);
 		return false;
 	}
 	if (file_open_dir(dir, true, &m.dirfd, why) != ERR_OK)

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from peer import certs
 from peer import lab as program
+from peer.sipclient import Agent, UdpPeer
 
 DAY = 86400
 
@@ -219,3 +220,23 @@ def test_make_lab_passes_options():
                           cwd=program.ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert re.search(r"vouch lab --port 15060 --domain voip.example$", done.stdout, re.M)
+
+
+def test_a_domain_that_is_an_address(labs, lab_at, tmp_path, net):
+    """What door stations call it. Its certificates name the address as an address, and everything works by it."""
+    directory = tmp_path / "lab"
+    _, port = lab_at("--domain", "127.0.0.1", directory=directory)
+    for name in ("tls.crt", "identity.crt"):
+        names = x509.load_pem_x509_certificate((directory / name).read_bytes()).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["sip:127.0.0.1"]
+        assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+        assert names.get_values_for_type(x509.DNSName) == (["localhost"] if name == "tls.crt" else [])
+    password = program.read_pairs(directory / "bob.account")["password"]
+    bob = Agent(UdpPeer(net, ("127.0.0.1", port)), "bob", "127.0.0.1", password)
+    made = bob.new("REGISTER", "sip:127.0.0.1", {"To": f"<{bob.aor}>", "Contact": f"<sip:bob@{bob.peer.address}>"})
+    assert bob.run(made)[1].code == 200
+    done = program.vouch("publish", "-a", directory / "bob.account", "--new", timeout=60)
+    assert done.returncode == 0, done.stderr
+    done = program.vouch("certificate", "-a", directory / "alice.account", "sip:bob@127.0.0.1", "-o", tmp_path / "bob.crt")
+    assert done.returncode == 0 and "vouched-by   127.0.0.1" in done.stdout, done.stderr
