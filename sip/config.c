@@ -140,7 +140,7 @@ NUMBER("limits", "handshake-timeout", limit_handshake_timeout, "5", 1, 600, REST
 NUMBER("limits", "first-message-timeout", limit_first_message_timeout, "10", 1, 600, RESTART, "seconds until the first whole message"),
 NUMBER("limits", "message-timeout", limit_message_timeout, "10", 1, 600, RESTART, "seconds for a message once begun"),
 NUMBER("limits", "idle-timeout", limit_idle_timeout, "120", 1, 86400, RESTART, "seconds of silence on a connection"),
-NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "1800", 1, 604800, RESTART, "the same when it carries subscriptions"),
+NUMBER("limits", "kept-idle-timeout", limit_kept_idle_timeout, "0", 0, 604800, RESTART, "the same while it carries subscriptions or registrations; 0 = none"),
 NUMBER("limits", "handshakes", limit_handshakes, "200", 0, 100000, RESTART, "TLS handshakes a second in all; 0 = no limit"),
 NUMBER("limits", "handshakes-per-source", limit_handshakes_per_source, "50", 0, 100000, RESTART, "of one address"),
 NUMBER("limits", "rsa-failures", limit_rsa_failures, "10", 0, 100000, RESTART, "failed static-RSA handshakes a minute of one address"),

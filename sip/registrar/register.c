@@ -423,7 +423,7 @@ static void add_outbound(const struct plan *p, struct buf *lines)
 	buf_adds(lines, "Require: outbound\r\n");
 	/* RFC 5626 4.4.1. Over UDP 120 s are longer than NATs remember; a UA knows better there. */
 	if (p->first_hop && p->source.proto != PROTO_UDP)
-		buf_addf(lines, "Flow-Timer: %u\r\n", idle / 2 < FLOW_TIMER_S ? idle / 2 : FLOW_TIMER_S);
+		buf_addf(lines, "Flow-Timer: %u\r\n", idle != 0 && idle / 2 < FLOW_TIMER_S ? idle / 2 : FLOW_TIMER_S);
 }
 
 /* accept_it: step 8: the 200 lists all bindings of the AOR, in the order of the table. */

@@ -319,6 +319,20 @@ static void on_io(void *arg, int events)
 		stream_readable(s);
 }
 
+/*
+ * ask_whether_there: a connection may be silent for a day, while a subscription lives: TCP tells when the other end is
+ * gone, and keeps the way through a NAT open.
+ */
+static void ask_whether_there(int fd)
+{
+	const int on = 1, after_s = 60, each_s = 15, times = 4;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, sizeof(after_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &each_s, sizeof(each_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
 struct stream *stream_add(struct streams *all, int fd, const struct peer *remote, const struct stream_user *user,
 			  void *arg)
 {
@@ -338,6 +352,7 @@ struct stream *stream_add(struct streams *all, int fd, const struct peer *remote
 	list_add(&all->by_activity, &s->by_activity);
 	/* Messages are written whole, so waiting for more octets (Nagle) would only add delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	ask_whether_there(fd);
 	return s;
 }
 

@@ -44,7 +44,7 @@ struct stream_limits {
 	uint32_t first_ms;     /* until the first complete message on an accepted connection */
 	uint32_t message_ms;   /* from the first octet of a message to its last one */
 	uint32_t idle_ms;      /* nothing in or out */
-	uint32_t kept_idle_ms; /* the same for kept connections */
+	uint32_t kept_idle_ms; /* the same for kept connections; 0: none, TCP asks whether the peer is there */
 	/*
 	 * TLS handshakes that listeners begin, per second; two seconds' worth may come at once. Beyond it connections
 	 * are refused. 0 = no limit.

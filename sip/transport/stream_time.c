@@ -7,9 +7,11 @@
  *   OPEN                    message_ms from the first octet of a message that is not complete;
  *                           else first_ms from the beginning (accepted connections before their first message);
  *                           else idle_ms, or kept_idle_ms with a task, from the last octet in or out; idle_ms for
- *                           what is owed to a peer that has closed its side
+ *                           what is owed to a peer that has closed its side; no limit with a task if kept_idle_ms is 0
  *   CLOSING                 CLOSE_LINGER_MS from stream_close
  */
+
+#define LOOK_MS (24 * 3600 * 1000) /* a timer has to run until some time; it is armed again then */
 
 void stream_touch(struct stream *s)
 {
@@ -38,7 +40,9 @@ static int64_t deadline(const struct stream *s)
 		return s->begun_ms + l->message_ms;
 	if (s->server && !s->had_message)
 		return s->created_ms + l->first_ms;
-	return s->active_ms + (s->kept > 0 && !s->finished ? l->kept_idle_ms : l->idle_ms);
+	if (s->kept == 0 || s->finished)
+		return s->active_ms + l->idle_ms;
+	return l->kept_idle_ms != 0 ? s->active_ms + l->kept_idle_ms : loop_now_ms(s->all->loop) + LOOK_MS;
 }
 
 /*

@@ -210,7 +210,7 @@ static bool build(struct agent *a, struct buf *why)
 						    .handshake_ms = 10000,
 						    .first_ms = 32000,
 						    .message_ms = 32000,
-						    .idle_ms = 120000,
+						    .idle_ms = INT32_MAX, /* the verb decides */
 						    .kept_idle_ms = INT32_MAX};
 	const struct tls_params tls = {.static_rsa = true, .slots = 1, .trust = a->settings.trust};
 

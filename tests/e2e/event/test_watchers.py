@@ -149,3 +149,33 @@ def test_CRT_31_nothing_is_signed_after_the_end_of_the_certificate(labs, server,
     assert watcher.told() == b""
     waits = [line for line in other.process.log.splitlines() if "event=notifies_wait" in line]
     assert len(waits) == 1 and " error " in waits[0]
+
+
+def keepalive_runs(port):
+    """Does TCP ask on a connection of that local port whether the other end is there (/proc/net/tcp: timer 2)?"""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table][1:]
+    return [row[5].startswith("02:") for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("package", ["certificate", "credential"])
+def test_a_connection_lives_as_long_as_what_was_granted_on_it(server, net, package, transport):
+    """By default; any other one ends after the idle time. TCP looks after a peer that is silent."""
+    if package == "credential" and transport == "tcp":
+        pytest.skip("a credential goes over TLS only")
+    other = server("limits.idle-timeout=1", "notify.interval=0")
+    user = other.user()
+    pair = certs.pair(user.aor)
+    watcher = other.agent(net, user if package == "credential" else None, transport)
+    held = watcher.subscribe(watcher.sips if package == "credential" else user.aor, event=package)
+    idle = other.peer(net, transport)
+    assert Agent(idle).options().code == 200
+    idle.wait_closed(5)
+    net.idle(1.5)
+    assert keepalive_runs(other.port + (transport == "tls")) == [True]
+    assert other.agent(net, user).publish(*pair).code == 200
+    told = held.next()
+    assert (credential_of(told) == pair) if package == "credential" else (certificate_of(told) == pair[0])
+    assert held.refresh(expires=0).code == 200
+    watcher.peer.wait_closed(5)
