@@ -120,6 +120,19 @@ int file_create(int dirfd, const char *name, int flags, bool temporary)
 	return -1;
 }
 
+int file_create_new(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), saved; /* follows no link either */
+
+	if (fd < 0 || adopt(dirfd, fd))
+		return fd;
+	saved = errno;
+	unlinkat(dirfd, name, 0);
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 enum err file_lock(int dirfd, const char *name, int *fd)
 {
 	int lock = file_create(dirfd, name, O_RDWR, false);

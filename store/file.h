@@ -32,6 +32,12 @@ MUST_USE bool file_make_dir(int dirfd, const char *name);
 int file_create(int dirfd, const char *name, int flags, bool temporary);
 
 /*
+ * file_create_new: the same for a file that must not be there before, whatever it is; -1 with EEXIST then. What nothing
+ * can be done with is removed again.
+ */
+int file_create_new(int dirfd, const char *name);
+
+/*
  * file_lock: takes the lock of that name, which is held until the descriptor *fd is closed or the process ends.
  * ERR_EXISTS: another process has it. ERR_IO.
  */

@@ -147,14 +147,13 @@ static bool write_all(int fd, struct slice octets)
 	return fsync(fd) == 0;
 }
 
-/* O_EXCL follows no link either. */
 bool named_create(const char *path, struct slice octets, struct buf *why)
 {
 	const char *name;
 	int folder = open_folder(path, &name), fd = -1, cause = errno;
 	bool ok = false;
 
-	if (folder >= 0 && (fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0) {
+	if (folder >= 0 && (fd = file_create_new(folder, name)) >= 0) {
 		ok = write_all(fd, octets) && fsync(folder) == 0;
 		cause = errno;
 		if (!ok)

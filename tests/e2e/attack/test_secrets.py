@@ -263,6 +263,7 @@ def test_G27_what_root_makes_belongs_to_the_owner_of_the_folder(public, verb, th
     conf = site / "vouch.conf"
     assert vouch("user", "add", "sip:zoe@example.com", "-c", conf, stdin="secret of zoe\n").returncode == 0
     assert vouch("init", site, "--renew").returncode == 0
+    assert vouch("user", "add", "yves", "-c", conf, "--account", site / "yves.account").returncode == 0
     of_root = [str(one) for one in home.rglob("*") if one.lstat().st_uid != NOBODY or one.lstat().st_gid != NOBODY]
     assert not of_root
     ports = [f"server.listen-{kind}=127.0.0.1:{port + n}" for n, kind in enumerate(("udp", "tls", "https"))]
