@@ -87,6 +87,7 @@ static void destroy(void *arg)
 	msg_unref(f->best);
 	msg_unref(f->request);
 	buf_free(&f->challenges);
+	mem_free(f->token);
 	mem_free(f);
 }
 

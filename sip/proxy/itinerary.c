@@ -168,8 +168,11 @@ static void use_token(const struct proxy *p, const struct sip_msg *m, struct sli
 {
 	const struct dialog_now now = itinerary_now(p, m);
 
-	if (!it->in_dialog)
-		it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
+	if (it->in_dialog)
+		return;
+	it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
+	if (it->in_dialog)
+		buf_add(&it->token, user);
 }
 
 /* same_user: the same token, or none, in whatever spelling a phone gave it back. */
@@ -258,6 +261,7 @@ void itinerary_drop(struct itinerary *it)
 	buf_free(&it->routes);
 	buf_free(&it->uri);
 	buf_free(&it->next);
+	buf_free(&it->token);
 }
 
 /*

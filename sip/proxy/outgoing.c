@@ -64,10 +64,25 @@ static struct dialog_end callee_of(const struct branch *b)
 }
 
 /* is_recorded: may it begin a dialog? Only then a Record-Route has a use. */
-static bool is_recorded(const struct sip_msg *m)
+static bool is_recorded(const struct fork *f)
 {
-	return m->to_tag.n == 0 &&
-	       (m->method == METHOD_INVITE || m->method == METHOD_SUBSCRIBE || m->method == METHOD_REFER);
+	const struct sip_msg *m = f->request;
+
+	return f->token != NULL || (m->to_tag.n == 0 && (m->method == METHOD_INVITE || m->method == METHOD_SUBSCRIBE ||
+							 m->method == METHOD_REFER));
+}
+
+/* ends_of: as this request sees them: who sends it, and who gets it. */
+static struct dialog_ends ends_of(const struct branch *b)
+{
+	const struct fork *f = b->fork;
+	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source}, .callee = callee_of(b)};
+
+	if (f->token != NULL) {
+		ends.caller.local = f->notifier_local;
+		ends.callee.local = f->subscriber_local;
+	}
+	return ends;
 }
 
 /*
@@ -78,16 +93,18 @@ static void add_record_route(const struct branch *b, bool measured, struct buf *
 {
 	const struct fork *f = b->fork;
 	const struct sip_msg *m = f->request;
-	struct dialog_ends ends = {.caller = {.local = f->caller_local, .flow = f->source}, .callee = callee_of(b)};
+	const struct dialog_ends ends = ends_of(b);
 	const struct flow *to = &ends.callee.flow;
 	struct buf token = {0};
 	struct dialog_now now;
 	bool same;
 
-	if (!is_recorded(m))
+	if (!is_recorded(f))
 		return;
 	now = itinerary_now(f->proxy, m);
-	if (measured)
+	if (f->token != NULL)
+		buf_adds(&token, f->token);
+	else if (measured)
 		buf_addf(&token, "%*s", (int)record_route_size(&ends), "");
 	else
 		record_route_token(&f->proxy->d.keys, &ends, m, &now, &token);
@@ -174,8 +191,8 @@ bool outgoing_is_large(const struct branch *b)
 	const struct fork *f = b->fork;
 	size_t domain = strlen(f->proxy->d.access.settings->config.domain);
 	size_t most = f->request->raw.n + f->request->from.spec.n + OWN_OCTETS +
-		      (is_recorded(f->request) ? ROUTE_OCTETS + 2 * domain : 0) +
-		      (b->uri != NULL ? strlen(b->uri) : 0) + (b->routes != NULL ? strlen(b->routes) : 0);
+		      (is_recorded(f) ? ROUTE_OCTETS + 2 * domain : 0) + (b->uri != NULL ? strlen(b->uri) : 0) +
+		      (b->routes != NULL ? strlen(b->routes) : 0);
 	struct branch by_udp = *b;
 	struct how_texts texts;
 	struct buf id = {0};

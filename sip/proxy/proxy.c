@@ -212,6 +212,12 @@ static void start(struct asking *a, struct fork *f)
 	f->comes_back = a->comes_back;
 	f->in_dialog = a->it.in_dialog;
 	memcpy(f->dialog, a->it.way.id, sizeof(f->dialog));
+	if (f->in_dialog && a->it.way.kind == DIALOG_SUBSCRIPTION && !a->it.way.from_caller &&
+	    passage_is(a->m, "NOTIFY")) {
+		f->token = slice_dup(buf_slice(&a->it.token));
+		f->subscriber_local = a->it.way.ends.caller.local;
+		f->notifier_local = a->it.way.ends.callee.local;
+	}
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	a->goes_on = true;

@@ -76,11 +76,17 @@ struct fork {
 	bool by_timer;                   /* the last thing that happened is that nothing happened */
 	uint8_t dialog[RECORD_ROUTE_ID]; /* that the request is of; with in_dialog */
 	bool in_dialog;
-	unsigned max_breadth;  /* Max-Breadth, at most MAX_BREADTH */
-	unsigned best_code;    /* status of the best failure so far; 0: none */
-	struct sip_msg *best;  /* its response, one reference; NULL: made here */
-	struct buf challenges; /* challenges of 401 and 407 besides those in best */
-	struct timer *linger;  /* runs after a 2xx to INVITE, while later 2xx are passed */
+	/*
+	 * Of a NOTIFY of a subscription: the token that it came by. It may make a dialog of its own, when its SUBSCRIBE
+	 * was forked, and then has to record the route of that (RFC 6665 4.3). NULL: anything else.
+	 */
+	char *token;
+	bool notifier_local, subscriber_local; /* with token */
+	unsigned max_breadth;                  /* Max-Breadth, at most MAX_BREADTH */
+	unsigned best_code;                    /* status of the best failure so far; 0: none */
+	struct sip_msg *best;                  /* its response, one reference; NULL: made here */
+	struct buf challenges;                 /* challenges of 401 and 407 besides those in best */
+	struct timer *linger;                  /* runs after a 2xx to INVITE, while later 2xx are passed */
 	unsigned count, room;
 	struct branch branches[]; /* room of them */
 };
@@ -105,6 +111,7 @@ struct itinerary {
 	bool routed;           /* routes is not empty */
 	bool in_dialog;        /* it has a token of record_route.h that fits */
 	struct dialog_way way; /* what the token says; with in_dialog */
+	struct buf token;      /* the token; with in_dialog */
 };
 
 /*

@@ -71,3 +71,40 @@ def test_TLS_09_a_sips_uri_has_sips_all_the_way(kinds, net, kind):
     sent, reached = ours.ask(ours.new("BYE"), bob)
     bob.answer(reached, 200)
     alice.told(sent, 200)
+
+
+@pytest.mark.parametrize("first, second", [("udp", "tcp"), ("tcp", "tls"), ("tls", "udp"), ("udp", "udp")])
+def test_EVT_15_a_notify_of_the_other_fork_makes_a_dialog(kinds, net, first, second):
+    """RFC 6665 4.3: its route set is what its NOTIFY has recorded; the SUBSCRIBE was answered by another phone."""
+    server = kinds["default"]
+    alice, user = Phone(server.peer(net, first), server.user()).register(), server.user()
+    desk, pocket = (Phone(server.peer(net, second), user).register() for _ in range(2))
+    asked = alice.prove_first(alice.agent.new("SUBSCRIBE", desk.aor, {"Event": "presence", "Contact": alice.contact, "Expires": "600"}))
+    forks = [net.wait(lambda p=p: p.find(asked, lambda m: m.method == "SUBSCRIBE"), 5, "the SUBSCRIBE") for p in (desk, pocket)]
+    ends = [Dialog.of_callee(p, m) for p, m in zip((desk, pocket), forks)]
+    desk.answer(forks[0], 200, "OK", [("Contact", desk.contact), ("Expires", "600")])
+    alice.told(asked, 200)
+    state = [("Event", "presence"), ("Subscription-State", "active;expires=600"), ("Contact", pocket.contact)]
+    sent, came = ends[1].ask(ends[1].new("NOTIFY", state), alice)
+    assert came.values("Record-Route") and not came.all("Route")
+    alice.answer(came, 200)
+    pocket.told(sent, 200)
+    # What alice sends in that dialog finds the other phone, through the proxy.
+    dialog = Dialog.of_callee(alice, came)
+    refresh = [("Event", "presence"), ("Contact", alice.contact), ("Expires", "0")]
+    sent, came = dialog.ask(dialog.new("SUBSCRIBE", refresh), pocket)
+    assert len(came.values("Via")) == 2 and not came.all("Record-Route")
+    pocket.answer(came, 200)
+    alice.told(sent, 200)
+
+
+def test_EVT_15_nothing_is_recorded_where_nobody_asked(kinds, net):
+    """Another request in the dialog, and a NOTIFY of a REFER in a call, make no dialog."""
+    server = kinds["default"]
+    alice, bob = (Phone(server.peer(net, "tcp"), server.user()).register() for _ in range(2))
+    _, theirs, _ = call(alice, bob)
+    for method, headers in (("INFO", []), ("NOTIFY", [("Event", "refer"), ("Subscription-State", "active")])):
+        sent, came = theirs.ask(theirs.new(method, headers), alice)
+        assert not came.all("Record-Route"), method
+        alice.answer(came, 200)
+        bob.told(sent, 200)
