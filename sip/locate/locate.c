@@ -66,6 +66,17 @@ static void explain(struct finder *f, const char *name, const char *what)
 	snprintf(f->out->why, sizeof(f->out->why), "%.*s %s", DNS_NAME_MAX - 1, name, what);
 }
 
+/* is_this_machine: RFC 6761 6.3: localhost is loopback, whatever /etc/hosts lacks and a name server says. */
+static bool is_this_machine(const char *name)
+{
+	struct slice s = slice_str(name), last;
+
+	if (slice_ends(s, S(".")))
+		s.n--;
+	last = slice_sub(s, slice_rchr(s, '.') == s.n ? 0 : slice_rchr(s, '.') + 1, s.n);
+	return slice_ieq(last, S("localhost"));
+}
+
 /* query: true when there are records, in f->answer; else explains why not. */
 static bool query(struct finder *f, const char *name, enum dns_type type)
 {
@@ -75,6 +86,10 @@ static bool query(struct finder *f, const char *name, enum dns_type type)
 	f->answer.count = 0;
 	if (f->silent)
 		return false;
+	if (is_this_machine(name)) {
+		explain(f, name, "is this machine");
+		return false;
+	}
 	if (f->queries == LOCATE_QUERIES_MAX) {
 		explain(f, name, "leads to too many other names");
 		return false;
@@ -119,7 +134,8 @@ static bool query(struct finder *f, const char *name, enum dns_type type)
 
 static void addresses_of_system(struct finder *f, struct host *h)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+	/* Without AI_ADDRCONFIG: on a machine that has loopback only, it finds nothing at all. */
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	char what[80];
 	int e;
@@ -170,6 +186,13 @@ static void addresses_of_dns(struct finder *f, struct host *h)
 		explain(f, h->name, "has no address");
 }
 
+static void addresses_of_this_machine(struct host *h)
+{
+	bool known = peer_of(S("127.0.0.1"), 0, &h->peers[0]) && peer_of(S("::1"), 0, &h->peers[1]);
+
+	h->count = known ? 2 : 0;
+}
+
 static const struct host *addresses(struct finder *f, const char *name)
 {
 	struct host *h;
@@ -183,6 +206,8 @@ static const struct host *addresses(struct finder *f, const char *name)
 	snprintf(h->name, sizeof(h->name), "%s", name);
 	if (peer_of(slice_str(name), 0, &h->peers[0]))
 		h->count = 1;
+	else if (is_this_machine(name))
+		addresses_of_this_machine(h);
 	else if (f->ask->dns.count > 0)
 		addresses_of_dns(f, h);
 	else

@@ -188,3 +188,15 @@ def test_answers_that_are_broken(names, revoke, data, count, size):
         struct.pack(">HHIH", kind if kind in (SRV, NAPTR) else SRV, 1, 5, len(data) if size is None else size) + data
     done = revoke(server)
     assert done.returncode == 3 and done.stderr.count("\n") == 1, done
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "x.localhost"])
+def test_localhost_is_this_machine(names, words, stubs, domain, tmp_path, host):
+    """RFC 6761 6.3: nobody is asked, and /etc/hosts may lack it; a name server that knows better is wrong."""
+    stub = stubs(CredentialService(domain))
+    account = tmp_path / "bob.account"
+    account.write_text(account.read_text() + f"server = tls:{host}:{stub.port}\n")
+    server = names({"localhost": [address("127.0.0.3")], "x.localhost": [address("127.0.0.3")]})
+    done = server.run(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert not [name for name, _ in server.asked if "localhost" in name]
