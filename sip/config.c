@@ -348,6 +348,16 @@ const char *config_credential_realm(const struct config *c)
 	return c->credential_realm[0] != '\0' ? c->credential_realm : c->domain;
 }
 
+bool config_is_alias(const struct config *c, struct slice host)
+{
+	struct slice rest = slice_list(slice_str(c->alias)), one;
+
+	while (slice_item(&rest, &one))
+		if (slice_ieq(host, one))
+			return true;
+	return false;
+}
+
 void config_path(const struct config *c, const char *value, struct buf *out)
 {
 	named_beside(c->file, value, out);

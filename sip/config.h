@@ -139,6 +139,9 @@ void config_path(const struct config *c, const char *value, struct buf *out);
 /* config_credential_realm: credential.realm, or the domain. */
 const char *config_credential_realm(const struct config *c);
 
+/* config_is_alias: is host one of server.alias, in any case of letters? */
+bool config_is_alias(const struct config *c, struct slice host);
+
 /* config_dump: appends every key with its value and help, as a file that config_load reads. */
 void config_dump(const struct config *c, struct buf *out);
 

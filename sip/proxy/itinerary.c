@@ -23,20 +23,11 @@ bool itinerary_is_aor(const struct uri *u, struct slice aor)
 	return same;
 }
 
-static bool is_alias(const struct proxy *p, struct slice host)
-{
-	struct slice rest = slice_list(slice_str(p->d.access.settings->config.alias)), one;
-
-	while (slice_item(&rest, &one))
-		if (slice_ieq(host, one))
-			return true;
-	return false;
-}
-
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
-	return u->scheme != URI_OTHER && (itinerary_is_of_domain(p, u) || is_alias(p, uri_domain(u)) ||
-					  transport_is_own(p->d.transport, &source->local, u->host, u->port));
+	return u->scheme != URI_OTHER &&
+	       (itinerary_is_of_domain(p, u) || config_is_alias(&p->d.access.settings->config, uri_domain(u)) ||
+		transport_is_own(p->d.transport, &source->local, u->host, u->port));
 }
 
 /* All values of all Route (Record-Route) header fields, in their order. */

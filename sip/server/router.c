@@ -130,10 +130,8 @@ static bool is_other_name(const struct router *r, const struct tx *tx, const str
 
 	if (u->scheme == URI_OTHER || slice_ieq(host, slice_str(r->domain)))
 		return false;
-	for (struct slice rest = slice_list(slice_str(r->settings->config.alias)), one; slice_item(&rest, &one);)
-		if (slice_ieq(host, one))
-			return true;
-	return transport_is_own(r->transport, &from.local, u->host, u->port);
+	return config_is_alias(&r->settings->config, host) ||
+	       transport_is_own(r->transport, &from.local, u->host, u->port);
 }
 
 static void name_domain(const struct router *r, const struct tx *tx, struct uri *u)
