@@ -23,25 +23,33 @@ void named_beside(const char *file, const char *value, struct buf *out)
 static int open_folder(const char *path, const char **name);
 
 /*
- * is_private: may nobody else read a secret file, or put another in its place? It belongs to whoever reads it, or to
- * root; and root reads those of the user whose folder it is in.
+ * is_trusted: does the file belong to whoever reads it, or to root? Root also takes that of the user whose folder it is
+ * in: for verbs that he runs there for that user. folder: of it, if it can be opened.
  */
+static bool is_trusted(const char *path, const struct stat *st, struct stat *folder, bool *has_folder)
+{
+	const char *name;
+	int fd = open_folder(path, &name);
+
+	*has_folder = fd >= 0 && fstat(fd, folder) == 0;
+	if (fd >= 0)
+		close(fd);
+	return st->st_uid == geteuid() || st->st_uid == 0 ||
+	       (geteuid() == 0 && *has_folder && folder->st_uid == st->st_uid);
+}
+
+/* is_private: may nobody else read a secret file, or put another in its place? */
 static bool is_private(const char *path, const struct stat *st, struct buf *why)
 {
 	struct stat folder;
-	const char *name;
-	int fd;
-	bool own = st->st_uid == geteuid() || st->st_uid == 0;
+	bool has_folder, own;
 
 	if ((st->st_mode & 077) != 0) {
 		buf_addf(why, "%s holds a secret but others may read it (mode %04o): make it 0600 with chmod", path,
 			 st->st_mode & 07777);
 		return false;
 	}
-	if (!own && geteuid() == 0 && (fd = open_folder(path, &name)) >= 0) {
-		own = fstat(fd, &folder) == 0 && folder.st_uid == st->st_uid;
-		close(fd);
-	}
+	own = is_trusted(path, st, &folder, &has_folder);
 	if (!own)
 		buf_addf(why, "%s holds a secret but belongs to user %u: give it to user %u with chown", path,
 			 (unsigned)st->st_uid, (unsigned)geteuid());
@@ -78,12 +86,24 @@ bool named_read(const char *path, bool secret, size_t max, struct buf *out, stru
 
 bool named_guarded(const char *path, struct buf *why)
 {
-	struct stat st;
+	struct stat st, folder;
+	bool has_folder, trusted;
 
-	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 022) == 0)
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return true;
-	buf_addf(why, "%s can be changed by others (mode %04o): take that from them with \"chmod go-w %s\"", path,
-		 st.st_mode & 07777, path);
+	trusted = is_trusted(path, &st, &folder, &has_folder);
+	if ((st.st_mode & 022) != 0)
+		buf_addf(why, "%s can be changed by others (mode %04o): take that from them with \"chmod go-w %s\"",
+			 path, st.st_mode & 07777, path);
+	else if (!trusted)
+		buf_addf(why, "%s belongs to user %u, who can change it: give it to user %u with chown", path,
+			 (unsigned)st.st_uid, (unsigned)geteuid());
+	/* In a folder like /tmp (sticky) only the owner of a file can put another in its place. */
+	else if (has_folder && (folder.st_mode & S_IWOTH) != 0 && (folder.st_mode & S_ISVTX) == 0)
+		buf_addf(why, "%s lies in a folder in which everybody can put another in its place (mode %04o)", path,
+			 folder.st_mode & 07777);
+	else
+		return true;
 	return false;
 }
 

@@ -20,8 +20,8 @@ void named_beside(const char *file, const char *value, struct buf *out);
 MUST_USE bool named_read(const char *path, bool secret, size_t max, struct buf *out, struct buf *why);
 
 /*
- * named_guarded: may nobody but its owner change the file? What it says would be the word of strangers. A file that is
- * missing is, and one that is no regular file.
+ * named_guarded: may nobody change the file, or put another in its place, but whoever reads it and root? What it says
+ * would be the word of strangers. A file that is missing is guarded, and one that is no regular file.
  */
 MUST_USE bool named_guarded(const char *path, struct buf *why);
 

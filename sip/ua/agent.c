@@ -193,7 +193,7 @@ static bool load_anchors(struct agent *a, struct buf *why)
 	bool ok;
 
 	a->settings.trust = trust_new();
-	ok = named_read(a->account->ca, false, CA_MAX, &pem, why);
+	ok = named_guarded(a->account->ca, why) && named_read(a->account->ca, false, CA_MAX, &pem, why);
 	if (ok && (trust_add_pem(a->settings.trust, buf_slice(&pem), &count) != ERR_OK || count == 0)) {
 		buf_addf(why, "%s: %s has no certificates that can be read; expected PEM", a->account->file,
 			 a->account->ca);

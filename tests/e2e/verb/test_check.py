@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import re
 import secrets
 
@@ -29,6 +30,11 @@ def replace(pattern, text):
         assert changed != conf.read_text()
         conf.write_text(changed)
     return change
+
+
+def owner(name):
+    """The file is of a user who is not the one of the folder."""
+    return lambda folder: os.chown(folder / name, 12345, 12345)
 
 
 def mode(name, bits):
@@ -156,6 +162,11 @@ REFUSED = {
     "a key that others read": (mode("identity.key", 0o644), "identity.key holds a secret but others may read it"),
     "a master key for all": (mode("master.key", 0o602), "master.key can be changed by others (mode 0602)"),
     "a CA for all": (mode("ca.crt", 0o666), "ca.crt can be changed by others (mode 0666)"),
+    "a configuration of another user": (owner("vouch.conf"), "vouch.conf belongs to user 12345, who can change it"),
+    "a CA of another user": (owner("ca.crt"), "ca.crt belongs to user 12345, who can change it"),
+    "a certificate of another user": (owner("identity.crt"), "identity.crt belongs to user 12345, who can change it"),
+    "a key of another user": (owner("tls.key"), "tls.key belongs to user 12345, who can change it"),
+    "a folder for all": (mode(".", 0o777), "lies in a folder in which everybody can put another in its place (mode 0777)"),
 }
 
 
