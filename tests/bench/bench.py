@@ -20,7 +20,7 @@ VOUCH = os.environ.get("VOUCH", str(ROOT / "vouch"))
 TOOLS = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "bench"
 PASSWORD = secrets.token_hex(8)
 ROOMY = ["limits.connections-per-source=100000", "limits.handshakes=0", "limits.handshakes-per-source=0", "digest.guesses=0",
-         "notify.interval=0", "limits.idle-timeout=3600"]
+         "notify.interval=0", "limits.idle-timeout=3600", "log.level=warn"]
 
 
 def figures(*command):
