@@ -191,7 +191,7 @@ def asked_for_a_password(lab, *answers):
     terminal = Terminal("user", "add", "twice", "-c", lab.conf)
     try:
         for prompt, answer in zip(("Password: ", "The same again: "), answers):
-            program.until(lambda: terminal.log.endswith(prompt), 10, prompt)
+            program.until(lambda: prompt in terminal.log, 20, prompt)
             program.until(lambda: not termios.tcgetattr(terminal.slave)[3] & termios.ECHO, 5, "no echo")
             terminal.type(answer + "\n")
         code = terminal.wait()
