@@ -104,25 +104,10 @@ enum err file_open_dir(const char *path, bool create, int *dirfd, struct buf *wh
 	return ERR_OK;
 }
 
-int file_create(int dirfd, const char *name, int flags, bool temporary)
+/* make: a file that is not there yet; it gets the owner of the folder, which nothing does that was there before. */
+static int make(int dirfd, const char *name, int flags)
 {
-	int fd, saved;
-
-	flags |= O_CREAT | O_CLOEXEC | O_NOFOLLOW | (temporary ? O_EXCL : 0);
-	fd = openat(dirfd, name, flags, 0600);
-	if (fd < 0 && temporary && errno == EEXIST && unlinkat(dirfd, name, 0) == 0)
-		fd = openat(dirfd, name, flags, 0600);
-	if (fd < 0 || adopt(dirfd, fd))
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
-int file_create_new(int dirfd, const char *name)
-{
-	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), saved; /* follows no link either */
+	int fd = openat(dirfd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), saved;
 
 	if (fd < 0 || adopt(dirfd, fd))
 		return fd;
@@ -131,6 +116,39 @@ int file_create_new(int dirfd, const char *name)
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+/*
+ * is_ours: is what was there before a file of this folder? The user of the folder could have put a link there to a file
+ * of root, who would write into it here.
+ */
+static bool is_ours(int dirfd, int fd)
+{
+	struct stat folder, own;
+
+	return fstat(dirfd, &folder) == 0 && fstat(fd, &own) == 0 && S_ISREG(own.st_mode) && own.st_nlink == 1 &&
+	       (own.st_uid == geteuid() || own.st_uid == 0 || (geteuid() == 0 && own.st_uid == folder.st_uid));
+}
+
+int file_create(int dirfd, const char *name, int flags, bool temporary)
+{
+	int fd = make(dirfd, name, flags);
+
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	if (temporary)
+		return unlinkat(dirfd, name, 0) == 0 ? make(dirfd, name, flags) : -1;
+	fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || is_ours(dirfd, fd))
+		return fd;
+	close(fd);
+	errno = EPERM;
+	return -1;
+}
+
+int file_create_new(int dirfd, const char *name)
+{
+	return make(dirfd, name, O_WRONLY);
 }
 
 enum err file_lock(int dirfd, const char *name, int *fd)
@@ -151,11 +169,18 @@ enum err file_lock(int dirfd, const char *name, int *fd)
 
 enum err file_read(int dirfd, const char *name, size_t max, struct buf *out)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), saved;
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), saved;
+	struct stat st;
 	enum err e;
 
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	/* A pipe in its place would keep the program waiting for ever. */
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return ERR_IO;
+	}
 	e = buf_read_fd(out, fd, max);
 	saved = errno;
 	close(fd);

@@ -26,8 +26,9 @@ MUST_USE bool file_make_dir(int dirfd, const char *name);
 /*
  * file_create: opens a file of the folder for writing (flags besides: O_RDWR, O_APPEND ...), and makes it when it is
  * missing, mode 0600. Links are not followed. temporary: a file that is there is somebody else's, or was left by a
- * crash: it is removed, and the new one is made by us alone. What root makes in a folder of another user belongs to
- * that user, or the server that runs as him could not open it. -1: errno is set.
+ * crash: it is removed, and the new one is made by us alone. Without it a file that is there has to be a regular one,
+ * with no other name, of us or of the owner of the folder: else EPERM. What root makes in a folder of another user
+ * belongs to that user, or the server that runs as him could not open it. -1: errno is set.
  */
 int file_create(int dirfd, const char *name, int flags, bool temporary);
 
