@@ -59,7 +59,7 @@ static void send_on_flow(struct branch *b)
 		fork_end(f);
 	} else {
 		b->tx = tx_offer(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
-				 on_heard, b);
+				 false, on_heard, b);
 		if (is_invite(b)) {
 			uint32_t ring_ms = fork_ring_ms(b);
 

@@ -77,9 +77,13 @@ void client_response(struct tx_layer *t, struct sip_msg *m)
 		if (one->method == m->method)
 			tx = one;
 	}
-	if (tx == NULL || m->defect_code != 0)
+	if (tx == NULL || m->defect_code != 0) {
 		log_line(LOG_DEBUG, "event=stray_response status=%u call_id=%s", m->status, log_esc(m->call_id).text);
-	else if (tx->kind == TX_ICT)
+		return;
+	}
+	/* The branch cannot be guessed, so the one that it was sent to is there. */
+	server_seen(t, &tx->flow);
+	if (tx->kind == TX_ICT)
 		ict_response(tx, m);
 	else
 		nict_response(tx, m);
@@ -135,9 +139,9 @@ void client_begin(struct tx *tx)
 		timer_start(tx->end, 0);
 }
 
-/* begin_client: offered: the request is not of us, but of somebody else. */
+/* begin_client: offered: the request is not of us, but of somebody else. unasked: see tx_offer. */
 static uint64_t begin_client(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
-			     enum method method, tx_heard_fn heard, void *arg, bool offered)
+			     enum method method, tx_heard_fn heard, void *arg, bool offered, bool unasked)
 {
 	bool invite = method == METHOD_INVITE;
 	struct tx *tx = tx_new(t, invite ? TX_ICT : TX_NICT, to, method, slice_dup(branch));
@@ -146,6 +150,7 @@ static uint64_t begin_client(struct tx_layer *t, const struct flow *to, struct b
 	*octets = (struct buf){0};
 	tx->heard = heard;
 	tx->arg = arg;
+	tx->once = unasked && !server_shows(t, to);
 	if (to->proto != PROTO_UDP)
 		group_add(&t->by_flow, &tx->by_flow, slice_of(&tx->flow.id, sizeof(tx->flow.id)));
 	if (invite) /* over a connection that does not make way for strangers while it rings */
@@ -164,13 +169,13 @@ static uint64_t begin_client(struct tx_layer *t, const struct flow *to, struct b
 uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch, enum method method,
 		 tx_heard_fn heard, void *arg)
 {
-	return begin_client(t, to, octets, branch, method, heard, arg, false);
+	return begin_client(t, to, octets, branch, method, heard, arg, false, false);
 }
 
 uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
-		  enum method method, tx_heard_fn heard, void *arg)
+		  enum method method, bool unasked, tx_heard_fn heard, void *arg)
 {
-	return begin_client(t, to, octets, branch, method, heard, arg, true);
+	return begin_client(t, to, octets, branch, method, heard, arg, true, unasked);
 }
 
 void tx_cancel(struct tx_layer *t, uint64_t id, struct slice reason)

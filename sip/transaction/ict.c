@@ -17,8 +17,9 @@
  *   Completed   300-699: ACK again
  *               Timer D (32 s; TCP and TLS: at once)              -> end
  *
- * Calling is TX_TRYING here. In Proceeding no timer runs: a phone may ring for long, and Timer C belongs to the proxy.
- * A CANCEL is held back until a provisional response is there, and from then on 64*T1 is the limit.
+ * Calling is TX_TRYING here. With once, Timer A does not run. In Proceeding no timer runs: a phone may ring for long,
+ * and Timer C belongs to the proxy. A CANCEL is held back until a provisional response is there, and from then on 64*T1
+ * is the limit.
  */
 
 #define TIMER_D_MS 32000 /* 17.1.1.2: at least 32 s */
@@ -33,7 +34,7 @@ static void enter(struct tx *tx, enum tx_state state)
 	case TX_TRYING:
 		timer_start(tx->end, 64 * TX_T1_MS); /* Timer B */
 		tx->interval_ms = TX_T1_MS;
-		if (!tx_reliable(tx))
+		if (!tx_reliable(tx) && !tx->once)
 			timer_start(tx->retransmit, tx->interval_ms); /* Timer A */
 		break;
 	case TX_PROCEEDING:

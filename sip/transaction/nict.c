@@ -19,6 +19,8 @@
  *      | Completed |  Timer K (5 s; TCP, TLS: 0): end
  *      +-----------+
  *
+ * With once, Timer E does not run before there is a response.
+ *
  * A provisional response is not reported: RFC 4320 leaves only 100, which says nothing.
  */
 
@@ -32,10 +34,12 @@ static void enter(struct tx *tx, enum tx_state state)
 	case TX_TRYING:
 		timer_start(tx->end, 64 * TX_T1_MS); /* Timer F */
 		tx->interval_ms = TX_T1_MS;
-		if (!tx_reliable(tx))
+		if (!tx_reliable(tx) && !tx->once)
 			timer_start(tx->retransmit, tx->interval_ms);
 		break;
 	case TX_PROCEEDING:
+		if (tx->once && !tx_reliable(tx))
+			timer_start(tx->retransmit, TX_T2_MS);
 		break;
 	case TX_COMPLETED:
 		timer_stop(tx->retransmit);

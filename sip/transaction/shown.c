@@ -8,13 +8,19 @@
 
 #define PROVEN_MS (3600 * INT64_C(1000))
 
+void server_seen(struct tx_layer *t, const struct flow *at)
+{
+	if (at->proto == PROTO_UDP)
+		recent_add(t->proven, peer_octets(&at->remote), PROVEN_MS);
+}
+
 void tx_prove(struct tx *tx)
 {
 	if (tx_reliable(tx)) {
 		transport_of_user(tx->layer->transport, &tx->flow);
 		return;
 	}
-	recent_add(tx->layer->proven, peer_octets(&tx->flow.remote), PROVEN_MS);
+	server_seen(tx->layer, &tx->flow);
 	if (tx->kind == TX_IST)
 		ist_shown(tx);
 }

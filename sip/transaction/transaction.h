@@ -153,10 +153,11 @@ uint64_t tx_send(struct tx_layer *t, const struct flow *to, struct buf *octets, 
 
 /*
  * tx_offer: the same for a request of somebody else. A connection whose peer reads slowly takes no more of it
- * (ERR_BUSY, see transport_takes).
+ * (ERR_BUSY, see transport_takes). unasked: nobody has shown that he is at that address, and the one who named it is no
+ * user: over UDP it is sent once, unless something sent there was answered of late (G14).
  */
 uint64_t tx_offer(struct tx_layer *t, const struct flow *to, struct buf *octets, struct slice branch,
-		  enum method method, tx_heard_fn heard, void *arg);
+		  enum method method, bool unasked, tx_heard_fn heard, void *arg);
 
 /*
  * tx_cancel: sends CANCEL for an INVITE as soon as it has a provisional response (RFC 3261 9.1), and none if it ends

@@ -36,6 +36,7 @@ struct tx {
 	struct group_node by_flow; /* clients on a connection, key: flow.id */
 	char *key, *merge_key;     /* merge_key: NULL when not in layer->merges */
 	enum err failure;          /* client: why it was never sent; ERR_OK: it was */
+	bool once;                 /* client: it is not sent again until something was answered */
 	bool cancelled;            /* INVITE client: a CANCEL is wanted or was sent; INVITE server: one has come */
 	char *reason;              /* the Reason of that CANCEL (RFC 3326), in one line; NULL: none */
 	struct flow flow;
@@ -95,7 +96,8 @@ void tx_backoff(struct tx *tx,
 
 /*
  * shown.c. server_is_shown: does the request come from where it says, so that answers may be sent again on a timer?
- * server_shows: the same of where an answer goes. server_is_too_much: would octets there be more than room?
+ * server_shows: the same of where something goes. server_seen: whoever is there has got what was sent there.
+ * server_is_too_much: would octets there be more than room?
  * server_keep_max: octets of answers to INVITE that may be kept at once, and as many of answered.c.
  *
  * server_final sends tx->octets as the first final answer. server_more sends them as any other answer: once more, or
@@ -104,6 +106,7 @@ void tx_backoff(struct tx *tx,
  */
 bool server_is_shown(const struct tx *tx);
 bool server_shows(const struct tx_layer *t, const struct flow *to);
+void server_seen(struct tx_layer *t, const struct flow *at);
 bool server_is_too_much(const struct tx *tx, size_t octets, size_t room);
 void server_final(struct tx *tx);
 void server_more(struct tx *tx);

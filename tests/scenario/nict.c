@@ -11,7 +11,7 @@ struct sent {
 	char branch[64];
 };
 
-static struct sent start(struct world *w, const struct flow *to)
+static struct sent start_as(struct world *w, const struct flow *to, bool unasked)
 {
 	struct buf out = {0}, branch = {0};
 	struct ask a = {"NOTIFY", NULL, "192.0.2.1:5060", "call-9", "us", "them", 7};
@@ -21,12 +21,17 @@ static struct sent start(struct world *w, const struct flow *to)
 	snprintf(s.branch, sizeof(s.branch), "%s", branch.p);
 	a.branch = s.branch;
 	out = request(a);
-	s.id = tx_send(w->layer, to, &out, buf_slice(&branch), METHOD_NOTIFY, heard, w);
+	s.id = tx_offer(w->layer, to, &out, buf_slice(&branch), METHOD_NOTIFY, unasked, heard, w);
 	assert_null(out.p); /* the memory was taken */
 	assert_int_equal(w->done, 0);
 	fake_settle(w->loop);
 	buf_free(&branch);
 	return s;
+}
+
+static struct sent start(struct world *w, const struct flow *to)
+{
+	return start_as(w, to, false);
 }
 
 static void respond(struct world *w, const struct flow *from, const struct sent *s, unsigned code, const char *method)
@@ -105,6 +110,33 @@ static void nict_proceeding_retransmits_every_t2(void **state)
 	fake_advance(w->loop, 1);
 	assert_int_equal(w->done, 1);
 	assert_int_equal(w->why, ERR_AGAIN);
+}
+
+/* G14: where nobody has shown himself, once; a provisional response shows him, and Timer E runs as in Proceeding. */
+static void nict_unasked_waits_for_a_response(void **state)
+{
+	struct world *w = *state;
+	struct flow to = fake_udp("192.0.2.4:5070");
+	struct sent s = start_as(w, &to, true);
+
+	assert_copies(w, 1);
+	fake_advance(w->loop, 20000);
+	assert_silence(w);
+	respond(w, &to, &s, 100, "NOTIFY");
+	fake_advance(w->loop, TX_T2_MS - 1);
+	assert_silence(w);
+	fake_advance(w->loop, 1);
+	assert_copies(w, 1);
+	fake_advance(w->loop, 8000);
+	assert_int_equal(w->done, 1);
+	assert_int_equal(w->why, ERR_AGAIN);
+	while (fake_sent(w->transport) > 0)
+		msg_unref(fake_next(w->transport, NULL));
+	/* For an hour the address is one that somebody is at. */
+	w->done = 0;
+	start_as(w, &to, true);
+	fake_advance(w->loop, 600);
+	assert_copies(w, 2);
 }
 
 static void nict_final_from_trying(void **state)
@@ -278,6 +310,7 @@ int main(void)
 		T(nict_refused_by_icmp_after_an_answer_goes_on),
 		T(nict_retransmits_at_t1_doubling_up_to_t2),
 		T(nict_proceeding_retransmits_every_t2),
+		T(nict_unasked_waits_for_a_response),
 		T(nict_final_from_trying),
 		T(nict_final_from_proceeding),
 		T(nict_on_a_connection_neither_retransmits_nor_lingers),
