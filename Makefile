@@ -22,7 +22,7 @@ access      = access auth answers challenge nonce
 event       = package dialog sub way notifier notify subscribe
 registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
-proxy       = proxy itinerary targets passage vetting fork branch outgoing forward record_route
+proxy       = proxy dialogs itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate status control chain ends load load_doubts load_listen load_rules load_tls
 verb        = account_file admin check users import start lab lab_users init setup
 ua          = account agent call answer subscriber command fetcher capture fetch_once steps signature verify_steps \
@@ -52,7 +52,7 @@ check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e
 check_registrar   = scenario/registrar e2e/registrar
 check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
 check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) \
-                    e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py
+                    e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py e2e/attack/test_called.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/test_,admin.py check.py deployment.py lab.py messages.py startup.py prompt.py usage.py)

@@ -322,7 +322,7 @@ static void advance(struct fork *f)
 void fork_go(struct fork *f)
 {
 	if (f->in_dialog)
-		itinerary_lives(f->proxy, f->dialog, f->request->method);
+		dialogs_lives(f->proxy->dialogs, f->dialog, f->request->method, proxy_dialog_ms(f->proxy));
 	advance(f);
 }
 
@@ -375,7 +375,8 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	b->state = BRANCH_DONE;
 	if (b->timer != NULL)
 		timer_stop(b->timer);
-	itinerary_answered(f->proxy, m);
+	if (b->recorded)
+		dialogs_answered(f->proxy->dialogs, b->dialog, proxy_dialog_ms(f->proxy));
 	log_call(f, m);
 	if (!f->answered) {
 		f->answered = true;

@@ -1,8 +1,6 @@
 #include "sip/message/limits.h"
 #include "sip/proxy/proxy_private.h"
 
-#define ACK_MS (600 * INT64_C(1000)) /* the callee answers, and the ACK comes, within that */
-
 /*
  * Route and Request-URI of a request (RFC 3261 16.4, 16.6 6): our own entries are taken off, which may be one, or the
  * two that RFC 5658 has when the sides of the proxy differ. Strict routers (RFC 2543) are understood before and behind
@@ -81,79 +79,6 @@ struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m)
 				   .mono_s = loop_now_ms(p->d.loop) / 1000};
 }
 
-/*
- * most_ms: proxy.dialog-max: a dialog is over when it had no request for so long, since its beginning, which its token
- * tells, or since a request that is remembered. ACK and BYE, which are all that most dialogs have, need no memory.
- */
-static int64_t most_ms(const struct proxy *p)
-{
-	return p->d.access.settings->config.proxy_dialog_max * (int64_t)1000;
-}
-
-static bool is_over(const struct proxy *p, const struct dialog_way *way)
-{
-	return way->age_s * 1000 > most_ms(p) && !recent_has(p->dialogs, slice_of(way->id, sizeof(way->id)));
-}
-
-void itinerary_lives(const struct proxy *p, const uint8_t dialog[RECORD_ROUTE_ID], enum method method)
-{
-	struct slice id = slice_of(dialog, RECORD_ROUTE_ID);
-
-	if (method == METHOD_ACK || method == METHOD_BYE)
-		return;
-	recent_add(p->dialogs, id, most_ms(p));
-	if (recent_has(p->calls, id))
-		recent_add(p->calls, id, most_ms(p));
-}
-
-void itinerary_answered(const struct proxy *p, const struct sip_msg *m)
-{
-	const struct dialog_now now = itinerary_now(p, m);
-	struct values v = {0};
-	struct dialog_way way;
-
-	if (m->method != METHOD_INVITE || !read_routes(m, HDR_RECORD_ROUTE, &v))
-		return;
-	for (unsigned i = 0; i < v.count; i++)
-		if (record_route_read(&p->d.keys, v.addr[i].uri.user, m, &now, &way) &&
-		    !(way.ends.caller.local && way.ends.callee.local))
-			recent_add(p->calls, slice_of(way.id, sizeof(way.id)),
-				   p->d.access.settings->config.proxy_dialog_max * (int64_t)1000);
-}
-
-bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it)
-{
-	return it->in_dialog && it->way.kind == DIALOG_CALL &&
-	       recent_has(p->calls, slice_of(it->way.id, sizeof(it->way.id)));
-}
-
-/* ack_key: what an INVITE and its ACK share, and the address that both come from. */
-static uint64_t ack_key(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
-{
-	struct buf text = {0};
-	uint64_t key;
-
-	buf_addf(&text, "%u %s %.*s %.*s", m->cseq, peer_ip(&source->remote).text, SLICE_ARG(m->from_tag),
-		 SLICE_ARG(m->call_id));
-	key = map_hash(&p->forks, buf_slice(&text));
-	buf_free(&text);
-	return key;
-}
-
-void itinerary_expect_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
-{
-	uint64_t key = ack_key(p, m, source);
-
-	recent_add(p->acks, slice_of(&key, sizeof(key)), ACK_MS);
-}
-
-bool itinerary_expects_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
-{
-	uint64_t key = ack_key(p, m, source);
-
-	return recent_has(p->acks, slice_of(&key, sizeof(key)));
-}
-
 /* use_token: the first user part that is a token of this dialog says where the request goes. */
 static void use_token(const struct proxy *p, const struct sip_msg *m, struct slice user, struct itinerary *it)
 {
@@ -161,7 +86,8 @@ static void use_token(const struct proxy *p, const struct sip_msg *m, struct sli
 
 	if (it->in_dialog)
 		return;
-	it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) && !is_over(p, &it->way);
+	it->in_dialog = record_route_read(&p->d.keys, user, m, &now, &it->way) &&
+			!dialogs_is_over(p->dialogs, &it->way, proxy_dialog_ms(p));
 	if (it->in_dialog)
 		buf_add(&it->token, user);
 }

@@ -87,9 +87,9 @@ static struct dialog_ends ends_of(const struct branch *b)
 
 /*
  * add_record_route: RFC 3261 16.6 4. Two lines (RFC 5658) when the two sides see different addresses or schemes of
- * ours. measured: only the size counts, and the token is blanks.
+ * ours. measured: only the size counts, and the token is blanks. true: it is a new token, and *id gets its id.
  */
-static void add_record_route(const struct branch *b, bool measured, struct buf *out)
+static bool add_record_route(const struct branch *b, bool measured, struct buf *out, uint8_t id[RECORD_ROUTE_ID])
 {
 	const struct fork *f = b->fork;
 	const struct sip_msg *m = f->request;
@@ -97,17 +97,17 @@ static void add_record_route(const struct branch *b, bool measured, struct buf *
 	const struct flow *to = &ends.callee.flow;
 	struct buf token = {0};
 	struct dialog_now now;
-	bool same;
+	bool same, fresh = f->token == NULL && !measured;
 
 	if (!is_recorded(f))
-		return;
+		return false;
 	now = itinerary_now(f->proxy, m);
 	if (f->token != NULL)
 		buf_adds(&token, f->token);
 	else if (measured)
 		buf_addf(&token, "%*s", (int)record_route_size(&ends), "");
 	else
-		record_route_token(&f->proxy->d.keys, &ends, m, &now, &token);
+		record_route_token(&f->proxy->d.keys, &ends, m, &now, &token, id);
 	same = f->source.proto == to->proto &&
 	       (f->source.proto != PROTO_TLS || ends.caller.local == ends.callee.local) &&
 	       slice_eq(slice_str(transport_sent_by(f->proxy->d.transport, &f->source).text),
@@ -116,6 +116,7 @@ static void add_record_route(const struct branch *b, bool measured, struct buf *
 	if (!same)
 		add_route_line(b, &ends.caller, token.p, out);
 	buf_free(&token);
+	return fresh;
 }
 
 /* hops_left: the Max-Forwards to send. */
@@ -135,6 +136,8 @@ struct how_texts {
 	struct peer_text source;
 	struct listener_name sent_by;
 	struct buf record_route, asserted;
+	uint8_t dialog[RECORD_ROUTE_ID];
+	bool recorded; /* with a token of this dialog */
 };
 
 static struct forward how_of(const struct branch *b, struct slice id, bool measured, struct how_texts *h)
@@ -152,7 +155,7 @@ static struct forward how_of(const struct branch *b, struct slice id, bool measu
 
 	*h = (struct how_texts){.source = peer_ip(&f->source.remote),
 				.sent_by = transport_sent_by(f->proxy->d.transport, &b->flow)};
-	add_record_route(b, measured, &h->record_route);
+	h->recorded = add_record_route(b, measured, &h->record_route, h->dialog);
 	fork_assertion(f, &h->asserted);
 	how.received = slice_str(h->source.text);
 	how.sent_by = h->sent_by.text;
@@ -167,7 +170,7 @@ static void how_free(struct how_texts *h)
 	buf_free(&h->asserted);
 }
 
-enum err outgoing_make(const struct branch *b, struct slice id, struct buf *out)
+enum err outgoing_make(struct branch *b, struct slice id, struct buf *out)
 {
 	struct how_texts texts;
 	struct forward how;
@@ -177,6 +180,8 @@ enum err outgoing_make(const struct branch *b, struct slice id, struct buf *out)
 	if (b->fork->request->header_count + OWN_HEADERS > SIP_HEADERS_MAX)
 		return ERR_LIMIT;
 	how = how_of(b, id, false, &texts);
+	b->recorded = texts.recorded;
+	memcpy(b->dialog, texts.dialog, sizeof(b->dialog));
 	e = forward_request(b->fork->request, &how, out);
 	how_free(&texts);
 	return e;

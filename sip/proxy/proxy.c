@@ -12,8 +12,6 @@
  * dialog, one that goes elsewhere, or one for a user of ours.
  */
 
-#define DIALOGS_MAX 65536 /* that are remembered: see proxy.dialogs, proxy.calls and proxy.acks */
-
 struct proxy *proxy_new(const struct proxy_deps *deps)
 {
 	struct proxy *p = mem_alloc(sizeof(*p));
@@ -22,9 +20,7 @@ struct proxy *proxy_new(const struct proxy_deps *deps)
 	map_init(&p->forks);
 	map_init(&p->by_own);
 	groups_init(&p->by_call);
-	p->dialogs = recent_new(deps->loop, DIALOGS_MAX);
-	p->calls = recent_new(deps->loop, DIALOGS_MAX);
-	p->acks = recent_new(deps->loop, DIALOGS_MAX);
+	p->dialogs = dialogs_new(deps->loop);
 	return p;
 }
 
@@ -39,9 +35,7 @@ void proxy_free(struct proxy *p)
 	map_free(&p->forks);
 	map_free(&p->by_own);
 	groups_free(&p->by_call);
-	recent_free(p->dialogs);
-	recent_free(p->calls);
-	recent_free(p->acks);
+	dialogs_free(p->dialogs);
 	mem_free(p);
 }
 
@@ -53,6 +47,11 @@ const struct proxy_identities *proxy_identities(const struct proxy *p)
 unsigned proxy_count(const struct proxy *p)
 {
 	return (unsigned)p->forks.count;
+}
+
+int64_t proxy_dialog_ms(const struct proxy *p)
+{
+	return p->d.access.settings->config.proxy_dialog_max * (int64_t)1000;
 }
 
 /* A request that is being decided. tx NULL: an ACK, which cannot be answered. */
@@ -189,15 +188,16 @@ static bool check_passage(const struct asking *a)
 static bool is_asked_for(const struct asking *a)
 {
 	const struct dialog_way *way = &a->it.way;
+	const bool in_call = way->kind == DIALOG_CALL && dialogs_is_answered(a->p->dialogs, way->id);
 	struct event event;
 
 	if (passage_is(a->m, "REFER"))
-		return itinerary_is_answered(a->p, &a->it);
+		return in_call;
 	if (!passage_is(a->m, "NOTIFY"))
 		return true;
 	if (way->kind == DIALOG_SUBSCRIPTION)
 		return !way->from_caller && way->same_package;
-	return itinerary_is_answered(a->p, &a->it) && event_parse(msg_value(a->m, HDR_EVENT), &event) == ERR_OK &&
+	return in_call && event_parse(msg_value(a->m, HDR_EVENT), &event) == ERR_OK &&
 	       slice_eq(event.package, S("refer"));
 }
 
@@ -211,6 +211,7 @@ static void start(struct asking *a, struct fork *f)
 	f->proven = a->proven;
 	f->comes_back = a->comes_back;
 	f->in_dialog = a->it.in_dialog;
+	f->to_caller = f->in_dialog && !a->it.way.from_caller && !a->it.way.ends.caller.local;
 	memcpy(f->dialog, a->it.way.id, sizeof(f->dialog));
 	if (f->in_dialog && a->it.way.kind == DIALOG_SUBSCRIPTION && !a->it.way.from_caller &&
 	    passage_is(a->m, "NOTIFY")) {
@@ -221,8 +222,8 @@ static void start(struct asking *a, struct fork *f)
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	a->goes_on = true;
-	if (a->local && a->m->method == METHOD_INVITE)
-		itinerary_expect_ack(a->p, a->m, &a->source);
+	if (a->m->method == METHOD_INVITE)
+		dialogs_invited(a->p->dialogs, a->m, &a->source, a->local);
 	vetting_start(f);
 }
 
@@ -295,21 +296,25 @@ static bool send_to_contact(struct asking *a, const struct dialog_end *receiver)
 
 static bool is_expected_ack(const struct asking *a)
 {
-	return a->tx == NULL && itinerary_expects_ack(a->p, a->m, &a->source);
+	return a->tx == NULL && dialogs_expects_ack(a->p->dialogs, a->m, &a->source);
 }
 
 /*
  * is_known: may the sender be accepted by its transport alone, without digest? Only if it speaks under the names that
- * the dialog began with. A request to a remote end needs more: it is signed for the user, which a connection does not
- * justify, and over UDP the remote end itself, which has the token, could have forged the address. An ACK cannot be
- * challenged and brings no answer.
+ * the dialog began with. Whoever was called has shown nothing: a Contact of a user may be anybody's, until he has
+ * answered the call in the name of the user. A request to a remote end needs more: it is signed for the user, which a
+ * connection does not justify, and over UDP the remote end itself, which has the token, could have forged the address.
+ * An ACK cannot be challenged and brings no answer.
  */
 static bool is_known(const struct asking *a, const struct dialog_end *sender, const struct dialog_end *receiver)
 {
 	bool signs = a->p->d.access.settings->config.identity_sign != SIGN_OFF &&
 		     itinerary_is_of_domain(a->p, &a->m->from.uri);
 
-	if (!sender->local || !a->it.way.same_names || (!comes_from(sender, &a->source) && !is_expected_ack(a)))
+	bool shown = a->it.way.from_caller || dialogs_is_answered(a->p->dialogs, a->it.way.id);
+
+	if (!sender->local || !a->it.way.same_names ||
+	    !((shown && comes_from(sender, &a->source)) || is_expected_ack(a)))
 		return false;
 	return receiver->local || a->tx == NULL || (a->source.proto != PROTO_UDP && !signs);
 }
@@ -331,6 +336,8 @@ static void send_in_dialog(struct asking *a)
 		refuse(a, 403, "TLS Required");
 		return;
 	}
+	if (a->tx == NULL && way->from_caller && !sender->local)
+		dialogs_acked(a->p->dialogs, way->id, a->m, &a->source, proxy_dialog_ms(a->p));
 	a->local = is_known(a, sender, receiver);
 	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;

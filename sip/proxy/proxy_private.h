@@ -3,14 +3,14 @@
 
 #include "core/group.h"
 #include "core/map.h"
-#include "core/recent.h"
+#include "sip/proxy/dialogs.h"
 #include "sip/proxy/passage.h"
 #include "sip/proxy/proxy.h"
 
 /*
  * Shared by the files of this room; private to it. proxy.c: what may go where. itinerary.c: Route. targets.c: users.
  * vetting.c: Identity. fork.c: response contexts (RFC 3261 16.7). branch.c: one target of a request and its hops.
- * outgoing.c: what is sent.
+ * outgoing.c: what is sent. dialogs.c: what is remembered.
  *
  * The way of a request:
  *
@@ -52,6 +52,8 @@ struct branch {
 	bool cancelled;           /* no further hop is tried */
 	bool short_ring;          /* timer runs for fork_ring_ms, not as Timer C */
 	struct timer *timer;      /* INVITE only: Timer C or the short ring time */
+	uint8_t dialog[RECORD_ROUTE_ID]; /* of the token that the request went with */
+	bool recorded;                   /* it went with one */
 };
 
 /*
@@ -76,6 +78,7 @@ struct fork {
 	bool by_timer;                   /* the last thing that happened is that nothing happened */
 	uint8_t dialog[RECORD_ROUTE_ID]; /* that the request is of; with in_dialog */
 	bool in_dialog;
+	bool to_caller; /* in_dialog: to the other domain, or whoever it was, that began the dialog */
 	/*
 	 * Of a NOTIFY of a subscription: the token that it came by. It may make a dialog of its own, when its SUBSCRIBE
 	 * was forked, and then has to record the route of that (RFC 6665 4.3). NULL: anything else.
@@ -94,14 +97,15 @@ struct fork {
 struct proxy {
 	struct proxy_deps d;
 	struct map forks, by_own; /* by id, by own */
-	struct recent *dialogs;   /* old ones that have had a request of late; key: dialog_way.id */
-	struct recent *calls;     /* with strangers, that were answered; key: dialog_way.id */
-	struct recent *acks;      /* INVITEs of senders who have shown who they are, whose ACK may come */
-	struct groups by_call;    /* forks by Call-ID */
-	uint64_t next;            /* the last own that was given */
-	unsigned signing;         /* requests that are with the signer */
+	struct dialogs *dialogs;
+	struct groups by_call; /* forks by Call-ID */
+	uint64_t next;         /* the last own that was given */
+	unsigned signing;      /* requests that are with the signer */
 	struct proxy_identities identities;
 };
+
+/* proxy_dialog_ms: proxy.dialog-max. */
+int64_t proxy_dialog_ms(const struct proxy *p);
 
 /* Where a request goes by its Route and Request-URI, when our own entries are taken off (RFC 3261 16.4, 16.6 6). */
 struct itinerary {
@@ -125,24 +129,6 @@ void itinerary_drop(struct itinerary *it);
 bool itinerary_is_own_uri(const struct proxy *p, const struct uri *u, const struct flow *source);
 bool itinerary_is_of_domain(const struct proxy *p, const struct uri *u);
 bool itinerary_is_aor(const struct uri *u, struct slice aor);
-
-/* itinerary_lives: a request of this dialog goes on, after all that could refuse it: see proxy.dialog-max. */
-void itinerary_lives(const struct proxy *p, const uint8_t dialog[RECORD_ROUTE_ID], enum method method);
-
-/*
- * itinerary_answered: m, a response, is a 2xx that is passed on: its dialog came to be. itinerary_is_answered: is *it
- * of a call that was answered, as far as is known? Known are calls with strangers, of this run, of proxy.dialog-max.
- */
-void itinerary_answered(const struct proxy *p, const struct sip_msg *m);
-bool itinerary_is_answered(const struct proxy *p, const struct itinerary *it);
-
-/*
- * itinerary_expect_ack: the sender of the INVITE m has shown who he is. An ACK cannot be challenged, and repeats
- * credentials that are used up (RFC 3261 13.2.2.4). itinerary_expects_ack: so m is accepted, when it comes from the
- * same address, by whatever connection.
- */
-void itinerary_expect_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
-bool itinerary_expects_ack(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
 
 /*
  * itinerary_mark: appends the part of our branch parameter that tells a loop from a spiral (RFC 5393 4.2.2).
@@ -229,12 +215,12 @@ MUST_USE bool targets_keep(struct targets *t, struct slice uri, const struct flo
 void targets_add(struct fork *f, const struct targets *t);
 
 /*
- * outgoing.c. outgoing_make: appends the request for b->flow; id: the branch parameter behind the magic cookie, which
- * ends in OUTGOING_RANDOM random characters. ERR_LIMIT: it has too many header fields. outgoing_is_large: RFC 3261
- * 18.1.1: will it be too large for UDP?
+ * outgoing.c. outgoing_make: appends the request for b->flow, and sets b->dialog; id: the branch parameter behind the
+ * magic cookie, which ends in OUTGOING_RANDOM random characters. ERR_LIMIT: it has too many header fields.
+ * outgoing_is_large: RFC 3261 18.1.1: will it be too large for UDP?
  */
 #define OUTGOING_RANDOM 16
-MUST_USE enum err outgoing_make(const struct branch *b, struct slice id, struct buf *out);
+MUST_USE enum err outgoing_make(struct branch *b, struct slice id, struct buf *out);
 bool outgoing_is_large(const struct branch *b);
 
 #endif

@@ -168,7 +168,7 @@ static int64_t age_of(const struct record_route_keys *k, struct slice times, con
 }
 
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
-			const struct dialog_now *now, struct buf *out)
+			const struct dialog_now *now, struct buf *out, uint8_t id[RECORD_ROUTE_ID])
 {
 	bool connections = on_connection(&ends->caller) || on_connection(&ends->callee);
 	struct buf octets = {0};
@@ -187,6 +187,7 @@ void record_route_token(const struct record_route_keys *k, const struct dialog_e
 	buf_add(&octets, slice_of(mac, PACKAGE));
 	mac_of(k, buf_slice(&octets), connections, m->call_id, m->from_tag, mac);
 	buf_add(&octets, slice_of(mac, MAC));
+	memcpy(id, mac, RECORD_ROUTE_ID);
 	buf_add(out, PREFIX);
 	base64url_encode(out, buf_slice(&octets));
 	buf_free(&octets);

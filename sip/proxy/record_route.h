@@ -47,13 +47,14 @@ void record_route_keys_drop(struct record_route_keys *k);
 
 /*
  * record_route_token: appends the token of the dialog that the request m begins: at most RECORD_ROUTE_TOKEN unreserved
- * characters. record_route_size: how many they will be; nothing is computed.
+ * characters. id: what record_route_read will give as the id of the dialog. record_route_size: how many characters
+ * they will be; nothing is computed.
  */
 #define RECORD_ROUTE_TOKEN 150
 #define RECORD_ROUTE_ID 12
 size_t record_route_size(const struct dialog_ends *ends);
 void record_route_token(const struct record_route_keys *k, const struct dialog_ends *ends, const struct sip_msg *m,
-			const struct dialog_now *now, struct buf *out);
+			const struct dialog_now *now, struct buf *out, uint8_t id[RECORD_ROUTE_ID]);
 
 /*
  * record_route_read: user is the user part of a Route or Request-URI of m. false: it is no token of this dialog, or the

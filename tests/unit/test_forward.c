@@ -150,13 +150,14 @@ static void a_token_has_its_size(void **state)
 	for (unsigned k = 0; k < 2 * 3 * 8; k++) {
 		struct dialog_ends ends = {.caller = {.local = (k & 1) != 0, .by_address = (k & 2) != 0},
 					   .callee = {.local = (k & 4) != 0}};
+		uint8_t id[RECORD_ROUTE_ID];
 		struct buf token = {0};
 
 		ends.caller.flow.proto = ends.callee.flow.proto = (enum proto)(k / 16);
 		ends.caller.flow.id = ends.callee.flow.id = k / 16 * 77;
 		assert_true(peer_parse(slice_str(peers[k / 8 % 2]), &ends.caller.flow.remote));
 		ends.caller.flow.local = ends.callee.flow.remote = ends.callee.flow.local = ends.caller.flow.remote;
-		record_route_token(&keys, &ends, m, &(struct dialog_now){.wall_s = 1700000000 + k}, &token);
+		record_route_token(&keys, &ends, m, &(struct dialog_now){.wall_s = 1700000000 + k}, &token, id);
 		assert_int_equal(record_route_size(&ends), token.n);
 		assert_in_range(token.n, 1, RECORD_ROUTE_TOKEN);
 		buf_free(&token);
