@@ -51,7 +51,7 @@ check_access      = scenario/digest fuzz/digest e2e/credential/test_digest.py e2
 check_event       = $(addprefix scenario/,notifier subscription) fuzz/dialog e2e/event
 check_registrar   = scenario/registrar e2e/registrar
 check_credential  = $(addprefix scenario/,credential creation) fuzz/publish e2e/credential
-check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover) \
+check_proxy       = unit/forward $(addprefix scenario/,proxy route fork failover unasked) \
                     e2e/proxy e2e/identity/test_authservice.py e2e/attack/test_relay.py e2e/attack/test_called.py
 check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.py e2e/attack/test_reach.py e2e/wire/test_limits.py \
                     e2e/verb/test_admin.py

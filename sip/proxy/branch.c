@@ -35,6 +35,15 @@ static void on_timer(void *arg)
 	fork_rang_out(arg);
 }
 
+/*
+ * is_unasked: whoever begins a dialog names in its Contact where requests go. A phone that nobody answers keeps asking;
+ * a stranger could have one that picks up by itself send that to anybody (G14).
+ */
+static bool is_unasked(const struct branch *b)
+{
+	return b->fork->to_caller && !dialogs_caller_is_at(b->fork->proxy->dialogs, b->fork->dialog, &b->flow.remote);
+}
+
 /* send_on_flow: writes the request for b->flow, and sends it in a client transaction of its own. */
 static void send_on_flow(struct branch *b)
 {
@@ -59,7 +68,7 @@ static void send_on_flow(struct branch *b)
 		fork_end(f);
 	} else {
 		b->tx = tx_offer(f->proxy->d.transactions, &b->flow, &octets, buf_slice(&id), f->request->method,
-				 false, on_heard, b);
+				 is_unasked(b), on_heard, b);
 		if (is_invite(b)) {
 			uint32_t ring_ms = fork_ring_ms(b);
 
