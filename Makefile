@@ -25,7 +25,7 @@ credential  = publish_body turn creator state publish credentials
 proxy       = proxy dialogs itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate status control chain ends load load_doubts load_listen load_rules load_tls
 verb        = account_file admin check users import start lab lab_users init setup
-ua          = account agent call answer subscriber command fetcher capture fetch_once steps signature verify_steps \
+ua          = account agent call answer subscriber command fetcher capture fetch_once own steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt trace usage config config_value settings report
 
@@ -57,7 +57,7 @@ check_server      = fuzz/server e2e/attack/test_service.py e2e/attack/test_wire.
                     e2e/verb/test_admin.py
 check_verb        = $(addprefix e2e/verb/test_,admin.py check.py deployment.py lab.py messages.py startup.py prompt.py usage.py)
 check_ua          = $(addprefix unit/,answer account) \
-                    $(addprefix e2e/verb/test_,agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
+                    $(addprefix e2e/verb/test_,after_412.py agent.py fetch.py sign_verify.py subscriber.py trust.py user.py)
 check_interop     = interop
 check_lint        = lint
 

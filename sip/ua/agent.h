@@ -16,7 +16,7 @@ struct agent;
 struct agent_user {
 	/* A NOTIFY, to be answered once, now or later by its id. The agent answers all other requests. */
 	void (*on_request)(void *arg, struct tx *tx);
-	/* The connection broke while no request of ours waited for an answer. */
+	/* The connection broke while no request of ours waited for an answer. NULL: it does not matter. */
 	void (*on_lost)(void *arg, const char *why);
 	/* SIGTERM or SIGINT came: the verb has to end by agent_finish. NULL: the agent ends with code 3. */
 	void (*on_stop)(void *arg);

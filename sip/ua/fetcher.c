@@ -7,6 +7,14 @@
 
 /* --- NOTIFYs --- */
 
+static void end(struct fetcher *f)
+{
+	if (f->user->over != NULL)
+		f->user->over(f, f->code);
+	else
+		agent_finish(f->c.agent, f->code);
+}
+
 /* stays: with --watch a bad NOTIFY is told, and does not end the verb, once a good one has come. */
 static bool stays(const struct fetcher *f)
 {
@@ -20,7 +28,7 @@ static void answer(struct fetcher *f, uint64_t tx_id, const struct judgement *j,
 	subscriber_answer(f->subscriber, tx_id, j->code, j->reason, accepted);
 	if (!accepted && !stays(f) && !f->over) {
 		f->over = true;
-		agent_finish(f->c.agent, f->code);
+		end(f);
 	}
 }
 
@@ -115,7 +123,7 @@ static void on_end(void *arg, const struct sip_msg *response, const char *why)
 	else if (f->stopped && !f->c.watch)
 		f->code = usage_say(f->c.usage, EXIT_LOCAL, "%s: interrupted by a signal", what.p);
 	buf_free(&what);
-	agent_finish(f->c.agent, f->code);
+	end(f);
 }
 
 static void on_trouble(void *arg, const char *why, unsigned again_s)
@@ -184,19 +192,32 @@ bool fetcher_news(struct fetcher *f, struct slice state)
 	return news;
 }
 
-int fetcher_run(struct fetcher *f)
+void fetcher_start(struct fetcher *f)
 {
 	const struct subscriber_options o = {.package = f->user->package,
 					     .resource = buf_slice(&f->resource),
 					     .expires = f->c.watch ? f->user->expires : 0,
 					     .user = &subscriber_user,
 					     .arg = f};
-	int code;
 
 	f->code = f->c.watch ? EXIT_DONE : EXIT_LOCAL;
 	agent_user(f->c.agent, &agent_callbacks, f);
 	f->subscriber = subscriber_new(f->c.agent, &o);
+}
+
+int fetcher_run(struct fetcher *f)
+{
+	int code;
+
+	fetcher_start(f);
 	code = agent_run(f->c.agent);
-	subscriber_free(f->subscriber);
+	fetcher_free(f);
 	return code;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+	if (f->subscriber != NULL)
+		subscriber_free(f->subscriber);
+	f->subscriber = NULL;
 }

@@ -29,6 +29,8 @@ struct fetcher_user {
 	 * proves the server. Stores and tells what is to be stored and told.
 	 */
 	struct judgement (*judge)(struct fetcher *f, struct sip_msg *m);
+	/* The fetch is over. NULL: the verb is, with this exit code. */
+	void (*over)(struct fetcher *f, int code);
 };
 
 struct fetcher {
@@ -45,8 +47,14 @@ struct fetcher {
 	struct slice vouched_by; /* during judge: the domain that signed m; SLICE_NONE: none */
 };
 
-/* fetcher_run: f->c is open and resource set. Returns the exit code. The caller closes f->c and frees resource. */
+/*
+ * fetcher_start: f->c is open, user and resource are set: the agent is the fetcher's from now on. fetcher_free: when
+ * the agent does not run any more; the caller closes f->c and frees resource. fetcher_run: all of it, with the exit
+ * code.
+ */
+void fetcher_start(struct fetcher *f);
 int fetcher_run(struct fetcher *f);
+void fetcher_free(struct fetcher *f);
 
 /* fetcher_news: is state another one than that of the last call? A refresh brings the same state again. */
 bool fetcher_news(struct fetcher *f, struct slice state);

@@ -5,8 +5,7 @@
 #include "crypto/pkcs8.h"
 #include "sip/message/header.h"
 #include "sip/identity/user_cert.h"
-#include "sip/ua/command.h"
-#include "sip/ua/subscriber.h"
+#include "sip/ua/own.h"
 #include "sip/ua/user_verbs.h"
 #include "store/named.h"
 
@@ -14,7 +13,7 @@
  * vouch publish and vouch revoke: the publication agent of RFC 3903 (draft 5, 7.9).
  *
  *   prepare -> send_it -> on_response: 2xx: done
- *                                      412: look (what is there?) -> send_it again, or tell the user
+ *                                      412: look (what is there?) -> adopt it, or send_it again
  */
 
 #define FILE_MAX 65536 /* octets of a file with a certificate or a key */
@@ -25,9 +24,9 @@ struct publisher {
 	struct buf cert, key;     /* DER; key as it is to be published */
 	struct buf headers, body; /* of the PUBLISH */
 	struct buf etag;          /* of SIP-If-Match; empty: none */
-	struct subscriber *look;  /* polls the credential after a 412; NULL: not yet */
-	bool revoking, again;     /* again: after the look, PUBLISH may be sent again */
-	int64_t not_after;        /* of the certificate */
+	struct own look;          /* what is there, after a 412 */
+	bool revoking, looked;
+	int64_t not_after; /* of the certificate */
 };
 
 /* --- what is published --- */
@@ -230,60 +229,45 @@ static void finish(struct publisher *p, int code)
 
 /* --- 412: another device was quicker --- */
 
-/*
- * look_notify: the NOTIFY has the current entity-tag. If nothing is there, or it is to be revoked anyway, the PUBLISH
- * is sent again with it. Otherwise the user decides.
- */
-static void look_notify(void *arg, struct tx *tx)
+static const struct agent_user user;
+
+/* on_looked: what is there was kept, is to be replaced, or was told to the user, who decides. */
+static void on_looked(void *arg, int code)
 {
 	struct publisher *p = arg;
-	const struct sip_msg *m = tx_request(tx);
-	struct event ev;
-	struct param etag;
+	const struct own *look = &p->look;
 
-	if (!subscriber_accept(p->look, tx))
-		return;
-	buf_clear(&p->etag);
-	if (event_parse(msg_value(m, HDR_EVENT), &ev) == ERR_OK && scan_param_find(ev.params, S("etag"), &etag) &&
-	    scan_is_token(etag.value))
-		buf_add(&p->etag, etag.value);
-	p->again = m->body.n == 0 || p->revoking;
-	subscriber_answer(p->look, tx_id(tx), 200, NULL, true);
-}
-
-static void look_end(void *arg, const struct sip_msg *response, const char *why)
-{
-	struct publisher *p = arg;
-
-	if (response != NULL) {
-		finish(p, command_refused(&p->c, "looking for what another device published", response));
-	} else if (why != NULL) {
-		finish(p, usage_say(p->c.usage, EXIT_LOCAL, "looking for what another device published: %s", why));
-	} else if (p->again) {
+	if (look->replaces) {
+		buf_clear(&p->etag);
+		buf_add(&p->etag, buf_slice(&look->etag));
+		agent_user(p->c.agent, &user, p);
 		send_it(p);
-	} else {
-		learn(p, buf_slice(&p->etag));
-		finish(p, usage_say(p->c.usage, EXIT_REFUSED,
-				    "412 Conditional Request Failed: another device has published a credential "
-				    "since. Take it "
-				    "with \"vouch credential -a %s\", or publish again to replace it",
-				    p->c.account_file));
+		return;
 	}
+	if (code == EXIT_DONE)
+		code = usage_say(p->c.usage, EXIT_REFUSED,
+				 "412 Conditional Request Failed: another device has published a credential since, "
+				 "which is the one here now; yours was not published");
+	else if (look->etag.n > 0) /* the user knows of it, and may replace it */
+		learn(p, buf_slice(&look->etag));
+	finish(p, code);
 }
 
-static const struct subscriber_user look_user = {.on_notify = look_notify, .on_end = look_end};
-
-/* look: UAK-23, T-18: after 412 the client looks at what is there, and never publishes blindly. */
+/*
+ * look: UAK-23, T-18: after 412 the client looks at what is there, and never publishes blindly. What is to be revoked
+ * is revoked whatever it is.
+ */
 static void look(struct publisher *p)
 {
-	struct buf sips = {0};
-
-	command_sips(&p->c, &sips);
-	p->look = subscriber_new(p->c.agent, &(struct subscriber_options){.package = "credential",
-									  .resource = buf_slice(&sips),
-									  .user = &look_user,
-									  .arg = p});
-	buf_free(&sips);
+	p->looked = true;
+	p->look.f.c = p->c;
+	p->look.f.c.watch = false;
+	p->look.over = on_looked;
+	p->look.arg = p;
+	p->look.replaces = p->revoking;
+	p->look.given_crt = p->c.cert;
+	p->look.given_key = p->c.key;
+	own_start(&p->look);
 }
 
 static void on_response(void *arg, struct sip_msg *response, const char *why)
@@ -293,7 +277,7 @@ static void on_response(void *arg, struct sip_msg *response, const char *why)
 
 	if (response == NULL) {
 		finish(p, usage_say(p->c.usage, EXIT_LOCAL, "%s: %s", what, why));
-	} else if (response->status == 412 && p->look == NULL) {
+	} else if (response->status == 412 && !p->looked) {
 		look(p);
 	} else if (response->status >= 300) {
 		finish(p, command_refused(&p->c, what, response));
@@ -327,20 +311,8 @@ static void send_it(struct publisher *p)
 
 static void on_request(void *arg, struct tx *tx)
 {
-	struct publisher *p = arg;
-
-	if (p->look != NULL)
-		subscriber_request(p->look, tx);
-	else
-		tx_reply_code(tx, 481, NULL);
-}
-
-static void on_lost(void *arg, const char *why)
-{
-	struct publisher *p = arg;
-
-	if (p->look != NULL)
-		subscriber_lost(p->look, why);
+	(void)arg;
+	tx_reply_code(tx, 481, NULL);
 }
 
 static void on_stop(void *arg)
@@ -352,7 +324,7 @@ static void on_stop(void *arg)
 			 p->revoking ? "revoking" : "publishing"));
 }
 
-static const struct agent_user user = {.on_request = on_request, .on_lost = on_lost, .on_stop = on_stop};
+static const struct agent_user user = {.on_request = on_request, .on_stop = on_stop};
 
 static int exchange(struct publisher *p)
 {
@@ -368,8 +340,6 @@ static int exchange(struct publisher *p)
 		account_etag(&p->c.account, &p->etag);
 		send_it(p);
 		code = agent_run(p->c.agent);
-		if (p->look != NULL)
-			subscriber_free(p->look);
 	}
 	buf_free(&sips);
 	buf_free(&why);
@@ -378,6 +348,7 @@ static int exchange(struct publisher *p)
 
 static void drop(struct publisher *p)
 {
+	own_free(&p->look);
 	command_close(&p->c);
 	dialog_drop(&p->dialog);
 	buf_free(&p->cert);

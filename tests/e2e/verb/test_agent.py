@@ -268,6 +268,54 @@ def test_PUB_05_EPA_01_EPA_03_second_publish_has_the_etag(device, service):
     assert service.etag != learnt
 
 
+def test_EPA_04_423_is_not_answered_with_more_than_the_certificate_has(device, service):
+    """All that remains was asked for at first, so there is nothing to ask for again."""
+    def too_brief(connection, request):
+        connection.reply(request, 423, "Interval Too Brief", [("Min-Expires", "60")])
+        return True
+
+    service.before = too_brief
+    words, _ = device.pem_files(until=30)
+    done = device.run("publish", service, *words)
+    assert done.returncode == 1 and "423" in one_line(done)
+    assert len(accepted(device.stub, "PUBLISH")) == 1 and accepted(device.stub, "PUBLISH")[0].expires <= 30
+
+
+def test_FMT_14_salts_differ(device, service):
+    words, _ = device.pem_files()
+    seen = []
+    for _ in range(2):
+        assert device.run("publish", service, *words, "--passphrase-file", device.phrase_file).returncode == 0
+        seen.append(certs.pbes2_parameters(service.key))
+    assert seen[0]["salt"] != seen[1]["salt"] and seen[0]["iv"] != seen[1]["iv"]
+
+
+def test_FMT_17_boundaries_differ(device, service):
+    words, _ = device.pem_files()
+    boundaries = set()
+    for _ in range(2):
+        assert device.run("publish", service, *words).returncode == 0
+        boundaries.add(accepted(device.stub, "PUBLISH")[-1].one("Content-Type"))
+    assert len(boundaries) == 2
+
+
+def test_FMT_16_phrase_equal_to_the_password(device, service):
+    device.phrase(PASSWORD)
+    words, _ = device.pem_files()
+    done = device.run("publish", service, *words, "--passphrase-file", device.phrase_file)
+    assert done.returncode in (2, 3) and "pass" in one_line(done).lower()
+    assert "PUBLISH" not in device.stub.methods()
+
+
+def test_PUB_05_EPA_01_EPA_03_second_publish_has_the_etag(device, service):
+    words, _ = device.pem_files()
+    assert device.run("publish", service, *words).returncode == 0
+    learnt = service.etag
+    assert device.run("publish", service, *words).returncode == 0
+    assert accepted(device.stub, "PUBLISH")[-1].get("SIP-If-Match") == learnt
+    assert service.etag != learnt
+
+
 def test_UAK_23_EPA_03_after_412(device, service):
     """The other device was quicker: fetch what it published, and never overwrite it blindly."""
     words, _ = device.pem_files()
