@@ -322,14 +322,14 @@ struct binding *bindings_on_flow(const struct bindings *t, uint64_t flow_id)
 
 /*
  * set_time: the end in monotonic time, from the wall time of the journal. A clock that went back meanwhile prolongs
- * nothing beyond longest_s. One that went forward ends bindings early, and the next refreshes bring them back.
+ * nothing beyond what was granted. One that went forward ends bindings early, and the next refreshes bring them back.
  */
 static void set_time(const struct bindings *t, struct binding *b, uint64_t until_s)
 {
 	int64_t left = (int64_t)until_s - loop_wall_s(t->d.loop);
 
-	if (left > t->d.longest_s)
-		left = t->d.longest_s;
+	if (left > b->interval_s)
+		left = b->interval_s;
 	b->expires_ms = loop_now_ms(t->d.loop) + (left > 0 ? left : 0) * 1000;
 }
 

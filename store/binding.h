@@ -36,8 +36,7 @@ struct binding {
 struct bindings_deps {
 	struct loop *loop;
 	struct commit *commit;
-	int dirfd;          /* of the store */
-	uint32_t longest_s; /* the longest interval granted: a clock that went back prolongs nothing beyond it */
+	int dirfd; /* of the store */
 	/* b is over and is removed behind this call; fn must not change the table */
 	void (*expired)(void *arg, const struct binding *b);
 	void *arg;

@@ -22,7 +22,8 @@ enum err notifier_new(const struct notifier_deps *deps, struct notifier **out)
 				.transactions = deps->transactions,
 				.transport = deps->transport,
 				.notifier = n,
-				.expired = on_expired};
+				.expired = on_expired,
+				.longest_s = deps->access.settings->config.certificate_max_expires};
 	e = subs_open(&n->subs, deps->commit, deps->dirfd);
 	if (e != ERR_OK) {
 		notifier_free(n);

@@ -94,6 +94,7 @@ struct subs {
 	struct transport *transport;
 	struct notifier *notifier;
 	void (*expired)(struct sub *s); /* the granted time is over */
+	uint32_t longest_s; /* of a certificate: a clock that went back while nothing ran prolongs nothing beyond it */
 	struct map by_dialog, by_id;
 	struct groups by_aor;
 	struct map by_tag;           /* key: our tag, which is also the key in the journal */

@@ -332,6 +332,7 @@ static void on_snapshot(void *arg, struct journal *j)
 /* revive: a subscription of the last run. Its connection is gone; NOTIFYs go to its Contact (T-32). */
 static void revive(struct subs *all, const struct subscription *r)
 {
+	int64_t left = (int64_t)r->expires - loop_wall_s(all->loop);
 	struct sub *s = sub_new(all, PACKAGE_CERTIFICATE, r->aor, r->event_id.n > 0 ? r->event_id : SLICE_NONE);
 
 	s->dialog = (struct dialog){
@@ -357,7 +358,7 @@ static void revive(struct subs *all, const struct subscription *r)
 	s->anonymous = sub_count_source(all, &s->flow.remote, UINT32_MAX);
 	s->journaled = true;
 	sub_enter(s);
-	sub_set_expiry(s, (int64_t)r->expires - loop_wall_s(all->loop));
+	sub_set_expiry(s, left < all->longest_s ? left : all->longest_s);
 }
 
 /*

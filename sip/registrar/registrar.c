@@ -64,7 +64,6 @@ enum err registrar_new(const struct registrar_deps *deps, struct registrar **out
 	const struct bindings_deps bindings = {.loop = deps->loop,
 					       .commit = deps->commit,
 					       .dirfd = deps->dirfd,
-					       .longest_s = deps->access.settings->config.registrar_max_expires,
 					       .expired = on_expired,
 					       .arg = r};
 	enum err e;

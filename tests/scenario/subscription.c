@@ -526,6 +526,25 @@ static void a_restart_goes_on_with_certificate_subscriptions(void **state)
 	assert_int_equal(notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE), 0);
 }
 
+/* A device without a clock of its own starts in the past: what was granted before does not live for years. */
+static void a_restart_in_the_past_prolongs_nothing(void **state)
+{
+	struct scene *s = *state;
+	struct watcher t = watching(s, "certificate");
+
+	msg_unref(notified_ok(&t));
+	fake_set_wall(s->w->loop, FAKE_START_S - INT64_C(10) * 365 * DAY_S);
+	world_restart(s->w);
+	while (notifier_count(s->w->site->notifier, PACKAGE_CERTIFICATE) > 0) {
+		struct sip_msg *m;
+
+		pass(s, SECONDS(DAY_S));
+		assert_in_range(loop_wall_s(s->w->loop), 0, FAKE_START_S - INT64_C(10) * 365 * DAY_S + 8 * DAY_S);
+		m = fake_next(s->w->site->transport, NULL);
+		msg_unref(m);
+	}
+}
+
 /* --- G37: somebody sets the wall clock --- */
 
 static void clock_jump(struct scene *s, int64_t by_s)
@@ -591,6 +610,7 @@ int main(void)
 		T(CRT_13_large_NOTIFYs_leave_UDP),
 		T(EVT_02_a_Contact_with_a_name_over_UDP),
 		T(a_restart_goes_on_with_certificate_subscriptions),
+		T(a_restart_in_the_past_prolongs_nothing),
 		T(G37_the_clock_is_set_ten_years_forward),
 		T(G37_the_clock_is_set_ten_years_back),
 	};

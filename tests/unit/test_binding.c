@@ -26,7 +26,7 @@ static void start(struct desk *d)
 	folder_start(&d->f, 10);
 
 	const struct bindings_deps deps = {
-		.loop = d->f.loop, .commit = d->f.commit, .dirfd = d->f.fd, .longest_s = 7200, .expired = on_expired};
+		.loop = d->f.loop, .commit = d->f.commit, .dirfd = d->f.fd, .expired = on_expired};
 
 	assert_int_equal(bindings_open(&deps, &d->t), ERR_OK);
 }
@@ -402,7 +402,7 @@ static void clocks(void **state)
 	add_line(&text, &d, S("2"), buf_slice(&value));
 	folder_put(&d.f, JOURNAL, buf_slice(&text));
 	start(&d);
-	assert_int_equal(binding_left_s(d.t, only(&d, plain.aor)), 7200);
+	assert_int_equal(binding_left_s(d.t, only(&d, plain.aor)), plain.interval_s);
 	assert_null(bindings_first(d.t, r.aor));
 	buf_free(&text);
 	buf_free(&value);

@@ -128,8 +128,9 @@ class Server:
 
     domain = "example.com"
 
-    def __init__(self, directory, options=(), port=None, restore_signals=True, nofile=None):
+    def __init__(self, directory, options=(), port=None, restore_signals=True, nofile=None, environment=None):
         self.directory, self.options, self.nofile = pathlib.Path(directory), list(options), nofile
+        self.environment = {**os.environ, **environment} if environment else None
         self.port, self.restore_signals = port or free_ports(), restore_signals
         self.conf, self.ca = self.directory / "vouch.conf", self.directory / "ca.crt"
         self.process = None
@@ -138,7 +139,8 @@ class Server:
         # A lab writes what was done for users, too; most tests look for what went wrong.
         arguments = [word for option in ("log.level=warn", *self.options) for word in ("-o", option)]
         self.process = Process("lab", "--dir", self.directory, "--port", self.port, "--domain", self.domain, *arguments,
-                               restore_signals=self.restore_signals, preexec_fn=self.nofile and self.limit_files)
+                               restore_signals=self.restore_signals, preexec_fn=self.nofile and self.limit_files,
+                               env=self.environment)
         ready = (f"ready sip=127.0.0.1:{self.port} tls=127.0.0.1:{self.port + 1} "
                  f"https=127.0.0.1:{self.port + 2} domain={self.domain}\n")
 
