@@ -142,7 +142,7 @@ static void take_body(struct fetch *f, struct slice head, struct slice body, boo
 
 	if (header(head, S("Transfer-Encoding")).p != NULL || header(head, S("Content-Encoding")).p != NULL)
 		finish(f, SLICE_NONE, "the answer is in an encoding that was not asked for");
-	else if ((length.p != NULL && !slice_u32(length, FETCH_MAX, &n)) || body.n > FETCH_MAX)
+	else if (length.p != NULL ? !slice_u32(length, FETCH_MAX, &n) : body.n > FETCH_MAX)
 		finish(f, SLICE_NONE, "the answer is larger than 16 kB");
 	else if (length.p != NULL && body.n >= n)
 		finish(f, slice_sub(body, 0, n), NULL);
@@ -161,12 +161,14 @@ static void look(struct fetch *f, bool all)
 	char text[48];
 	uint32_t status;
 
-	if (end == in.n) {
-		if (all || in.n > HEAD_MAX)
-			finish(f, SLICE_NONE, "what came is no HTTP answer");
+	/* A head that is too long is refused, whether its end has come with it or not. */
+	if (end > HEAD_MAX) {
+		finish(f, SLICE_NONE, "its header is larger than 8 kB");
 		return;
 	}
-	if (!read_status(head, &status)) {
+	if (end == in.n && !all)
+		return;
+	if (end == in.n || !read_status(head, &status)) {
 		finish(f, SLICE_NONE, "what came is no HTTP answer");
 		return;
 	}

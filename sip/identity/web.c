@@ -72,11 +72,13 @@ static size_t on_data(void *arg, struct stream *s, struct slice in)
 {
 	size_t end = slice_find(in, S("\r\n\r\n"), 0);
 
-	if (end == in.n) {
-		if (in.n > REQUEST_MAX)
-			answer(s, "431 Request Header Fields Too Large", "", SLICE_NONE, false);
-		return 0;
+	/* A head that is too long is refused, whether its end has come with it or not. */
+	if (end > REQUEST_MAX) {
+		answer(s, "431 Request Header Fields Too Large", "", SLICE_NONE, false);
+		return in.n;
 	}
+	if (end == in.n)
+		return 0;
 	stream_progress(s);
 	respond(arg, s, slice_sub(in, 0, slice_find(in, S("\r\n"), 0)));
 	return in.n;

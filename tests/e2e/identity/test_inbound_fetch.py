@@ -1,6 +1,7 @@
 """What the verifier in the proxy fetches: the certificates that Identity-Info names (rows VER-03, VER-04, VER-18, G44)."""
 
 import contextlib
+import signal
 import socket
 import ssl
 import struct
@@ -195,6 +196,38 @@ def test_VER_04_VER_18_answers_of_web_servers(reject, octets, code):
         else:
             reject.refused(request, code)
         assert len(web.hits) == 1
+    finally:
+        web.close()
+
+
+@pytest.mark.parametrize("way", ["at once", "in pieces"])
+@pytest.mark.parametrize("head, more, code", [(8000, 0, 200), (8400, 0, 436), (20000, 0, 436), (100, 17000, 200)])
+def test_VER_18_a_limit_is_the_same_in_one_piece_and_in_many(reject, head, more, code, way):
+    """The header of an answer has 8 kB at most, also when its end has come with it; and what comes behind the body that it
+    announces is nobody's, however it comes."""
+    content = reject.abroad.content()
+    begin = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(content)
+    octets = begin + b"X: " + b"y" * (head - len(begin) - 5) + b"\r\n"
+    assert len(octets) == head
+    octets += b"\r\n" + content + bytes(more)
+
+    def script(sock, _path):
+        if way == "at once":
+            reject.server.process.signal(signal.SIGSTOP)  # all of it is there when the server looks
+        for at in range(0, len(octets), 1000):
+            with contextlib.suppress(OSError):
+                sock.sendall(octets[at:at + 1000])
+            if way == "in pieces":
+                time.sleep(0.01)
+        reject.server.process.signal(signal.SIGCONT)
+
+    web = raw_web(script)
+    try:
+        request = reject.signed(url=web.url())
+        if code == 200:
+            reject.passes(request, marked=True)
+        else:
+            reject.refused(request, code)
     finally:
         web.close()
 

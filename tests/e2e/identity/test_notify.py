@@ -4,7 +4,10 @@ import base64
 import email.utils
 import hashlib
 import re
+import socket
+import ssl
 import time
+import urllib.parse
 
 import pytest
 from cryptography import x509
@@ -129,6 +132,22 @@ def test_AUT_16_web_server_serves_nothing_else(lab, notify):
         response = identity.http_get(root + path, lab.ca)
         assert response.status in (400, 403, 404), path
         assert b"PRIVATE" not in response.content and b"[server]" not in response.content
+
+
+@pytest.mark.parametrize("size, code", [(4000, 200), (4200, 431)])
+def test_AUT_16_a_request_of_a_browser_has_four_kilobytes_in_one_piece_and_in_many(lab, notify, size, code):
+    url = urllib.parse.urlsplit(identity.identity_info(notify)[0])
+    begin = f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nX: ".encode()
+    octets = begin + b"y" * (size - len(begin)) + b"\r\n\r\n"
+    for piece in (len(octets), 500):
+        context = ssl.create_default_context(cafile=lab.ca)
+        context.check_hostname = False
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", url.port), 5)) as sock:
+            for at in range(0, len(octets), piece):
+                sock.sendall(octets[at:at + piece])
+                time.sleep(0.01)
+            answer = sock.recv(100)
+        assert answer.startswith(f"HTTP/1.1 {code} ".encode()), piece
 
 
 def test_AUT_16_plain_http(server, net):
