@@ -11,9 +11,10 @@ struct dialogs {
 	struct map keyed;     /* stays empty; for map_hash */
 	struct recent *alive; /* have had a request of late */
 	struct recent *answered;
-	struct recent *invites; /* of senders who have shown who they are, whose ACK may come */
-	struct recent *offers;  /* of others. Apart, since anybody can make these, and the oldest are forgotten */
-	struct recent *callers; /* dialogs, with the address that the caller was seen at */
+	struct recent *invites;  /* of senders who have shown who they are, whose ACK may come */
+	struct recent *offers;   /* of others. Apart, since anybody can make these, and the oldest are forgotten */
+	struct recent *contacts; /* of those who have accepted one of invites, with all that the ACK has */
+	struct recent *callers;  /* dialogs, with the address that the caller was seen at */
 };
 
 struct dialogs *dialogs_new(struct loop *l)
@@ -25,6 +26,7 @@ struct dialogs *dialogs_new(struct loop *l)
 	d->answered = recent_new(l, MOST);
 	d->invites = recent_new(l, MOST);
 	d->offers = recent_new(l, MOST);
+	d->contacts = recent_new(l, MOST);
 	d->callers = recent_new(l, MOST);
 	return d;
 }
@@ -37,6 +39,7 @@ void dialogs_free(struct dialogs *d)
 	recent_free(d->answered);
 	recent_free(d->invites);
 	recent_free(d->offers);
+	recent_free(d->contacts);
 	recent_free(d->callers);
 	map_free(&d->keyed);
 	mem_free(d);
@@ -71,14 +74,18 @@ bool dialogs_is_answered(const struct dialogs *d, const uint8_t dialog[RECORD_RO
 	return recent_has(d->answered, id_of(dialog));
 }
 
-/* ack_key: what an INVITE and its ACK share, and the address that both come from. */
-static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+/*
+ * ack_key: what an INVITE, its 2xx and its ACK share, and the address of the caller. more: what an ACK shares with the
+ * 2xx alone, the tag and the URI of the callee; or nothing.
+ */
+static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const struct flow *source,
+			struct slice to_tag, struct slice contact)
 {
 	struct buf text = {0};
 	uint64_t key;
 
-	buf_addf(&text, "%u %s %.*s %.*s", m->cseq, peer_ip(&source->remote).text, SLICE_ARG(m->from_tag),
-		 SLICE_ARG(m->call_id));
+	buf_addf(&text, "%u %s %.*s %.*s %.*s %.*s", m->cseq, peer_ip(&source->remote).text, SLICE_ARG(m->from_tag),
+		 SLICE_ARG(m->call_id), SLICE_ARG(to_tag), SLICE_ARG(contact));
 	key = map_hash(&d->keyed, buf_slice(&text));
 	buf_free(&text);
 	return key;
@@ -86,16 +93,34 @@ static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const 
 
 void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct flow *source, bool shown)
 {
-	uint64_t key = ack_key(d, m, source);
+	uint64_t key = ack_key(d, m, source, SLICE_NONE, SLICE_NONE);
 
 	recent_add(shown ? d->invites : d->offers, slice_of(&key, sizeof(key)), ACK_MS);
 }
 
 bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source)
 {
-	uint64_t key = ack_key(d, m, source);
+	uint64_t key = ack_key(d, m, source, SLICE_NONE, SLICE_NONE);
 
 	return recent_has(d->invites, slice_of(&key, sizeof(key)));
+}
+
+void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+{
+	struct addr contact;
+	uint64_t key;
+
+	if (!dialogs_expects_ack(d, m, source) || msg_contact(m, &contact) != ERR_OK)
+		return;
+	key = ack_key(d, m, source, m->to_tag, contact.spec);
+	recent_add(d->contacts, slice_of(&key, sizeof(key)), ACK_MS);
+}
+
+bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+{
+	uint64_t key = ack_key(d, m, source, m->to_tag, m->uri_text);
+
+	return recent_has(d->contacts, slice_of(&key, sizeof(key)));
 }
 
 static uint64_t caller_key(const struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], const struct peer *at)
@@ -113,7 +138,8 @@ static uint64_t caller_key(const struct dialogs *d, const uint8_t dialog[RECORD_
 void dialogs_acked(struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], const struct sip_msg *m,
 		   const struct flow *source, int64_t life_ms)
 {
-	uint64_t invite = ack_key(d, m, source), caller = caller_key(d, dialog, &source->remote);
+	uint64_t invite = ack_key(d, m, source, SLICE_NONE, SLICE_NONE),
+		 caller = caller_key(d, dialog, &source->remote);
 
 	if (recent_has(d->offers, slice_of(&invite, sizeof(invite))))
 		recent_add(d->callers, slice_of(&caller, sizeof(caller)), life_ms);

@@ -38,6 +38,15 @@ void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct fl
 bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source);
 
 /*
+ * dialogs_accepted: the 2xx m to such an INVITE, of a sender who has shown who he is, goes back to source.
+ * dialogs_expects_bare_ack: the ACK m goes from there to the Contact of such a 2xx, and has its tags. It has no token
+ * where the phone takes a route set from nothing but the first response: Twinkle does, and linphone's 180 has no
+ * Contact, so that it makes no dialog.
+ */
+void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct flow *source);
+bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source);
+
+/*
  * dialogs_acked: the ACK m has the token of this dialog, which went to the address that the INVITE came from and to no
  * other: so whoever began the dialog is at that address, if m comes from there. dialogs_caller_is_at: is he at that
  * address?

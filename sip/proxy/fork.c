@@ -377,6 +377,8 @@ void fork_success(struct branch *b, struct sip_msg *m)
 		timer_stop(b->timer);
 	if (b->recorded)
 		dialogs_answered(f->proxy->dialogs, b->dialog, proxy_dialog_ms(f->proxy));
+	if (invite)
+		dialogs_accepted(f->proxy->dialogs, m, &f->source);
 	log_call(f, m);
 	if (!f->answered) {
 		f->answered = true;

@@ -133,6 +133,12 @@ static bool claims_user(const struct asking *a, struct uri *as)
 	return known;
 }
 
+/* is_bare: does the request go to the Contact of the other end without a route? See dialogs_expects_bare_ack. */
+static bool is_bare(const struct asking *a)
+{
+	return a->m->to_tag.n > 0 && !a->it.routed && a->it.uri.n == 0;
+}
+
 /*
  * check_sender: a request whose From is of our domain needs the digest of that user. Any other request may go to users
  * of ours only; outbound: it goes elsewhere. false: answered.
@@ -149,8 +155,12 @@ static bool check_sender(struct asking *a, bool outbound)
 		a->comes_back = !outbound && vetting_comes_back(a->p, a->m);
 		if (a->comes_back)
 			return true;
-		/* An ACK cannot be challenged, and outside of a dialog it means nothing. */
-		if (a->tx == NULL || !access_sender(&a->p->d.access, a->tx, &from))
+		/* An ACK cannot be challenged. */
+		if (a->tx == NULL) {
+			a->local = is_bare(a) && dialogs_expects_bare_ack(a->p->dialogs, a->m, &a->source);
+			return a->local;
+		}
+		if (!access_sender(&a->p->d.access, a->tx, &from))
 			return false;
 		a->local = true;
 		/* The certificate of the domain does not have its other names, so nothing is vouched for by them. */
@@ -276,16 +286,16 @@ static bool comes_from(const struct dialog_end *e, const struct flow *source)
 /*
  * send_to_contact: tokens prove the dialog, bindings say where: the user of the receiving end may have moved, or its
  * NAT may have, and have registered the same Contact again. This opens nothing new, since anybody may send to a user of
- * ours. false: there is no such binding, or there are further proxies on the way.
+ * ours. flow: where the receiver was, or NULL. false: there is no such binding.
  */
-static bool send_to_contact(struct asking *a, const struct dialog_end *receiver)
+static bool send_to_contact(struct asking *a, const struct flow *flow)
 {
 	const struct slice uri = a->it.uri.n > 0 ? buf_slice(&a->it.uri) : a->m->uri_text;
 	struct targets t;
 	struct fork *f;
 
 	if (!itinerary_is_of_domain(a->p, &a->m->to.uri) || !targets_of(a->p, &a->m->to.uri, &t) ||
-	    !targets_keep(&t, uri, &receiver->flow))
+	    !targets_keep(&t, uri, flow))
 		return false;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	f->to_local = true;
@@ -354,7 +364,7 @@ static void send_in_dialog(struct asking *a)
 		return;
 	}
 	alive = !receiver->by_address && transport_flow(a->p->d.transport, &flow) == ERR_OK;
-	if ((a->it.routes.n == 0 || (!receiver->by_address && !alive)) && send_to_contact(a, receiver))
+	if ((a->it.routes.n == 0 || (!receiver->by_address && !alive)) && send_to_contact(a, &receiver->flow))
 		return;
 	f = fork_new(a->p, a->tx, a->m, &a->source, 1);
 	b = fork_add(f, uri_of(&a->it), buf_slice(&a->it.routes), buf_slice(&a->it.next));
@@ -376,7 +386,7 @@ static void route(struct asking *a, const char *bad_route)
 	} else if (a->it.in_dialog) {
 		send_in_dialog(a);
 	} else if (a->it.routed || !itinerary_is_of_domain(a->p, &a->m->uri)) {
-		if (check_sender(a, true))
+		if (check_sender(a, true) && !(is_bare(a) && send_to_contact(a, NULL)))
 			send_on(a);
 	} else if (a->tx != NULL && check_sender(a, false) && check_passage(a)) {
 		send_to_user(a);

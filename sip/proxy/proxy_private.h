@@ -208,7 +208,8 @@ struct targets {
 /*
  * targets.c. targets_of: all contacts of the user aor, best first; sips: of a sips URI only sips ones. false: he is not
  * known here. targets_keep: keeps the one whose URI this is; of two, as phones with one private address have them, the
- * one at this flow. false: there is none. targets_add: adds a branch for each, in the room that f has.
+ * one at this flow, unless it is NULL. false: there is none. targets_add: adds a branch for each, in the room that f
+ * has.
  */
 MUST_USE bool targets_of(const struct proxy *p, const struct uri *aor, struct targets *out);
 MUST_USE bool targets_keep(struct targets *t, struct slice uri, const struct flow *flow);

@@ -89,7 +89,7 @@ bool targets_keep(struct targets *t, struct slice uri, const struct flow *flow)
 
 	for (unsigned i = 0; i < t->count; i++)
 		if (is_contact(&t->at[i], uri) &&
-		    (found == NULL || (t->at[i].has_flow && flow_same(&t->at[i].flow, flow))))
+		    (found == NULL || (flow != NULL && t->at[i].has_flow && flow_same(&t->at[i].flow, flow))))
 			found = &t->at[i];
 	if (found == NULL)
 		return false;
