@@ -43,7 +43,7 @@ class Baresip(Program):
     """The phone of a user of the server; `peers` are the AORs to which it can send messages."""
 
     def __init__(self, folder, server, user, transport, peers=(), password=None):
-        self.user, home = user, folder / user.name
+        self.user, self.peers, home = user, peers, folder / user.name
         home.mkdir()
         first = free_ports(4)  # SIP, SIP over TLS, control
         (home / "config").write_text(CONFIGURATION.format(
@@ -52,7 +52,7 @@ class Baresip(Program):
             name=user.name, transport=transport, password=password or user.password, port=server.port + (transport == "tls")))
         (home / "contacts").write_text("".join(f'"{aor}" <{aor}>\n' for aor in peers))
         super().__init__(home, user.name, "baresip", "-f", home, "-s", "-v")
-        self.events, self.answers = [], []
+        self.events, self.replies, self.at = [], [], 0
         try:
             self.says("baresip is ready.")
             self.control = socket.create_connection(("127.0.0.1", first + 2), timeout=5)
@@ -78,14 +78,14 @@ class Baresip(Program):
                 if len(rest) <= int(size):
                     break
                 said, buffer = json.loads(rest[:int(size)]), rest[int(size) + 1:]
-                (self.events if said.get("event") else self.answers).append(said)
+                (self.events if said.get("event") else self.replies).append(said)
 
     def command(self, name, parameters=""):
         octets = json.dumps({"command": name, "params": parameters, "token": name}).encode()
-        count = len(self.answers)
+        count = len(self.replies)
         self.control.sendall(b"%d:%s," % (len(octets), octets))
-        until(lambda: len(self.answers) > count, 5, f"the answer of baresip to {name}")
-        assert self.answers[count]["ok"], self.answers[count]
+        until(lambda: len(self.replies) > count, 5, f"the answer of baresip to {name}")
+        assert self.replies[count]["ok"], self.replies[count]
 
     def happened(self, kind, times=1):
         """Has it said so?"""
@@ -102,3 +102,88 @@ class Baresip(Program):
         super().stop(timeout)
         if hasattr(self, "control"):
             self.control.close()
+
+    # What every phone can, see others.phones.
+
+    refusal = 486
+
+    def hears(self, kind, parameter="", timeout=8):
+        """Waits for an event behind the one that was heard last."""
+        def heard():
+            for number, event in enumerate(self.events[self.at:], self.at + 1):
+                if event["type"] == kind and parameter in event.get("param", ""):
+                    self.at = number
+                    return True
+            return False
+
+        try:
+            until(heard, timeout, f"{kind} {parameter} of {self.name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {self.events[self.at:]}\n{self.said()[-3000:]}") from None
+
+    def registers(self):
+        self.says("[1 binding]")
+
+    def calls(self, aor):
+        self.command("dial", aor)
+
+    def rings(self, aor):
+        self.hears("CALL_INCOMING", aor)
+
+    def hears_it_ring(self):
+        self.hears("CALL_RINGING")
+
+    def answers(self):
+        self.command("accept")
+
+    def talks(self):
+        self.hears("CALL_ESTABLISHED")
+        self.skips()
+
+    def holds(self):
+        self.command("hold")
+        self.passed("a=sendonly", "\nSIP/2.0 200 ", "a=recvonly", "\nACK ")
+
+    def resumes(self):
+        self.command("resume")
+        self.passed("a=sendrecv", "\nSIP/2.0 200 ", "\nACK ")
+
+    def is_held(self, offer="sendonly", answer="recvonly"):
+        self.passed("\nINVITE ", f"a={offer}", "\nSIP/2.0 200 ", f"a={answer}", "\nACK ")
+
+    def is_resumed(self):
+        self.passed("\nINVITE ", "\nSIP/2.0 200 ", "a=sendrecv", "\nACK ")
+
+    def ends_it(self):
+        self.command("hangup")
+        self.hears("CALL_CLOSED")
+
+    refuses = ends_it
+
+    def cancels(self):
+        self.skips()
+        self.ends_it()
+        self.passed("\nCANCEL ", "\nSIP/2.0 487 ", "\nACK ")
+
+    def is_left(self):
+        self.hears("CALL_CLOSED")
+
+    def is_refused(self, code):
+        self.hears("CALL_CLOSED", f"{code} ")
+
+    def writes(self, aor, text):
+        """To the current contact, of which there is one: the list has a begin and an end."""
+        moves = ["contact_prev"] * len(self.peers) + ["contact_next"] * len(self.peers)
+        for move in moves:
+            self.command(move)
+            if f"<{aor}>" in self.replies[-1]["data"]:
+                break
+        self.skips()
+        self.command("message", text)
+        self.passed("\nMESSAGE ", "\nSIP/2.0 200 ")
+
+    def reads(self, aor, text):
+        self.passed("\nMESSAGE ", f"<{aor}>", f"\n\n{text}")
+
+    def quits(self):
+        self.command("quit")

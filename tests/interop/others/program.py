@@ -42,7 +42,10 @@ def run(program, *arguments, net=None, timeout=15):
 
 
 class Program:
-    """One that runs until it is stopped; what it says goes to a file. It has a process group of its own."""
+    """One that runs until it is stopped; what it says goes to a file. It has a process group of its own.
+    SIP messages are in the file `trace`, or among what it says."""
+
+    trace, sip_at = None, 0
 
     def __init__(self, directory, name, program, *arguments, stdin=subprocess.DEVNULL, **options):
         self.name, self.log = name, directory / f"{name}.log"
@@ -64,6 +67,30 @@ class Program:
         except AssertionError as late:
             raise AssertionError(f"{late}\n{self.said()[-4000:]}") from None
 
+    def passed(self, *texts, timeout=8):
+        """Waits until one after the other stands in its SIP messages. Gives what they were since the last time."""
+        def there():
+            sip, at = self.traced(), self.sip_at
+            for text in texts:
+                at = sip.find(text, at)
+                if at < 0:
+                    return None
+                at += len(text)
+            found, self.sip_at = sip[self.sip_at:at], at
+            return found
+
+        try:
+            return until(there, timeout, f"{texts} of {self.name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.traced()[self.sip_at:]}") from None
+
+    def skips(self):
+        """What has come until now is not asked about."""
+        self.sip_at = len(self.traced())
+
+    def traced(self):
+        return (self.trace or self.log).read_text(errors="replace")
+
     def running(self):
         return self.child.poll() is None
 
@@ -80,6 +107,37 @@ class Program:
         except ProcessLookupError:
             pass
         self.child.wait(5)
+
+
+class Console(Program):
+    """One that takes commands on its standard input. What it says is heard in the order in which it says it."""
+
+    def __init__(self, *arguments, **options):
+        self.at = 0
+        super().__init__(*arguments, stdin=subprocess.PIPE, **options)
+
+    def command(self, text):
+        self.child.stdin.write(f"{text}\n".encode())
+        self.child.stdin.flush()
+
+    def heard(self, text):
+        """Has it said that since what was heard last?"""
+        at = self.said().find(text, self.at)
+        if at >= 0:
+            self.at = at + len(text)
+        return at >= 0
+
+    def hears(self, *texts, timeout=8):
+        """Waits for one after the other."""
+        for text in texts:
+            try:
+                until(lambda: self.heard(text), timeout, f"{text!r} of {self.name}")
+            except AssertionError as late:
+                raise AssertionError(f"{late}\n{self.said()[-2000:]}") from None
+
+    def stop(self, timeout=1):
+        super().stop(timeout)
+        self.child.stdin.close()
 
 
 def serves(port, kind=socket.SOCK_STREAM):
