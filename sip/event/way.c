@@ -24,20 +24,30 @@ static uint16_t port_of(const struct uri *hop)
 	return (uint16_t)(hop->port != 0 ? hop->port : hop->scheme == URI_SIPS ? 5061 : 5060);
 }
 
-/* by_datagram: case 2. Behind proxies the port is that of the Record-Route, if the proxy that sent is meant by it. */
-static enum err by_datagram(const struct sub *s, const struct uri *hop, size_t octets, struct flow *out)
+/* connect_tls: to a hop of the dialog of s that was found by this name. */
+static enum err connect_tls(struct sub *s, const struct peer *to, struct slice name, struct flow *out)
 {
 	struct notifier *n = s->notifier;
 	struct tls_config *tls = n->d.access.settings->client_tls;
+	struct addr remote;
+
+	if (tls == NULL || addr_parse(slice_str(s->dialog.remote), &remote) != ERR_OK)
+		return ERR_UNSUPPORTED;
+	return transport_connect(n->d.transport, PROTO_TLS, to, tls,
+				 hops_certified(name, s->dialog.routes[0] != '\0' ? &remote.uri : NULL), out);
+}
+
+/* by_datagram: case 2. Behind proxies the port is that of the Record-Route, if the proxy that sent is meant by it. */
+static enum err by_datagram(struct sub *s, const struct uri *hop, size_t octets, struct flow *out)
+{
+	struct notifier *n = s->notifier;
 	struct slice transport = SLICE_NONE;
 	struct peer to = s->flow.remote, named;
 	char name[DNS_NAME_MAX];
 
 	peer_set_port(&to, port_of(hop));
 	if (hop->scheme == URI_SIPS)
-		return tls == NULL || !locate_name(hop->host, name)
-			       ? ERR_UNSUPPORTED
-			       : transport_connect(n->d.transport, PROTO_TLS, &to, tls, slice_str(name), out);
+		return locate_name(hop->host, name) ? connect_tls(s, &to, slice_str(name), out) : ERR_UNSUPPORTED;
 	uri_param(hop, S("transport"), &transport);
 	if (!s->no_tcp && (slice_ieq(transport, S("tcp")) || octets > SIP_UDP_SAFE))
 		return transport_connect(n->d.transport, PROTO_TCP, &to, NULL, SLICE_NONE, out);
@@ -91,14 +101,13 @@ static enum err go(struct sub *s, struct flow *out)
 {
 	struct notifier *n = s->notifier;
 	const struct hop *h = &s->way.hop;
-	struct tls_config *tls = n->d.access.settings->client_tls;
 
 	s->way.known = false;
 	if (h->proto == PROTO_UDP)
 		return transport_udp(n->d.transport, &h->at, &s->flow, out);
-	if (h->proto == PROTO_TLS && tls == NULL)
-		return ERR_UNSUPPORTED;
-	return transport_connect(n->d.transport, h->proto, &h->at, tls, slice_str(s->way.name), out);
+	if (h->proto == PROTO_TLS)
+		return connect_tls(s, &h->at, slice_str(s->way.name), out);
+	return transport_connect(n->d.transport, PROTO_TCP, &h->at, NULL, SLICE_NONE, out);
 }
 
 /* by_hops: case 3. */

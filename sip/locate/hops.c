@@ -145,3 +145,11 @@ void hops_draw(const struct places *p, unsigned protos, bool large, struct slice
 	add_places(p, order, protos & ~udp, false, out);
 	add_places(p, order, protos & udp, out->count == 0 && (protos & PROTO_BIT(PROTO_TCP)) != 0, out);
 }
+
+struct slice hops_certified(struct slice asked, const struct uri *remote)
+{
+	struct peer address;
+
+	return remote != NULL && remote->scheme != URI_OTHER && peer_of(asked, 0, &address) ? uri_domain(remote)
+											    : asked;
+}

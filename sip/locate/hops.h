@@ -1,6 +1,7 @@
 #ifndef SIP_LOCATE_HOPS_H
 #define SIP_LOCATE_HOPS_H
 
+#include "sip/message/uri.h"
 #include "sip/transport/flow.h"
 
 /*
@@ -41,7 +42,7 @@ struct hop {
 
 struct hops {
 	unsigned count;
-	char name[254]; /* that the certificate of a TLS hop must have: the domain asked for (RFC 5922 7.3) */
+	char name[254]; /* the domain or the host that was asked for */
 	struct hop hops[HOPS_MAX];
 };
 
@@ -52,5 +53,12 @@ struct hops {
  */
 void hops_draw(const struct places *p, unsigned protos, bool large, struct slice name, uint32_t (*below)(uint32_t n),
 	       struct hops *out);
+
+/*
+ * hops_certified: whom the certificate of a TLS hop must name: what was asked for (RFC 5922 7.3). A proxy that has
+ * written its address into Record-Route, as Kamailio does by itself, has no certificate for that; in a dialog it has to
+ * be one of the domain of the other end, remote. NULL: in no dialog.
+ */
+struct slice hops_certified(struct slice asked, const struct uri *remote);
 
 #endif

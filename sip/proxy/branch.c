@@ -92,32 +92,18 @@ static unsigned code_of(const struct branch *b, enum err why)
 	return b->to_user ? 480 : 503;
 }
 
-/*
- * name_of: whom the certificate of a TLS hop must name: the host of the URI (RFC 5922 7.3). A proxy that has written
- * its address into Record-Route, as Kamailio does by itself, has no certificate for that; in a dialog it has to be one
- * of the domain that the request is for.
- */
-static struct slice name_of(const struct branch *b)
-{
-	const struct fork *f = b->fork;
-	struct slice asked = slice_str(b->hops->name);
-	struct peer address;
-
-	return f->in_dialog && peer_of(asked, 0, &address) && f->request->to.uri.scheme != URI_OTHER
-		       ? uri_domain(&f->request->to.uri)
-		       : asked;
-}
-
 static bool open_flow(const struct branch *b, const struct hop *h, struct flow *out)
 {
 	const struct proxy_deps *d = &b->fork->proxy->d;
 	struct tls_config *tls = d->access.settings->client_tls;
+	const struct uri *remote = b->fork->in_dialog ? &b->fork->request->to.uri : NULL;
 
 	if (h->proto == PROTO_UDP)
 		return transport_udp(d->transport, &h->at, &b->seen, out) == ERR_OK;
 	if (h->proto == PROTO_TLS && tls == NULL)
 		return false;
-	return transport_connect(d->transport, h->proto, &h->at, tls, name_of(b), out) == ERR_OK;
+	return transport_connect(d->transport, h->proto, &h->at, tls, hops_certified(slice_str(b->hops->name), remote),
+				 out) == ERR_OK;
 }
 
 /* try_hops: sends to the next hop that takes the request. false: there is none. */

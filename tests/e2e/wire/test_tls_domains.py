@@ -9,7 +9,7 @@ import pytest
 from peer import certs
 from peer import lab as program
 from peer.lab import until
-from peer.sipclient import tls_context
+from peer.sipclient import Agent, tls_context
 
 
 class TlsServer:
@@ -124,6 +124,40 @@ def test_a_server_that_is_not_trusted(labs, server, peer, subscribe, names, opti
     line = failed(site)
     assert f"peer=127.0.0.1:{other.port} side=client name=127.0.0.1 reason={said}" in line
     assert not other.received
+
+
+@pytest.mark.parametrize("where, names, taken", [
+    ("route", ["sip:example.net"], True),
+    ("route", ["sip:other.example"], False),
+    ("route", ["sip:127.0.0.1"], False),
+    ("contact", ["sip:127.0.0.1"], True),
+    ("contact", ["sip:example.net"], False),
+    ("sips contact", ["sip:127.0.0.1"], True),
+    ("sips contact", ["sip:example.net"], False),
+])
+def test_CRT_26_the_next_connection_to_a_watcher(labs, server, net, peer, where, names, taken):
+    """The connection of the SUBSCRIBE has ended. A proxy that has written its address into Record-Route, as Kamailio does by
+    itself, has a certificate of its domain and not of the address; who names a place as his Contact has one for that."""
+    directory = labs.directory()
+    site = server("identity.sign=off", directory=directory)
+    other, owner = peer(directory / "ca.crt", *program.domain_certificate(directory, "peer", *names)), site.user()
+    place = f"127.0.0.1:{other.port}"
+    headers = {"Contact": f"<sips:w@{place}>" if where == "sips contact" else f"<sip:w@{place};transport=tls>"}
+    if where == "route":
+        routes = f"<sip:{place};transport=tls;r2=on;lr>, <sip:10.1.2.4;lr>"
+        headers = {"Contact": "<sip:w@10.1.2.3;transport=udp>", "Record-Route": routes}
+    watcher = Agent(site.peer(net, "tls"), "w", "example.net")
+    watcher.peer.behind_proxy = True
+    watcher.subscribe(owner.aor, headers=headers)
+    watcher.peer.close()
+    assert site.agent(net, owner).publish(certs.certificate(owner.aor)).code == 200
+    if taken:
+        until(lambda: other.received, 10, "the NOTIFY")
+        assert other.received.startswith(b"NOTIFY ") and not lines(site)
+    else:
+        certified = "example.net" if where == "route" else "127.0.0.1"
+        assert f"the certificate names {names[0][4:]}, not {certified}" in failed(site)
+        assert not other.received
 
 
 def test_a_server_that_does_not_trust_this_one(labs, server, peer, subscribe):
