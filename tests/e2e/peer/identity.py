@@ -54,16 +54,16 @@ def sign(request, key, url, alg="rsa-sha1"):
     return request
 
 
-def http_get(url, ca_file):
-    """The response (with its body as `.content`) to a GET. Every host is this machine; its TLS chain is checked."""
+def http_get(url, ca_file, address="127.0.0.1"):
+    """The response (with its body as `.content`) to a GET. Every host is at that address; its TLS chain is checked."""
     where = urllib.parse.urlsplit(url)
     if where.scheme == "https":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(ca_file)
-        connection = http.client.HTTPSConnection("127.0.0.1", where.port, timeout=10, context=context)
+        connection = http.client.HTTPSConnection(address, where.port, timeout=10, context=context)
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=10)
+        connection = http.client.HTTPConnection(address, where.port, timeout=10)
     try:
         connection.request("GET", where.path or "/", headers={"Host": where.netloc})
         response = connection.getresponse()
@@ -76,14 +76,14 @@ def http_get(url, ca_file):
 class Judge:
     """Verifies NOTIFYs of one domain with certificates fetched from Identity-Info, each URI once."""
 
-    def __init__(self, ca_file, domain="example.com"):
-        self.ca_file, self.domain, self.known = ca_file, domain, {}
+    def __init__(self, ca_file, domain="example.com", address="127.0.0.1"):
+        self.ca_file, self.domain, self.address, self.known = ca_file, domain, address, {}
         with open(ca_file, "rb") as file:
             self.ca = x509.load_pem_x509_certificate(file.read()).public_bytes(certs.DER)
 
     def certificate(self, uri):
         if uri not in self.known:
-            response = http_get(uri, self.ca_file)
+            response = http_get(uri, self.ca_file, self.address)
             assert response.status == 200, f"{response.status} for {uri}"
             assert response.getheader("Content-Type") == "application/pkix-cert"
             certs.signed_by(response.content, self.ca)

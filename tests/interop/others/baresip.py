@@ -6,14 +6,14 @@ import socket
 import threading
 import wave
 
-from others.program import Program
+from others.program import Program, address, here
 from peer.lab import free_ports, until
 
 MODULES = [path for path in ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules",
                              "/usr/lib/x86_64-linux-gnu/baresip/modules") if pathlib.Path(path).is_dir()]
-CONFIGURATION = """sip_listen 127.0.0.1:{sip}
+CONFIGURATION = """sip_listen {address}:{sip}
 sip_cafile {ca}
-net_interface 127.0.0.1
+net_interface {address}
 audio_source aufile,{silence}
 audio_player aufile,{folder}/played.wav
 audio_alert aufile,{folder}/alert.wav
@@ -24,10 +24,10 @@ module_tmp account.so
 module_app menu.so
 module_app contact.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:{control}
+ctrl_tcp_listen {address}:{control}
 """
-ACCOUNT = '<sip:{name}@example.com;transport={transport}>;auth_pass={password};regint=600;answermode=manual;' \
-          'outbound="sip:127.0.0.1:{port};transport={transport}"\n'
+ACCOUNT = '<{aor};transport={transport}>;auth_pass={password};regint=600;answermode=manual;' \
+          'outbound="sip:{proxy}:{port};transport={transport}"\n'
 
 
 def silence(path):
@@ -40,22 +40,26 @@ def silence(path):
 
 
 class Baresip(Program):
-    """The phone of a user of the server; `peers` are the AORs to which it can send messages."""
+    """The phone of a user of the server; `peers` are the AORs to which it can send messages. `at` is its host, and `proxy` the
+    server's address there."""
 
-    def __init__(self, folder, server, user, transport, peers=(), password=None):
+    def __init__(self, folder, server, user, transport, peers=(), password=None, at=None, proxy="127.0.0.1"):
         self.user, self.peers, home = user, peers, folder / user.name
         home.mkdir()
         first = free_ports(4)  # SIP, SIP over TLS, control
         (home / "config").write_text(CONFIGURATION.format(
-            sip=first, ca=server.ca, silence=silence(home / "silence.wav"), folder=home, modules=MODULES[0], control=first + 2))
+            address=address(at), sip=first, ca=server.ca, silence=silence(home / "silence.wav"), folder=home,
+            modules=MODULES[0], control=first + 2))
         (home / "accounts").write_text(ACCOUNT.format(
-            name=user.name, transport=transport, password=password or user.password, port=server.port + (transport == "tls")))
+            aor=user.aor, transport=transport, password=password or user.password, proxy=proxy,
+            port=server.port + (transport == "tls")))
         (home / "contacts").write_text("".join(f'"{aor}" <{aor}>\n' for aor in peers))
-        super().__init__(home, user.name, "baresip", "-f", home, "-s", "-v")
+        super().__init__(home, user.name, "baresip", "-f", home, "-s", "-v", at=at)
         self.events, self.replies, self.at = [], [], 0
         try:
             self.says("baresip is ready.")
-            self.control = socket.create_connection(("127.0.0.1", first + 2), timeout=5)
+            with here(at):
+                self.control = socket.create_connection((address(at), first + 2), timeout=5)
         except BaseException:
             self.stop()
             raise

@@ -2,7 +2,7 @@
 
 import glob
 
-from others.program import Program
+from others.program import Program, address
 from peer import lab as program
 from peer.lab import free_ports
 
@@ -16,11 +16,10 @@ auto_aliases=no
 alias="{domain}"
 dns=no
 rev_dns=no
-tcp_connection_lifetime=600
 enable_tls=yes
-listen=udp:127.0.0.1:{port}
-listen=tcp:127.0.0.1:{port}
-listen=tls:127.0.0.1:{tls}
+listen=udp:{address}:{port}
+listen=tcp:{address}:{port}
+listen=tls:{address}:{tls}
 loadmodule "tls.so"
 loadmodule "kex.so"
 loadmodule "corex.so"
@@ -93,7 +92,7 @@ route[RELAY] {{
 }}
 """
 OTHER = """	if (($du == $null && $rd == "{name}") || $dd == "{name}")
-		$du = "sip:127.0.0.1:{port};transport={transport}";"""
+		$du = "sip:{address}:{port};transport={transport}";"""
 PASSWORD = "open sesame"
 CHALLENGE = """	if ($rU == "{user}") {{
 		if (pv_{kind}_authenticate("{realm}", "{password}", "0"))
@@ -105,19 +104,23 @@ CHALLENGE = """	if ($rU == "{user}") {{
 
 
 class Kamailio(Program):
-    """`others` says where domains are: {name: (transport, port)}; `names` what else its certificate has. `ca` is trusted, and
-    `directory` has the CA that makes its certificate. `named`: Record-Route has the domain, not the address. `asks`: for whom
-    it wants a password: {user: (401 or 407, realm)}; it is the one that others.kamailio.PASSWORD says."""
+    """`others` says where domains are: {name: (transport, port) or (transport, port, address)}; `names` what else
+    its certificate has. `ca` is trusted, and `directory` has the CA that makes its certificate. `named`: Record-Route has the
+    domain, not the address. `asks`: for whom it wants a password: {user: (401 or 407, realm)}; it is the one that
+    others.kamailio.PASSWORD says. `at` is its host, where it has the usual ports."""
 
-    def __init__(self, folder, domain, others, directory, ca, names=(), named=False, asks=()):
-        self.port, self.domain = free_ports(4), domain
+    def __init__(self, folder, domain, others, directory, ca, names=(), named=False, asks=(), at=None):
+        self.port, self.domain, self.ca = 5060 if at else free_ports(4), domain, ca
         certificate, key = program.domain_certificate(directory, domain, f"sip:{domain}", f"DNS:{domain}",
                                                       *(f"sip:{name}" for name in names))
         path = folder / "kamailio.cfg"
         path.write_text(CONFIGURATION.format(
-            domain=domain, port=self.port, tls=self.port + 1, certificate=certificate, key=key, ca=ca,
+            domain=domain, address=address(at), port=self.port, tls=self.port + 1,
+            certificate=certificate, key=key, ca=ca,
             record_route=f'record_route_advertised_address("{domain}:{self.port + 1}")' if named else "record_route()",
             challenges="\n".join(CHALLENGE.format(user=user, password=PASSWORD, realm=asks[user][1],
                                                   kind={401: "www", 407: "proxy"}[asks[user][0]]) for user in asks),
-            others="\n".join(OTHER.format(name=name, transport=where[0], port=where[1]) for name, where in others.items())))
-        super().__init__(folder, "kamailio", "kamailio", "-f", path, "-DD", "-E", "-m", 32, "-M", 4, "-Y", folder, "-w", folder)
+            others="\n".join(OTHER.format(name=name, transport=where[0], port=where[1], address=(*where, "127.0.0.1")[2])
+                             for name, where in others.items())))
+        super().__init__(folder, "kamailio", "kamailio", "-f", path, "-DD", "-E", "-m", 32, "-M", 4, "-Y", folder, "-w", folder,
+                         at=at)

@@ -1,5 +1,6 @@
 """Programs of others: started in a folder of their own, bounded in time, ended by their process id."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -43,12 +44,14 @@ def run(program, *arguments, net=None, timeout=15):
 
 class Program:
     """One that runs until it is stopped; what it says goes to a file. It has a process group of its own.
-    SIP messages are in the file `trace`, or among what it says."""
+    SIP messages are in the file `trace`, or among what it says. `at` is its host (peer.hosts), or None for this one."""
 
     trace, sip_at = None, 0
 
-    def __init__(self, directory, name, program, *arguments, stdin=subprocess.DEVNULL, **options):
+    def __init__(self, directory, name, program, *arguments, stdin=subprocess.DEVNULL, at=None, **options):
         self.name, self.log = name, directory / f"{name}.log"
+        if at:
+            options["preexec_fn"] = at.enter
         with open(self.log, "wb") as out:
             self.child = subprocess.Popen([find(program), *map(str, arguments)], stdin=stdin, stdout=out,
                                           stderr=subprocess.STDOUT, cwd=directory, start_new_session=True, **options)
@@ -140,13 +143,23 @@ class Console(Program):
         self.child.stdin.close()
 
 
-def serves(port, kind=socket.SOCK_STREAM):
-    """Does somebody have that port of the loopback address?"""
-    with socket.socket(socket.AF_INET, kind) as probe:
+def address(at):
+    """That of programs on the host `at`, or, without one, on this machine."""
+    return at.addresses[0] if at else "127.0.0.1"
+
+
+def here(at):
+    """Sockets that are made meanwhile are on that host."""
+    return at.here() if at else contextlib.nullcontext()
+
+
+def serves(port, kind=socket.SOCK_STREAM, at=None):
+    """Does somebody have that port of the address?"""
+    with here(at), socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+            return probe.connect_ex((address(at), port)) == 0
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address(at), port))
         except OSError:
             return True
         return False
