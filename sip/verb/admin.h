@@ -11,6 +11,7 @@ struct admin {
 	const char *file;    /* of the configuration */
 	const char *account; /* file to write; NULL: none */
 	bool account_made;
+	struct buf password; /* that was asked for; empty: not yet */
 	bool json, subscriptions;
 	const char *words[USAGE_WORDS];
 	struct config config;

@@ -95,8 +95,8 @@ static int save_users(const struct admin *a, int dirfd, const uint8_t *master, c
 	return code;
 }
 
-/* under_lock: reads the users, changes them, and saves them; the lock is held. */
-static int under_lock(struct admin *a, int dirfd, change_fn fn)
+/* change: reads the users and changes them. save: and stores them; then the lock is held. */
+static int change(struct admin *a, int dirfd, change_fn fn, bool save)
 {
 	uint8_t master[SEAL_KEY];
 	struct buf why = {0}, said = {0};
@@ -111,9 +111,9 @@ static int under_lock(struct admin *a, int dirfd, change_fn fn)
 	users = users_new(slice_str(config_credential_realm(&a->config)));
 	if (read_users(a, dirfd, master, users))
 		code = fn(a, users, &said);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && save)
 		code = save_users(a, dirfd, master, users);
-	if (code == EXIT_DONE)
+	if (code == EXIT_DONE && save)
 		printf("%s; %zu user%s\n", said.p, users_count(users), users_count(users) == 1 ? "" : "s");
 	mem_wipe(master, sizeof(master));
 	buf_free(&said);
@@ -121,12 +121,30 @@ static int under_lock(struct admin *a, int dirfd, change_fn fn)
 	return code;
 }
 
-/* change_users: what all verbs that change users do around fn. */
-static int change_users(const struct usage *u, int argc, char **argv, change_fn fn)
+/*
+ * locked_change: changes and stores the users. What fn asks a person for it is asked in a rehearsal, without the lock:
+ * who sits at a prompt must not keep others from their changes. asks: it does so.
+ */
+static int locked_change(struct admin *a, int dirfd, change_fn fn, bool asks)
+{
+	int code = asks ? change(a, dirfd, fn, false) : EXIT_DONE, lock;
+
+	if (code != EXIT_DONE)
+		return code;
+	if (!lock_users(a, dirfd, &lock))
+		return EXIT_LOCAL;
+	code = change(a, dirfd, fn, true);
+	close(lock);
+	return code;
+}
+
+/* change_users: what all verbs that change users do around fn. asks: for a password, unless it makes an account file.
+ */
+static int change_users(const struct usage *u, int argc, char **argv, change_fn fn, bool asks)
 {
 	struct buf why = {0};
 	struct admin a;
-	int code, dirfd, lock;
+	int code, dirfd;
 
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
@@ -134,14 +152,13 @@ static int change_users(const struct usage *u, int argc, char **argv, change_fn 
 	if (!load_store(&a.config, false, &dirfd, &why)) {
 		usage_say(u, 0, "%s", why.p);
 	} else {
-		if (!load_belongs(&a.config, dirfd, true, &why) || load_lost(dirfd, &why)) {
+		if (!load_belongs(&a.config, dirfd, true, &why) || load_lost(dirfd, &why))
 			code = usage_say(u, EXIT_REFUSED, "%s", why.p);
-		} else if (lock_users(&a, dirfd, &lock)) {
-			code = under_lock(&a, dirfd, fn);
-			close(lock);
-		}
+		else
+			code = locked_change(&a, dirfd, fn, asks && a.account == NULL);
 		close(dirfd);
 	}
+	buf_wipe(&a.password);
 	buf_free(&why);
 	config_free(&a.config);
 	return code;
@@ -168,19 +185,21 @@ static bool read_aor(const struct admin *a, struct buf *aor, int *code)
 	return false;
 }
 
-/* take_password: asks for the password of aor, and stores its hashes. */
+/* take_password: asks for the password of aor, once, and stores its hashes. */
 static int take_password(struct admin *a, struct users *users, const struct buf *aor)
 {
 	char password[PASSWORD_MAX];
-	const char *why;
-	int code = EXIT_DONE;
+	const char *why = NULL;
 
-	if (prompt_new("Password: ", password, sizeof(password), &why))
-		set_password(users, &a->config, buf_slice(aor), slice_str(password));
-	else
-		code = usage_say(a->usage, EXIT_LOCAL, "%s", why);
-	mem_wipe(password, sizeof(password));
-	return code;
+	if (a->password.n == 0) {
+		if (prompt_new("Password: ", password, sizeof(password), &why))
+			buf_adds(&a->password, password);
+		mem_wipe(password, sizeof(password));
+	}
+	if (a->password.n == 0)
+		return usage_say(a->usage, EXIT_LOCAL, "%s", why);
+	set_password(users, &a->config, buf_slice(aor), buf_slice(&a->password));
+	return EXIT_DONE;
 }
 
 /*
@@ -273,22 +292,22 @@ static int import(struct admin *a, struct users *users, struct buf *said)
 
 static int run_add(const struct usage *u, int argc, char **argv)
 {
-	return change_users(u, argc, argv, add);
+	return change_users(u, argc, argv, add, true);
 }
 
 static int run_passwd(const struct usage *u, int argc, char **argv)
 {
-	return change_users(u, argc, argv, passwd);
+	return change_users(u, argc, argv, passwd, true);
 }
 
 static int run_del(const struct usage *u, int argc, char **argv)
 {
-	return change_users(u, argc, argv, del);
+	return change_users(u, argc, argv, del, false);
 }
 
 static int run_import(const struct usage *u, int argc, char **argv)
 {
-	return change_users(u, argc, argv, import);
+	return change_users(u, argc, argv, import, false);
 }
 
 /* A list that is printed. */

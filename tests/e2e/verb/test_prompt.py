@@ -31,8 +31,8 @@ class Terminal(program.Process):
             lines[-1] += octet.decode("latin-1")
         super().drain(stream, lines)
 
-    def asked(self):
-        program.until(lambda: PROMPT in self.log, 10, "the prompt")
+    def asked(self, prompt=PROMPT):
+        program.until(lambda: prompt in self.log, 10, "the prompt")
         program.until(lambda: not termios.tcgetattr(self.slave)[3] & termios.ECHO, 5, "a terminal without echo")
 
     def type(self, text):
@@ -210,3 +210,43 @@ def test_a_password_is_typed_twice(server):
     code, said = asked_for_a_password(lab, "first secret", "first secret")
     assert code == 0 and "sip:twice@example.com is a user now" in said
     assert "sip:twice@" in lab.admin("user", "list").stdout
+
+
+@pytest.mark.parametrize("words", [("user", "add"), ("user", "passwd")], ids=" ".join)
+def test_who_sits_at_a_prompt_keeps_nobody_from_changes(labs, words):
+    """The users are locked when the password is there, and read again: what others have changed meanwhile stays."""
+    directory = labs.directory()
+    conf = directory / "vouch.conf"
+
+    def users():
+        return program.vouch("user", "list", "-c", conf).stdout.split()
+
+    name = "zoe" if "add" in words else "bob"
+    terminal = Terminal(*words, name, "-c", conf)
+    try:
+        terminal.asked("Password: ")
+        for change, more in (("add", {"stdin": "secret of eve\n"}), ("del", {})):
+            done = program.vouch("user", change, "eve" if change == "add" else "carol", "-c", conf, **more)
+            assert done.returncode == 0 and done.stderr == "", done
+        terminal.type("a new secret\n")
+        terminal.asked("The same again: ")
+        assert sorted(users()) == [f"sip:{one}@example.com" for one in ("alice", "bob", "eve")]
+        terminal.type("a new secret\n")
+        assert terminal.wait() == 0, terminal.log
+        assert sorted(users()) == sorted({f"sip:{one}@example.com" for one in ("alice", "bob", "eve", name)})
+    finally:
+        terminal.close()
+
+
+def test_a_user_that_another_has_made_meanwhile_is_refused(labs):
+    conf = labs.directory() / "vouch.conf"
+    terminal = Terminal("user", "add", "zoe", "-c", conf)
+    try:
+        terminal.asked("Password: ")
+        assert program.vouch("user", "add", "zoe", "-c", conf, stdin="the first secret\n").returncode == 0
+        for prompt in ("Password: ", "The same again: "):
+            terminal.asked(prompt)
+            terminal.type("the second secret\n")
+        assert terminal.wait() == 1 and "sip:zoe@example.com is there already" in terminal.log
+    finally:
+        terminal.close()
