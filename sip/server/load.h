@@ -74,6 +74,15 @@ MUST_USE bool load_start(struct config *config, bool check, unsigned slots, int6
 void load_start_drop(struct load_start *s);
 
 /*
+ * load_listen_allowed: may whoever runs this program listen on all of the ports? false: one sentence was appended to
+ * *why. LOAD_LOW_PORT: its end, also for who has tried.
+ */
+#define LOAD_LOW_PORT \
+	"ports below 1024 need a right that this user does not have; take a higher one, or give the program the " \
+	"capability CAP_NET_BIND_SERVICE (setcap, or AmbientCapabilities in its systemd unit)"
+MUST_USE bool load_listen_allowed(const struct config *c, struct buf *why);
+
+/*
  * load_doubts: what a server can start with, but is hardly meant. fn is called for each; all is valid during the call.
  */
 struct load_doubt {

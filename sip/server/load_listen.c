@@ -10,6 +10,7 @@
 
 #define KEYS 5
 #define ALL (KEYS * CONFIG_ADDRESSES)
+#define LOW_PORTS 1024 /* below it a port may need a right; net.ipv4.ip_unprivileged_port_start */
 
 struct spot {
 	const char *key;
@@ -80,18 +81,35 @@ void load_listeners(const struct config *c, struct buf *why)
 					 peer_text(&spots[k].at).text);
 }
 
-/* is_here: is it an address of this machine? Port 0 is any free one, so nobody is in the way. */
-static bool is_here(const struct peer *at)
+/* binds: does a socket of this type get that port of the address, or fail for another reason than error? */
+static bool binds(const struct peer *at, int type, uint16_t port, int error)
 {
-	int fd = socket(at->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct peer any = *at;
-	bool here;
+	int fd = socket(at->u.sa.sa_family, type | SOCK_CLOEXEC, 0);
+	struct peer place = *at;
+	bool fine;
 
-	peer_set_port(&any, 0);
-	here = fd >= 0 && (bind(fd, &any.u.sa, peer_len(&any)) == 0 || errno != EADDRNOTAVAIL);
+	peer_set_port(&place, port);
+	fine = fd < 0 || bind(fd, &place.u.sa, peer_len(&place)) == 0 || errno != error;
 	if (fd >= 0)
 		close(fd);
-	return here;
+	return fine;
+}
+
+/* is_here: is it an address of this machine? Port 0 is any free one, so nobody is in the way. */
+static bool is_here(const struct spot *s)
+{
+	return binds(&s->at, SOCK_DGRAM, 0, EADDRNOTAVAIL);
+}
+
+/*
+ * may_listen: the kernel keeps the low ports for those who have a right to them. Asked with the other kind of socket,
+ * which is in nobody's way: a server may be running, or starting.
+ */
+static bool may_listen(const struct spot *s)
+{
+	uint16_t port = peer_port(&s->at);
+
+	return port == 0 || port >= LOW_PORTS || binds(&s->at, s->stream ? SOCK_DGRAM : SOCK_STREAM, port, EACCES);
 }
 
 bool load_listen_here(const struct config *c, struct buf *why)
@@ -101,13 +119,28 @@ bool load_listen_here(const struct config *c, struct buf *why)
 	unsigned n = spots_of(c, spots, &sip);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (is_here(&spots[i].at))
+		if (is_here(&spots[i]))
 			continue;
 		buf_addf(why,
 			 "%s: server.%s = %s: that is no address of this machine; \"ip address\" lists them, and %s "
 			 "stands for all",
 			 c->file, spots[i].key, peer_text(&spots[i].at).text,
 			 spots[i].at.u.sa.sa_family == AF_INET ? "0.0.0.0" : "[::]");
+		return false;
+	}
+	return true;
+}
+
+bool load_listen_allowed(const struct config *c, struct buf *why)
+{
+	struct spot spots[ALL];
+	bool sip;
+	unsigned n = spots_of(c, spots, &sip);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (may_listen(&spots[i]))
+			continue;
+		buf_addf(why, "server.%s = %s: %s", spots[i].key, peer_text(&spots[i].at).text, LOAD_LOW_PORT);
 		return false;
 	}
 	return true;

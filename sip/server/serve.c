@@ -55,6 +55,8 @@ static bool cannot_listen(const struct serve *s, const char *key, struct slice a
 	buf_addf(why, "server.%s: cannot listen on %.*s: %s", key, SLICE_ARG(at), strerror(errno));
 	if (errno == EADDRINUSE)
 		buf_addf(why, "; another program has the port: %s", s->taken);
+	if (errno == EACCES)
+		buf_adds(why, "; " LOAD_LOW_PORT);
 	return false;
 }
 

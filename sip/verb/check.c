@@ -40,7 +40,10 @@ static void note_doubt(void *arg, const struct load_doubt *d)
 	note(arg, d->grave, d->sentence);
 }
 
-/* look: the first thing that a server refuses, since later ones may follow from it; else all doubts. */
+/*
+ * look: the first thing that a server refuses, since later ones may follow from it; else all doubts. Whoever checks may
+ * be somebody else than who will run it.
+ */
 static void look(struct check *k, struct config *config)
 {
 	struct domain_certs *certs = domain_certs_new();
@@ -53,6 +56,8 @@ static void look(struct check *k, struct config *config)
 		ends_read(&start.settings.config, now, &ends);
 		load_doubts(&start.settings, &ends, now, note_doubt, k);
 		ends_drop(&ends);
+		if (!load_listen_allowed(&start.settings.config, &why))
+			note(k, false, why.p);
 		load_start_drop(&start);
 	} else {
 		note(k, true, why.p);

@@ -1,5 +1,6 @@
 """`vouch check` refuses what `vouch serve` refuses, in the same words, and says what can hardly be meant."""
 
+import ctypes
 import datetime
 import json
 import os
@@ -257,6 +258,27 @@ def test_no_users_yet(tmp_path):
     assert done.returncode == 0 and found["warnings"] == ['there are no users; "vouch user add" makes them']
     assert done.stdout.endswith("is fine, but for 1 warning\n")
     assert "event=no_users" in started(tmp_path / "site")
+
+
+def unable():
+    """In the child: it has no right to low ports (PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE), not even as root."""
+    assert os.geteuid() != 0 or ctypes.CDLL(None).prctl(24, 10, 0, 0, 0) == 0
+
+
+def test_a_port_that_is_not_for_this_user(labs):
+    """What `vouch init` makes has the port 443, which a server of an ordinary user does not get."""
+    conf = labs.directory() / "vouch.conf"
+    done = program.vouch("check", "-c", conf, preexec_fn=unable)
+    assert (done.returncode, done.stderr) == (0, "")
+    for key in ("listen-udp", "listen-tcp", "listen-tls", "listen-https"):
+        conf.write_text(re.sub(f"(?m)^{key} = .*", f"{key} = 127.0.0.1:443", conf.read_text()))
+        assert program.vouch("check", "-c", conf).stderr == ""
+        done = program.vouch("check", "-c", conf, preexec_fn=unable)
+        assert done.returncode == 0 and f"warning: server.{key} = 127.0.0.1:443: ports below 1024 need a right" in done.stderr
+        refused = program.vouch("serve", "-c", conf, preexec_fn=unable)
+        assert refused.returncode == 1 and refused.stderr.endswith(done.stderr.partition("443: ")[2])
+        assert f"server.{key}: cannot listen on 127.0.0.1:443: Permission denied; ports below 1024" in refused.stderr
+        conf.write_text(re.sub(f"(?m)^{key} = .*", f"{key} = 127.0.0.1:{program.free_ports(1)}", conf.read_text()))
 
 
 def test_a_store_is_not_made_where_nobody_meant_it(labs):
