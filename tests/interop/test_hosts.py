@@ -17,10 +17,10 @@ from peer.lab import User, until
 from peer.phone import Dialog, Phone
 from peer.sipclient import Agent, UdpPeer, certificate_of, token
 
-pytestmark = [hosts.needed, needs("kamailio", "kamailio"), needs("baresip-core", "baresip"),
+IDLE = int(os.environ.get("IDLE", "2"))
+pytestmark = [hosts.needed, pytest.mark.limit(300 + 4 * IDLE), needs("kamailio", "kamailio"), needs("baresip-core", "baresip"),
               pytest.mark.skipif(not TLS, reason="the TLS module of Kamailio is not found (kamailio-tls-modules)"),
               pytest.mark.skipif(not MODULES, reason="the modules of baresip are not found")]
-IDLE = int(os.environ.get("IDLE", "2"))
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +140,13 @@ def test_a_certificate_is_watched_when_the_connection_has_rested(domains, wires,
     connection where the one before has ended; and calls are as good as before, whichever side begins."""
     com, between = domains
     owner = com.user()
-    agent = Agent(com.at(net, wires.hosts[1], "tls"), owner.name, com.domain, owner.password)
+
+    def agent():
+        """On a connection of its own each time."""
+        return Agent(com.at(net, wires.hosts[1], "tls"), owner.name, com.domain, owner.password)
+
     first, second = (certs.certificate(owner.aor, key=certs.rsa_key(number)) for number in (1, 2))
-    assert agent.publish(first).code == 200
+    assert agent().publish(first).code == 200
     asked = watcher.agent.new("SUBSCRIBE", owner.aor, {"Event": "certificate", "Expires": 3600, "Contact": watcher.contact})
     watcher.send(asked)
     Dialog.of_caller(watcher, asked, watcher.told(asked, 200))
@@ -160,9 +164,9 @@ def test_a_certificate_is_watched_when_the_connection_has_rested(domains, wires,
         first = content
         rested(wires, net, cut)
         if content:
-            assert agent.publish(content).code == 200
+            assert agent().publish(content).code == 200
         else:
-            agent.revoke()
+            agent().revoke()
     notified(b"")
 
 
