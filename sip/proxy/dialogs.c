@@ -75,8 +75,8 @@ bool dialogs_is_answered(const struct dialogs *d, const uint8_t dialog[RECORD_RO
 }
 
 /*
- * ack_key: what an INVITE, its 2xx and its ACK share, and the address of the caller. more: what an ACK shares with the
- * 2xx alone, the tag and the URI of the callee; or nothing.
+ * ack_key: what an INVITE, its 2xx and its ACK share, and the address of the caller. to_tag, contact: the tag and the
+ * URI of the callee, which the ACK shares with the 2xx alone; or nothing.
  */
 static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const struct flow *source,
 			struct slice to_tag, struct slice contact)

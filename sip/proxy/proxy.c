@@ -133,6 +133,12 @@ static bool claims_user(const struct asking *a, struct uri *as)
 	return known;
 }
 
+/* may_be_users: digest.insecure = off: users send by TLS and by nothing else. */
+static bool may_be_users(const struct asking *a)
+{
+	return a->source.proto == PROTO_TLS || a->p->d.access.settings->config.digest_insecure;
+}
+
 /* is_bare: does the request go to the Contact of the other end without a route? See dialogs_expects_bare_ack. */
 static bool is_bare(const struct asking *a)
 {
@@ -157,7 +163,8 @@ static bool check_sender(struct asking *a, bool outbound)
 			return true;
 		/* An ACK cannot be challenged. */
 		if (a->tx == NULL) {
-			a->local = is_bare(a) && dialogs_expects_bare_ack(a->p->dialogs, a->m, &a->source);
+			a->local = is_bare(a) && may_be_users(a) &&
+				   dialogs_expects_bare_ack(a->p->dialogs, a->m, &a->source);
 			return a->local;
 		}
 		if (!access_sender(&a->p->d.access, a->tx, &from))
@@ -341,8 +348,8 @@ static void send_in_dialog(struct asking *a)
 	struct fork *f;
 	bool alive;
 
-	/* digest.insecure = off: who was let in over TLS, or before, is no user any more on another way. */
-	if (sender->local && a->source.proto != PROTO_TLS && !a->p->d.access.settings->config.digest_insecure) {
+	/* Who was let in over TLS, or before a reload, is no user any more on another way. */
+	if (sender->local && !may_be_users(a)) {
 		refuse(a, 403, "TLS Required");
 		return;
 	}

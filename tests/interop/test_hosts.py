@@ -136,7 +136,7 @@ def rested(wires, net, cut):
 
 @cut_or_not
 def test_a_certificate_is_watched_when_the_connection_has_rested(domains, wires, watcher, net, cut):
-    """CRT-26: each NOTIFY of the certificate of a user of example.com reaches a watcher of example.net, signed, by a new
+    """CRT-28: each NOTIFY of the certificate of a user of example.com reaches a watcher of example.net, signed, by a new
     connection where the one before has ended; and calls are as good as before, whichever side begins."""
     com, between = domains
     owner = com.user()

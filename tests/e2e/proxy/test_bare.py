@@ -121,6 +121,17 @@ def test_an_ack_from_elsewhere_goes_nowhere(lab, net):
     dropped(lab, net, stranger, ours.new("ACK", number=ours.number), other)
 
 
+def test_digest_insecure_off_no_ack_by_another_way(server, net):
+    other = server("digest.insecure=off", "identity.sign=off", "proxy.reach=any")
+    one, callee = (Phone(other.peer(net, "tls"), other.user()).register() for _ in range(2))
+    ours, _, _ = answered(one, callee)
+    for transport in ("udp", "tcp"):
+        elsewhere = Phone(other.peer(net, transport), one.user)
+        dropped(other, net, elsewhere, ours.new("ACK", number=ours.number), callee)
+    one.send(ours.new("ACK", number=ours.number))
+    has_come(net, callee, ours.new("ACK", number=ours.number))
+
+
 def test_an_ack_before_the_answer_goes_nowhere(lab, net):
     one, other = Phone(lab.peer(net, "udp"), lab.user()).register(), Phone(lab.peer(net, "tcp"), lab.user()).register()
     sent, came = one.ask(one.agent.new("INVITE", other.aor, {"Contact": one.contact}), other)

@@ -135,7 +135,7 @@ def test_a_server_that_is_not_trusted(labs, server, peer, subscribe, names, opti
     ("sips contact", ["sip:127.0.0.1"], True),
     ("sips contact", ["sip:example.net"], False),
 ])
-def test_CRT_26_the_next_connection_to_a_watcher(labs, server, net, peer, where, names, taken):
+def test_CRT_28_the_next_connection_to_a_watcher(labs, server, net, peer, where, names, taken):
     """The connection of the SUBSCRIBE has ended. A proxy that has written its address into Record-Route, as Kamailio does by
     itself, has a certificate of its domain and not of the address; who names a place as his Contact has one for that."""
     directory = labs.directory()
