@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "sip/transport/local.h"
 
 /*
  * Addresses are compared in their IPv6 form of 16 octets, so that "::ffff:127.0.0.1" and 127.0.0.1 are one. NAT64 and
@@ -100,23 +101,13 @@ static bool is_ip(const struct sockaddr *sa)
 	return sa != NULL && (sa->sa_family == AF_INET || sa->sa_family == AF_INET6);
 }
 
+/* is_own: an address of this machine, or that cannot be ruled out. */
 static bool is_own(const uint8_t a[16])
 {
-	struct ifaddrs *all;
-	bool own = false;
+	struct peer p = {.u.in6 = {.sin6_family = AF_INET6}};
 
-	if (getifaddrs(&all) != 0)
-		return true; /* cannot be ruled out, so refuse */
-	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
-		uint8_t b[16];
-
-		if (!is_ip(i->ifa_addr))
-			continue;
-		octets_of(i->ifa_addr, b);
-		own = memcmp(a, b, 16) == 0;
-	}
-	freeifaddrs(all);
-	return own;
+	memcpy(&p.u.in6.sin6_addr, a, 16);
+	return local_is_own(&p);
 }
 
 /* is_on: is a in the network of this interface? A netmask of IPv4 covers the 96 bits in front of the address, too. */
@@ -191,6 +182,14 @@ bool reach_allows(const struct reach *r, const struct peer *p)
 	if (is_in(a, special, sizeof(special) / sizeof(special[0])))
 		return r->private && is_in(a, site, sizeof(site) / sizeof(site[0])) && !is_own(a);
 	return r->public && !is_own(a);
+}
+
+bool reach_is_loopback(const struct peer *p)
+{
+	uint8_t a[16];
+
+	octets_of(&p->u.sa, a);
+	return is_loopback(a);
 }
 
 bool reach_is_special(const struct peer *p)

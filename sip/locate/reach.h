@@ -38,9 +38,10 @@ void reach_no_nearer(const struct peer *server, struct reach *out);
 
 /*
  * reach_is_special: p is not of the public Internet, so the same address may be another host elsewhere. reach_beside:
- * both are in one network of this machine's interfaces.
+ * both are in one network of this machine's interfaces. reach_is_loopback: nobody but this machine gets there.
  */
 bool reach_is_special(const struct peer *p);
+bool reach_is_loopback(const struct peer *p);
 bool reach_beside(const struct peer *a, const struct peer *b);
 
 #endif

@@ -1,5 +1,7 @@
 #include "sip/proxy/dialogs.h"
 
+#include <inttypes.h>
+
 #include "core/map.h"
 #include "core/mem.h"
 #include "core/recent.h"
@@ -75,50 +77,50 @@ bool dialogs_is_answered(const struct dialogs *d, const uint8_t dialog[RECORD_RO
 }
 
 /*
- * ack_key: what an INVITE, its 2xx and its ACK share, and the address of the caller. to_tag, contact: the tag and the
+ * ack_key: what an INVITE, its 2xx and its ACK share, and the caller. to_tag, contact: the tag and the
  * URI of the callee, which the ACK shares with the 2xx alone; or nothing.
  */
-static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const struct flow *source,
-			struct slice to_tag, struct slice contact)
+static uint64_t ack_key(const struct dialogs *d, const struct sip_msg *m, const struct caller *by, struct slice to_tag,
+			struct slice contact)
 {
 	struct buf text = {0};
 	uint64_t key;
 
-	buf_addf(&text, "%u %s %.*s %.*s %.*s %.*s", m->cseq, peer_ip(&source->remote).text, SLICE_ARG(m->from_tag),
-		 SLICE_ARG(m->call_id), SLICE_ARG(to_tag), SLICE_ARG(contact));
+	buf_addf(&text, "%u %s %.*s %.*s %.*s %.*s %" PRIx64, m->cseq, peer_ip(&by->source->remote).text,
+		 SLICE_ARG(m->from_tag), SLICE_ARG(m->call_id), SLICE_ARG(to_tag), SLICE_ARG(contact), by->secret);
 	key = map_hash(&d->keyed, buf_slice(&text));
 	buf_free(&text);
 	return key;
 }
 
-void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct flow *source, bool shown)
+void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct caller *by, bool shown)
 {
-	uint64_t key = ack_key(d, m, source, SLICE_NONE, SLICE_NONE);
+	uint64_t key = ack_key(d, m, by, SLICE_NONE, SLICE_NONE);
 
 	recent_add(shown ? d->invites : d->offers, slice_of(&key, sizeof(key)), ACK_MS);
 }
 
-bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct caller *by)
 {
-	uint64_t key = ack_key(d, m, source, SLICE_NONE, SLICE_NONE);
+	uint64_t key = ack_key(d, m, by, SLICE_NONE, SLICE_NONE);
 
 	return recent_has(d->invites, slice_of(&key, sizeof(key)));
 }
 
-void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct caller *by)
 {
 	struct addr contact;
 	uint64_t key;
 
-	if (!dialogs_expects_ack(d, m, source) || msg_contact(m, &contact) != ERR_OK)
+	if (!dialogs_expects_ack(d, m, by) || msg_contact(m, &contact) != ERR_OK)
 		return;
-	key = ack_key(d, m, source, m->to_tag, contact.spec);
+	key = ack_key(d, m, by, m->to_tag, contact.spec);
 	recent_add(d->contacts, slice_of(&key, sizeof(key)), ACK_MS);
 }
 
-bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source)
+bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct caller *by)
 {
-	uint64_t key = ack_key(d, m, source, m->to_tag, m->uri_text);
+	uint64_t key = ack_key(d, m, by, m->to_tag, m->uri_text);
 
 	return recent_has(d->contacts, slice_of(&key, sizeof(key)));
 }
@@ -136,10 +138,10 @@ static uint64_t caller_key(const struct dialogs *d, const uint8_t dialog[RECORD_
 }
 
 void dialogs_acked(struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], const struct sip_msg *m,
-		   const struct flow *source, int64_t life_ms)
+		   const struct caller *by, int64_t life_ms)
 {
-	uint64_t invite = ack_key(d, m, source, SLICE_NONE, SLICE_NONE),
-		 caller = caller_key(d, dialog, &source->remote);
+	uint64_t invite = ack_key(d, m, by, SLICE_NONE, SLICE_NONE),
+		 caller = caller_key(d, dialog, &by->source->remote);
 
 	if (recent_has(d->offers, slice_of(&invite, sizeof(invite))))
 		recent_add(d->callers, slice_of(&caller, sizeof(caller)), life_ms);

@@ -29,22 +29,28 @@ bool dialogs_is_over(const struct dialogs *d, const struct dialog_way *way, int6
 void dialogs_answered(struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], int64_t life_ms);
 bool dialogs_is_answered(const struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID]);
 
-/*
- * dialogs_invited: the INVITE m goes on; shown: its sender has shown who he is. dialogs_expects_ack: the ACK m comes
- * from the same address as such an INVITE, by whatever connection. An ACK cannot be challenged, and repeats credentials
- * that are used up (RFC 3261 13.2.2.4).
- */
-void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct flow *source, bool shown);
-bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source);
+/* Who begins a call: where he is, and the secret generation of the user that From names, 0 for others. */
+struct caller {
+	const struct flow *source;
+	uint64_t secret;
+};
 
 /*
- * dialogs_accepted: the 2xx m to such an INVITE, of a sender who has shown who he is, goes back to source.
+ * dialogs_invited: the INVITE m goes on; shown: its sender has shown who he is. dialogs_expects_ack: the ACK m comes
+ * from the same address as such an INVITE, by whatever connection, of a user who is still the same one. An ACK cannot
+ * be challenged, and repeats credentials that are used up (RFC 3261 13.2.2.4).
+ */
+void dialogs_invited(struct dialogs *d, const struct sip_msg *m, const struct caller *by, bool shown);
+bool dialogs_expects_ack(const struct dialogs *d, const struct sip_msg *m, const struct caller *by);
+
+/*
+ * dialogs_accepted: the 2xx m to such an INVITE, of a sender who has shown who he is, goes back to him.
  * dialogs_expects_bare_ack: the ACK m goes from there to the Contact of such a 2xx, and has its tags. It has no token
  * where the phone takes a route set from nothing but the first response: Twinkle does, and linphone's 180 has no
  * Contact, so that it makes no dialog.
  */
-void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct flow *source);
-bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct flow *source);
+void dialogs_accepted(struct dialogs *d, const struct sip_msg *m, const struct caller *by);
+bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, const struct caller *by);
 
 /*
  * dialogs_acked: the ACK m has the token of this dialog, which went to the address that the INVITE came from and to no
@@ -52,7 +58,7 @@ bool dialogs_expects_bare_ack(const struct dialogs *d, const struct sip_msg *m, 
  * address?
  */
 void dialogs_acked(struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], const struct sip_msg *m,
-		   const struct flow *source, int64_t life_ms);
+		   const struct caller *by, int64_t life_ms);
 bool dialogs_caller_is_at(const struct dialogs *d, const uint8_t dialog[RECORD_ROUTE_ID], const struct peer *at);
 
 #endif

@@ -378,7 +378,8 @@ void fork_success(struct branch *b, struct sip_msg *m)
 	if (b->recorded)
 		dialogs_answered(f->proxy->dialogs, b->dialog, proxy_dialog_ms(f->proxy));
 	if (invite)
-		dialogs_accepted(f->proxy->dialogs, m, &f->source);
+		dialogs_accepted(f->proxy->dialogs, m,
+				 &(struct caller){&f->source, sender_secret(f->proxy, m, &f->source)});
 	log_call(f, m);
 	if (!f->answered) {
 		f->answered = true;

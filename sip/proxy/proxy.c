@@ -96,6 +96,10 @@ static bool check_request(const struct asking *a)
 		refuse(a, 513, NULL);
 		return false;
 	}
+	if (!sender_is_readable(a->m)) {
+		refuse(a, 403, "From Must Be A SIP Or Tel URI");
+		return false;
+	}
 	/* Before anything is asked: a request of a user of ours that comes back has no credentials for us any more. */
 	if (a->tx != NULL && itinerary_is_loop(a->p, a->m)) {
 		refuse(a, 482, NULL);
@@ -112,25 +116,14 @@ static bool check_request(const struct asking *a)
 	return false;
 }
 
-/*
- * claims_user: does From name a user of ours? *as gets it by the name of the domain. By another name of it, only who is
- * a user is meant: gateways write our address behind any number that calls.
- */
 static bool claims_user(const struct asking *a, struct uri *as)
 {
-	struct buf aor = {0};
-	bool known;
+	return sender_claims(a->p, a->m, &a->source, as);
+}
 
-	*as = a->m->from.uri;
-	if (itinerary_is_of_domain(a->p, as))
-		return true;
-	if (as->scheme == URI_OTHER || !itinerary_is_own_uri(a->p, as, &a->source))
-		return false;
-	as->host = slice_str(a->p->d.access.settings->config.domain);
-	as->port = 0;
-	known = uri_aor(as, &aor) == ERR_OK && registrar_knows(a->p->d.registrar, buf_slice(&aor));
-	buf_free(&aor);
-	return known;
+static struct caller caller_of(const struct asking *a)
+{
+	return (struct caller){&a->source, sender_secret(a->p, a->m, &a->source)};
 }
 
 /* may_be_users: digest.insecure = off: users send by TLS and by nothing else. */
@@ -163,8 +156,9 @@ static bool check_sender(struct asking *a, bool outbound)
 			return true;
 		/* An ACK cannot be challenged. */
 		if (a->tx == NULL) {
-			a->local = is_bare(a) && may_be_users(a) &&
-				   dialogs_expects_bare_ack(a->p->dialogs, a->m, &a->source);
+			const struct caller by = caller_of(a);
+
+			a->local = is_bare(a) && may_be_users(a) && dialogs_expects_bare_ack(a->p->dialogs, a->m, &by);
 			return a->local;
 		}
 		if (!access_sender(&a->p->d.access, a->tx, &from))
@@ -239,8 +233,11 @@ static void start(struct asking *a, struct fork *f)
 	if (breadth.p != NULL && slice_u32(slice_trim(breadth), UINT32_MAX, &n) && n < f->max_breadth)
 		f->max_breadth = n;
 	a->goes_on = true;
-	if (a->m->method == METHOD_INVITE)
-		dialogs_invited(a->p->dialogs, a->m, &a->source, a->local);
+	if (a->m->method == METHOD_INVITE) {
+		const struct caller by = caller_of(a);
+
+		dialogs_invited(a->p->dialogs, a->m, &by, a->local);
+	}
 	vetting_start(f);
 }
 
@@ -313,7 +310,9 @@ static bool send_to_contact(struct asking *a, const struct flow *flow)
 
 static bool is_expected_ack(const struct asking *a)
 {
-	return a->tx == NULL && dialogs_expects_ack(a->p->dialogs, a->m, &a->source);
+	const struct caller by = caller_of(a);
+
+	return a->tx == NULL && dialogs_expects_ack(a->p->dialogs, a->m, &by);
 }
 
 /*
@@ -353,8 +352,11 @@ static void send_in_dialog(struct asking *a)
 		refuse(a, 403, "TLS Required");
 		return;
 	}
-	if (a->tx == NULL && way->from_caller && !sender->local)
-		dialogs_acked(a->p->dialogs, way->id, a->m, &a->source, proxy_dialog_ms(a->p));
+	if (a->tx == NULL && way->from_caller && !sender->local) {
+		const struct caller by = caller_of(a);
+
+		dialogs_acked(a->p->dialogs, way->id, a->m, &by, proxy_dialog_ms(a->p));
+	}
 	a->local = is_known(a, sender, receiver);
 	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;

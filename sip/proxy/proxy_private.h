@@ -141,6 +141,16 @@ bool itinerary_is_loop(const struct proxy *p, const struct sip_msg *m);
 struct dialog_now itinerary_now(const struct proxy *p, const struct sip_msg *m);
 
 /*
+ * sender.c. sender_is_readable: is From a URI that says who sends: sip, sips or tel? sender_claims: does it name a user
+ * of ours, in whatever reading, or somebody of the domain? *as gets it by the name of the domain. By another name of it
+ * only who is a user is meant: gateways write our address behind any number that calls. sender_secret: the secret
+ * generation of that user; 0: there is none.
+ */
+bool sender_is_readable(const struct sip_msg *m);
+bool sender_claims(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct uri *as);
+uint64_t sender_secret(const struct proxy *p, const struct sip_msg *m, const struct flow *source);
+
+/*
  * vetting.c. vetting_start: what RFC 4474 asks for before a request may go on; ends in fork_go, or answers the request.
  * f may be gone afterwards. vetting_comes_back: did we sign m, and does another domain send it back to a user of ours?
  */

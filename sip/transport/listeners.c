@@ -105,11 +105,13 @@ bool listeners_is_own(const struct listeners *ls, const struct peer *local, stru
 	for (unsigned i = 0; i < ls->count; i++) {
 		const struct listener *l = &ls->list[i];
 		uint32_t wanted = port != 0 ? port : l->proto == PROTO_TLS ? 5061 : 5060;
+		bool any = port == LISTENERS_ANY_PORT;
 
-		if (l->host != NULL && l->port == wanted && slice_ieq(host, slice_str(l->host)))
+		if (l->host != NULL && (any || l->port == wanted) && slice_ieq(host, slice_str(l->host)))
 			return true;
-		if (is_address && peer_port(&l->at) == wanted && peer_same_host(&at, local) &&
-		    (peer_is_any(&l->at) || peer_same_host(&l->at, local)))
+		if (is_address && (any || peer_port(&l->at) == wanted) &&
+		    (peer_is_any(&l->at) ? peer_same_host(&at, local) || locals_has(ls->locals, &at)
+					 : peer_same_host(&l->at, &at)))
 			return true;
 	}
 	return false;

@@ -49,8 +49,11 @@ struct listener *listeners_of(struct listeners *ls, enum proto proto, const stru
 struct listener *listeners_udp(struct listeners *ls, const struct peer *remote, const struct flow *near,
 			       struct flow *out);
 
-/* listeners_is_own: does host:port (0: the default of the protocol) lead to a listener, local being an address of ours?
+/*
+ * listeners_is_own: does host:port (0: the default of the protocol; LISTENERS_ANY_PORT) lead to a listener? One on all
+ * addresses is at each of this machine, and at local, where a message has come.
  */
+#define LISTENERS_ANY_PORT UINT32_MAX
 bool listeners_is_own(const struct listeners *ls, const struct peer *local, struct slice host, uint32_t port);
 
 /* listeners_name: "host:port" by which the peer of f reaches our listener; without one the local end of f. */

@@ -1,5 +1,6 @@
 #include "sip/transport/local.h"
 
+#include <ifaddrs.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,11 @@ struct locals {
 	struct loop *loop;
 	int fds[2]; /* IPv4, IPv6; -1: not there */
 	struct entry kept[KEPT];
+	struct owned {
+		struct peer at;
+		bool own;
+		int64_t until_ms;
+	} owned[KEPT];
 };
 
 struct locals *locals_new(struct loop *l)
@@ -68,10 +74,17 @@ static bool ask(const struct locals *x, const struct peer *remote, struct peer *
 	       !peer_is_any(out);
 }
 
+/* place_of: where what is known of p is kept. */
+static unsigned place_of(const struct peer *p)
+{
+	struct slice octets = peer_octets(p);
+
+	return (unsigned char)octets.p[octets.n - 1] % KEPT;
+}
+
 bool locals_towards(struct locals *x, const struct peer *remote, struct peer *out)
 {
-	struct slice octets = peer_octets(remote);
-	struct entry *e = &x->kept[(unsigned char)octets.p[octets.n - 1] % KEPT];
+	struct entry *e = &x->kept[place_of(remote)];
 	int64_t now = loop_now_ms(x->loop);
 
 	if (now >= e->until_ms || !peer_same_host(&e->remote, remote)) {
@@ -83,4 +96,33 @@ bool locals_towards(struct locals *x, const struct peer *remote, struct peer *ou
 	}
 	set_host(out, &e->local);
 	return true;
+}
+
+bool local_is_own(const struct peer *p)
+{
+	struct ifaddrs *all;
+	bool own = false;
+
+	if (getifaddrs(&all) != 0)
+		return true;
+	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
+		struct peer at = {0};
+
+		if (i->ifa_addr == NULL || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memcpy(&at.u, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(at.u.in) : sizeof(at.u.in6));
+		own = peer_same_host(&at, p);
+	}
+	freeifaddrs(all);
+	return own;
+}
+
+bool locals_has(struct locals *x, const struct peer *p)
+{
+	struct owned *o = &x->owned[place_of(p)];
+	int64_t now = loop_now_ms(x->loop);
+
+	if (now >= o->until_ms || !peer_same_host(&o->at, p))
+		*o = (struct owned){*p, local_is_own(p), now + KEPT_MS};
+	return o->own;
 }

@@ -33,6 +33,44 @@ bool peer_of(struct slice host, uint16_t port, struct peer *out)
 	return true;
 }
 
+/* without_zeros: "020.0.0.01" is "20.0.0.1" to who reads decimal numbers, and 16.0.0.1 to inet_aton. */
+static void without_zeros(const char *in, char *out)
+{
+	bool begins = true; /* a number */
+
+	for (; *in != '\0'; in++) {
+		if (begins && in[0] == '0' && in[1] >= '0' && in[1] <= '9')
+			continue;
+		*out++ = *in;
+		begins = *in == '.';
+	}
+	*out = '\0';
+}
+
+unsigned peer_readings(struct slice host, struct peer out[PEER_READINGS])
+{
+	char text[INET6_ADDRSTRLEN], plain[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	unsigned n = 0;
+
+	if (host.n > 0 && host.p[host.n - 1] == '.')
+		host.n--;
+	if (peer_of(host, 0, &out[0]))
+		return 1;
+	if (host.n == 0 || host.n >= sizeof(text) || slice_chr(host, '\0') != host.n)
+		return 0;
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+	without_zeros(text, plain);
+	n += peer_of(slice_str(plain), 0, &out[n]);
+	if (inet_aton(text, &v4) != 0) {
+		memset(&out[n], 0, sizeof(out[n]));
+		out[n].u.in.sin_family = AF_INET;
+		out[n++].u.in.sin_addr = v4;
+	}
+	return n;
+}
+
 bool peer_parse(struct slice text, struct peer *out)
 {
 	size_t colon = slice_rchr(text, ':');

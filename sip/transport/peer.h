@@ -24,6 +24,13 @@ struct peer {
 MUST_USE bool peer_parse(struct slice text, struct peer *out);
 MUST_USE bool peer_of(struct slice host, uint16_t port, struct peer *out);
 
+/*
+ * peer_readings: what a host can be read as that is an address in an odd spelling: with a dot behind, with zeros in
+ * front, as inet_aton reads it ("10.1", "0x0a000001"). Gives how many there are.
+ */
+#define PEER_READINGS 2
+unsigned peer_readings(struct slice host, struct peer out[PEER_READINGS]);
+
 socklen_t peer_len(const struct peer *p);
 uint16_t peer_port(const struct peer *p);
 void peer_set_port(struct peer *p, uint16_t port);

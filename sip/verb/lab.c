@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "sip/locate/reach.h"
 #include "sip/server/load.h"
 #include "sip/transport/peer.h"
 #include "sip/verb/lab_users.h"
@@ -61,18 +62,21 @@ static void hint(void *arg)
  */
 static void own_overrides(const struct lab *o, char own[OWN][OVERRIDE_MAX], const char **all)
 {
+	/* Phones and neighbours of a lab on the loopback are there, too; others must not be led to what listens there. */
+	unsigned count = reach_is_loopback(&o->at) ? OWN : OWN - 2;
+
 	snprintf(own[0], OVERRIDE_MAX, "server.listen-udp=%s", at_port(o, 0).text);
 	snprintf(own[1], OVERRIDE_MAX, "server.listen-tcp=%s", at_port(o, 0).text);
 	snprintf(own[2], OVERRIDE_MAX, "server.listen-tls=%s", at_port(o, 1).text);
 	snprintf(own[3], OVERRIDE_MAX, "server.listen-https=%s", at_port(o, 2).text);
 	snprintf(own[4], OVERRIDE_MAX, "identity.url=https://%s", at_port(o, 2).text);
-	snprintf(own[5], OVERRIDE_MAX, "identity.fetch-allow=127.0.0.0/8, ::1, %s", peer_ip(&o->at).text);
-	snprintf(own[6], OVERRIDE_MAX, "proxy.reach=any");
-	snprintf(own[7], OVERRIDE_MAX, "log.level=%s", o->verbose ? "trace" : "info");
-	for (unsigned i = 0; i < OWN; i++)
+	snprintf(own[5], OVERRIDE_MAX, "log.level=%s", o->verbose ? "trace" : "info");
+	snprintf(own[6], OVERRIDE_MAX, "identity.fetch-allow=127.0.0.0/8, ::1");
+	snprintf(own[7], OVERRIDE_MAX, "proxy.reach=any");
+	for (unsigned i = 0; i < count; i++)
 		all[i] = own[i];
 	for (unsigned i = 0; i < o->overrides.count; i++)
-		all[OWN + i] = o->overrides.at[i];
+		all[count + i] = o->overrides.at[i];
 }
 
 /*

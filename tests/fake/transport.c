@@ -220,7 +220,7 @@ bool transport_is_own(struct transport *t, const struct peer *local, struct slic
 
 	(void)t;
 	return peer_of(host, 0, &at) && peer_same_host(&at, local) && peer_same_host(&udp, local) &&
-	       (port == 0 || port == 5060 || port == 5061);
+	       (port == 0 || port == 5060 || port == 5061 || port == UINT32_MAX);
 }
 
 struct listener_name transport_sent_by(struct transport *t, const struct flow *f)

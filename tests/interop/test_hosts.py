@@ -53,7 +53,8 @@ def phones(domains, wires, tmp_path_factory):
     try:
         for user, server, transport, at, proxy in zip(users, (com, com, net), ("udp", "tls", "udp"), (lan, lan, far),
                                                       ("10.9.1.1", "10.9.1.1", "10.9.2.2")):
-            made.append(Baresip(folder, server, user, transport, [one.aor for one in users if one is not user], at=at, proxy=proxy))
+            made.append(Baresip(folder, server, user, transport, [one.aor for one in users if one is not user], at=at, proxy=proxy,
+                                seconds=30 + 2 * IDLE))
             made[-1].registers()
         yield dict(zip(("alice", "carol", "bob"), made))
     finally:

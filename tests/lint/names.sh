@@ -22,7 +22,7 @@ BEGIN {
 	also["sip/event/notifier_private.h"] = "sub subs notify way"
 	also["sip/credential/credential_private.h"] = "credentials state turn turns publish creator"
 	also["sip/access/auth_private.h"] = "answer"
-	also["sip/proxy/proxy_private.h"] = "itinerary targets vetting fork branch outgoing"
+	also["sip/proxy/proxy_private.h"] = "itinerary sender targets vetting fork branch outgoing"
 	also["sip/ua/agent_private.h"] = "call"
 	also["sip/verb/verbs.h"] = "verb"
 	also["sip/verb/say.h"] = "verb"

@@ -94,9 +94,18 @@ static void what_is_ours(void **state)
 		uint32_t port;
 		bool own;
 	} rows[] = {
-		{"10.0.0.1", 5060, true},         {"10.0.0.1", 0, true},         {"10.0.0.1", 5080, false},
-		{"10.0.0.2", 5060, false},        {"sip.example.com", 0, false}, {"SIP.example.com", 15060, true},
-		{"sip.example.com", 5060, false}, {"example.com", 15060, false}, {"::1", 5060, false},
+		{"10.0.0.1", 5060, true},
+		{"10.0.0.1", 0, true},
+		{"10.0.0.1", 5080, false},
+		{"10.0.0.2", 5060, false},
+		{"sip.example.com", 0, false},
+		{"SIP.example.com", 15060, true},
+		{"sip.example.com", 5060, false},
+		{"example.com", 15060, false},
+		{"::1", 5060, false},
+		{"10.0.0.1", LISTENERS_ANY_PORT, true},
+		{"sip.example.com", LISTENERS_ANY_PORT, true},
+		{"10.0.0.2", LISTENERS_ANY_PORT, false},
 	};
 	struct loop *loop = loop_new();
 	struct peer local = at("10.0.0.1:5060");

@@ -161,11 +161,53 @@ static void prefixes(void **state)
 	each_prefix(S("[2001:db8:1:2:3:4:192.168.100.200]:65535"), check_prefix);
 }
 
+static void odd_spellings(void **state)
+{
+	static const struct {
+		const char *host, *first, *second; /* NULL: no such reading */
+	} rows[] = {
+		{"10.1.2.3", "10.1.2.3", NULL},
+		{"10.1.2.3.", "10.1.2.3", NULL},
+		{"[2001:db8::1]", "2001:db8::1", NULL},
+		{"010.001.02.3", "10.1.2.3", "8.1.2.3"},
+		{"0.00.000.0", "0.0.0.0", "0.0.0.0"},
+		{"10.0.0.10", "10.0.0.10", NULL},
+		{"10.1", "10.0.0.1", NULL},
+		{"167772161", "10.0.0.1", NULL},
+		{"0x0a000001", "10.0.0.1", NULL},
+		{"0xa.1.2.0x3", "10.1.2.3", NULL},
+		{"09.1.2.3", "9.1.2.3", NULL},
+		{"example.com", NULL, NULL},
+		{"", NULL, NULL},
+		{".", NULL, NULL},
+		{"10.1.2.3..", NULL, NULL},
+		{"1.2.3.4.5", NULL, NULL},
+		{"00", "0.0.0.0", NULL},
+		{"99999999999999999999999999999999999999999999999999", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct slice in = guard_copy(slice_str(rows[i].host));
+		struct peer found[PEER_READINGS];
+		unsigned n = peer_readings(in, found);
+		unsigned expected = (rows[i].first != NULL) + (rows[i].second != NULL);
+
+		if (n != expected)
+			fail_msg("%s: %u readings", rows[i].host, n);
+		if (n > 0)
+			assert_string_equal(peer_ip(&found[0]).text, rows[i].first);
+		if (n > 1)
+			assert_string_equal(peer_ip(&found[1]).text, rows[i].second);
+		guard_free(in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse_and_print),     cmocka_unit_test(refused),  cmocka_unit_test(equality),
-		cmocka_unit_test(prefixes_of_sources), cmocka_unit_test(prefixes),
+		cmocka_unit_test(prefixes_of_sources), cmocka_unit_test(prefixes), cmocka_unit_test(odd_spellings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

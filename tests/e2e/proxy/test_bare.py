@@ -3,7 +3,7 @@ linphone's 180 has no Contact, which makes no dialog (RFC 3261 12.1). It sends t
 the other end by its outbound proxy. An ACK cannot be challenged: so it has to be the ACK of that answer, in all that it has."""
 
 import pytest
-from peer.lab import running
+from peer.lab import running, vouch
 from peer.phone import Dialog, Far, Phone
 from peer.sipclient import Agent, tag
 from peer.witness import Witness
@@ -130,6 +130,28 @@ def test_digest_insecure_off_no_ack_by_another_way(server, net):
         dropped(other, net, elsewhere, ours.new("ACK", number=ours.number), callee)
     one.send(ours.new("ACK", number=ours.number))
     has_come(net, callee, ours.new("ACK", number=ours.number))
+
+
+GOING = {"deleted": (("del", None),), "another password": (("passwd", "another secret"),),
+         "deleted and made again": (("del", None), ("add", "another secret"))}
+
+
+@pytest.mark.parametrize("routed", [False, True], ids=["bare", "with its route"])
+@pytest.mark.parametrize("how", GOING)
+def test_G37_an_ack_of_who_is_gone_goes_nowhere(lab, net, how, routed):
+    """The ACK of an answer from before is that of a user who is there no more, however often it came before."""
+    one, other = Phone(lab.peer(net, "udp"), lab.user()).register(), Phone(lab.peer(net, "tcp"), lab.user()).register()
+    ours, _, ok = answered(one, other)
+    if routed:
+        ours.routes = list(reversed(ok.values("Record-Route")))
+    ack = ours.new("ACK", number=ours.number)
+    one.send(ack)
+    has_come(net, other, ack)
+    other.peer.inbox[:] = [m for m in other.peer.inbox if m.method != "ACK"]
+    for verb, password in GOING[how]:
+        done = vouch("user", verb, one.user.aor, "-c", lab.conf, stdin=f"{password}\n" if password else "")
+        assert done.returncode == 0, done.stderr
+    dropped(lab, net, one, ack, other)
 
 
 def test_an_ack_before_the_answer_goes_nowhere(lab, net):

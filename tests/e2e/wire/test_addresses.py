@@ -98,6 +98,30 @@ def test_a_server_of_init_carries_a_call(wires, made, net, listens, families, he
 
 
 @hosts.needed
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_each_address_of_this_machine_is_the_domain(wires, made, net, transport):
+    """Not only that by which the request has come: a request to a user there, of a user and of a stranger; a Route; REGISTER."""
+    server, (lan, far) = made(*LISTENS["both"]), wires.hosts[1:]
+    one, other = (Phone(server.at(net, host, transport), server.user()).register() for host in (lan, far))
+    stranger = Phone(server.at(net, far, "tcp"), one.user, "example.org")
+    port = ":5061;transport=tls" if transport == "tls" else ""
+    for host in ("10.9.1.1", "10.9.2.1", "[fd09:1::1]", "[fd09:2::1]", "127.0.0.1", "[::1]"):
+        for sender, receiver in ((one, other), (other, one), (stranger, one), (stranger, other)):
+            user = receiver.user.name
+            sent, came = sender.ask(sender.agent.new("MESSAGE", f"sip:{user}@{host}{port}"), receiver)
+            receiver.answer(came, 200)
+            sender.told(sent, 200)
+        routed, came = one.ask(one.agent.new("MESSAGE", other.aor, {"Route": f"<sip:{host}{port};lr>"}), other)
+        assert not came.all("Route")
+        other.answer(came, 200)
+        one.told(routed, 200)
+        again = one.agent.new("REGISTER", f"sip:{host}{port}", {"To": f"<{one.aor}>", "Contact": one.contact})
+        assert one.agent.run(again)[1].code == 200
+    foreign = one.prove_first(one.agent.new("MESSAGE", "sip:bob@10.9.1.1:5099"))
+    assert one.told(foreign, 403)
+
+
+@hosts.needed
 @pytest.mark.parametrize("transport, options, name", [
     ("udp", ["server.listen-udp=0.0.0.0:5060 advertise sip.example.com:15060"], "sip.example.com:15060"),
     ("udp", ["server.listen-udp=10.9.1.1:5060 advertise 203.0.113.7, 10.9.2.1:5060  advertise  203.0.113.7"], "203.0.113.7:5060"),

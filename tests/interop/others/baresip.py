@@ -30,25 +30,27 @@ ACCOUNT = '<{aor};transport={transport}>;auth_pass={password};regint=600;answerm
           'outbound="sip:{proxy}:{port};transport={transport}"\n'
 
 
-def silence(path):
+def silence(path, seconds):
+    """A call ends with it."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(8000)
-        out.writeframes(bytes(16000 * 30))
+        out.writeframes(bytes(16000 * seconds))
     return path
 
 
 class Baresip(Program):
     """The phone of a user of the server; `peers` are the AORs to which it can send messages. `at` is its host, and `proxy` the
-    server's address there."""
+    server's address there. A call has so many `seconds`."""
 
-    def __init__(self, folder, server, user, transport, peers=(), password=None, at=None, proxy="127.0.0.1"):
+    def __init__(self, folder, server, user, transport, peers=(), password=None, at=None, proxy="127.0.0.1",
+                 seconds=30):
         self.user, self.peers, home = user, peers, folder / user.name
         home.mkdir()
         first = free_ports(4)  # SIP, SIP over TLS, control
         (home / "config").write_text(CONFIGURATION.format(
-            address=address(at), sip=first, ca=server.ca, silence=silence(home / "silence.wav"), folder=home,
+            address=address(at), sip=first, ca=server.ca, silence=silence(home / "silence.wav", seconds), folder=home,
             modules=MODULES[0], control=first + 2))
         (home / "accounts").write_text(ACCOUNT.format(
             aor=user.aor, transport=transport, password=password or user.password, proxy=proxy,
