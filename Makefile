@@ -24,7 +24,7 @@ registrar   = registrar register register_read
 credential  = publish_body turn creator state publish credentials
 proxy       = proxy sender dialogs itinerary targets passage vetting fork branch outgoing forward record_route
 server      = router site serve operate status control chain ends load load_doubts load_listen load_rules load_tls
-verb        = account_file admin check users import start lab lab_users init setup
+verb        = account_file admin check users import start lab lab_users init setup setup_renew
 ua          = account agent call answer subscriber command fetcher capture fetch_once own steps signature verify_steps \
               verb_publish verb_credential verb_certificate verb_sign verb_verify
 SIP         = prompt trace usage config config_value settings report

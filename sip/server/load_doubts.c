@@ -89,7 +89,7 @@ static void doubt_end(const struct end *e, int64_t now, const struct telling *t)
 	buf_addf(&details, "key=%s file=%s days=%lld", e->key, log_esc(slice_str(e->file)).text,
 		 (long long)ends_days(e, now));
 	if (ends_say(e, now, &text))
-		t->fn(t->arg, &(struct load_doubt){false, text.p, "certificate_ends", details.p});
+		t->fn(t->arg, &(struct load_doubt){ends_days(e, now) < 0, text.p, "certificate_ends", details.p});
 	buf_free(&text);
 	buf_free(&details);
 }

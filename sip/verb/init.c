@@ -10,21 +10,34 @@ struct init_options {
 	bool renew;
 };
 
+static void say_renewed(const struct setup_renewed *r, const char *dir)
+{
+	printf("%s of %s in %s %s new. Next:\n"
+	       "  vouch reload -c %s/vouch.conf\n"
+	       "and take %s/ca away from this machine again.\n",
+	       r->tls && r->identity ? "tls.crt and identity.crt"
+	       : r->tls              ? "tls.crt"
+				     : "identity.crt",
+	       r->domain.p, dir, r->tls && r->identity ? "are" : "is", dir, dir);
+	if (!r->tls || !r->identity)
+		printf("The CA has not signed %s.crt, which is as it was.\n", r->tls ? "identity" : "tls");
+	if (r->ca)
+		printf("ca.crt is new, too, since the old one ends: give it to all who trust that.\n");
+}
+
 /* renew: new certificates for the keys that are there; the server goes on with the old ones until its reload. */
 static int renew(const struct usage *u, const char *dir)
 {
-	struct buf why = {0}, domain = {0};
+	struct setup_renewed renewed;
+	struct buf why = {0};
 	int code = 0;
 
-	if (setup_renew(dir, &domain, &why))
-		printf("%s/tls.crt and identity.crt of %s are new. Next:\n"
-		       "  vouch reload -c %s/vouch.conf\n"
-		       "and take %s/ca away from this machine again.\n",
-		       dir, domain.p, dir, dir);
+	if (setup_renew(dir, &renewed, &why))
+		say_renewed(&renewed, dir);
 	else
 		code = usage_say(u, EXIT_REFUSED, "%s", why.p);
 	buf_free(&why);
-	buf_free(&domain);
+	buf_free(&renewed.domain);
 	return code;
 }
 

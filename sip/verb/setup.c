@@ -1,4 +1,4 @@
-#include "sip/verb/setup.h"
+#include "sip/verb/setup_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,32 +16,15 @@
 #include "sip/verb/lab_users.h"
 #include "sip/transport/peer.h"
 #include "store/file.h"
-#include "store/named.h"
 
 /*
  * What a new domain consists of. The files that setup_domain makes are those that vouch.conf names; it is written last,
  * so that its presence says that all others are there.
  */
 
-#define DAY 86400       /* seconds */
 #define MASTER_MAX 4096 /* octets of the file */
 #define CA_DAYS 3650
 #define CERT_DAYS 825 /* the most that many TLS clients accept */
-#define RENEW_DAYS 30 /* a lab makes a certificate anew when it has less */
-#define CA_FOLDER "ca"
-#define PEM_MAX 65536 /* octets of a key or certificate here */
-
-/* A domain that is being made. */
-struct making {
-	int dirfd;
-	const char *dir, *domain;
-	bool lab;            /* certificates name this host, too */
-	const char *address; /* by which others reach a lab; NULL: none is known */
-	struct buf *why;
-	uint8_t master[SEAL_KEY];
-	struct key *ca_key;
-	struct cert *ca; /* the CA that signs the two certificates */
-};
 
 /* fail: tells what could not be made, with errno; returns false. */
 static bool fail(struct making *m, const char *what)
@@ -85,32 +68,40 @@ static bool write_ca_key(struct making *m)
 	struct making folder = {.dir = m->dir, .why = m->why, .dirfd = -1};
 	bool ok;
 
-	if (!file_make_dir(m->dirfd, CA_FOLDER))
-		return fail(m, CA_FOLDER);
-	folder.dirfd = openat(m->dirfd, CA_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (!file_make_dir(m->dirfd, SETUP_CA))
+		return fail(m, SETUP_CA);
+	folder.dirfd = openat(m->dirfd, SETUP_CA, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	ok = folder.dirfd >= 0 && write_key(&folder, "ca.key", m->ca_key);
 	if (folder.dirfd >= 0)
 		close(folder.dirfd);
-	return ok || (m->why->n > 0 ? false : fail(m, CA_FOLDER "/ca.key"));
+	return ok || (m->why->n > 0 ? false : fail(m, SETUP_CA "/ca.key"));
+}
+
+bool setup_ca_cert(struct making *m)
+{
+	struct buf der = {0}, name = {0};
+	int64_t now = time(NULL);
+	struct cert_params p = {.not_before = now - SETUP_DAY,
+				.not_after = now + (int64_t)CA_DAYS * SETUP_DAY,
+				.ca = true,
+				.alg = HASH_SHA256};
+	bool ok;
+
+	buf_addf(&name, "%s vouch CA", m->domain);
+	p.common_name = buf_slice(&name);
+	cert_free(m->ca);
+	m->ca = NULL;
+	ok = cert_make(&p, m->ca_key, NULL, m->ca_key, &der) == ERR_OK && cert_read(buf_slice(&der), &m->ca) == ERR_OK;
+	ok = ok && write_pem(m, "ca.crt", "CERTIFICATE", buf_slice(&der));
+	buf_free(&der);
+	buf_free(&name);
+	return ok;
 }
 
 /* An EC key signs faster and is smaller. RFC 4474 demands RSA only of the certificate that signs Identity. */
 static bool make_ca(struct making *m)
 {
-	struct buf der = {0}, name = {0};
-	int64_t now = time(NULL);
-	struct cert_params p = {
-		.not_before = now - DAY, .not_after = now + (int64_t)CA_DAYS * DAY, .ca = true, .alg = HASH_SHA256};
-	bool ok;
-
-	buf_addf(&name, "%s vouch CA", m->domain);
-	p.common_name = buf_slice(&name);
-	ok = key_generate(KEY_EC, 256, &m->ca_key) == ERR_OK &&
-	     cert_make(&p, m->ca_key, NULL, m->ca_key, &der) == ERR_OK && cert_read(buf_slice(&der), &m->ca) == ERR_OK;
-	ok = ok && write_ca_key(m) && write_pem(m, "ca.crt", "CERTIFICATE", buf_slice(&der));
-	buf_free(&der);
-	buf_free(&name);
-	return ok;
+	return key_generate(KEY_EC, 256, &m->ca_key) == ERR_OK && write_ca_key(m) && setup_ca_cert(m);
 }
 
 /* add_once: to a list that ends with SLICE_NONE. */
@@ -122,18 +113,18 @@ static void add_once(struct slice *list, size_t *count, struct slice one)
 	list[(*count)++] = one;
 }
 
-/*
- * sign_cert: STEM.crt for key, RSA, under the CA. web: for TLS servers; only that one names the local host, and only in
- * a lab. RFC 5922 7.1 wants sip:domain as a URI; a DNS name serves HTTPS, or an IP address, where that is the domain.
- */
-static bool sign_cert(struct making *m, const char *stem, bool web, struct key *key)
+bool setup_sign(struct making *m, const char *stem, bool web, struct key *key)
 {
 	struct buf uri = {0}, der = {0}, name = {0};
 	struct slice uris[2] = {SLICE_NONE, SLICE_NONE}, dns[3] = {SLICE_NONE}, ips[4] = {SLICE_NONE};
 	size_t dns_count = 0, ip_count = 0;
-	int64_t now = time(NULL);
+	int64_t now = time(NULL), end = now + (int64_t)CERT_DAYS * SETUP_DAY;
 	struct peer address;
 	bool ok;
+
+	/* After the CA it would be worth nothing. */
+	if (end > cert_not_after(m->ca))
+		end = cert_not_after(m->ca);
 
 	buf_addf(&uri, "sip:%s", m->domain);
 	uris[0] = buf_slice(&uri);
@@ -150,8 +141,8 @@ static bool sign_cert(struct making *m, const char *stem, bool web, struct key *
 				      .uris = uris,
 				      .dns = dns,
 				      .ips = ips,
-				      .not_before = now - DAY,
-				      .not_after = now + (int64_t)CERT_DAYS * DAY,
+				      .not_before = now - SETUP_DAY,
+				      .not_after = end,
 				      .sip_domain = true,
 				      .alg = HASH_SHA256};
 
@@ -172,7 +163,7 @@ static bool make_cert(struct making *m, const char *stem, bool web)
 	bool ok;
 
 	buf_addf(&name, "%s.key", stem);
-	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && write_key(m, name.p, key) && sign_cert(m, stem, web, key);
+	ok = key_generate(KEY_RSA, 2048, &key) == ERR_OK && write_key(m, name.p, key) && setup_sign(m, stem, web, key);
 	key_free(key);
 	buf_free(&name);
 	return ok || (m->why->n > 0 ? false : fail(m, stem));
@@ -268,7 +259,8 @@ bool setup_domain(const char *dir, const char *domain, const struct setup_lab *l
 	bool ok;
 
 	if (!domain_is_fine(domain)) {
-		buf_addf(why, "--domain %s: expected a DNS name in lower case, like example.com, or an IPv4 address", domain);
+		buf_addf(why, "--domain %s: expected a DNS name in lower case, like example.com, or an IPv4 address",
+			 domain);
 		return false;
 	}
 	if (file_open_dir(dir, true, &m.dirfd, why) != ERR_OK)
@@ -285,186 +277,6 @@ bool setup_domain(const char *dir, const char *domain, const struct setup_lab *l
 			fail(&m, "keys and certificates");
 	}
 	mem_wipe(m.master, sizeof(m.master));
-	key_free(m.ca_key);
-	cert_free(m.ca);
-	close(m.dirfd);
-	return ok;
-}
-
-/* --- renewal --- */
-
-/* read_key: a private key that setup_domain has written. */
-static bool read_key(struct making *m, const char *name, struct key **out)
-{
-	struct buf pem = {0}, path = {0};
-	bool ok;
-
-	buf_addf(&path, "%s/%s", m->dir, name);
-	ok = named_read(path.p, true, PEM_MAX, &pem, m->why);
-	if (ok && pkcs8_read(buf_slice(&pem), SLICE_NONE, out) != ERR_OK) {
-		buf_addf(m->why, "%s is no private key that was made here", path.p);
-		ok = false;
-	}
-	buf_free(&path);
-	buf_wipe(&pem);
-	return ok;
-}
-
-static bool read_cert(struct making *m, const char *name, struct cert **out)
-{
-	static const char *const labels[] = {"CERTIFICATE", NULL};
-	struct buf pem = {0}, der = {0};
-	const char *label;
-	size_t pos = 0;
-	bool ok = file_read(m->dirfd, name, PEM_MAX, &pem) == ERR_OK &&
-		  pem_read(buf_slice(&pem), labels, &pos, &label, &der) == ERR_OK &&
-		  cert_read(buf_slice(&der), out) == ERR_OK;
-
-	if (!ok)
-		buf_addf(m->why, "%s/%s is no certificate that can be read", m->dir, name);
-	buf_free(&pem);
-	buf_free(&der);
-	return ok;
-}
-
-/* read_ca: its key may have been taken away, as the manual advises. */
-static bool read_ca(struct making *m)
-{
-	struct stat st;
-	struct buf spki = {0};
-	bool ok;
-
-	if (fstatat(m->dirfd, CA_FOLDER "/ca.key", &st, 0) != 0 && fstatat(m->dirfd, "ca.key", &st, 0) == 0) {
-		buf_addf(m->why,
-			 "%s/ca.key is where older versions had it: mkdir -m 700 %s/" CA_FOLDER
-			 ", move it there, and try again",
-			 m->dir, m->dir);
-		return false;
-	}
-	if (fstatat(m->dirfd, CA_FOLDER "/ca.key", &st, 0) != 0) {
-		buf_addf(m->why,
-			 "%s/" CA_FOLDER
-			 "/ca.key is not there: put the key of the CA there for the renewal, and take it "
-			 "away again afterwards",
-			 m->dir);
-		return false;
-	}
-	if (!read_key(m, CA_FOLDER "/ca.key", &m->ca_key) || !read_cert(m, "ca.crt", &m->ca))
-		return false;
-	key_spki(m->ca_key, &spki);
-	ok = slice_eq(buf_slice(&spki), cert_spki(m->ca));
-	if (!ok)
-		buf_addf(m->why, "%s/" CA_FOLDER "/ca.key does not belong to ca.crt", m->dir);
-	buf_free(&spki);
-	return ok;
-}
-
-/* The domain is what the TLS certificate says, and a lab is what names the local host. */
-static bool read_names(struct making *m, struct buf *domain)
-{
-	struct cert *old;
-	struct slice uri;
-	bool ok;
-
-	if (!read_cert(m, "tls.crt", &old))
-		return false;
-	ok = cert_san(old, CERT_URI, 0, &uri) && slice_istarts(uri, S("sip:"));
-	if (ok)
-		buf_add(domain, slice_sub(uri, 4, uri.n));
-	else
-		buf_addf(m->why, "%s/tls.crt does not name a SIP domain as those do that are made here", m->dir);
-	m->lab = ok && cert_matches_host(old, S("localhost"), false);
-	cert_free(old);
-	return ok;
-}
-
-bool setup_renew(const char *dir, struct buf *domain, struct buf *why)
-{
-	struct making m = {.dirfd = -1, .dir = dir, .why = why};
-	struct key *tls = NULL, *identity = NULL;
-	bool ok;
-
-	if (file_open_dir(dir, false, &m.dirfd, why) != ERR_OK)
-		return false;
-	/* All is read before the first file is written. */
-	ok = read_ca(&m) && read_names(&m, domain) && read_key(&m, "tls.key", &tls) &&
-	     read_key(&m, "identity.key", &identity);
-	m.domain = domain->p;
-	ok = ok && sign_cert(&m, "tls", true, tls) && sign_cert(&m, "identity", false, identity);
-	key_free(tls);
-	key_free(identity);
-	key_free(m.ca_key);
-	cert_free(m.ca);
-	close(m.dirfd);
-	return ok;
-}
-
-/* --- a lab, each time it starts --- */
-
-/* is_due: does a certificate end within RENEW_DAYS? One that cannot be read is not ours to replace. */
-static bool is_due(struct making *m, const char *name, int64_t now)
-{
-	struct cert *c;
-	bool due;
-
-	if (!read_cert(m, name, &c))
-		return false;
-	due = cert_not_after(c) < now + RENEW_DAYS * DAY;
-	cert_free(c);
-	return due;
-}
-
-/* names_all: does the certificate of TLS name the host, as that of a lab does (*lab), and the address? */
-static bool names_all(struct making *m, bool *lab)
-{
-	struct cert *c;
-	bool all;
-
-	if (!read_cert(m, "tls.crt", &c))
-		return false;
-	*lab = cert_matches_host(c, S("localhost"), false);
-	all = cert_matches_ip(c, slice_str(m->address));
-	cert_free(c);
-	return all;
-}
-
-/* renew_lab: the CA as well, if it ends; a certificate cannot outlive it. */
-static bool renew_lab(struct making *m, bool ca_is_due)
-{
-	struct key *tls = NULL, *identity = NULL;
-	struct buf domain = {0};
-	bool ok = read_ca(m) && read_names(m, &domain) && read_key(m, "tls.key", &tls) &&
-		  read_key(m, "identity.key", &identity);
-
-	m->domain = domain.p;
-	if (ok && ca_is_due) {
-		key_free(m->ca_key);
-		cert_free(m->ca);
-		m->ca_key = NULL;
-		m->ca = NULL;
-		ok = make_ca(m);
-	}
-	ok = ok && sign_cert(m, "tls", true, tls) && sign_cert(m, "identity", false, identity);
-	key_free(tls);
-	key_free(identity);
-	buf_free(&domain);
-	return ok;
-}
-
-bool setup_refresh(const char *dir, const char *address, struct buf *why)
-{
-	struct making m = {.dirfd = -1, .dir = dir, .address = address, .why = why};
-	int64_t now = time(NULL);
-	bool lab = false, complete, ca_is_due, ok;
-
-	if (file_open_dir(dir, false, &m.dirfd, why) != ERR_OK)
-		return false;
-	complete = names_all(&m, &lab);
-	ca_is_due = is_due(&m, "ca.crt", now);
-	ok = !lab || (complete && !ca_is_due && !is_due(&m, "tls.crt", now) && !is_due(&m, "identity.crt", now));
-	/* What could not be read is told by the server, which may have been given other files. */
-	buf_clear(why);
-	ok = ok || renew_lab(&m, ca_is_due);
 	key_free(m.ca_key);
 	cert_free(m.ca);
 	close(m.dirfd);

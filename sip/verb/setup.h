@@ -19,9 +19,14 @@ MUST_USE bool setup_domain(const char *dir, const char *domain, const struct set
 
 /*
  * setup_renew: makes new certificates for the keys of a domain that setup_domain has made, with the names of the old
- * ones. It needs the key of the CA. *domain: of it, appended. false: *why is a sentence, and nothing was changed.
+ * ones, and one for the key of the CA, if that ends. It needs this key. Certificates that this CA has not signed are
+ * left alone. false: *why is a sentence, and nothing was changed. The caller frees out->domain in any case.
  */
-MUST_USE bool setup_renew(const char *dir, struct buf *domain, struct buf *why);
+struct setup_renewed {
+	struct buf domain;
+	bool tls, identity, ca; /* what is new */
+};
+MUST_USE bool setup_renew(const char *dir, struct setup_renewed *out, struct buf *why);
 
 /*
  * setup_refresh: for a lab that starts: makes its certificates anew if one of them has less than 30 days, or if the one
