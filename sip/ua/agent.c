@@ -171,6 +171,14 @@ static const struct tx_user tx_user = {.on_request = on_request, .on_closed = on
 
 /* --- life --- */
 
+/* SIGHUP comes when the terminal is gone. nohup has it ignored. */
+static bool is_hangup_meant(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
 static void on_signal(void *arg)
 {
 	struct agent *a = arg;
@@ -233,7 +241,8 @@ static bool build(struct agent *a, struct buf *why)
 	if (a->options.verbose)
 		transport_trace(a->transport, trace_message, NULL);
 	if (loop_signal(a->loop, SIGTERM, on_signal, a) != ERR_OK ||
-	    loop_signal(a->loop, SIGINT, on_signal, a) != ERR_OK) {
+	    loop_signal(a->loop, SIGINT, on_signal, a) != ERR_OK ||
+	    (is_hangup_meant() && loop_signal(a->loop, SIGHUP, on_signal, a) != ERR_OK)) {
 		buf_adds(why, "signals cannot be handled");
 		return false;
 	}

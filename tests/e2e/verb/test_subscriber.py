@@ -534,7 +534,7 @@ def test_SEC_06_certificate_that_expires_while_watched(watch):
 
 @pytest.mark.parametrize("stage", ["handshake", "answer", "notify", "fetch"])
 @pytest.mark.parametrize("words", [[], ["--watch"]], ids=["once", "watch"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["TERM", "INT", "HUP"])
 def test_signal_at_every_stage(watch, body, stage, words, number):
     """It ends at once, with 0 for a watch that was asked to end and 3 for a verb that has not done its work."""
     web = RawWeb(lambda sock, _path: sock.recv(1))
