@@ -9,7 +9,7 @@ PYTHON ?= /usr/bin/python3
 
 # The rooms, from the ground up, and the files of each: tests/lint/layers.sh has the same order.
 ROOMS       = message transport transaction locate identity access event registrar credential proxy server verb ua
-core        = err mem slice buf siphash map group log ini loop work rate recent harden
+core        = err mem slice buf siphash map group secret log ini loop work rate recent harden
 crypto      = cert cert_make cert_name der encode hash key key_read keywrap pbes2 pkcs8 rng seal tls tls_config \
               tls_peer tls_hello tls_reason trust
 store       = file named commit user credential master journal seen words subscription binding_record binding
@@ -31,7 +31,7 @@ SIP         = prompt trace usage config config_value settings report
 
 # The tests of each room: programs of tests/unit, tests/scenario and fuzz, each in one list, and what pytest runs in
 # tests/e2e and tests/interop. `make check T=room` runs those of one room, but for what is marked slow.
-check_core        = $(addprefix unit/,slice list buf map group ini rate log loop work) scenario/recent
+check_core        = $(addprefix unit/,slice list buf map group secret ini rate log loop work) scenario/recent
 check_crypto      = $(addprefix unit/,encode hash key wycheproof pkcs8 seal cert cert_make cert_name trust tls) \
                     unit/tls_hostile $(addprefix fuzz/,pkcs8 cert encode) e2e/wire/test_tls.py
 check_store       = $(addprefix unit/,file named commit user subscription binding journal seen credential) fuzz/record \

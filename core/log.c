@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/secret.h"
+
 /*
  * The log: lines on stderr, which systemd or the shell keeps. State is global, the one exception in the program,
  * because every room logs and threading a pointer through all of them would serve nothing. Only the loop thread writes
@@ -101,12 +103,19 @@ struct log_text log_esc(struct slice s)
 
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
+		size_t secret = secret_length(s, i);
 
 		/* The longest escape, the dots and the NUL must still fit. */
 		if (n + 4 + 3 >= sizeof(out.text)) {
 			memcpy(out.text + n, "...", 3);
 			n += 3;
 			break;
+		}
+		if (secret > 0) {
+			memcpy(out.text + n, SECRET_HIDDEN, sizeof(SECRET_HIDDEN) - 1);
+			n += sizeof(SECRET_HIDDEN) - 1;
+			i += secret - 1;
+			continue;
 		}
 		if (c > 0x20 && c < 0x7f && c != '"' && c != '\\') {
 			out.text[n++] = (char)c;

@@ -35,7 +35,7 @@ void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /*
  * log_esc: octets as one printable word, to be used as log_esc(x).text inside the arguments of log_line. Everything
  * outside 0x21..0x7e, the double quote and the backslash become \xNN, so that no peer can end the line, forge a key or
- * steer a terminal (G43). Cut with "..." when long; "-" for an empty slice.
+ * steer a terminal (G43); secrets of URIs are left out (secret.h). Cut with "..." when long; "-" for an empty slice.
  */
 struct log_text {
 	char text[160];

@@ -2,22 +2,36 @@
 
 #include <unistd.h>
 
+#include "core/secret.h"
 #include "sip/report.h"
 
 /* Messages for a person: no secret, and no octet that could steer the terminal. */
 
 static void put(struct slice line, struct buf *out)
 {
-	report_plain(out, slice_ends(line, S("\r")) ? slice_sub(line, 0, line.n - 1) : line);
+	struct buf plain = {0};
+
+	secret_hide(slice_ends(line, S("\r")) ? slice_sub(line, 0, line.n - 1) : line, &plain);
+	report_plain(out, buf_slice(&plain));
 	buf_addc(out, '\n');
+	buf_wipe(&plain);
+}
+
+/* left_out: what stands for a line that is the answer to a challenge, or proves that its sender has the password. */
+static struct slice left_out(struct slice line)
+{
+	if (slice_istarts(line, S("Authorization")) || slice_istarts(line, S("Proxy-Authorization")))
+		return S("Authorization: Digest (left out)");
+	if (slice_istarts(line, S("Authentication-Info")) || slice_istarts(line, S("Proxy-Authentication-Info")))
+		return S("Authentication-Info: (left out)");
+	return SLICE_NONE;
 }
 
 void trace_message(void *arg, const struct flow *f, bool sent, struct slice octets)
 {
 	size_t end = slice_find(octets, S("\r\n\r\n"), 0);
-	struct slice head = slice_sub(octets, 0, end), line, rest = head;
+	struct slice head = slice_sub(octets, 0, end), line, rest = head, instead = SLICE_NONE;
 	size_t body = octets.n - end > 4 ? octets.n - end - 4 : 0;
-	bool hidden = false;
 	struct buf out = {0};
 
 	(void)arg;
@@ -28,11 +42,11 @@ void trace_message(void *arg, const struct flow *f, bool sent, struct slice octe
 		line = slice_sub(rest, 0, n);
 		rest = slice_sub(rest, n + 1, rest.n);
 		/* A folded line belongs to the header field above it. */
-		if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t') && hidden)
+		if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t') && instead.n > 0)
 			continue;
-		hidden = slice_istarts(line, S("Authorization")) || slice_istarts(line, S("Proxy-Authorization"));
+		instead = left_out(line);
 		buf_adds(&out, "    ");
-		put(hidden ? S("Authorization: Digest (left out)") : line, &out);
+		put(instead.n > 0 ? instead : line, &out);
 	}
 	if (body > 0)
 		buf_addf(&out, "    (a body of %zu octets)\n", body);

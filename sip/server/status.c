@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "core/secret.h"
 #include "sip/message/date.h"
 #include "sip/report.h"
 #include "sip/version.h"
@@ -92,20 +93,23 @@ static void list_binding(void *arg, const struct binding *b)
 {
 	struct listing *l = arg;
 	uint32_t left = binding_left_s(registrar_bindings(l->site->registrar), b);
+	struct buf uri = {0};
 
+	secret_hide(binding_uri(b), &uri);
 	if (l->json) {
 		buf_addf(l->out, "%s{\"aor\":", l->first ? "" : ",");
 		report_json(l->out, binding_aor(b));
 		buf_adds(l->out, ",\"contact\":");
-		report_json(l->out, binding_uri(b));
+		report_json(l->out, buf_slice(&uri));
 		buf_addf(l->out, ",\"expires_in\":%u}", left);
 	} else {
 		buf_adds(l->out, "  ");
 		report_plain(l->out, binding_aor(b));
 		buf_adds(l->out, "  ");
-		report_plain(l->out, binding_uri(b));
+		report_plain(l->out, buf_slice(&uri));
 		buf_addf(l->out, "  %u s\n", left);
 	}
+	buf_free(&uri);
 	l->first = false;
 }
 

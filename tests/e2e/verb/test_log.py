@@ -63,6 +63,28 @@ def test_trace_shows_every_message_and_no_secret(server, net, transport):
     assert user.password not in text and "response=" not in text and "PRIVATE" not in text
 
 
+@pytest.mark.parametrize("level", ["trace", "debug", "info"])
+def test_no_password_of_a_URI_is_shown(server, net, level):
+    """RFC 3261 19.1.1: sip:user:password@host, wherever a phone or a stranger writes one; and what proves that somebody knows
+    the password of an account."""
+    other = server(f"log.level={level}", "identity.sign=off")
+    alice, bob = Phone(other.peer(net, "tcp"), other.user()), Phone(other.peer(net, "udp"), other.user()).register()
+    alice.uri = alice.uri.replace(alice.user.name, f"{alice.user.name}:hunter1")
+    alice.contact = f"<{alice.uri}>"
+    alice.register()
+    headers = {"From": f"<sip:{bob.user.name}:hunter2@example.com>;tag=x", "To": f'"A" <sip:{alice.user.name}:hunter3@example.com>',
+               "Refer-To": "<sip:x@example.org?Authorization=Digest%20hunter4&X=y>", "X-Other": "sip:x:hunter5@example.org"}
+    request = bob.agent.new("MESSAGE", alice.aor.replace("@", ":hunter6@"), headers)
+    sent, came = bob.ask(request, alice)
+    alice.answer(came, 200, "OK", [("Authentication-Info", 'rspauth="hunter7"'), ("Proxy-Authentication-Info", 'rspauth="hunter8"')])
+    bob.told(sent, 200)
+    stranger = Agent(other.peer(net, "udp"), "eve:hunter9", "example.org")
+    stranger.exchange(stranger.new("MESSAGE", "sip:x:hunter10@example.net"))
+    said = [other.admin("status", *words).stdout for words in ((), ("--json",))]
+    assert all(f"{alice.user.name}:***@" in one for one in said)
+    assert "***" in other.process.log and "hunter" not in other.process.log + "".join(said)
+
+
 def owner_body(text):
     """As many octets as Content-Length of the NOTIFY with the credential says."""
     return " " * int(re.search(r"NOTIFY sips?:(?:.|\n)*?Content-Length: (\d+)", text)[1])
