@@ -7,6 +7,8 @@
 
 #include "core/ini.h"
 #include "core/mem.h"
+#include "sip/message/scan.h"
+#include "sip/transport/peer.h"
 #include "store/named.h"
 
 /*
@@ -346,6 +348,26 @@ void config_free(struct config *c)
 const char *config_credential_realm(const struct config *c)
 {
 	return c->credential_realm[0] != '\0' ? c->credential_realm : c->domain;
+}
+
+bool config_is_domain(struct slice s)
+{
+	struct slice rest = s, label = SLICE_NONE;
+	struct peer address;
+
+	if (!scan_is_host(s))
+		return false;
+	if (s.p[0] == '[')
+		return true;
+	do {
+		size_t end = slice_chr(rest, '.');
+
+		label = slice_sub(rest, 0, end);
+		if (label.n == 0 || label.n > 63)
+			return false;
+		rest = end == rest.n ? SLICE_NONE : slice_sub(rest, end + 1, rest.n);
+	} while (rest.p != NULL);
+	return label.p[0] < '0' || label.p[0] > '9' || peer_of(s, 0, &address);
 }
 
 bool config_is_alias(const struct config *c, struct slice host)

@@ -139,6 +139,12 @@ void config_path(const struct config *c, const char *value, struct buf *out);
 /* config_credential_realm: credential.realm, or the domain. */
 const char *config_credential_realm(const struct config *c);
 
+/*
+ * config_is_domain: a DNS name as a URI compares it (labels of at most 63 octets, no dot behind), or an address; nothing
+ * that some read as an address and others do not, like 256.1.1.1 or 0x7f.1.
+ */
+bool config_is_domain(struct slice s);
+
 /* config_is_alias: is host one of server.alias, in any case of letters? */
 bool config_is_alias(const struct config *c, struct slice host);
 

@@ -177,6 +177,17 @@ static void on_accept(void *arg, int events)
 	io_want((*slot)->io, IO_READ);
 }
 
+bool control_fits(const struct config *config, struct buf *why)
+{
+	struct sockaddr_un at;
+
+	if (socket_path(config, &at))
+		return true;
+	buf_addf(why, "the path of the store %s is too long for its control socket, which may have %zu octets",
+		 config->store, sizeof(at.sun_path) - 1);
+	return false;
+}
+
 bool control_open(struct loop *l, int dirfd, const struct config *config, control_fn fn, void *arg,
 		  struct control **out, struct buf *why)
 {
@@ -186,9 +197,7 @@ bool control_open(struct loop *l, int dirfd, const struct config *config, contro
 	c->fn = fn;
 	c->arg = arg;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (!socket_path(config, &c->at)) {
-		buf_addf(why, "the path of the store %s is too long for its control socket", config->store);
-	} else {
+	if (control_fits(config, why) && socket_path(config, &c->at)) {
 		/* The lock of the store is held, so a socket that is there was left by a process that is gone. */
 		unlinkat(dirfd, "control", 0);
 		if (c->fd >= 0 && bind(c->fd, (struct sockaddr *)&c->at, sizeof(c->at)) == 0 && listen(c->fd, 8) == 0) {
@@ -228,8 +237,12 @@ bool control_ask(const struct config *c, const char *line, struct buf *out, bool
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	*running = false;
+	if (!control_fits(c, out)) {
+		buf_addc(out, '\n');
+		goto out;
+	}
 	if (fd < 0 || !socket_path(c, &at) || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0) {
-		buf_addf(out, "no running server answers at %s/control; start it with \"vouch serve\"\n", c->store);
+		buf_addf(out, "no running server answers at %s; start it with \"vouch serve\"\n", at.sun_path);
 		goto out;
 	}
 	*running = true;

@@ -16,6 +16,9 @@ struct asker; /* a connection that has asked something */
 /* A line has come, without its end; valid during the call. Answer it by one control_answer, now or later. */
 typedef void (*control_fn)(void *arg, struct asker *asker, struct slice line);
 
+/* control_fits: is the path of the socket in the store one that the system takes? false: *why is a sentence. */
+MUST_USE bool control_fits(const struct config *c, struct buf *why);
+
 /*
  * control_open: listens in the store of c, whose folder dirfd is borrowed and whose lock is held. fn is called for each
  * line. false: *why is a sentence.

@@ -1,3 +1,4 @@
+#include "sip/server/control.h"
 #include "sip/server/load_private.h"
 
 #include <errno.h>
@@ -317,12 +318,16 @@ bool load_users(const struct config *c, int dirfd, const struct users *running, 
 	return false;
 }
 
-/* lock_store: two processes on one store would destroy it. */
-static bool lock_store(const struct config *c, int dirfd, int *lock, struct buf *why)
+/* lock_store: two processes on one store would destroy it. check: could it be locked, were it free? */
+static bool lock_store(const struct config *c, int dirfd, bool check, int *lock, struct buf *why)
 {
 	struct buf path = {0};
-	enum err e = file_lock(dirfd, FILE_LOCK, lock);
+	enum err e;
 
+	if (check)
+		e = faccessat(dirfd, ".", W_OK, AT_EACCESS) == 0 ? ERR_OK : ERR_IO;
+	else
+		e = file_lock(dirfd, FILE_LOCK, lock);
 	if (e == ERR_OK)
 		return true;
 	config_path(c, c->store, &path);
@@ -350,8 +355,8 @@ bool load_start(struct config *config, bool check, unsigned slots, int64_t now, 
 	const struct config *c = &s.settings.config;
 
 	if (load_settings(config, slots, now, &s.settings, why) && load_listen_here(c, why) &&
-	    load_identity(c, slots, now, certs, why) && load_store(c, false, &s.dirfd, why) &&
-	    (check || lock_store(c, s.dirfd, &s.lock, why)) && load_belongs(c, s.dirfd, !check, why) &&
+	    load_identity(c, slots, now, certs, why) && load_store(c, false, &s.dirfd, why) && control_fits(c, why) &&
+	    lock_store(c, s.dirfd, check, &s.lock, why) && load_belongs(c, s.dirfd, !check, why) &&
 	    !load_lost(s.dirfd, why) && load_users(c, s.dirfd, NULL, &s.settings.users, why)) {
 		if (!check && users_outdated(s.settings.users))
 			load_users_seal(c, s.dirfd);

@@ -1,5 +1,6 @@
 #include "sip/server/load_private.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -95,10 +96,21 @@ static bool binds(const struct peer *at, int type, uint16_t port, int error)
 	return fine;
 }
 
-/* is_here: is it an address of this machine? Port 0 is any free one, so nobody is in the way. */
+/* is_group: multicast and broadcast can be bound, and nobody gets a connection to them. */
+static bool is_group(const struct peer *at)
+{
+	if (at->u.sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_MULTICAST(&at->u.in6.sin6_addr) || IN6_IS_ADDR_V4MAPPED(&at->u.in6.sin6_addr);
+	return IN_MULTICAST(ntohl(at->u.in.sin_addr.s_addr)) || at->u.in.sin_addr.s_addr == htonl(INADDR_BROADCAST);
+}
+
+/*
+ * is_here: is it an address of this machine that can be listened on? A link-local one cannot, without its link. Port 0
+ * is any free one, so nobody is in the way.
+ */
 static bool is_here(const struct spot *s)
 {
-	return binds(&s->at, SOCK_DGRAM, 0, EADDRNOTAVAIL);
+	return !is_group(&s->at) && binds(&s->at, SOCK_DGRAM, 0, EADDRNOTAVAIL) && binds(&s->at, SOCK_DGRAM, 0, EINVAL);
 }
 
 /*

@@ -26,7 +26,7 @@ static struct slice bad_domain(const char *list)
 static struct slice bad_host(const char *list)
 {
 	for (struct slice rest = slice_list(slice_str(list)), one; slice_item(&rest, &one);)
-		if (!scan_is_host(one))
+		if (!config_is_domain(one))
 			return one;
 	return SLICE_NONE;
 }
@@ -55,7 +55,7 @@ static void domain(const struct config *c, struct buf *why)
 
 	if (c->domain[0] == '\0')
 		buf_addf(why, "%s: server.domain is not set; expected the SIP domain that is served", c->file);
-	else if (!scan_is_host(slice_str(c->domain)))
+	else if (!config_is_domain(slice_str(c->domain)))
 		buf_addf(why, "%s: server.domain = %s; expected a name alone, like example.com", c->file, c->domain);
 	else if (alias.p != NULL)
 		buf_addf(why, "%s: server.alias has \"%.*s\"; expected names and addresses, comma-separated", c->file,

@@ -59,6 +59,12 @@ static bool import_line(struct users *users, const struct config *c, struct slic
 	return ok;
 }
 
+/* is_heading: "AOR,password", as the manual writes it, above the columns. */
+static bool is_heading(struct slice line)
+{
+	return slice_eq(slice_sub(line, 0, slice_chr(line, ',')), S("AOR"));
+}
+
 int import_file(struct users *users, const struct config *c, const char *file, struct import_count *count,
 		struct buf *why)
 {
@@ -74,7 +80,7 @@ int import_file(struct users *users, const struct config *c, const char *file, s
 	for (rest = buf_slice(&text); ok && slice_cut(rest, '\n', &line, &rest);) {
 		number++;
 		line = slice_trim(line);
-		ok = line.n == 0 || import_line(users, c, line, count);
+		ok = line.n == 0 || (number == 1 && is_heading(line)) || import_line(users, c, line, count);
 	}
 	if (!ok)
 		buf_addf(why,

@@ -13,6 +13,7 @@
 #include "crypto/pkcs8.h"
 #include "crypto/rng.h"
 #include "crypto/seal.h"
+#include "sip/config.h"
 #include "sip/verb/lab_users.h"
 #include "sip/transport/peer.h"
 #include "store/file.h"
@@ -233,7 +234,7 @@ static bool domain_is_fine(const char *domain)
 		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-' &&
 		    s.p[i] != '.')
 			return false;
-	return s.n > 0 && s.n < 200 && s.p[0] != '.' && s.p[0] != '-';
+	return s.n < 200 && config_is_domain(s);
 }
 
 static bool make_users(struct making *m, const char *password)

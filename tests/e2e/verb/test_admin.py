@@ -205,7 +205,7 @@ def test_user_import(server, net, tmp_path):
              f"sip:hash3@example.com,{','.join(hashes('hash3'))}"]
     lines += [f"sip:many{number}@example.com,password{number}" for number in range(2000)]
     table = tmp_path / "users.csv"
-    table.write_text("\n".join(lines) + "\n")
+    table.write_text("\n".join(["AOR,password", *lines]) + "\n")
     table.chmod(0o600)
     done = program.vouch("user", "import", "-c", other.conf, table)
     assert done.returncode == 0, done.stderr

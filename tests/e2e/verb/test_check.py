@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import subprocess
 
 import pytest
 from peer import certs
@@ -110,12 +111,25 @@ def broken_authority(folder):
         shown.write(certs.pem(a.root[0])[:-40])
 
 
+def deep(folder):
+    place = folder / ("d" * 60) / ("e" * 60)
+    place.mkdir(parents=True)
+    (folder / "store").rename(place / "store")
+    replace("^store = .*", f"store = {place.relative_to(folder)}/store")(folder)
+
+
 # What is done to a lab that is fine, and what both say of it.
 REFUSED = {
     "an address of another machine": (replace("^listen-udp = .*", "listen-udp = 192.0.2.99:5060"),
                                       "server.listen-udp = 192.0.2.99:5060: that is no address of this machine"),
     "an IPv6 address of another machine": (replace("^listen-tcp = .*", "listen-tcp = [2001:db8::99]:5060"),
                                            "server.listen-tcp = [2001:db8::99]:5060: that is no address of this machine"),
+    "a link-local address": (replace("^listen-udp = .*", "listen-udp = [fe80::1]:5060"),
+                             "server.listen-udp = [fe80::1]:5060: that is no address of this machine"),
+    "a multicast address": (replace("^listen-udp = .*", "listen-udp = 224.0.0.1:5060"),
+                            "server.listen-udp = 224.0.0.1:5060: that is no address of this machine"),
+    "a mapped address": (replace("^listen-tcp = .*", "listen-tcp = [::ffff:127.0.0.1]:5060"), "that is no address of this machine"),
+    "a store too deep": (deep, "is too long for its control socket, which may have 107 octets"),
     "a port twice": (replace("^listen-tls = .*", "listen-tls = 127.0.0.1:5060"),
                      "server.listen-tls = 127.0.0.1:5060 is a place that server.listen-tcp = 127.0.0.1:5060 has"),
     "a port twice in one list": (replace("^listen-udp = .*", "listen-udp = 127.0.0.1:5060, 127.0.0.2:5060, 0.0.0.0:5060"),
@@ -151,6 +165,9 @@ REFUSED = {
     "a domain with a scheme": (replace("^domain = .*", "domain = sip:example.org"),
                                "server.domain = sip:example.org; expected a name alone"),
     "a domain with a port": (replace("^domain = .*", "domain = example.org:5060"), "expected a name alone"),
+    "a domain with a dot behind": (replace("^domain = .*", "domain = example.org."), "expected a name alone"),
+    "a domain with an empty label": (replace("^domain = .*", "domain = example..org"), "expected a name alone"),
+    "a domain like an address": (replace("^domain = .*", "domain = 256.1.1.1"), "expected a name alone"),
     "no domain": (replace("^domain = .*\n", ""), "server.domain is not set"),
     "an authority that has expired": (expired_authority, "tls.certificate: tls.crt: certificate 2 in it has expired on "),
     "an authority of tomorrow": (future_authority, "certificate 2 in it is not valid yet; is the clock right?"),
@@ -279,6 +296,20 @@ def test_a_port_that_is_not_for_this_user(labs):
         assert refused.returncode == 1 and refused.stderr.endswith(done.stderr.partition("443: ")[2])
         assert f"server.{key}: cannot listen on 127.0.0.1:443: Permission denied; ports below 1024" in refused.stderr
         conf.write_text(re.sub(f"(?m)^{key} = .*", f"{key} = 127.0.0.1:{program.free_ports(1)}", conf.read_text()))
+
+
+def test_a_store_on_a_file_system_that_is_read_only(labs):
+    folder = labs.directory()
+    store, conf = folder / "store", folder / "vouch.conf"
+    said = []
+    for verb in ("check", "serve"):
+        script = f"mount --bind {store} {store} && mount -o remount,bind,ro {store} && exec {program.BINARY} {verb} -c {conf}"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=30)
+        if "vouch " not in done.stderr:
+            pytest.skip(f"no file system can be mounted here: {done.stderr}")
+        assert done.returncode == 1
+        said.append(done.stderr.partition(": ")[2])
+    assert said[0] == said[1] and "cannot be locked: Read-only file system" in said[0]
 
 
 def test_a_store_is_not_made_where_nobody_meant_it(labs):
