@@ -296,13 +296,22 @@ bool tx_merged(struct tx *tx)
 	return false;
 }
 
-/* reason_of: the first Reason of a CANCEL (RFC 3326), in one line; NULL: there is none, or one that is no line. */
+/*
+ * reason_of: all of Reason of a CANCEL, in one line: a gateway gives one of each protocol, in lines or in a list (RFC
+ * 3326 2). NULL: there is none, or what is no line.
+ */
 static char *reason_of(const struct sip_msg *m)
 {
-	struct slice value = msg_value(m, HDR_REASON);
 	struct buf line = {0};
+	bool fine = true;
 
-	if (value.n == 0 || value.n > REASON_MAX || !scan_unfold(value, &line)) {
+	for (const struct sip_header *h = msg_each(m, HDR_REASON, NULL); h != NULL && fine;
+	     h = msg_each(m, HDR_REASON, h)) {
+		if (line.n > 0)
+			buf_adds(&line, ", ");
+		fine = h->value.n > 0 && line.n + h->value.n <= REASON_MAX && scan_unfold(h->value, &line);
+	}
+	if (!fine || line.n == 0) {
 		buf_free(&line);
 		return NULL;
 	}
