@@ -41,6 +41,17 @@ static void list(FILE *to)
 	fputs("\"vouch help VERB\" says more, and all is in the manual, vouch(8).\n", to);
 }
 
+/* is_one: is the word one of the two spellings? */
+static bool is_one(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static bool asks_help(const char *word)
+{
+	return strcmp(word, "help") == 0 || is_one(word, "-h", "--help");
+}
+
 /* help: "vouch help", "vouch help VERB", and that of a verb of two words. */
 static int help(int argc, char **argv)
 {
@@ -49,7 +60,7 @@ static int help(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		buf_addf(&verb, "%s%s", i > 1 ? " " : "", argv[i]);
-	if (verb.n == 0)
+	if (verb.n == 0 || asks_help(verb.p))
 		list(stdout);
 	else
 		known = usage_help(uses, verb.p, stdout);
@@ -73,18 +84,12 @@ static void tune_memory(void)
 #endif
 }
 
-/* is_one: is the word one of the two spellings? */
-static bool is_one(const char *word, const char *a, const char *b)
-{
-	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
-}
-
 static int run(int argc, char **argv)
 {
 	const struct usage *u;
 	int code;
 
-	if (strcmp(argv[0], "help") == 0 || is_one(argv[0], "-h", "--help"))
+	if (asks_help(argv[0]))
 		return help(argc, argv);
 	if (is_one(argv[0], "version", "--version")) {
 		printf("vouch " VERSION " with %s\n", tls_library_version());

@@ -25,7 +25,8 @@ VERBS = uses()
 
 
 def test_help_lists_the_verbs():
-    asked = [program.vouch(*words) for words in (["help"], ["-h"], ["--help"])]
+    asked = [program.vouch(*words) for words in (["help"], ["-h"], ["--help"], ["help", "help"], ["help", "--help"],
+                                                     ["--help", "-h"])]
     assert {(done.returncode, done.stdout, done.stderr) for done in asked} == {(0, asked[0].stdout, "")}
     assert {"lab", "serve", "init", "check", "user add", "status", "reload", "publish", "credential", "certificate",
             "revoke", "verify", "sign"} <= set(VERBS)
