@@ -563,6 +563,22 @@ def test_signal_at_every_stage(watch, body, stage, words, number):
     assert not watch.out.exists()
 
 
+def test_a_watch_whose_terminal_is_gone(watch, body):
+    """It ends its subscription; under nohup it goes on."""
+    watch.begun(CertificateService(watch.domain, body)).signal(signal.SIGHUP)
+    program.until(lambda: watch.stub.requests[-1].one("Expires") == "0", 5, "the end of the subscription")
+    assert watch.processes[-1].wait() == 0
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = watch.begun(CertificateService(watch.domain, body))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.signal(signal.SIGHUP)
+    program.never(lambda: process.child.poll() is not None, 0.5, "the end of the verb")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
 @pytest.mark.parametrize("verb", ["publish", "revoke"])
 def test_signal_while_publishing(domain, stubs, tmp_path, verb):
     reached = []
