@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "sip/message/uri.h"
+#include "sip/report.h"
 #include "sip/server/control.h"
 #include "sip/verb/verbs.h"
 
@@ -25,6 +26,22 @@ bool admin_begin(struct admin *a, const struct usage *u, int argc, char **argv, 
 		*code = usage_say(u, EXIT_REFUSED, "%s", why.p);
 	buf_free(&why);
 	return ok;
+}
+
+void admin_say(const struct admin *a, struct slice sentence)
+{
+	struct buf out = {0};
+
+	if (a->json) {
+		buf_addf(&out, "{\"event\":\"%s\",\"said\":", a->usage->verb);
+		report_json(&out, sentence);
+		buf_adds(&out, "}\n");
+	} else {
+		buf_add(&out, sentence);
+		buf_addc(&out, '\n');
+	}
+	usage_print(buf_slice(&out));
+	buf_free(&out);
 }
 
 bool admin_aor(const struct config *c, struct slice word, struct buf *aor)
@@ -53,18 +70,23 @@ void admin_ha1(const struct config *c, struct slice aor, struct slice password, 
 	ha1_make(name, slice_str(c->domain), slice_str(config_credential_realm(c)), password, out);
 }
 
-/* ask: sends line to the running server and prints its answer. Frees the configuration. */
-static int ask(struct admin *a, const char *line)
+/* ask: sends line to the running server and prints its answer: as it is (whole), or a sentence. Frees the
+ * configuration. */
+static int ask(struct admin *a, const char *line, bool whole)
 {
 	struct buf answer = {0};
 	bool running;
 	int code = EXIT_DONE;
 
-	if (control_ask(&a->config, line, &answer, &running))
-		fputs(answer.p != NULL ? answer.p : "", stdout);
-	else
+	if (control_ask(&a->config, line, &answer, &running)) {
+		if (whole || !a->json)
+			usage_print(buf_slice(&answer));
+		else
+			admin_say(a, slice_trim(buf_slice(&answer)));
+	} else {
 		code = usage_say(a->usage, running ? EXIT_REFUSED : EXIT_LOCAL, "%.*s",
 				 SLICE_ARG(slice_trim(buf_slice(&answer))));
+	}
 	buf_free(&answer);
 	config_free(&a->config);
 	return code;
@@ -77,10 +99,12 @@ static int run_status(const struct usage *u, int argc, char **argv)
 
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
-	return ask(&a, a.json && a.subscriptions ? "status json subscriptions"
-		       : a.json                  ? "status json"
-		       : a.subscriptions         ? "status subscriptions"
-						 : "status");
+	return ask(&a,
+		   a.json && a.subscriptions ? "status json subscriptions"
+		   : a.json                  ? "status json"
+		   : a.subscriptions         ? "status subscriptions"
+					     : "status",
+		   true);
 }
 
 static int run_reload(const struct usage *u, int argc, char **argv)
@@ -90,7 +114,7 @@ static int run_reload(const struct usage *u, int argc, char **argv)
 
 	if (!admin_begin(&a, u, argc, argv, &code))
 		return code;
-	return ask(&a, "reload");
+	return ask(&a, "reload", false);
 }
 
 /* ask_about: the same, about the AOR that the word names. */
@@ -107,7 +131,7 @@ static int ask_about(const struct usage *u, int argc, char **argv, const char *w
 		config_free(&a.config);
 	} else {
 		buf_addf(&line, "%s %s", what, aor.p);
-		code = ask(&a, line.p);
+		code = ask(&a, line.p, false);
 	}
 	buf_free(&aor);
 	buf_free(&line);
@@ -126,10 +150,10 @@ static int run_create(const struct usage *u, int argc, char **argv)
 
 static const struct usage_option status_options[] = {
 	ADMIN_FILE,
-	ADMIN_FLAG("json", json, "print one JSON object"),
+	ADMIN_JSON,
 	ADMIN_FLAG("subscriptions", subscriptions, "also who watches what, from where, for how long"),
 	{0}};
-static const struct usage_option file_option[] = {ADMIN_FILE, {0}};
+static const struct usage_option plain_options[] = {ADMIN_FILE, ADMIN_JSON, {0}};
 
 const struct usage verb_status = {
 	.verb = "status",
@@ -143,7 +167,7 @@ const struct usage verb_reload = {
 	.verb = "reload",
 	.purpose = "the running server reads its configuration again",
 	.run = run_reload,
-	.options = file_option,
+	.options = plain_options,
 	.example = "vouch reload -c site/vouch.conf",
 };
 
@@ -151,7 +175,7 @@ const struct usage verb_revoke_user = {
 	.verb = "revoke",
 	.purpose = "take the certificate of a user back, as administrator",
 	.run = run_revoke,
-	.options = file_option,
+	.options = plain_options,
 	.words = {"AOR"},
 	.chosen_by = 'c',
 	.example = "vouch revoke sip:bob@example.com -c site/vouch.conf",
@@ -161,7 +185,7 @@ const struct usage verb_credential_create = {
 	.verb = "credential create",
 	.purpose = "make a certificate and key for a user, as administrator",
 	.run = run_create,
-	.options = file_option,
+	.options = plain_options,
 	.words = {"AOR"},
 	.example = "vouch credential create bob -c site/vouch.conf",
 };

@@ -26,12 +26,16 @@ struct admin {
 	{ \
 		'\0', name, USAGE_FLAG, false, NULL, help, offsetof(struct admin, field) \
 	}
+#define ADMIN_JSON ADMIN_FLAG("json", json, "print one JSON object")
 
 /*
  * admin_begin: reads the command line into *a, which it clears before, and loads the configuration; the caller frees
  * that. false: *code is the exit code, and the user was told.
  */
 MUST_USE bool admin_begin(struct admin *a, const struct usage *u, int argc, char **argv, int *code);
+
+/* admin_say: what was done, a sentence without line end, on stdout; with --json an object that has it. */
+void admin_say(const struct admin *a, struct slice sentence);
 
 /*
  * admin_aor: appends word as an AOR (uri_aor): "sip:alice@example.com", or without the scheme, or the user part alone.

@@ -113,8 +113,10 @@ static int change(struct admin *a, int dirfd, change_fn fn, bool save)
 		code = fn(a, users, &said);
 	if (code == EXIT_DONE && save)
 		code = save_users(a, dirfd, master, users);
-	if (code == EXIT_DONE && save)
-		printf("%s; %zu user%s\n", said.p, users_count(users), users_count(users) == 1 ? "" : "s");
+	if (code == EXIT_DONE && save) {
+		buf_addf(&said, "; %zu user%s", users_count(users), users_count(users) == 1 ? "" : "s");
+		admin_say(a, buf_slice(&said));
+	}
 	mem_wipe(master, sizeof(master));
 	buf_free(&said);
 	users_free(users);
@@ -367,12 +369,12 @@ static int run_list(const struct usage *u, int argc, char **argv)
 	return code;
 }
 
-static const struct usage_option file_option[] = {ADMIN_FILE, {0}};
-static const struct usage_option list_options[] = {ADMIN_FILE, ADMIN_FLAG("json", json, "print one JSON object"), {0}};
+static const struct usage_option plain_options[] = {ADMIN_FILE, ADMIN_JSON, {0}};
 static const struct usage_option add_options[] = {ADMIN_FILE,
 						  {'\0', "account", USAGE_TEXT, false, "NEW",
 						   "write an account file with a random password",
 						   offsetof(struct admin, account)},
+						  ADMIN_JSON,
 						  {0}};
 
 const struct usage verb_user_add = {
@@ -388,7 +390,7 @@ const struct usage verb_user_passwd = {
 	.verb = "user passwd",
 	.purpose = "give a user another password",
 	.run = run_passwd,
-	.options = file_option,
+	.options = plain_options,
 	.words = {"AOR"},
 	.example = "vouch user passwd alice -c site/vouch.conf",
 };
@@ -397,7 +399,7 @@ const struct usage verb_user_del = {
 	.verb = "user del",
 	.purpose = "remove a user with all that is stored of them",
 	.run = run_del,
-	.options = file_option,
+	.options = plain_options,
 	.words = {"AOR"},
 	.example = "vouch user del alice -c site/vouch.conf",
 };
@@ -406,7 +408,7 @@ const struct usage verb_user_list = {
 	.verb = "user list",
 	.purpose = "print the address of each user",
 	.run = run_list,
-	.options = list_options,
+	.options = plain_options,
 	.example = "vouch user list -c site/vouch.conf",
 };
 
@@ -414,7 +416,7 @@ const struct usage verb_user_import = {
 	.verb = "user import",
 	.purpose = "add or change users from lines \"AOR,password\"",
 	.run = run_import,
-	.options = file_option,
+	.options = plain_options,
 	.words = {"CSV"},
 	.example = "vouch user import users.csv -c site/vouch.conf",
 };

@@ -403,3 +403,23 @@ def test_credential_create_needs_a_style_that_allows_it(server, net, style):
     assert refused.returncode == 1 and "credential.style" in refused.stderr
     bob = other.lab_user("bob")
     assert other.agent(net, bob).fetch_credential() == (b"", None)
+
+
+def test_json_of_every_verb_of_an_administrator(server, tmp_path):
+    """One object a line on stdout; what was refused stays a sentence on stderr."""
+    other = server()
+    table = tmp_path / "users.csv"
+    table.write_text("dave,a password\n")
+    table.chmod(0o600)
+    for words, stdin, said in ((("user", "add", "zoe"), "a password\n", "sip:zoe@example.com is a user now; 4 users"),
+                               (("user", "passwd", "zoe"), "another one\n", "sip:zoe@example.com has another password now; 4 users"),
+                               (("user", "import", table), "", f"{table}: 1 new, 0 with another password, 0 as before; 5 users"),
+                               (("credential", "create", "zoe"), "", None), (("revoke", "zoe"), "", None), (("reload",), "", None),
+                               (("user", "del", "zoe"), "", "sip:zoe@example.com is no user any more; 4 users")):
+        done = program.vouch(*words, "-c", other.conf, "--json", stdin=stdin)
+        assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1, done
+        found = json.loads(done.stdout)
+        assert found.keys() == {"event", "said"} and " ".join(map(str, words)).startswith(found["event"]) and found["said"]
+        assert said is None or found["said"] == said
+    refused = program.vouch("user", "del", "zoe", "-c", other.conf, "--json")
+    assert refused.returncode == 1 and refused.stdout == "" and "there is no user sip:zoe@example.com" in refused.stderr
