@@ -1,6 +1,7 @@
 #include "sip/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "sip/message/date.h"
 
@@ -58,6 +59,23 @@ void report_json(struct buf *out, struct slice s)
 			buf_add(out, slice_sub(s, 0, n));
 	}
 	buf_addc(out, '"');
+}
+
+void report_shell(struct buf *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:@%,";
+
+	if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+		buf_adds(out, word);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (; *word != '\0'; word++)
+		if (*word == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *word);
+	buf_addc(out, '\'');
 }
 
 void report_plain(struct buf *out, struct slice s)

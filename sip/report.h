@@ -27,6 +27,9 @@ void report_end(struct report *r);
  */
 void report_plain(struct buf *out, struct slice text);
 
+/* report_shell: appends a word so that a shell reads it as one: in quotes, if it needs them. */
+void report_shell(struct buf *out, const char *word);
+
 /* report_json: appends text as a JSON string with quotes; an octet that is no UTF-8 becomes U+FFFD. */
 void report_json(struct buf *out, struct slice text);
 

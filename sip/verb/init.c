@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "sip/report.h"
 #include "sip/verb/setup.h"
 #include "sip/verb/verbs.h"
 
@@ -12,13 +13,17 @@ struct init_options {
 
 static void say_renewed(const struct setup_renewed *r, const char *dir)
 {
+	struct buf word = {0};
+
+	report_shell(&word, dir);
 	printf("%s of %s in %s %s new. Next:\n"
 	       "  vouch reload -c %s/vouch.conf\n"
 	       "and take %s/ca away from this machine again.\n",
 	       r->tls && r->identity ? "tls.crt and identity.crt"
 	       : r->tls              ? "tls.crt"
 				     : "identity.crt",
-	       r->domain.p, dir, r->tls && r->identity ? "are" : "is", dir, dir);
+	       r->domain.p, dir, r->tls && r->identity ? "are" : "is", word.p, dir);
+	buf_free(&word);
 	if (!r->tls || !r->identity)
 		printf("The CA has not signed %s.crt, which is as it was.\n", r->tls ? "identity" : "tls");
 	if (r->ca)
@@ -45,7 +50,7 @@ static int run(const struct usage *u, int argc, char **argv)
 {
 	const char *words[USAGE_WORDS];
 	struct init_options o = {0};
-	struct buf why = {0};
+	struct buf why = {0}, word = {0};
 	bool made;
 	int code;
 
@@ -64,10 +69,12 @@ static int run(const struct usage *u, int argc, char **argv)
 	}
 	if (!made)
 		return usage_say(u, EXIT_REFUSED, "%s/vouch.conf is there already; nothing was changed", words[0]);
+	report_shell(&word, words[0]);
 	printf("%s holds the configuration, keys and store of %s. Next:\n"
 	       "  vouch user add alice -c %s/vouch.conf\n  vouch serve -c %s/vouch.conf\n"
 	       "The key of its CA is in %s/ca, for \"vouch init %s --renew\" only: keep it on another machine.\n",
-	       words[0], o.domain, words[0], words[0], words[0], words[0]);
+	       words[0], o.domain, word.p, word.p, words[0], word.p);
+	buf_free(&word);
 	return 0;
 }
 

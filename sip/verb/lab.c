@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "sip/locate/reach.h"
+#include "sip/report.h"
 #include "sip/server/load.h"
 #include "sip/transport/peer.h"
 #include "sip/verb/lab_users.h"
@@ -39,8 +40,10 @@ static struct peer_text at_port(const struct lab *o, unsigned more)
 static void hint(void *arg)
 {
 	const struct lab *o = arg;
-	const char *me = program_invocation_name;
+	struct buf me = {0}, dir = {0};
 
+	report_shell(&me, program_invocation_name);
+	report_shell(&dir, o->dir);
 	printf("\nA phone needs: user alice, bob or carol, the password in %s/alice.account (and so on), the domain "
 	       "%s,\n"
 	       "the proxy %s (UDP, TCP) or %s (TLS, whose CA is %s/ca.crt). For baresip, in its accounts:\n"
@@ -52,8 +55,10 @@ static void hint(void *arg)
 	       "and in a third, to see it go:\n"
 	       "  %s revoke -a %s/bob.account\n"
 	       "Ctrl-C ends the lab; what it stored is there again at the next start.\n",
-	       me, o->dir, me, o->dir, o->domain, me, o->dir);
+	       me.p, dir.p, me.p, dir.p, o->domain, me.p, dir.p);
 	fflush(stdout);
+	buf_free(&me);
+	buf_free(&dir);
 }
 
 /*
@@ -62,7 +67,8 @@ static void hint(void *arg)
  */
 static void own_overrides(const struct lab *o, char own[OWN][OVERRIDE_MAX], const char **all)
 {
-	/* Phones and neighbours of a lab on the loopback are there, too; others must not be led to what listens there. */
+	/* Phones and neighbours of a lab on the loopback are there, too; others must not be led to what listens there.
+	 */
 	unsigned count = reach_is_loopback(&o->at) ? OWN : OWN - 2;
 
 	snprintf(own[0], OVERRIDE_MAX, "server.listen-udp=%s", at_port(o, 0).text);

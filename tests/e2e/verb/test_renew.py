@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import subprocess
 
 import pytest
@@ -150,3 +151,15 @@ def test_no_certificate_outlives_its_CA(site):
     done = site.renew()
     assert done.returncode == 0 and "ca.crt" not in done.stdout.replace(str(site.folder), "")
     assert {site.ends(stem) for stem in STEMS} == {site.ends("ca")} and all(site.holds(stem) for stem in STEMS)
+
+
+@pytest.mark.parametrize("name", ["a plain-name", "it's", "two  blanks", "$HOME", "*", "\u00e4"])
+def test_what_init_says_to_type_can_be_typed(tmp_path, name):
+    """Its next steps, by a shell, with the program's path for its name."""
+    done = program.vouch("init", tmp_path / name, "--domain", "example.com")
+    lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("  vouch user add")]
+    lines += [re.search(r'"(vouch init .* --renew)"', done.stdout)[1]]
+    for line in lines:
+        typed = subprocess.run(["sh", "-c", line.replace("vouch", str(program.BINARY), 1)], input="a secret\n", capture_output=True,
+                               text=True, timeout=30)
+        assert typed.returncode == 0, (line, typed.stderr)
