@@ -12,6 +12,7 @@
  */
 
 #define KEPT 64      /* peers */
+#define OWN_MAX 32   /* own addresses that are remembered */
 #define KEPT_MS 1000 /* how long */
 
 struct entry {
@@ -24,10 +25,11 @@ struct locals {
 	int fds[2]; /* IPv4, IPv6; -1: not there */
 	struct entry kept[KEPT];
 	struct owned {
-		struct peer at;
-		bool own;
+		struct peer at[OWN_MAX];
+		unsigned count;
+		bool unknown; /* there may be more */
 		int64_t until_ms;
-	} owned[KEPT];
+	} owned;
 };
 
 struct locals *locals_new(struct loop *l)
@@ -74,17 +76,10 @@ static bool ask(const struct locals *x, const struct peer *remote, struct peer *
 	       !peer_is_any(out);
 }
 
-/* place_of: where what is known of p is kept. */
-static unsigned place_of(const struct peer *p)
-{
-	struct slice octets = peer_octets(p);
-
-	return (unsigned char)octets.p[octets.n - 1] % KEPT;
-}
-
 bool locals_towards(struct locals *x, const struct peer *remote, struct peer *out)
 {
-	struct entry *e = &x->kept[place_of(remote)];
+	struct slice octets = peer_octets(remote);
+	struct entry *e = &x->kept[(unsigned char)octets.p[octets.n - 1] % KEPT];
 	int64_t now = loop_now_ms(x->loop);
 
 	if (now >= e->until_ms || !peer_same_host(&e->remote, remote)) {
@@ -98,31 +93,62 @@ bool locals_towards(struct locals *x, const struct peer *remote, struct peer *ou
 	return true;
 }
 
+/* next_own: the address of an interface, and the interface after it. false: there is none. */
+static bool next_own(const struct ifaddrs **i, struct peer *out)
+{
+	const struct sockaddr *at = NULL;
+
+	for (; *i != NULL && at == NULL; *i = (*i)->ifa_next)
+		if ((*i)->ifa_addr != NULL &&
+		    ((*i)->ifa_addr->sa_family == AF_INET || (*i)->ifa_addr->sa_family == AF_INET6))
+			at = (*i)->ifa_addr;
+	if (at == NULL)
+		return false;
+	memset(out, 0, sizeof(*out));
+	memcpy(&out->u, at, at->sa_family == AF_INET ? sizeof(out->u.in) : sizeof(out->u.in6));
+	return true;
+}
+
 bool local_is_own(const struct peer *p)
 {
 	struct ifaddrs *all;
+	struct peer at;
 	bool own = false;
 
 	if (getifaddrs(&all) != 0)
 		return true;
-	for (const struct ifaddrs *i = all; i != NULL && !own; i = i->ifa_next) {
-		struct peer at = {0};
-
-		if (i->ifa_addr == NULL || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-			continue;
-		memcpy(&at.u, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(at.u.in) : sizeof(at.u.in6));
+	for (const struct ifaddrs *i = all; !own && next_own(&i, &at);)
 		own = peer_same_host(&at, p);
-	}
 	freeifaddrs(all);
 	return own;
 }
 
+/* look: reads the addresses again. */
+static void look(struct owned *o)
+{
+	struct ifaddrs *all;
+
+	o->count = 0;
+	o->unknown = getifaddrs(&all) != 0;
+	if (o->unknown)
+		return;
+	for (const struct ifaddrs *i = all; o->count < OWN_MAX && next_own(&i, &o->at[o->count]);)
+		o->count++;
+	o->unknown = o->count == OWN_MAX;
+	freeifaddrs(all);
+}
+
 bool locals_has(struct locals *x, const struct peer *p)
 {
-	struct owned *o = &x->owned[place_of(p)];
+	struct owned *o = &x->owned;
 	int64_t now = loop_now_ms(x->loop);
 
-	if (now >= o->until_ms || !peer_same_host(&o->at, p))
-		*o = (struct owned){*p, local_is_own(p), now + KEPT_MS};
-	return o->own;
+	if (now >= o->until_ms) {
+		look(o);
+		o->until_ms = now + KEPT_MS;
+	}
+	for (unsigned i = 0; i < o->count; i++)
+		if (peer_same_host(&o->at[i], p))
+			return true;
+	return o->unknown && local_is_own(p);
 }

@@ -18,8 +18,8 @@ void locals_free(struct locals *x);
 MUST_USE bool locals_towards(struct locals *x, const struct peer *remote, struct peer *out);
 
 /*
- * local_is_own: is p an address of this machine, or can that not be found out? locals_has: the same, and answers are
- * kept for a second.
+ * local_is_own: is p an address of this machine, or can that not be found out? locals_has: the same, as it was
+ * within the last second.
  */
 bool local_is_own(const struct peer *p);
 bool locals_has(struct locals *x, const struct peer *p);

@@ -141,13 +141,35 @@ static void towards(void **state)
 	loop_free(loop);
 }
 
+static void own_addresses(void **state)
+{
+	static const struct {
+		const char *address;
+		bool own;
+	} rows[] = {
+		{"127.0.0.1:5060", true}, {"[::ffff:127.0.0.1]:1", true}, {"127.0.0.9:0", false},
+		{"192.0.2.77:0", false},  {"[2001:db8::77]:0", false},
+	};
+	struct loop *loop = loop_new();
+	struct locals *x = locals_new(loop);
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * COUNT(rows); i++) { /* asked, and remembered */
+		struct peer p = at(rows[i % COUNT(rows)].address);
+
+		assert_int_equal(local_is_own(&p), rows[i % COUNT(rows)].own);
+		assert_int_equal(locals_has(x, &p), rows[i % COUNT(rows)].own);
+	}
+	locals_free(x);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_port_and_address),
-		cmocka_unit_test(names),
-		cmocka_unit_test(what_is_ours),
-		cmocka_unit_test(towards),
+		cmocka_unit_test(by_port_and_address), cmocka_unit_test(names),
+		cmocka_unit_test(what_is_ours),        cmocka_unit_test(towards),
+		cmocka_unit_test(own_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
