@@ -97,6 +97,15 @@ struct listener *listeners_udp(struct listeners *ls, const struct peer *remote, 
 	return l;
 }
 
+/* leads_to: does the address lead to l, which may be on all addresses of its family? */
+static bool leads_to(const struct listeners *ls, const struct listener *l, const struct peer *at,
+		     const struct peer *local)
+{
+	if (!peer_is_any(&l->at))
+		return peer_same_host(&l->at, at);
+	return peer_octets(at).n == peer_octets(&l->at).n && (peer_same_host(at, local) || locals_has(ls->locals, at));
+}
+
 bool listeners_is_own(const struct listeners *ls, const struct peer *local, struct slice host, uint32_t port)
 {
 	struct peer at;
@@ -109,9 +118,7 @@ bool listeners_is_own(const struct listeners *ls, const struct peer *local, stru
 
 		if (l->host != NULL && (any || l->port == wanted) && slice_ieq(host, slice_str(l->host)))
 			return true;
-		if (is_address && (any || peer_port(&l->at) == wanted) &&
-		    (peer_is_any(&l->at) ? peer_same_host(&at, local) || locals_has(ls->locals, &at)
-					 : peer_same_host(&l->at, &at)))
+		if (is_address && (any || peer_port(&l->at) == wanted) && leads_to(ls, l, &at, local))
 			return true;
 	}
 	return false;
