@@ -40,8 +40,8 @@ def domains(wires, tmp_path_factory):
         until(lambda: serves(5061, at=far) or not net.running(), 10, "the ports of Kamailio")
         yield com, net
     finally:
-        com.stop()
         net.stop()
+        com.stop()
 
 
 @pytest.fixture(scope="module")
