@@ -151,7 +151,7 @@ static struct forward how_of(const struct branch *b, struct slice id, bool measu
 			      .routes = b->routes != NULL ? slice_str(b->routes) : SLICE_NONE,
 			      .max_forwards = hops_left(f->request),
 			      .max_breadth = b->breadth,
-			      .passage = fork_passage(f, f->caller_local || f->comes_back)};
+			      .passage = fork_passage(f, f->caller_local)};
 
 	*h = (struct how_texts){.source = peer_ip(&f->source.remote),
 				.sent_by = transport_sent_by(f->proxy->d.transport, &b->flow)};

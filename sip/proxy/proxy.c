@@ -179,7 +179,7 @@ static bool check_sender(struct asking *a, bool outbound)
 /* check_passage: see passage_refusal. false: answered. */
 static bool check_passage(const struct asking *a)
 {
-	const struct passage passage = {.access = &a->p->d.access, .from_user = a->local || a->comes_back};
+	const struct passage passage = {.access = &a->p->d.access, .from_user = a->local};
 	const char *reason;
 	unsigned code = passage_refusal(&passage, a->m, &reason);
 
@@ -221,6 +221,7 @@ static void start(struct asking *a, struct fork *f)
 	f->caller_local = a->local;
 	f->proven = a->proven;
 	f->comes_back = a->comes_back;
+	f->secret = a->proven ? sender_secret(a->p, a->m, &a->source) : 0;
 	f->in_dialog = a->it.in_dialog;
 	f->to_caller = f->in_dialog && !a->it.way.from_caller && !a->it.way.ends.caller.local;
 	memcpy(f->dialog, a->it.way.id, sizeof(f->dialog));
@@ -360,8 +361,11 @@ static void send_in_dialog(struct asking *a)
 	a->local = is_known(a, sender, receiver);
 	if (!a->local && !sender->local && !is_asked_for(a) && !check_passage(a))
 		return;
-	/* A local end that is not known has to prove itself. So has a remote one that now uses a name of our domain. */
-	if (!a->local && (sender->local || (!way->same_names && claims_user(a, &from))) &&
+	/*
+	 * A local end that is not known has to prove itself. So has a remote one that uses a name of our domain: the
+	 * dialog of a request that came back belongs to whoever sent it back. An ACK of it has no signature.
+	 */
+	if (!a->local && (sender->local || ((a->tx != NULL || !way->same_names) && claims_user(a, &from))) &&
 	    !check_sender(a, sender->local))
 		return;
 	if (!receiver->local) {

@@ -72,6 +72,7 @@ struct fork {
 	bool caller_local;               /* the sender is a user of ours */
 	bool vouched;                    /* From is proven, by digest or by Identity */
 	bool proven;                     /* From is proven by digest of this request */
+	uint64_t secret;                 /* the generation of the user who has proven that it is his; 0: nobody has */
 	bool comes_back;                 /* we have signed this request before, and another domain has sent it back */
 	bool to_local;                   /* its targets are users of ours */
 	bool cancelled, answered, over;  /* answered: a final response was passed or made; over: fork_end was called */

@@ -1,3 +1,5 @@
+#include "sip/locate/reach.h"
+#include "sip/message/limits.h"
 #include "sip/proxy/proxy_private.h"
 #include "sip/transport/local.h"
 
@@ -7,23 +9,6 @@
  */
 
 #define TEL "tel:"
-
-/* read_tel: a local number belongs to its context, which may be a domain (RFC 3966 5.1.5). false: it has none. */
-static bool read_tel(struct slice text, struct uri *as)
-{
-	struct slice rest = slice_sub(text, sizeof(TEL) - 1, text.n), number = slice_sub(rest, 0, slice_chr(rest, ';'));
-	struct slice one, name, value;
-
-	for (size_t at = number.n; at < rest.n; at += 1 + one.n) {
-		one = slice_sub(rest, at + 1, rest.n);
-		one = slice_sub(one, 0, slice_chr(one, ';'));
-		if (slice_cut(one, '=', &name, &value) && slice_ieq(name, S("phone-context"))) {
-			*as = (struct uri){.scheme = URI_SIP, .user = number, .host = value};
-			return true;
-		}
-	}
-	return false;
-}
 
 static bool is_tel(const struct uri *u)
 {
@@ -42,7 +27,8 @@ bool sender_is_readable(const struct sip_msg *m)
 static bool is_other_name(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
 	const struct config *c = &p->d.access.settings->config;
-	uint32_t port = u->port != 0 ? u->port : LISTENERS_ANY_PORT;
+	bool usual = u->port == 0 || u->port == 5060 || u->port == 5061; /* phones may leave these away */
+	uint32_t port = usual ? LISTENERS_ANY_PORT : u->port;
 	struct peer readings[PEER_READINGS];
 	unsigned n;
 
@@ -51,9 +37,9 @@ static bool is_other_name(const struct proxy *p, const struct uri *u, const stru
 		return true;
 	n = peer_readings(uri_domain(u), readings);
 	for (unsigned i = 0; i < n; i++)
-		if (u->port == 0 ? local_is_own(&readings[i])
-				 : transport_is_own(p->d.transport, &source->local,
-						    slice_str(peer_host(&readings[i]).text), port))
+		if (usual ? local_is_own(&readings[i]) || reach_is_loopback(&readings[i])
+			  : transport_is_own(p->d.transport, &source->local, slice_str(peer_host(&readings[i]).text),
+					     port))
 			return true;
 	return false;
 }
@@ -69,39 +55,75 @@ static const struct user *user_of(const struct proxy *p, const struct uri *u)
 	return user;
 }
 
-/* claimed: the user that From names, of those that there are; *as as sender_claims gives it. */
-static const struct user *claimed(const struct proxy *p, const struct sip_msg *m, const struct flow *source,
-				  struct uri *as)
+/* named: the user of that name, if the host is another name of the domain. */
+static const struct user *named(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
+	struct uri here = *u;
 	const struct user *user;
 
-	*as = m->from.uri;
-	if (itinerary_is_of_domain(p, as))
-		return user_of(p, as);
-	if (as->scheme == URI_OTHER && !(is_tel(as) && read_tel(as->text, as)))
-		return NULL;
-	struct uri named = *as;
+	here.host = slice_str(p->d.access.settings->config.domain);
+	here.port = 0;
+	user = user_of(p, &here);
+	return user != NULL && is_other_name(p, u, source) ? user : NULL;
+}
 
-	named.host = slice_str(p->d.access.settings->config.domain);
-	named.port = 0;
-	user = user_of(p, &named);
-	if (user == NULL || !is_other_name(p, as, source))
-		return NULL;
-	*as = named;
+/* digits_of: a number without what only makes it readable (RFC 3966 5.1.1). */
+static void digits_of(struct slice number, struct buf *out)
+{
+	for (size_t i = 0; i < number.n; i++)
+		if (slice_chr(S("-.()"), number.p[i]) == 4)
+			buf_addc(out, number.p[i]);
+}
+
+/* of_tel: a local number belongs to its context, which may be a domain (RFC 3966 5.1.5); of several to each. */
+static const struct user *of_tel(const struct proxy *p, struct slice text, const struct flow *source)
+{
+	struct slice rest = slice_sub(text, sizeof(TEL) - 1, text.n), number = slice_sub(rest, 0, slice_chr(rest, ';'));
+	struct slice one, name, value, host;
+	const struct user *user = NULL;
+	char plain[SIP_URI_MAX];
+	struct buf digits = {0};
+
+	digits_of(number, &digits);
+	for (size_t at = number.n; user == NULL && digits.n > 0 && at < rest.n; at += 1 + one.n) {
+		one = slice_sub(rest, at + 1, rest.n);
+		one = slice_sub(one, 0, slice_chr(one, ';'));
+		if (!slice_cut(one, '=', &name, &value) || !slice_ieq(name, S("phone-context")))
+			continue;
+		host = uri_plain(value, plain, sizeof(plain));
+		if (host.n > 0)
+			user = named(p, &(struct uri){.scheme = URI_SIP, .user = buf_slice(&digits), .host = host},
+				     source);
+	}
+	buf_free(&digits);
 	return user;
+}
+
+/* claimed: the user that From names, of those that there are. */
+static const struct user *claimed(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
+{
+	const struct uri *from = &m->from.uri;
+
+	if (is_tel(from))
+		return of_tel(p, from->text, source);
+	if (from->scheme == URI_OTHER)
+		return NULL;
+	return itinerary_is_of_domain(p, from) ? user_of(p, from) : named(p, from, source);
 }
 
 bool sender_claims(const struct proxy *p, const struct sip_msg *m, const struct flow *source, struct uri *as)
 {
-	const struct user *user = claimed(p, m, source, as);
+	const struct user *user = claimed(p, m, source);
 
-	return user != NULL || itinerary_is_of_domain(p, &m->from.uri);
+	*as = m->from.uri;
+	if (itinerary_is_of_domain(p, as))
+		return true;
+	return user != NULL && uri_parse(slice_str(user->aor), as) == ERR_OK;
 }
 
 uint64_t sender_secret(const struct proxy *p, const struct sip_msg *m, const struct flow *source)
 {
-	struct uri as;
-	const struct user *user = claimed(p, m, source, &as);
+	const struct user *user = claimed(p, m, source);
 
 	return user != NULL ? user->secret : 0;
 }

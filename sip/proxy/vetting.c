@@ -209,7 +209,8 @@ bool vetting_comes_back(const struct proxy *p, const struct sip_msg *m)
 	if (msg_count(m, HDR_IDENTITY) != 1)
 		return false;
 	for (const struct fork *first = fork_of_call(p, m->call_id); first != NULL; first = fork_next_of_call(first))
-		if (first->proven && identity_is_there(first->request) && same_signature(first->request, m))
+		if (first->proven && first->secret == sender_secret(p, m, &first->source) &&
+		    identity_is_there(first->request) && same_signature(first->request, m))
 			return is_first_there(p, m);
 	return false;
 }

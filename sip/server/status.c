@@ -88,28 +88,43 @@ static void list_one(void *arg, const struct credential *c)
 	buf_free(&print);
 }
 
-/* A Contact was written by a user's phone, so it must not steer the terminal, or break the JSON. */
+/* shown_json, shown_plain: what a phone has written must not steer the terminal, break the JSON, or tell a secret. */
+static void shown_json(struct buf *out, struct slice text)
+{
+	struct buf plain = {0};
+
+	secret_hide(text, &plain);
+	report_json(out, buf_slice(&plain));
+	buf_wipe(&plain);
+}
+
+static void shown_plain(struct buf *out, struct slice text)
+{
+	struct buf plain = {0};
+
+	secret_hide(text, &plain);
+	report_plain(out, buf_slice(&plain));
+	buf_wipe(&plain);
+}
+
 static void list_binding(void *arg, const struct binding *b)
 {
 	struct listing *l = arg;
 	uint32_t left = binding_left_s(registrar_bindings(l->site->registrar), b);
-	struct buf uri = {0};
 
-	secret_hide(binding_uri(b), &uri);
 	if (l->json) {
 		buf_addf(l->out, "%s{\"aor\":", l->first ? "" : ",");
 		report_json(l->out, binding_aor(b));
 		buf_adds(l->out, ",\"contact\":");
-		report_json(l->out, buf_slice(&uri));
+		shown_json(l->out, binding_uri(b));
 		buf_addf(l->out, ",\"expires_in\":%u}", left);
 	} else {
 		buf_adds(l->out, "  ");
 		report_plain(l->out, binding_aor(b));
 		buf_adds(l->out, "  ");
-		report_plain(l->out, buf_slice(&uri));
+		shown_plain(l->out, binding_uri(b));
 		buf_addf(l->out, "  %u s\n", left);
 	}
-	buf_free(&uri);
 	l->first = false;
 }
 
@@ -148,13 +163,13 @@ static void list_watch(void *arg, const struct notifier_watch *w)
 		buf_addf(l->out, "%s{\"package\":\"%s\",\"aor\":", l->first ? "" : ",", package_name(w->package));
 		report_json(l->out, w->aor);
 		buf_adds(l->out, ",\"watcher\":");
-		report_json(l->out, w->watcher);
+		shown_json(l->out, w->watcher);
 		buf_addf(l->out, ",\"peer\":\"%s\",\"expires_in\":%" PRId64 "}", peer.text, w->left_s);
 	} else {
 		buf_addf(l->out, "  %s  ", package_name(w->package));
 		report_plain(l->out, w->aor);
 		buf_adds(l->out, "  ");
-		report_plain(l->out, w->watcher);
+		shown_plain(l->out, w->watcher);
 		buf_addf(l->out, "  %s  %" PRId64 " s\n", peer.text, w->left_s);
 	}
 	l->first = false;

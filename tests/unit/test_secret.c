@@ -15,13 +15,15 @@ static void what_is_hidden(void **state)
 		{"INVITE sip:alice:word@h SIP/2.0", "INVITE sip:alice:***@h SIP/2.0"},
 		{"<sip:x@h?Authorization=Digest%20a=%22b%22&X=y>", "<sip:x@h?Authorization=***&X=y>"},
 		{"<sip:x@h?X=y&proxy-authorization=Basic%20eA==>", "<sip:x@h?X=y&proxy-authorization=***>"},
-		{"sip:alice:w:o@h", NULL}, /* is no URI */
+		{"sip:alice:w:o@x@h;y=z", "sip:alice:***@h;y=z"}, /* what the grammar does not allow is a secret, too */
+		{"sip:alice:w[;/?#@h", "sip:alice:***@h"},
+		{"<https://alice:word@h/c.cer>;alg=x", "<https://alice:***@h/c.cer>;alg=x"},
+		{"<sip:x@h?%41uthoriz%61tion=word>", "<sip:x@h?%41uthoriz%61tion=***>"},
+		{"sip:10.0.0.1:5060;tag=a@b", "sip:10.0.0.1:***@b"}, /* rather that than a password */
 		{"sip:alice@example.com:5060", NULL},
-		{"sip:10.0.0.1:5060;tag=a@b", NULL},
 		{"sip:[2001:db8::1]:5060", NULL},
 		{"sip:alice:@h", NULL},
 		{"sip::word@h", NULL},
-		{"http://alice:word@h", NULL},
 		{"alice:word@h", NULL},
 		{"12:30:45@h", NULL},
 		{"", NULL},

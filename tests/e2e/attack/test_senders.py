@@ -24,6 +24,9 @@ FORMS.update({
     "sips:alice@10.9.1.1": "challenged", "SIP:%61lice@10.9.1.1": "challenged", "sip:alice:word@10.9.1.1;user=phone": "challenged",
     "sip:+493012345@10.9.1.1": "delivered", "sip:10.9.1.1": "delivered", "sip:+493012345@example.com": "challenged",
     "tel:alice;phone-context=example.com": "challenged", "TEL:alice;x=y;Phone-Context=10.9.1.1": "challenged",
+    "tel:1-0-0;phone-context=example.com": "challenged", "tel:(1)0.0;phone-context=10.9.1.1": "challenged",
+    "tel:100;phone-context=exampl%65.com": "challenged", "tel:100;phone-context=example.org;phone-context=example.com": "challenged",
+    "tel:1.0.1;phone-context=example.com": "delivered", "tel:-;phone-context=example.com": "delivered", "sip:alice@127.3.2.1": "challenged",
     "tel:+493012345": "delivered", "tel:110;phone-context=+49": "delivered", "tel:alice;phone-context=example.org": "delivered",
     "tel:110;phone-context=example.com": "delivered"})
 FORMS.update({f"{scheme}:alice@{host}": "refused" for scheme in ("im", "pres", "IM", "mailto", "xmpp", "h323", "telx")
@@ -46,7 +49,7 @@ def server(request, wires, tmp_path_factory):
         *(f"server.listen-{kind}=0.0.0.0:506{tls}, [::]:506{tls}" for kind, tls in (("tcp", 0), ("tls", 1))), *request.param])
     made.required = bool(request.param)
     made.start()
-    for name in ("alice", "bob"):
+    for name in ("alice", "bob", "100"):
         made.user(name, "secret")
     yield made
     made.stop()

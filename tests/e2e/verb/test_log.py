@@ -80,7 +80,15 @@ def test_no_password_of_a_URI_is_shown(server, net, level):
     bob.told(sent, 200)
     stranger = Agent(other.peer(net, "udp"), "eve:hunter9", "example.org")
     stranger.exchange(stranger.new("MESSAGE", "sip:x:hunter10@example.net"))
-    said = [other.admin("status", *words).stdout for words in ((), ("--json",))]
+    watcher = Agent(other.peer(net, "tcp"), "w:hunter11", "example.org")
+    watcher.subscribe(bob.user.aor)
+    strange = stranger.new("MESSAGE", "sip:x@example.net", {
+        "Identity-Info": "<https://user:hunter12@example.org/c.cer>;alg=rsa-sha1", "Authorization": 'Digest response="hunter13"',
+        "Refer-To": "<sip:a@b?%41uthorization=hunter14>", "X": "sip:a:hu;nter@hunter15@b"}, b"hunter16").encode()
+    for end in (b"\r\n", b"\r", b"\n"):
+        stranger.peer.send(strange.replace(b"\r\n", end))
+    net.idle(0.2)
+    said = [other.admin("status", *words).stdout for words in ((), ("--json",), ("--subscriptions",), ("--subscriptions", "--json"))]
     assert all(f"{alice.user.name}:***@" in one for one in said)
     assert "***" in other.process.log and "hunter" not in other.process.log + "".join(said)
 
