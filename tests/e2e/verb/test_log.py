@@ -54,7 +54,7 @@ def test_trace_shows_every_message_and_no_secret(server, net, transport):
     owner = other.agent(net, user)
     assert owner.publish(*pair).code == 200
     assert owner.fetch_credential() == pair
-    until(lambda: other.process.log.count("<-- ") >= 5, 5, "the messages")
+    until(lambda: re.search(r"--> TLS .*\n    NOTIFY (?:.|\n)*\(a body of ", other.process.log), 5, "the messages")
     text = other.process.log
     for expected in (f"<-- {transport.upper()} {phone.peer.address}\n    REGISTER sip:example.com SIP/2.0\n",
                      f"--> {transport.upper()} {phone.peer.address}\n    SIP/2.0 200 OK\n",
