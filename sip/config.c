@@ -375,7 +375,7 @@ bool config_is_alias(const struct config *c, struct slice host)
 	struct slice rest = slice_list(slice_str(c->alias)), one;
 
 	while (slice_item(&rest, &one))
-		if (slice_ieq(host, one))
+		if (peer_same_name(host, one))
 			return true;
 	return false;
 }

@@ -145,7 +145,7 @@ const char *config_credential_realm(const struct config *c);
  */
 bool config_is_domain(struct slice s);
 
-/* config_is_alias: is host one of server.alias, in any case of letters? */
+/* config_is_alias: is host one of server.alias, as peer_same_name has it? */
 bool config_is_alias(const struct config *c, struct slice host);
 
 /* config_dump: appends every key with its value and help, as a file that config_load reads. */

@@ -20,26 +20,37 @@ bool sender_is_readable(const struct sip_msg *m)
 	return m->from.uri.scheme != URI_OTHER || is_tel(&m->from.uri);
 }
 
+/* is_named: by the configuration, or the place of a listener. */
+static bool is_named(const struct proxy *p, struct slice host, uint32_t port, const struct flow *source)
+{
+	const struct config *c = &p->d.access.settings->config;
+
+	return peer_same_name(host, slice_str(c->domain)) || config_is_alias(c, host) ||
+	       transport_is_own(p->d.transport, &source->local, host, port);
+}
+
+static bool is_this_machine(const struct peer *at)
+{
+	return local_is_own(at) || reach_is_loopback(at) || peer_is_any(at);
+}
+
 /*
  * is_other_name: a name of our domain besides its own: an alias, a name or an address of this server, of whatever
  * interface and in whatever spelling. With a port that we do not listen on it is another server of this machine.
  */
 static bool is_other_name(const struct proxy *p, const struct uri *u, const struct flow *source)
 {
-	const struct config *c = &p->d.access.settings->config;
 	bool usual = u->port == 0 || u->port == 5060 || u->port == 5061; /* phones may leave these away */
 	uint32_t port = usual ? LISTENERS_ANY_PORT : u->port;
 	struct peer readings[PEER_READINGS];
-	unsigned n;
+	struct slice host = uri_domain(u);
+	unsigned n = peer_readings(host, readings);
 
-	if (slice_ieq(uri_domain(u), slice_str(c->domain)) || config_is_alias(c, uri_domain(u)) ||
-	    transport_is_own(p->d.transport, &source->local, uri_domain(u), port))
+	if (is_named(p, host, port, source) || (usual && slice_ieq(host, S("localhost"))))
 		return true;
-	n = peer_readings(uri_domain(u), readings);
 	for (unsigned i = 0; i < n; i++)
-		if (usual ? local_is_own(&readings[i]) || reach_is_loopback(&readings[i])
-			  : transport_is_own(p->d.transport, &source->local, slice_str(peer_host(&readings[i]).text),
-					     port))
+		if (is_named(p, slice_str(peer_host(&readings[i]).text), port, source) ||
+		    (usual && is_this_machine(&readings[i])))
 			return true;
 	return false;
 }

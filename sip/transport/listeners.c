@@ -116,7 +116,7 @@ bool listeners_is_own(const struct listeners *ls, const struct peer *local, stru
 		uint32_t wanted = port != 0 ? port : l->proto == PROTO_TLS ? 5061 : 5060;
 		bool any = port == LISTENERS_ANY_PORT;
 
-		if (l->host != NULL && (any || l->port == wanted) && slice_ieq(host, slice_str(l->host)))
+		if (l->host != NULL && (any || l->port == wanted) && peer_same_name(host, slice_str(l->host)))
 			return true;
 		if (is_address && (any || peer_port(&l->at) == wanted) && leads_to(ls, l, &at, local))
 			return true;

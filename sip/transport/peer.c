@@ -71,6 +71,13 @@ unsigned peer_readings(struct slice host, struct peer out[PEER_READINGS])
 	return n;
 }
 
+bool peer_same_name(struct slice a, struct slice b)
+{
+	struct peer x, y;
+
+	return slice_ieq(a, b) || (peer_of(a, 0, &x) && peer_of(b, 0, &y) && peer_same_host(&x, &y));
+}
+
 bool peer_parse(struct slice text, struct peer *out)
 {
 	size_t colon = slice_rchr(text, ':');

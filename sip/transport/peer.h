@@ -31,6 +31,9 @@ MUST_USE bool peer_of(struct slice host, uint16_t port, struct peer *out);
 #define PEER_READINGS 2
 unsigned peer_readings(struct slice host, struct peer out[PEER_READINGS]);
 
+/* peer_same_name: are the two hosts one name, in any case of letters, or one address? */
+bool peer_same_name(struct slice a, struct slice b);
+
 socklen_t peer_len(const struct peer *p);
 uint16_t peer_port(const struct peer *p);
 void peer_set_port(struct peer *p, uint16_t port);

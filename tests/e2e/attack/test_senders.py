@@ -27,6 +27,9 @@ FORMS.update({
     "tel:1-0-0;phone-context=example.com": "challenged", "tel:(1)0.0;phone-context=10.9.1.1": "challenged",
     "tel:100;phone-context=exampl%65.com": "challenged", "tel:100;phone-context=example.org;phone-context=example.com": "challenged",
     "tel:1.0.1;phone-context=example.com": "delivered", "tel:-;phone-context=example.com": "delivered", "sip:alice@127.3.2.1": "challenged",
+    **{f"sip:alice@{host}": "challenged" for host in ("localhost", "LocalHost.", "0.0.0.0", "[::]", "203.0.113.7", "203.0.113.007",
+                                                      "0xcb.0.113.7", "3405803783", "[::ffff:203.0.113.7]", "[2001:db8::7]",
+                                                      "[2001:DB8:0:0::0007]", "198.51.100.9", "198.51.100.009")},
     "tel:+493012345": "delivered", "tel:110;phone-context=+49": "delivered", "tel:alice;phone-context=example.org": "delivered",
     "tel:110;phone-context=example.com": "delivered"})
 FORMS.update({f"{scheme}:alice@{host}": "refused" for scheme in ("im", "pres", "IM", "mailto", "xmpp", "h323", "telx")
@@ -45,7 +48,8 @@ def wires():
 @pytest.fixture(scope="module", params=[(), ("identity.require=example.org",)], ids=["", "required"])
 def server(request, wires, tmp_path_factory):
     made = hosts.Made(tmp_path_factory.mktemp("senders") / "s", wires.hosts[0], [
-        "server.alias=alias.example.org", "server.listen-udp=0.0.0.0:5060 advertise sip.example.net:15060",
+        "server.alias=alias.example.org, 203.0.113.7, [2001:db8:0::7]", "server.address=198.51.100.9",
+        "server.listen-udp=0.0.0.0:5060 advertise sip.example.net:15060",
         *(f"server.listen-{kind}=0.0.0.0:506{tls}, [::]:506{tls}" for kind, tls in (("tcp", 0), ("tls", 1))), *request.param])
     made.required = bool(request.param)
     made.start()
